@@ -1,0 +1,63 @@
+"""Turns four modules of tieline.protocol into C extensions, or leaves them the Python they are.
+
+TIELINE_PURE=1 builds none. TIELINE_REQUIRE_COMPILED=1 makes a failure to build fatal.
+By default a failure (no compiler, no Python.h, no Cython) is reported and the package is pure.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+PURE = os.environ.get("TIELINE_PURE", "0") not in ("", "0")
+REQUIRED = os.environ.get("TIELINE_REQUIRE_COMPILED", "0") not in ("", "0")
+SOURCES = ["decoder.py", "encoder.py", "messages.py", "_masking.pyx"]
+FLAGS = [] if sys.platform == "win32" else ["-O2", "-g0", "-Wsign-compare"]
+
+if PURE and REQUIRED:
+    sys.exit("tieline build: TIELINE_PURE and TIELINE_REQUIRE_COMPILED exclude each other")
+
+
+class BuildAllOrNone(build_ext):
+    """Extensions import each other's C types, so a mixture of compiled and pure cannot run."""
+
+    def run(self):
+        try:
+            # An extension left beside its source would hide every later edit of that source.
+            if self.editable_mode and not REQUIRED:
+                raise RuntimeError("an editable install stays pure")
+            from Cython.Build import cythonize
+
+            translated = cythonize(
+                self.extensions,
+                build_dir="build/cython",
+                include_path=["src"],
+                compiler_directives={"language_level": 3, "freethreading_compatible": True},
+            )
+            for extension, with_c_source in zip(self.extensions, translated, strict=True):
+                extension.sources = with_c_source.sources
+            self.parallel = os.cpu_count()
+            super().run()
+        except Exception as error:  # whatever it is: the Python sources work without it
+            if REQUIRED:
+                print(f"tieline build: not compiled, because: {error}", file=sys.stderr)
+                raise
+            for built in self.get_outputs():
+                Path(built).unlink(missing_ok=True)
+            self.extensions = []
+            print(f"tieline build: pure, because: {error}", file=sys.stderr)
+
+
+setup(
+    cmdclass={"build_ext": BuildAllOrNone},
+    ext_modules=[
+        Extension(
+            f"tieline.protocol.{Path(source).stem}",
+            [f"src/tieline/protocol/{source}"],
+            extra_compile_args=FLAGS,
+        )
+        for source in ([] if PURE else SOURCES)
+    ],
+)

@@ -1,0 +1,97 @@
+"""tieline: a WebSocket client that keeps the line up and calls you.
+
+    import tieline
+
+    client = tieline.WebSocketClient(print, "wss://example.com/feed")
+    client.connect()
+    client.send("hello")
+
+Names are loaded at first use (PEP 562), so that importing one part does not load the others.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from tieline._version import __version__
+
+if TYPE_CHECKING:
+    from tieline.auth import Basic as Basic
+    from tieline.auth import Bearer as Bearer
+    from tieline.client import WebSocketClient as WebSocketClient
+    from tieline.engine.handlers import FrameAction as FrameAction
+    from tieline.engine.pings import PingWaiter as PingWaiter
+    from tieline.engine.reactor import Reactor as Reactor
+    from tieline.engine.stats import Stats as Stats
+    from tieline.errors import ConnectCancelled as ConnectCancelled
+    from tieline.errors import ConnectError as ConnectError
+    from tieline.errors import ConnectionClosed as ConnectionClosed
+    from tieline.errors import ConnectTimeout as ConnectTimeout
+    from tieline.errors import HandshakeError as HandshakeError
+    from tieline.errors import MessageTooBig as MessageTooBig
+    from tieline.errors import OptionError as OptionError
+    from tieline.errors import ProtocolError as ProtocolError
+    from tieline.errors import ProxyError as ProxyError
+    from tieline.errors import ResolveError as ResolveError
+    from tieline.errors import SendBufferFull as SendBufferFull
+    from tieline.errors import SendTimeout as SendTimeout
+    from tieline.errors import TLSError as TLSError
+    from tieline.errors import TooManyRedirects as TooManyRedirects
+    from tieline.errors import WebSocketError as WebSocketError
+    from tieline.options import Options as Options
+    from tieline.protocol.events import Close as Close
+    from tieline.protocol.events import CloseInfo as CloseInfo
+    from tieline.protocol.events import Frame as Frame
+    from tieline.protocol.handshake import HandshakeResponse as HandshakeResponse
+    from tieline.protocol.state import State as State
+    from tieline.protocol.wire import CloseCode as CloseCode
+    from tieline.protocol.wire import Opcode as Opcode
+
+_HOME = {
+    "Basic": "auth",
+    "Bearer": "auth",
+    "Close": "protocol.events",
+    "CloseCode": "protocol.wire",
+    "CloseInfo": "protocol.events",
+    "ConnectCancelled": "errors",
+    "ConnectError": "errors",
+    "ConnectTimeout": "errors",
+    "ConnectionClosed": "errors",
+    "Frame": "protocol.events",
+    "FrameAction": "engine.handlers",
+    "HandshakeError": "errors",
+    "HandshakeResponse": "protocol.handshake",
+    "MessageTooBig": "errors",
+    "Opcode": "protocol.wire",
+    "OptionError": "errors",
+    "Options": "options",
+    "PingWaiter": "engine.pings",
+    "ProtocolError": "errors",
+    "ProxyError": "errors",
+    "Reactor": "engine.reactor",
+    "ResolveError": "errors",
+    "SendBufferFull": "errors",
+    "SendTimeout": "errors",
+    "State": "protocol.state",
+    "Stats": "engine.stats",
+    "TLSError": "errors",
+    "TooManyRedirects": "errors",
+    "WebSocketClient": "client",
+    "WebSocketError": "errors",
+}
+
+__all__ = ["__version__", *_HOME]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'tieline' has no attribute {name!r}")
+    value = getattr(import_module(f"tieline.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

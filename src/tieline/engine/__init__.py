@@ -1,0 +1,1 @@
+"""Joins protocol and transport on threads."""

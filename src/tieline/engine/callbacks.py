@@ -1,0 +1,178 @@
+"""Events of a connection → calls of the user's handlers, and what becomes of their exceptions."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+
+from tieline.engine.handlers import FrameAction, Handlers
+from tieline.engine.log import AnyLogger
+from tieline.protocol.events import CloseInfo, Frame
+from tieline.protocol.handshake import HandshakeResponse
+
+
+class Watcher:
+    """Waits for the first message that a predicate accepts."""
+
+    def __init__(self, predicate: Callable[[Any], object]) -> None:
+        self.predicate = predicate
+        self.done = threading.Event()
+        self.message: str | bytes | None = None
+        self.error: BaseException | None = None
+
+    def show(self, message: str | bytes) -> bool:
+        """Let the predicate look. True when the wait is over."""
+        try:
+            if not self.predicate(message):
+                return False
+            self.message = message
+        except Exception as error:
+            self.error = error
+        self.done.set()
+        return True
+
+    def give_up(self, error: Exception) -> None:
+        """No message will come any more."""
+        if not self.done.is_set():
+            self.error = error
+            self.done.set()
+
+
+class Callbacks:
+    """Calls the handlers of one client. Runs on one thread at a time, with no lock held.
+
+    A handler that raises is logged with its traceback and reported to `on_error`, and the next
+    message is delivered all the same. ``SystemExit`` counts as such an error: it must not end a
+    thread that others rely on.
+    """
+
+    def __init__(
+        self,
+        handlers: Handlers,
+        log: AnyLogger,
+        slow_callback: float | None = None,
+        on_slow: Callable[[str, float], None] | None = None,
+        on_raised: Callable[[BaseException], None] | None = None,
+    ) -> None:
+        self._handlers = handlers
+        self._log = log
+        self._slow_callback = slow_callback
+        self._on_slow = on_slow
+        self._on_raised = on_raised
+        message_function = handlers.message_function()
+        self._on_message = self._timed("on_message", message_function or _ignore)
+        #: Seen before each message, in the loop that delivers it.
+        self._watchers: list[Watcher] = []
+
+    def watch(self, watcher: Watcher) -> None:
+        """Show messages to `watcher`, beginning with the next that is delivered. Any thread."""
+        self._watchers.append(watcher)
+
+    def unwatch(self, watcher: Watcher) -> None:
+        """Show it no more. Any thread; idempotent."""
+        if watcher in self._watchers:
+            self._watchers.remove(watcher)
+
+    def messages(self, batch: list[str | bytes]) -> None:
+        """Deliver a run of messages."""
+        iterator = iter(batch)
+        on_message = self._on_message
+        watchers = self._watchers
+        while True:
+            try:
+                for message in iterator:
+                    if watchers:
+                        self._show(message)
+                    on_message(message)
+                return
+            except BaseException as error:
+                self._raised("on_message", error)
+
+    def opened(self, response: HandshakeResponse) -> None:
+        self._call("on_open", self._handlers.on_open, response)
+
+    def closed(self, info: CloseInfo) -> None:
+        """The last two calls for a connection: `on_close`, then `callback` with None."""
+        self._call("on_close", self._handlers.on_close, info)
+        self._call("callback", self._handlers.callback, None)
+
+    def ping(self, data: bytes) -> None:
+        self._call("on_ping", self._handlers.on_ping, data)
+
+    def pong(self, data: bytes) -> None:
+        self._call("on_pong", self._handlers.on_pong, data)
+
+    def event(self, event: Any) -> None:
+        self._call("on_event", self._handlers.on_event, event)
+
+    def frame(self, frame: Frame) -> FrameAction:
+        """What `on_frame` wants done; PROCESS when it raises or returns something else."""
+        on_frame = self._handlers.on_frame
+        if on_frame is None:
+            return FrameAction.PROCESS
+        try:
+            action = on_frame(frame)
+            if isinstance(action, FrameAction):
+                return action
+            raise TypeError(
+                f"on_frame must return a FrameAction, got {type(action).__name__}: "
+                "the frame is processed"
+            )
+        except BaseException as error:
+            self._raised("on_frame", error)
+            return FrameAction.PROCESS
+
+    def error(self, error: BaseException) -> None:
+        """Tell `on_error`; when that raises too, the log is all that is left."""
+        on_error = self._handlers.on_error
+        if on_error is not None:
+            try:
+                on_error(error)  # type: ignore[arg-type]
+            except BaseException:
+                self._log.exception("handler on_error raised")
+
+    def _show(self, message: str | bytes) -> None:
+        for watcher in self._watchers.copy():
+            if watcher.show(message):
+                self.unwatch(watcher)
+
+    def give_up_watching(self, error: Exception) -> None:
+        """The connection has ended: nobody waits for a message any more."""
+        while self._watchers:
+            self._watchers.pop().give_up(error)
+
+    def _call(self, name: str, function: Callable[[Any], object] | None, argument: Any) -> None:
+        if function is not None:
+            try:
+                self._timed(name, function)(argument)
+            except BaseException as error:
+                self._raised(name, error)
+
+    def _raised(self, name: str, error: BaseException) -> None:
+        self._log.error("handler %s raised", name, exc_info=error)
+        self.error(error)
+        if self._on_raised is not None:
+            self._on_raised(error)
+
+    def _timed(self, name: str, function: Callable[[Any], object]) -> Callable[[Any], object]:
+        """`function`, with a clock around it if slow calls are to be told."""
+        limit, on_slow = self._slow_callback, self._on_slow
+        if limit is None or on_slow is None or name == "on_event":
+            return function
+
+        def timed(argument: Any) -> None:
+            started = perf_counter()
+            try:
+                function(argument)
+            finally:
+                seconds = perf_counter() - started
+                if seconds > limit:
+                    on_slow(name, seconds)
+
+        return timed
+
+
+def _ignore(message: object) -> None:
+    """Where messages go when nobody asked for them."""

@@ -1,0 +1,226 @@
+"""Options → an open WebSocket connection: dial, upgrade, follow redirects, under one deadline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from tieline.engine.route import Target
+from tieline.errors import (
+    ConnectCancelled,
+    ConnectError,
+    ConnectTimeout,
+    HandshakeError,
+    OptionError,
+    TooManyRedirects,
+)
+from tieline.events import RedirectEvent, RequestEvent, ResponseEvent
+from tieline.http1 import HeadLimits
+from tieline.options import Options
+from tieline.protocol.connection import Connection, client_connection
+from tieline.protocol.events import HandshakeFailed, Opened
+from tieline.protocol.handshake import HandshakeResponse
+from tieline.protocol.settings import Settings
+from tieline.redact import safe_headers, safe_url
+from tieline.transport.attempt import Attempt
+from tieline.transport.dial import dial
+from tieline.transport.exchange import receive, send_all
+from tieline.transport.stream import Stream
+
+#: RFC 9110 section 15.4. 300 and 304 lead nowhere.
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+#: Seconds that the body of a refusal may take after its head: it only makes the error nicer.
+_BODY_PATIENCE = 1.0
+
+Tell = Callable[..., None]
+
+
+class Connected(NamedTuple):
+    """What `connect` returns: everything that a session needs."""
+
+    connection: Connection
+    stream: Stream
+    response: HandshakeResponse
+    target: Target
+
+
+def connection_settings(options: Options, inspect_frames: bool) -> Settings:
+    """The options that concern the protocol."""
+    return Settings(
+        max_message_size=options.max_message_size,
+        max_fragments=options.max_fragments,
+        ping_interval=options.ping_interval,
+        ping_timeout=options.ping_timeout,
+        close_timeout=options.close_timeout,
+        decode_text=options.decode_text,
+        inspect_frames=inspect_frames,
+        head_limits=HeadLimits(
+            max_head_size=options.max_head_size,
+            max_header_count=options.max_header_count,
+            max_body=options.max_error_body,
+        ),
+    )
+
+
+def connect(
+    target: Target, settings: Settings, attempt: Attempt, info: dict[str, Any], tell: Tell
+) -> Connected:
+    """Connect, on the calling thread, within the attempt's deadline.
+
+    `info` is filled as things become known, also when the attempt fails. `tell(kind, **data)` gets
+    the events. Raises `ConnectError` or `OptionError`; every socket is closed then.
+    """
+    redirects: list[str] = []
+    info["redirects"] = redirects
+    try:
+        while True:
+            outcome = _connect_once(target, settings, attempt, info, tell)
+            if isinstance(outcome, Connected):
+                return outcome
+            target = _follow(target, outcome, len(redirects))
+            redirects.append(target.url.safe)
+            assert outcome.response is not None
+            tell(RedirectEvent, status=outcome.response.status, location=target.url.safe)
+    finally:
+        info["proxy"] = attempt.proxy
+        info["peer"] = attempt.peer
+        info["local"] = attempt.local
+        info["tls"] = attempt.tls
+        info["timings"] = attempt.timings
+
+
+def _connect_once(
+    target: Target, settings: Settings, attempt: Attempt, info: dict[str, Any], tell: Tell
+) -> Connected | HandshakeError:
+    """One dial and one upgrade; an answer that redirects is returned, not raised."""
+    connection = client_connection(target.request(), target.url.safe, settings)
+    # Once on the list, a socket that was handed over is ours, also when the dial fails.
+    stream = dial(target.route(), attempt)
+    try:
+        outcome = _upgrade(connection, stream, target, attempt, info, tell)
+        if isinstance(outcome, HandshakeResponse):
+            return Connected(connection, stream, outcome, target)
+    except BaseException:
+        stream.close()
+        raise
+    stream.close()
+    return outcome
+
+
+def _upgrade(
+    connection: Connection,
+    stream: Stream,
+    target: Target,
+    attempt: Attempt,
+    info: dict[str, Any],
+    tell: Tell,
+) -> HandshakeResponse | HandshakeError:
+    with attempt.in_phase("upgrade", f"waiting for {target.url.safe} to accept the upgrade"):
+        _note_request(connection, target, info, tell)
+        try:
+            connection.start()
+            for chunk in connection.data_to_send():
+                send_all(stream, chunk, attempt)
+            event = _await_answer(connection, stream, attempt)
+        except (ConnectTimeout, ConnectCancelled):
+            raise
+        except OSError as error:
+            raise ConnectError(
+                f"{target.url.safe} broke the connection during the upgrade: {error.strerror or error}"
+            ) from error
+    if isinstance(event, Opened):
+        _note_response(event.response, info, tell)
+        return event.response
+    error = event.error
+    if not isinstance(error, HandshakeError):
+        raise error
+    if error.response is not None:
+        _note_response(error.response, info, tell)
+        if target.options.max_redirects and _location(error) is not None:
+            return error
+    raise error
+
+
+def _await_answer(
+    connection: Connection, stream: Stream, attempt: Attempt
+) -> Opened | HandshakeFailed:
+    """Read until the server has accepted or refused. The first frames may come along."""
+    buffer = bytearray(64 * 1024)
+    view = memoryview(buffer)
+    give_up: float | None = None
+    while True:
+        event = connection.next_event(attempt.clock())
+        if isinstance(event, Opened | HandshakeFailed):
+            return event
+        if connection.is_refused and give_up is None:
+            give_up = attempt.clock() + _BODY_PATIENCE
+        try:
+            count = receive(stream, view, attempt, until=give_up)
+        except ConnectTimeout:
+            if not connection.is_refused:
+                raise
+            count = None  # a refusal tells more than the deadline
+        if count is None:
+            connection.stop_waiting_for_body()
+        elif count:
+            connection.receive_data(buffer, count, attempt.clock())
+        else:
+            connection.receive_eof()
+
+
+def _follow(target: Target, refusal: HandshakeError, followed: int) -> Target:
+    """Where the redirect leads. Raises when it must not or cannot be followed."""
+    response = refusal.response
+    location = _location(refusal)
+    assert response is not None and location is not None
+    limit = target.options.max_redirects
+    if followed >= limit:
+        raise TooManyRedirects(
+            f"{target.url.safe} redirects to {safe_url(location)}: that is more than "
+            f"max_redirects={limit}",
+            response,
+        )
+    try:
+        redirected = target.redirected(location)
+    except OptionError as error:
+        raise HandshakeError(
+            f"{target.url.safe} redirects to an unusable place: {error}", response
+        ) from error
+    if target.url.secure and not redirected.url.secure:
+        raise HandshakeError(
+            f"{target.url.safe} redirects to {redirected.url.safe}, which is not encrypted: not "
+            "followed; connect to that URL itself if it is meant",
+            response,
+        )
+    if target.options.sock is not None:
+        raise HandshakeError(
+            f"{target.url.safe} redirects to {redirected.url.safe}, and sock= serves for one request "
+            "only: connect to that URL itself",
+            response,
+        )
+    return redirected
+
+
+def _location(refusal: HandshakeError) -> str | None:
+    response = refusal.response
+    if response is None or response.status not in _REDIRECTS:
+        return None
+    return response.headers.get("location")
+
+
+def _note_request(connection: Connection, target: Target, info: dict[str, Any], tell: Tell) -> None:
+    headers = safe_headers(connection.request_headers)
+    info["request-uri"] = f"GET {safe_url(target.url.target)} HTTP/1.1"
+    info["request-headers"] = dict(headers)
+    tell(RequestEvent, url=target.url.safe, headers=tuple(headers))
+
+
+def _note_response(response: HandshakeResponse, info: dict[str, Any], tell: Tell) -> None:
+    headers = safe_headers(response.headers.raw)
+    info["response-uri"] = (
+        f"HTTP/{response.http_version} {response.status} {response.reason}".rstrip()
+    )
+    info["response-code"] = response.status
+    info["response-headers"] = {name.lower(): value for name, value in headers}
+    tell(ResponseEvent, url=response.url, status=response.status, headers=tuple(headers))

@@ -1,0 +1,56 @@
+"""What a session has to tell → the user's handlers, on the reactor's thread or an executor's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from tieline.engine.callbacks import Callbacks
+from tieline.engine.serial import SerialQueue, Submit
+
+
+class Delivery:
+    """Calls handlers in order and never two at a time, where the user wants them to run.
+
+    Without `submit` they run at once, on the reactor's thread. With it they queue, and `is_full`
+    says when more than `max_queue` messages wait; `on_room` is called when reading may go on.
+    """
+
+    def __init__(
+        self,
+        callbacks: Callbacks,
+        submit: Submit | None,
+        max_queue: int,
+        on_room: Callable[[], None],
+    ) -> None:
+        self.callbacks = callbacks
+        self._queue = None if submit is None else SerialQueue(submit, max_queue, on_room)
+
+    def messages(self, batch: list[str | bytes]) -> None:
+        """Deliver a run of messages."""
+        if self._queue is None:
+            self.callbacks.messages(batch)
+        else:
+            self._queue.post(partial(self.callbacks.messages, batch), len(batch))
+
+    def post(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Call `function` behind everything that was delivered before. It must not raise."""
+        if self._queue is None:
+            function(*arguments)
+        else:
+            self._queue.post(partial(function, *arguments))
+
+    @property
+    def is_full(self) -> bool:
+        """True while the handlers are too far behind for more to be read."""
+        return self._queue is not None and self._queue.is_full
+
+    @property
+    def load(self) -> int:
+        """Messages that were read and wait for their handler."""
+        return 0 if self._queue is None else self._queue.load
+
+    def in_handler(self) -> bool:
+        """Is the caller inside a handler that an executor runs?"""
+        return self._queue is not None and self._queue.in_job()

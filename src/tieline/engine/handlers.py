@@ -1,0 +1,57 @@
+"""The functions that a user gives → one checked set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from enum import Enum
+from typing import Any
+
+from tieline.errors import OptionError
+
+
+class FrameAction(Enum):
+    """What `on_frame` wants done with the frame it saw."""
+
+    PROCESS = "process"  #: go on as if there were no `on_frame`
+    SKIP = "skip"  #: the handler has dealt with it
+    STOP = "stop"  #: listen no more: nothing further is delivered, and the connection is closed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handlers:
+    """All optional; called in order, never two at a time for one client, with no lock held."""
+
+    callback: Callable[[Any], object] | None = None
+    on_open: Callable[[Any], object] | None = None
+    on_message: Callable[[Any], object] | None = None
+    on_close: Callable[[Any], object] | None = None
+    on_ping: Callable[[bytes], object] | None = None
+    on_pong: Callable[[bytes], object] | None = None
+    on_error: Callable[[Exception], object] | None = None
+    on_reconnecting: Callable[[Any], object] | None = None
+    on_frame: Callable[[Any], FrameAction] | None = None
+    on_event: Callable[[Any], object] | None = None
+
+    def __post_init__(self) -> None:
+        for name in HANDLER_NAMES:
+            function = getattr(self, name)
+            if function is not None and not callable(function):
+                raise OptionError(
+                    f"{name}: expected a function (or None), got {type(function).__name__}"
+                )
+
+    def message_function(self) -> Callable[[Any], object] | None:
+        """What gets each message: `callback`, `on_message`, or one after the other."""
+        first, second = self.callback, self.on_message
+        if first is None or second is None:
+            return first or second
+
+        def both(message: Any) -> None:
+            first(message)
+            second(message)
+
+        return both
+
+
+HANDLER_NAMES = tuple(field.name for field in fields(Handlers))

@@ -1,0 +1,22 @@
+"""A logger whose lines name their connection."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from logging import Logger, LoggerAdapter, getLogger
+from typing import Any
+
+AnyLogger = Logger | LoggerAdapter[Any]
+
+
+class ConnectionLog(LoggerAdapter[Any]):
+    """Puts ``[id]`` in front of each line: the connection's process-wide number."""
+
+    def __init__(self, logger: AnyLogger | None, connection_id: int) -> None:
+        super().__init__(logger or getLogger("tieline"), {})
+        self._prefix = f"[{connection_id}] "
+
+    def process(
+        self, msg: Any, kwargs: MutableMapping[str, Any]
+    ) -> tuple[Any, MutableMapping[str, Any]]:
+        return self._prefix + str(msg), kwargs

@@ -1,0 +1,77 @@
+"""What a user sends → opcode and payload bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from tieline.errors import OptionError
+from tieline.protocol.wire import Opcode
+
+#: What may be sent as one piece.
+Payload = str | bytes | bytearray | memoryview
+
+
+def encode_payload(message: object) -> tuple[Opcode, bytes | bytearray | memoryview] | None:
+    """A str or bytes-like message as opcode and bytes; None for anything else.
+
+    A bytearray or memoryview is not copied: it is masked into the frame before `send` returns.
+    Raises `OptionError` for text that UTF-8 cannot encode and for memory that is not contiguous.
+    """
+    if type(message) is str or isinstance(message, str):
+        try:
+            return Opcode.TEXT, message.encode()
+        except UnicodeEncodeError as error:
+            raise OptionError(
+                f"cannot send text with {error.object[error.start]!r} at position {error.start}: UTF-8 "
+                "has no surrogates; encode it yourself or replace the character"
+            ) from None
+    if isinstance(message, bytes | bytearray):
+        return Opcode.BINARY, message
+    try:
+        view = memoryview(message)  # type: ignore[arg-type]
+    except TypeError:
+        return None
+    if not view.c_contiguous:
+        raise OptionError("cannot send memory that is not contiguous: send bytes(...) of it")
+    return Opcode.BINARY, view.cast("B")
+
+
+def fragments_of(message: object) -> Iterable[Any]:
+    """`message` as the iterable of fragments that it must be when it is neither text nor bytes."""
+    if isinstance(message, Iterable) and not isinstance(message, Mapping):
+        return message
+    hint = "; send_json() takes it" if isinstance(message, Mapping | int | float | None) else ""
+    raise OptionError(
+        f"cannot send {type(message).__name__}: expected str, bytes, or an iterable of either{hint}"
+    )
+
+
+def encode_json(value: object, dumps: Callable[[Any], str | bytes]) -> bytes:
+    """What `dumps` makes of `value`, as UTF-8. Raises `OptionError` when it can make nothing."""
+    try:
+        text = dumps(value)
+        return text if isinstance(text, bytes) else text.encode()
+    except (TypeError, ValueError, RecursionError, AttributeError) as error:
+        raise OptionError(
+            f"send_json: cannot turn {type(value).__name__} into JSON: {error}"
+        ) from error
+
+
+def control_payload(data: object) -> bytes:
+    """The payload of a Ping or Pong: bytes-like, or text."""
+    encoded = encode_payload(data)
+    if encoded is None:
+        raise OptionError(
+            f"cannot send {type(data).__name__} in a Ping or Pong: expected bytes or str"
+        )
+    return bytes(encoded[1])
+
+
+def check_frame_opcode(opcode: Any) -> Opcode:
+    """The opcode argument of `send_frame`."""
+    try:
+        return Opcode(opcode)
+    except ValueError:
+        known = ", ".join(f"{known.value:#x} {known.name}" for known in Opcode)
+        raise OptionError(f"opcode: expected one of {known}, got {opcode!r}") from None

@@ -1,0 +1,44 @@
+"""A Ping that was sent → the wait for its Pong."""
+
+from __future__ import annotations
+
+import threading
+
+
+class PingWaiter:
+    """The wait for the Pong that answers one `ping()`. Usable from any thread."""
+
+    def __init__(self) -> None:
+        self._answered = threading.Event()
+        self._round_trip = 0.0
+        self._error: Exception | None = None
+
+    def wait(self, timeout: float | None = None) -> float:
+        """The round trip in seconds.
+
+        Raises `TimeoutError` when the Pong does not come within `timeout` seconds (None: wait as long
+        as the connection lives), and `ConnectionClosed` when the connection ends first. May be
+        called again, and by several threads. In a handler it cannot succeed, because the Pong is
+        read by the thread that the handler holds.
+        """
+        if not self._answered.wait(timeout):
+            raise TimeoutError(f"no Pong within {timeout:g} s")
+        if self._error is not None:
+            raise self._error
+        return self._round_trip
+
+    @property
+    def done(self) -> bool:
+        """True once `wait` would not wait."""
+        return self._answered.is_set()
+
+    def resolve(self, round_trip: float) -> None:
+        """The Pong came."""
+        self._round_trip = round_trip
+        self._answered.set()
+
+    def give_up(self, error: Exception) -> None:
+        """The connection has ended."""
+        if not self._answered.is_set():
+            self._error = error
+            self._answered.set()

@@ -1,0 +1,62 @@
+"""The end of the interpreter, and fork → an orderly end for every connection."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import time
+from typing import Protocol
+from weakref import WeakSet
+
+from tieline.engine.reactor import all_reactors
+from tieline.engine.session import Session
+from tieline.protocol.wire import CloseCode
+
+#: Seconds that all peers together have to answer our Close when the interpreter ends.
+_GOODBYE = 0.8
+
+#: Seconds for the last handlers after that.
+_LAST_HANDLERS = 0.4
+
+
+class Forkable(Protocol):
+    """Something whose threads and sockets stay with the parent."""
+
+    def abandon_after_fork(self) -> None: ...
+
+
+#: Clients: in a child process they are closed without a byte on the wire.
+forkables: WeakSet[Forkable] = WeakSet()
+
+
+def _at_exit() -> None:
+    """Close all connections with 1001, and wait a moment for their handlers."""
+    sessions = [
+        registrant
+        for reactor in list(all_reactors)
+        for registrant in reactor.registrants()
+        if isinstance(registrant, Session)
+    ]
+    for session in sessions:
+        session.close(CloseCode.GOING_AWAY, "")
+    _wait_for(sessions, time.monotonic() + _GOODBYE)
+    for session in sessions:
+        session.drop("the interpreter ends")
+    _wait_for(sessions, time.monotonic() + _LAST_HANDLERS)
+
+
+def _wait_for(sessions: list[Session], deadline: float) -> None:
+    for session in sessions:
+        session.finished.wait(max(0.0, deadline - time.monotonic()))
+
+
+def _after_fork_in_child() -> None:
+    for forkable in list(forkables):
+        forkable.abandon_after_fork()
+    for reactor in list(all_reactors):
+        reactor.abandon_after_fork()
+
+
+atexit.register(_at_exit)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,0 +1,225 @@
+"""Ready sockets, due timers and calls from other threads → callbacks on one thread."""
+
+from __future__ import annotations
+
+import selectors
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from itertools import count
+from typing import Protocol
+from weakref import WeakSet
+
+from tieline.engine.timers import Timer, TimerHeap
+from tieline.transport.wakeup import Wakeup
+
+#: One read takes at most this many bytes. It feeds many messages, and is what an L2 cache holds.
+BUFFER_SIZE = 256 * 1024
+
+_numbers = count(1)
+
+Call = tuple["Registrant", Callable[[], None]]
+
+#: Every reactor that may have a thread, for the end of the program and for fork().
+all_reactors: WeakSet[Reactor] = WeakSet()
+
+
+class Registrant(Protocol):
+    """What a reactor calls, always on its thread. None of the calls may block.
+
+    What they raise comes back as `fail`.
+    """
+
+    def fileno(self) -> int: ...
+    def on_registered(self) -> None: ...
+    def on_readable(self, now: float) -> None: ...
+    def on_writable(self) -> None: ...
+    def abandon_after_fork(self) -> None: ...
+    def fail(self, error: Exception) -> None: ...
+
+
+class Reactor:
+    """One thread that serves any number of connections: reads, timers and handlers run on it.
+
+    By default every client has a reactor of its own, so that a slow handler holds up nobody else.
+    Give one to many clients (``reactor=``) to serve thousands of connections with one thread. The
+    thread and its descriptors exist only while there are connections; a reactor needs no closing.
+
+    Making one and handing it to clients may be done on any thread; the rest is tieline's own use.
+    """
+
+    is_tieline_reactor = True
+
+    def __init__(self, name: str | None = None) -> None:
+        self.name = name or f"tieline-{next(_numbers)}"
+        # The receive buffer that all connections share: an idle connection needs none.
+        self.buffer = bytearray()
+        self.view = memoryview(self.buffer)
+        self._timers: TimerHeap[Call] = TimerHeap()
+        # Guards what other threads touch: the fields below. Reentrant, because a signal handler or
+        # a finalizer may come on top of any line.
+        self._lock = threading.RLock()
+        self._calls: deque[Call] = deque()
+        self._registrants: set[Registrant] = set()
+        self._thread: threading.Thread | None = None
+        self._ident: int | None = None
+        self._selector: selectors.BaseSelector | None = None
+        self._wakeup: Wakeup | None = None
+        all_reactors.add(self)
+
+    def __repr__(self) -> str:
+        state = "running" if self._thread is not None else "idle"
+        return f"<Reactor {self.name!r} {state}, {len(self._registrants)} connections>"
+
+    def now(self) -> float:
+        """Seconds of the monotonic clock that all timers of this reactor use."""
+        return time.monotonic()
+
+    def in_thread(self) -> bool:
+        """Is the caller on the reactor's thread?"""
+        return threading.get_ident() == self._ident
+
+    # --- from any thread ----------------------------------------------------------------------
+
+    def register(self, registrant: Registrant) -> None:
+        """Serve a connection from now on, and start the thread if it is the first."""
+        with self._lock:
+            self._registrants.add(registrant)
+            self._calls.append((registrant, registrant.on_registered))
+            if self._thread is None:
+                self._start()
+            else:
+                self._wake()
+
+    def call_soon(self, registrant: Registrant, callback: Callable[[], None]) -> None:
+        """Run `callback` on the thread, after what is under way, if `registrant` is still served."""
+        with self._lock:
+            self._calls.append((registrant, callback))
+            self._wake()
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait until the thread has ended, if it has nothing left to serve. True: there is none."""
+        with self._lock:
+            thread = self._thread
+            if thread is None:
+                return True
+            if self._registrants or self.in_thread():
+                return False
+        thread.join(timeout)
+        return not thread.is_alive()
+
+    # --- on the thread ------------------------------------------------------------------------
+
+    def watch(self, registrant: Registrant, *, readable: bool, writable: bool) -> None:
+        """Call `on_readable` and `on_writable` while the descriptor is ready for it."""
+        assert self._selector is not None
+        events = readable * selectors.EVENT_READ | writable * selectors.EVENT_WRITE
+        descriptor = registrant.fileno()
+        if descriptor not in self._selector.get_map():
+            if events:
+                self._selector.register(descriptor, events, registrant)
+        elif events:
+            self._selector.modify(descriptor, events, registrant)
+        else:
+            self._selector.unregister(descriptor)
+
+    def unregister(self, registrant: Registrant) -> None:
+        """Serve this connection no more. Call it before its descriptor is closed."""
+        assert self._selector is not None
+        with self._lock:
+            self._registrants.discard(registrant)
+        if registrant.fileno() in self._selector.get_map():
+            self._selector.unregister(registrant.fileno())
+
+    def call_at(self, when: float, registrant: Registrant, callback: Callable[[], None]) -> Timer:
+        """Run `callback` at `when`, if `registrant` is still served then."""
+        return self._timers.add(when, (registrant, callback))
+
+    # --- the thread ---------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        self._wakeup = Wakeup()
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._wakeup.fileno(), selectors.EVENT_READ)
+        self.buffer = bytearray(BUFFER_SIZE)
+        self.view = memoryview(self.buffer)
+        # A daemon, so that a program with an open connection can end; `at_exit` says goodbye.
+        self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
+        try:
+            self._thread.start()
+        except BaseException:
+            self._registrants.clear()
+            self._stop()
+            raise
+
+    def _wake(self) -> None:
+        if self._wakeup is not None and not self.in_thread():
+            self._wakeup.set()
+
+    def _run(self) -> None:
+        self._ident = threading.get_ident()
+        selector, wakeup = self._selector, self._wakeup
+        assert selector is not None and wakeup is not None
+        read_bit, write_bit = selectors.EVENT_READ, selectors.EVENT_WRITE
+        while True:
+            for key, events in selector.select(self._pause()):
+                registrant = key.data
+                if registrant is None:
+                    wakeup.clear()
+                    continue
+                try:
+                    if events & write_bit:
+                        registrant.on_writable()
+                    if events & read_bit:
+                        registrant.on_readable(self.now())
+                except Exception as error:
+                    registrant.fail(error)
+            # After the reads: what has arrived counts before any deadline is judged.
+            for registrant, callback in self._timers.pop_due(self.now()):
+                self._call(registrant, callback)
+            for _ in range(len(self._calls)):
+                self._call(*self._calls.popleft())
+            with self._lock:
+                if not self._registrants and not self._calls:
+                    self._stop()
+                    return
+
+    def _call(self, registrant: Registrant, callback: Callable[[], None]) -> None:
+        if registrant in self._registrants:
+            try:
+                callback()
+            except Exception as error:
+                registrant.fail(error)
+
+    def _pause(self) -> float | None:
+        if self._calls:
+            return 0
+        deadline = self._timers.next_deadline()
+        return None if deadline is None else max(0.0, deadline - self.now())
+
+    def _stop(self) -> None:
+        assert self._selector is not None and self._wakeup is not None
+        self._selector.close()
+        self._wakeup.close()
+        self._selector = self._wakeup = self._thread = self._ident = None
+        self._timers = TimerHeap()
+        self._calls.clear()
+        self.buffer = bytearray()
+        self.view = memoryview(self.buffer)
+
+    # --- the end of the process ---------------------------------------------------------------
+
+    def registrants(self) -> list[Registrant]:
+        """Who is served now."""
+        with self._lock:
+            return list(self._registrants)
+
+    def abandon_after_fork(self) -> None:
+        """In a child process: the thread is not here, and the sockets are the parent's."""
+        self._lock = threading.RLock()
+        for registrant in self._registrants:
+            registrant.abandon_after_fork()
+        self._registrants = set()
+        if self._thread is not None:
+            self._stop()

@@ -1,0 +1,263 @@
+"""Messages of any thread → one stream, through a bounded buffer: the write side of a session."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tieline.engine.outbox import Outbox
+from tieline.errors import SendBufferFull, SendTimeout
+from tieline.protocol.outgoing import Outgoing
+from tieline.protocol.wire import Opcode
+from tieline.transport.stream import Stream
+
+Data = bytes | bytearray | memoryview
+
+
+class Sender:
+    """Encodes, writes what the kernel takes, and keeps the rest until the stream is writable.
+
+    `lock` is the session's; every public method takes it. Above `write_limit` bytes in the buffer a
+    send waits, `timeout` seconds at most, unless `in_handler()`: a handler that waited would keep
+    its thread from reading, and with two full pipes nobody would ever go on.
+    """
+
+    def __init__(
+        self,
+        lock: Any,
+        outgoing: Outgoing,
+        stream: Stream,
+        *,
+        write_limit: int,
+        timeout: float | None,
+        now: Callable[[], float],
+        in_handler: Callable[[], bool],
+        on_blocked: Callable[[], None],
+        on_broken: Callable[[], None],
+    ) -> None:
+        self._lock = lock
+        self._outgoing = outgoing
+        self._stream = stream
+        self._write_limit = write_limit
+        self._timeout = timeout
+        self._now = now
+        self._in_handler = in_handler
+        self._on_blocked = on_blocked
+        self._on_broken = on_broken
+        self._outbox = Outbox()
+        # Senders that wait for room in the buffer, or for the end of a fragmented message.
+        self._room = threading.Condition(lock)
+        self._waiting = 0
+        # The thread whose fragmented message is half sent.
+        self._fragmenter: int | None = None
+        # Whole messages that handlers sent meanwhile: they must not wait, so these do.
+        self._deferred: deque[tuple[Opcode, bytes]] = deque()
+        self._deferred_size = 0
+        # While a run of messages is delivered, what its handlers send is gathered.
+        self._corked = False
+        self._flushing = False
+        #: What broke the stream for writing, or None. Reading may still tell why.
+        self.error: Exception | None = None
+        #: Bytes could not be written at once: call `flush` when the stream is writable.
+        self.blocked = False
+        #: Statistics: seconds spent in writing and in waiting for room.
+        self.seconds = 0.0
+
+    # --- what users send ----------------------------------------------------------------------
+
+    def message(self, opcode: Opcode, payload: Data) -> None:
+        """Send a whole message. Raises ConnectionClosed, SendTimeout, SendBufferFull."""
+        with self._lock:
+            if self._must_wait() and not self._wait_for_turn((opcode, payload), len(payload)):
+                return
+            self._outgoing.message(opcode, payload)
+            self._push(len(payload))
+
+    def frames(self, frames: Sequence[tuple[Opcode, bytes, bool]]) -> None:
+        """Send data frames of a hand-made message; the thread owns the message until its end."""
+        with self._lock:
+            size = sum(len(payload) for _, payload, _ in frames)
+            if self._must_wait():
+                self._wait_for_turn(None, size)
+            for opcode, payload, fin in frames:
+                self._outgoing.fragment(opcode, payload, fin)
+            if fin:
+                self._end_of_fragments()
+            else:
+                self._fragmenter = threading.get_ident()
+            self._push(size)
+
+    def ping(self, data: bytes, token: object) -> None:
+        """Send a Ping, between the fragments of a message if need be."""
+        with self._lock:
+            if self._outbox.size >= self._write_limit:
+                self._wait_for_room(len(data))
+            self._outgoing.ping(data, self._now(), token)
+            self._push(len(data))
+
+    def pong(self, data: bytes) -> None:
+        """Send an unasked Pong."""
+        with self._lock:
+            if self._outbox.size >= self._write_limit:
+                self._wait_for_room(len(data))
+            self._outgoing.pong(data)
+            self._push(len(data))
+
+    # --- what the session does, with the lock held --------------------------------------------
+
+    def cork(self) -> None:
+        """Gather what handlers send until `flush`."""
+        self._corked = True
+
+    def flush(self) -> None:
+        """Write what the connection wants written, as far as the kernel takes it."""
+        self._corked = False
+        self._write()
+
+    def drop(self) -> None:
+        """The stream is gone: nothing will be written, and nobody needs to wait any more."""
+        self._outbox.clear()
+        self._deferred.clear()
+        self._deferred_size = 0
+        self.blocked = False
+        self._room.notify_all()
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that wait for the kernel."""
+        return self._outbox.size + self._deferred_size
+
+    @property
+    def bytes_written(self) -> int:
+        """Bytes that the stream has taken since the start."""
+        return self._outbox.written
+
+    # --- waiting ------------------------------------------------------------------------------
+
+    def _must_wait(self) -> bool:
+        return self._outbox.size >= self._write_limit or (
+            self._outgoing.is_fragmenting and self._fragmenter != threading.get_ident()
+        )
+
+    def _wait_for_turn(self, message: tuple[Opcode, Data] | None, size: int) -> bool:
+        """Wait until a data frame may be sent. False: the whole message was deferred instead."""
+        if not self._in_handler():
+            self._wait(self._must_wait, size, accepted=False)
+            return True
+        self._wait_for_room(size)
+        if not self._must_wait():
+            return True
+        if message is None:
+            raise SendBufferFull(
+                "another thread is in the middle of a fragmented message, so a handler cannot send a "
+                "fragment now: send a whole message instead"
+            )
+        self._deferred.append((message[0], bytes(message[1])))
+        self._deferred_size += size
+        return False
+
+    def _wait_for_room(self, size: int) -> None:
+        if not self._in_handler():
+            self._wait(lambda: self._outbox.size >= self._write_limit, size, accepted=False)
+        elif self.buffered >= self._write_limit:
+            # The kernel may have room by now, even if the reactor had no time to notice.
+            self._write()
+            if self.buffered >= self._write_limit:
+                raise SendBufferFull(
+                    f"the peer does not read: {self.buffered} bytes wait in the write buffer "
+                    f"(write_limit={self._write_limit}), and a handler must not wait for room. Nothing of "
+                    "this message was sent: send it from another thread, or raise write_limit"
+                )
+
+    def _wait(self, blocked: Callable[[], bool], size: int, *, accepted: bool) -> None:
+        """Wait while `blocked()`; returns at once when the connection is not open any more."""
+        self._write()
+        deadline = None if self._timeout is None else self._now() + self._timeout
+        started = self._now()
+        self._waiting += 1
+        try:
+            while blocked() and self.error is None and self._outgoing.is_open:
+                remaining = None if deadline is None else deadline - self._now()
+                if remaining is not None and remaining <= 0:
+                    raise self._timed_out(size, accepted)
+                self._room.wait(remaining)
+        finally:
+            self._waiting -= 1
+            self.seconds += self._now() - started
+
+    def _timed_out(self, size: int, accepted: bool) -> SendTimeout:
+        waiting = f"{self._outbox.size} bytes wait in the write buffer"
+        if accepted:
+            return SendTimeout(
+                f"the peer did not take a message of {size} bytes within timeout={self._timeout:g} s: "
+                f"{waiting} and go out as soon as it reads; do not send the message again",
+                accepted=True,
+            )
+        why = "does not read" if self._outbox.size else "has to wait for a fragmented message's end"
+        return SendTimeout(
+            f"the peer {why}: {waiting} (write_limit={self._write_limit}) after "
+            f"timeout={self._timeout:g} s. Nothing of this message was sent",
+            accepted=False,
+        )
+
+    # --- writing ------------------------------------------------------------------------------
+
+    def _push(self, size: int) -> None:
+        """A frame of this thread was encoded: write it, or leave it to the end of the run."""
+        self._outbox.extend(self._outgoing.take())
+        if self._corked and self._outbox.size < self._write_limit and self._in_handler():
+            return
+        self._write()
+        if self._outbox.size > self._write_limit and not self._in_handler():
+            self._wait(lambda: self._outbox.size > self._write_limit, size, accepted=True)
+
+    def _write(self) -> None:
+        if self._flushing or self.error is not None:
+            # A signal handler came on top of the write below, which will go on with its frames.
+            return
+        self._flushing = True
+        started = self._now()
+        try:
+            done = self._write_out()
+        except OSError as error:
+            self._break(error)
+            return
+        except BaseException:
+            # Ctrl-C between the system call and its bookkeeping: nobody knows what was written.
+            self._break(ConnectionAbortedError("a write was interrupted; the stream cannot go on"))
+            raise
+        finally:
+            self._flushing = False
+            self.seconds += self._now() - started
+        if done == self.blocked:
+            self.blocked = not done
+            self._on_blocked()
+        if self._waiting and self._outbox.size < self._write_limit:
+            self._room.notify_all()
+
+    def _write_out(self) -> bool:
+        """Write until nothing is left (True) or the kernel takes no more."""
+        while True:
+            self._outbox.extend(self._outgoing.take())
+            done = self._outbox.write_to(self._stream) and (
+                not self._stream.has_pending_output or self._stream.flush()
+            )
+            # May release a Pong that was held back.
+            self._outgoing.set_congested(self._outbox.size >= self._write_limit)
+            if not done or self._outgoing.is_empty:
+                return done
+
+    def _break(self, error: Exception) -> None:
+        self.error = error
+        self.drop()
+        self._on_broken()
+
+    def _end_of_fragments(self) -> None:
+        self._fragmenter = None
+        while self._deferred:
+            opcode, payload = self._deferred.popleft()
+            self._outgoing.message(opcode, payload)
+        self._deferred_size = 0
+        self._room.notify_all()

@@ -1,0 +1,81 @@
+"""Jobs → an executor of the user's, one at a time and in order."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+#: Runs a function, somewhere and some time.
+Submit = Callable[[Callable[[], None]], Any]
+
+
+class SerialQueue:
+    """Runs jobs on an executor as if it had one thread: never two at once, never out of order.
+
+    `load` says how many messages wait, so that the owner can stop reading; `on_room` is called when
+    it has fallen to half of `limit`, on the executor's thread.
+    """
+
+    def __init__(self, submit: Submit, limit: int, on_room: Callable[[], None]) -> None:
+        self._submit = submit
+        self._limit = limit
+        self._on_room = on_room
+        self._lock = threading.RLock()
+        self._jobs: deque[tuple[Callable[[], None], int]] = deque()
+        self._scheduled = False
+        self._was_full = False
+        self._running_on: int | None = None
+        self.load = 0
+
+    def post(self, job: Callable[[], None], weight: int = 0) -> None:
+        """Run `job` after all that were posted before. It must not raise."""
+        with self._lock:
+            self._jobs.append((job, weight))
+            self.load += weight
+            if self.load >= self._limit:
+                self._was_full = True
+            if self._scheduled:
+                return
+            self._scheduled = True
+        try:
+            self._submit(self._run)
+        except RuntimeError:
+            # The executor was shut down: the connection still has to end, with all its events.
+            self._run()
+
+    @property
+    def is_full(self) -> bool:
+        """More waits than the limit allows."""
+        return self.load >= self._limit
+
+    def in_job(self) -> bool:
+        """Is the caller inside a job of this queue?"""
+        return threading.get_ident() == self._running_on
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                if not self._jobs:
+                    self._scheduled = False
+                    return
+                job, weight = self._jobs.popleft()
+            self._running_on = threading.get_ident()
+            try:
+                job()
+            finally:
+                self._running_on = None
+            with self._lock:
+                self.load -= weight
+                has_room = self._was_full and self.load <= self._limit // 2
+                if has_room:
+                    self._was_full = False
+            if has_room:
+                self._on_room()
+
+
+def submitter(executor: Any) -> Submit:
+    """The ``executor`` option: something with ``submit``, or a function that takes a function."""
+    submit = getattr(executor, "submit", None)
+    return submit if callable(submit) else executor

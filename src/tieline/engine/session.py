@@ -1,0 +1,375 @@
+"""One open connection: joins its byte stream, its protocol and its handlers on a reactor."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tieline.engine.delivery import Delivery
+from tieline.engine.handlers import FrameAction
+from tieline.engine.log import AnyLogger
+from tieline.engine.pings import PingWaiter
+from tieline.engine.reactor import Reactor
+from tieline.engine.sender import Sender
+from tieline.engine.stats import Traffic
+from tieline.engine.timers import Timer
+from tieline.errors import ConnectionClosed
+from tieline.events import (
+    ClosedEvent,
+    ClosingEvent,
+    FrameReceivedEvent,
+    FrameSentEvent,
+    PingEvent,
+    PongEvent,
+)
+from tieline.options import Options
+from tieline.protocol.connection import Connection
+from tieline.protocol.events import (
+    Closed,
+    CloseInfo,
+    ClosingStarted,
+    Event,
+    Frame,
+    FrameReceived,
+    PingReceived,
+    PingSent,
+    PongReceived,
+)
+from tieline.protocol.handshake import HandshakeResponse
+from tieline.protocol.state import State
+from tieline.protocol.wire import CloseCode, Opcode
+from tieline.transport.stream import Stream
+
+Data = bytes | bytearray | memoryview
+Emit = Callable[..., None]
+
+
+class Session:
+    """The life of one connection, from its first message to its one terminal event.
+
+    `lock` guards stream, protocol and buffers; no handler ever runs under it. Every failure, wherever
+    it is noticed, ends in `fail`, which tells the protocol; the protocol tells of the end once; and
+    `_finish` is where every session ends.
+    """
+
+    def __init__(
+        self,
+        *,
+        connection: Connection,
+        connection_id: int,
+        stream: Stream,
+        reactor: Reactor,
+        delivery: Delivery,
+        options: Options,
+        log: AnyLogger,
+        emit: Emit | None,
+        on_round_trip: Callable[[float], None],
+        on_ended: Callable[[Session], None],
+    ) -> None:
+        # Reentrant: a signal handler that sends or disconnects may come on top of a send.
+        self.lock = threading.RLock()
+        self.connection = connection
+        self.connection_id = connection_id
+        self.stream = stream
+        self.reactor = reactor
+        self._delivery = delivery
+        self._callbacks = delivery.callbacks
+        self.log = log
+        self._emit = emit
+        self._frame_events = options.frame_events and emit is not None
+        self._on_round_trip = on_round_trip
+        self._on_ended = on_ended
+        self.sender = Sender(
+            self.lock,
+            connection.outgoing,
+            stream,
+            write_limit=options.write_limit,
+            timeout=options.timeout,
+            now=reactor.now,
+            in_handler=self.in_handler,
+            on_blocked=lambda: self._soon(self._watch),
+            on_broken=lambda: self._soon(self._after_broken_write),
+        )
+        self._response: HandshakeResponse | None = None
+        # Pings of users that wait for their Pong.
+        self._pings: set[PingWaiter] = set()
+        # The one timer, and when it fires. Deadlines that move later leave it where it is.
+        self._timer: Timer[Any] | None = None
+        # `on_frame` said STOP: nothing more is delivered.
+        self._stopped = False
+        #: The socket is closed; the last handlers may still be running.
+        self.has_ended = False
+        #: Set when the last handler has returned.
+        self.finished = threading.Event()
+        #: Statistics: bytes read, and seconds spent in reading and decoding.
+        self.bytes_read = 0
+        self.receive_seconds = 0.0
+
+    # --- from any thread ----------------------------------------------------------------------
+
+    def start(self, response: HandshakeResponse) -> None:
+        """Hand the connection over to the reactor, which delivers from now on."""
+        self._response = response
+        self.reactor.register(self)
+
+    @property
+    def is_open(self) -> bool:
+        """True while messages can be sent."""
+        return self.connection.outgoing.is_open and self.sender.error is None and not self.has_ended
+
+    def in_handler(self) -> bool:
+        """Is the caller where waiting would keep this connection from going on?"""
+        return self.reactor.in_thread() or self._delivery.in_handler()
+
+    def send_message(self, opcode: Opcode, payload: Data) -> None:
+        """A whole message."""
+        self.sender.message(opcode, payload)
+        if self._frame_events:
+            self._show_sent(opcode, payload)
+
+    def send_frames(self, frames: Sequence[tuple[Opcode, bytes, bool]]) -> None:
+        """Data frames of a hand-made message: opcode, payload, fin."""
+        self.sender.frames(frames)
+        if self._frame_events:
+            for opcode, payload, fin in frames:
+                self._show_sent(opcode, payload, fin)
+
+    def ping(self, data: bytes) -> PingWaiter:
+        """Send a Ping; the waiter is resolved by its Pong or by the end of the connection."""
+        waiter = PingWaiter()
+        self._pings.add(waiter)
+        try:
+            self.sender.ping(data, waiter)
+        except BaseException:
+            self._pings.discard(waiter)
+            raise
+        if self._frame_events:
+            self._show_sent(Opcode.PING, data)
+        return waiter
+
+    def pong(self, data: bytes) -> None:
+        """Send an unasked Pong."""
+        self.sender.pong(data)
+        if self._frame_events:
+            self._show_sent(Opcode.PONG, data)
+
+    def close(self, code: int, reason: str) -> None:
+        """Begin the closing handshake, without waiting for it."""
+        with self.lock:
+            self.connection.send_close(code, reason, self.reactor.now())
+            self.sender.flush()
+        self._soon(self._pump_now)
+
+    def fail(self, error: Exception, code: int | None = None) -> None:
+        """Give the connection up; with a code the peer is told why (RFC 6455 section 7.1.7)."""
+        with self.lock:
+            if code is None:
+                self.connection.connection_lost(error)
+            else:
+                self.connection.fail(error, code, self.reactor.now())
+        self._soon(self._pump_now)
+
+    def drop(self, reason: str) -> None:
+        """End at once: a Close frame goes out if the kernel takes it, and nobody waits for an answer."""
+        with self.lock:
+            self.connection.send_close(CloseCode.GOING_AWAY, "", self.reactor.now())
+            self.connection.connection_lost(ConnectionAbortedError(reason))
+        self._soon(self._pump_now)
+
+    def resume_reading(self) -> None:
+        """The handlers have caught up."""
+        self._soon(self._watch)
+
+    def traffic(self) -> Traffic:
+        """What went over the connection so far."""
+        with self.lock:
+            return Traffic.of(self.connection, self.sender, self.bytes_read, self.receive_seconds)
+
+    # --- on the reactor's thread --------------------------------------------------------------
+
+    def fileno(self) -> int:
+        return self.stream.fileno()
+
+    def on_registered(self) -> None:
+        """First of all calls: the handlers learn that the connection is open."""
+        self._watch()
+        if self._response is not None:
+            self._delivery.post(self._callbacks.opened, self._response)
+        self._pump_now()
+
+    def on_readable(self, now: float) -> None:
+        """Read once (all that TLS holds, though), and deliver."""
+        while self._read(now) and self.stream.has_buffered_input and not self.has_ended:
+            pass
+
+    def on_writable(self) -> None:
+        """Write what waits."""
+        with self.lock:
+            if not self.has_ended:
+                self.sender.flush()
+
+    def _read(self, now: float) -> bool:
+        """Read and deliver one buffer full. False: there was nothing to read."""
+        reactor = self.reactor
+        with self.lock:
+            if self.has_ended:
+                return False
+            try:
+                count = self.stream.receive_into(reactor.view)
+            except OSError as error:
+                self.connection.connection_lost(error)
+            else:
+                if count is None:
+                    return False
+                if count:
+                    self.bytes_read += count
+                    self.connection.receive_data(reactor.buffer, count, now)
+                else:
+                    self.connection.receive_eof()
+            self.receive_seconds += reactor.now() - now
+        self._pump(now)
+        return True
+
+    def _pump_now(self) -> None:
+        self._pump(self.reactor.now())
+
+    def _pump(self, now: float) -> None:
+        """Deliver what the connection has to tell, then write what it and the handlers want sent."""
+        connection, lock = self.connection, self.lock
+        while True:
+            with lock:
+                if self.has_ended:
+                    return
+                event = connection.next_event(now)
+                if event is None:
+                    self.sender.flush()
+                    break
+                if type(event) is list and len(event) > 1:
+                    self.sender.cork()
+            if type(event) is list:
+                if not self._stopped:
+                    self._delivery.messages(event)
+            else:
+                self._on_event(event)
+        if self._delivery.is_full:
+            self._watch()
+        self._arm_timer()
+
+    def _on_event(self, event: Event | list[str | bytes]) -> None:
+        if isinstance(event, PingReceived):
+            self._delivery.post(self._callbacks.ping, event.data)
+            self._tell(PingEvent, data=event.data, received=True)
+        elif isinstance(event, PongReceived):
+            self._on_pong(event)
+        elif isinstance(event, PingSent):
+            self._tell(PingEvent, data=event.data, received=False)
+        elif isinstance(event, FrameReceived):
+            self._on_frame(event.frame)
+        elif isinstance(event, ClosingStarted):
+            self.log.debug("closing: sent %s, received %s", event.sent, event.received)
+            self._tell(ClosingEvent, sent=event.sent, received=event.received, error=event.error)
+        elif isinstance(event, Closed):
+            self._finish(event.info)
+
+    def _on_pong(self, event: PongReceived) -> None:
+        round_trip = None
+        for answered in event.answered:
+            round_trip = answered.round_trip
+            if isinstance(answered.token, PingWaiter):
+                self._pings.discard(answered.token)
+                answered.token.resolve(round_trip)
+        if round_trip is not None:
+            self._on_round_trip(round_trip)
+        self._delivery.post(self._callbacks.pong, event.data)
+        self._tell(PongEvent, data=event.data, round_trip=round_trip)
+
+    def _on_frame(self, frame: Frame) -> None:
+        if self._frame_events:
+            self._tell(FrameReceivedEvent, frame=frame)
+        action = self._callbacks.frame(frame)
+        if action is FrameAction.PROCESS:
+            return
+        with self.lock:
+            self.connection.skip_frame()
+        if action is FrameAction.STOP:
+            self._stopped = True
+            self.close(CloseCode.GOING_AWAY, "")
+
+    def _after_broken_write(self) -> None:
+        """The stream takes no more; what the peer had sent before, a Close maybe, is still read."""
+        while not self.has_ended and self._read(self.reactor.now()):
+            pass
+        if self.connection.state is not State.CLOSED and self.sender.error is not None:
+            self.fail(self.sender.error)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        now = self.reactor.now()
+        with self.lock:
+            if not self.has_ended:
+                self.connection.on_time(now)
+        self._pump(now)
+
+    def _arm_timer(self) -> None:
+        if self.has_ended:
+            return
+        deadline = self.connection.next_deadline()
+        if deadline is None or (self._timer is not None and self._timer.when <= deadline):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self.reactor.call_at(deadline, self, self._on_timer)
+
+    def _watch(self) -> None:
+        """Tell the reactor what to wait for."""
+        if not self.has_ended:
+            self.reactor.watch(
+                self, readable=not self._delivery.is_full, writable=self.sender.blocked
+            )
+
+    def _finish(self, info: CloseInfo) -> None:
+        """The one end of every session."""
+        with self.lock:
+            self.sender.flush()
+            self.has_ended = True
+            self.sender.drop()
+            self.reactor.unregister(self)
+            if info.clean:
+                self.stream.shutdown_write()
+            self.stream.close()
+        if self._timer is not None:
+            self._timer.cancel()
+        error = ConnectionClosed(f"the connection has ended: {info}", info)
+        while self._pings:
+            self._pings.pop().give_up(error)
+        self.log.info("closed: %s", info)
+        self._on_ended(self)
+        self._tell(ClosedEvent, info=info)
+        self._delivery.post(self._callbacks.give_up_watching, error)
+        if info.error is not None:
+            self._delivery.post(self._callbacks.error, info.error)
+        self._delivery.post(self._callbacks.closed, info)
+        self._delivery.post(self.finished.set)
+
+    def abandon_after_fork(self) -> None:
+        """In a child process: forget the connection without a byte on the parent's line."""
+        self.lock = threading.RLock()
+        self.has_ended = True
+        self.connection.connection_lost(ConnectionAbortedError("the process was forked"))
+        self.stream.detach_after_fork()
+        self._on_ended(self)
+        self.finished.set()
+
+    # --- telling ------------------------------------------------------------------------------
+
+    def _soon(self, function: Callable[[], None]) -> None:
+        self.reactor.call_soon(self, function)
+
+    def _tell(self, kind: type[Any], **data: Any) -> None:
+        if self._emit is not None:
+            self._delivery.post(self._emit, kind, self.connection_id, data)
+
+    def _show_sent(self, opcode: Opcode, payload: Data, fin: bool = True) -> None:
+        frame = Frame(opcode, bytes(payload), fin)
+        self._soon(lambda: self._tell(FrameSentEvent, frame=frame))

@@ -1,0 +1,179 @@
+"""Counters of connections → one picture of what a client has done."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tieline.engine.sender import Sender
+    from tieline.protocol.connection import Connection
+
+#: Round trips that the percentiles are taken from: the last so many.
+_WINDOW = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Round trips of Pings, in seconds; percentiles over the last thousand."""
+
+    count: int = 0
+    last: float | None = None
+    min: float | None = None
+    mean: float | None = None
+    max: float | None = None
+    p50: float | None = None
+    p90: float | None = None
+    p99: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """What went over connections: payload is the messages' content, wire is everything."""
+
+    messages_sent: int = 0
+    messages_received: int = 0
+    frames_sent: int = 0
+    frames_received: int = 0
+    payload_bytes_sent: int = 0
+    payload_bytes_received: int = 0
+    wire_bytes_sent: int = 0
+    wire_bytes_received: int = 0
+    pings_sent: int = 0
+    pings_received: int = 0
+    pongs_sent: int = 0
+    pongs_received: int = 0
+    #: Seconds in writes and in waits for the peer to read.
+    send_seconds: float = 0.0
+    #: Seconds in reads and in decoding; handlers not included.
+    receive_seconds: float = 0.0
+
+    @classmethod
+    def of(
+        cls, connection: Connection, sender: Sender, bytes_read: int, receive_seconds: float
+    ) -> Traffic:
+        """The counters of one connection."""
+        counted = connection.counters()
+        return cls(
+            **counted,
+            wire_bytes_sent=sender.bytes_written,
+            wire_bytes_received=bytes_read,
+            send_seconds=sender.seconds,
+            receive_seconds=receive_seconds,
+        )
+
+    def plus(self, other: Traffic, factor: int = 1) -> Traffic:
+        """The sum, or with factor -1 the difference."""
+        return Traffic(
+            **{
+                field.name: getattr(self, field.name) + factor * getattr(other, field.name)
+                for field in fields(Traffic)
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stats(Traffic):
+    """What a client has done since it was made, or since `reset_stats()`. A snapshot."""
+
+    #: Connections that came about.
+    connects: int = 0
+    #: How many of them replaced a lost one without being asked for.
+    reconnects: int = 0
+    #: Messages that could not be delivered or sent and were dropped.
+    dropped: int = 0
+    #: Messages that were read and wait for their handler (with ``executor``).
+    queue_depth: int = 0
+    #: Bytes that wait for the kernel to take them.
+    buffered_bytes: int = 0
+    latency: Latency = Latency()
+
+
+class StatsRecorder:
+    """Adds up a client's connections. Any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._ended = Traffic()
+        self._zero = Traffic()
+        self._connects = 0
+        self._round_trips: deque[float] = deque(maxlen=_WINDOW)
+        self._latency = Latency()
+
+    def connected(self) -> None:
+        """A connection came about."""
+        with self._lock:
+            self._connects += 1
+
+    def ended(self, traffic: Traffic) -> None:
+        """A connection has ended, with these counters."""
+        with self._lock:
+            self._ended = self._ended.plus(traffic)
+
+    def round_trip(self, seconds: float) -> None:
+        """A Ping was answered."""
+        with self._lock:
+            old = self._latency
+            count = old.count + 1
+            self._round_trips.append(seconds)
+            self._latency = Latency(
+                count=count,
+                last=seconds,
+                min=seconds if old.min is None else min(old.min, seconds),
+                mean=seconds if old.mean is None else old.mean + (seconds - old.mean) / count,
+                max=seconds if old.max is None else max(old.max, seconds),
+            )
+
+    @property
+    def last_round_trip(self) -> float | None:
+        """Seconds, or None before the first answered Ping."""
+        return self._latency.last
+
+    def snapshot(self, present: Traffic, queue_depth: int, buffered_bytes: int) -> Stats:
+        """The picture now; `present` are the counters of the connection that is up."""
+        with self._lock:
+            traffic = self._ended.plus(present).plus(self._zero, -1)
+            latency = self._with_percentiles()
+            connects = self._connects
+        return Stats(
+            **{field.name: getattr(traffic, field.name) for field in fields(Traffic)},
+            connects=connects,
+            queue_depth=queue_depth,
+            buffered_bytes=buffered_bytes,
+            latency=latency,
+        )
+
+    def reset(self, present: Traffic) -> None:
+        """Count from zero; what the present connection has counted so far is taken off."""
+        with self._lock:
+            self._ended = Traffic()
+            self._zero = present
+            self._connects = 0
+            self._round_trips.clear()
+            self._latency = Latency()
+
+    def abandon_after_fork(self) -> None:
+        """In a child process: another thread may have held the lock."""
+        self._lock = threading.RLock()
+
+    def _with_percentiles(self) -> Latency:
+        latency = self._latency
+        ordered = sorted(self._round_trips)
+        if not ordered:
+            return latency
+
+        def percentile(part: float) -> float:
+            return ordered[min(len(ordered) - 1, int(part * len(ordered)))]
+
+        return Latency(
+            count=latency.count,
+            last=latency.last,
+            min=latency.min,
+            mean=latency.mean,
+            max=latency.max,
+            p50=percentile(0.50),
+            p90=percentile(0.90),
+            p99=percentile(0.99),
+        )

@@ -1,0 +1,295 @@
+"""One client's connections, one after the other: dial, serve, end."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from itertools import count
+from typing import Any
+
+from tieline.engine.callbacks import Callbacks
+from tieline.engine.connecting import Connected, connect, connection_settings
+from tieline.engine.delivery import Delivery
+from tieline.engine.handlers import Handlers
+from tieline.engine.log import ConnectionLog
+from tieline.engine.process import forkables
+from tieline.engine.reactor import Reactor
+from tieline.engine.route import Target, parse_options_url
+from tieline.engine.serial import submitter
+from tieline.engine.session import Session
+from tieline.engine.stats import Stats, StatsRecorder, Traffic
+from tieline.errors import ConnectCancelled, ConnectError, ConnectionClosed
+from tieline.events import DIAL_EVENTS, ConnectionEvent, OpenEvent, SlowCallbackEvent
+from tieline.options import Options
+from tieline.protocol.events import CloseInfo
+from tieline.protocol.handshake import HandshakeResponse
+from tieline.protocol.state import State
+from tieline.protocol.wire import CloseCode
+from tieline.redact import safe_url
+from tieline.request_checks import HeaderPairs
+from tieline.transport.attempt import Attempt
+
+_connection_ids = count(1)
+
+#: Seconds beyond `close_timeout` that `disconnect` waits for the last handlers to return.
+_LAST_HANDLERS = 3.0
+
+
+class Supervisor:
+    """Has at most one dial under way and one connection up. Every method is for any thread.
+
+    Its lock is never held while waiting for the network or while a handler runs.
+    """
+
+    def __init__(self, options: Options, handlers: Handlers) -> None:
+        self._options = options
+        self._handlers = handlers
+        self._recorder = StatsRecorder()
+        log = ConnectionLog(options.logger, 0)
+        self.callbacks = Callbacks(
+            handlers,
+            log,
+            options.slow_callback,
+            on_slow=self._on_slow_callback,
+            on_raised=self._on_handler_raised,
+        )
+        submit = None if options.executor is None else submitter(options.executor)
+        self._delivery = Delivery(self.callbacks, submit, options.max_queue, self._on_room)
+        self._reactor: Reactor = options.reactor or Reactor()
+        # Guards the fields below; `_changed` tells when a dial is over. Reentrant for signal
+        # handlers.
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
+        self._attempt: Attempt | None = None
+        self._headers: HeaderPairs = ()
+        #: The connection that is up, or was the last one.
+        self.session: Session | None = None
+        #: What happened during the last set-up, secrets masked.
+        self.info: dict[str, Any] = {}
+        #: The server's answer that opened the last connection.
+        self.response: HandshakeResponse | None = None
+        #: How the last connection ended.
+        self.close_info: CloseInfo | None = None
+        forkables.add(self)
+
+    # --- looking ------------------------------------------------------------------------------
+
+    @property
+    def present(self) -> Session | None:
+        """The connection that has not ended."""
+        session = self.session
+        return None if session is None or session.has_ended else session
+
+    @property
+    def state(self) -> State:
+        """Where the client is in its life."""
+        if self._attempt is not None:
+            return State.CONNECTING
+        session = self.present
+        return State.CLOSED if session is None else session.connection.state
+
+    def in_handler(self) -> bool:
+        """Is the caller inside a handler, where waiting for the connection would never end?"""
+        return self._reactor.in_thread() or self._delivery.in_handler()
+
+    @property
+    def last_round_trip(self) -> float | None:
+        """Seconds, or None."""
+        return self._recorder.last_round_trip
+
+    def stats(self) -> Stats:
+        """A snapshot over all connections."""
+        session = self.present
+        traffic = Traffic() if session is None else session.traffic()
+        buffered = 0 if session is None else session.sender.buffered
+        return self._recorder.snapshot(traffic, self._delivery.load, buffered)
+
+    def reset_stats(self) -> None:
+        """Count from zero."""
+        session = self.present
+        self._recorder.reset(Traffic() if session is None else session.traffic())
+
+    # --- connecting ---------------------------------------------------------------------------
+
+    def connect(
+        self, headers: HeaderPairs, timeout: float, info: dict[str, Any]
+    ) -> HandshakeResponse:
+        """Dial and serve; what is under way or up is ended first. Raises ConnectError."""
+        self.disconnect(CloseCode.GOING_AWAY, "", None)
+        return self._dial(headers, timeout, info)
+
+    def reconnect(self) -> HandshakeResponse:
+        """The same again, without waiting for the old peer's answer. Raises ConnectError."""
+        self._cancel_dial()
+        session = self.session
+        if session is not None:
+            session.drop("the connection was dropped by reconnect()")
+            if not self.in_handler():
+                self._await_end(session, _LAST_HANDLERS)
+        return self._dial(self._headers, self._options.connect_timeout, {})
+
+    def _dial(
+        self, headers: HeaderPairs, timeout: float, info: dict[str, Any]
+    ) -> HandshakeResponse:
+        number = next(_connection_ids)
+        log = ConnectionLog(self._options.logger, number)
+
+        def tell(kind: type[ConnectionEvent], **data: Any) -> None:
+            log.debug("%s %s", kind.__name__, data)
+            self._emit(kind, number, data)
+
+        with Attempt(
+            timeout, on_event=lambda kind, data: tell(DIAL_EVENTS[kind], **data)
+        ) as attempt:
+            with self._lock:
+                self._cancel_dial()
+                self._attempt = attempt
+                self._headers = headers
+            try:
+                target = self._target(headers, info)
+                inspect = self._handlers.on_frame is not None or self._options.frame_events
+                settings = connection_settings(self._options, inspect)
+                connected = connect(target, settings, attempt, info, tell)
+                self._serve(connected, attempt, number, log)
+            except ConnectError as error:
+                log.info("connecting failed: %s", error)
+                raise
+            finally:
+                attempt.close()
+                with self._lock:
+                    if self._attempt is attempt:
+                        self._attempt = None
+                        self.info = dict(info)
+                    self._changed.notify_all()
+        return connected.response
+
+    def _target(self, headers: HeaderPairs, info: dict[str, Any]) -> Target:
+        options = self._options
+        text = options.attempt_url()
+        info["url"] = safe_url(text)
+        return Target(
+            options, parse_options_url(options, text), (*options.attempt_headers(), *headers)
+        )
+
+    def _serve(
+        self, connected: Connected, attempt: Attempt, number: int, log: ConnectionLog
+    ) -> None:
+        """From here on the reactor's thread serves the connection."""
+        response = connected.response
+        session = Session(
+            connection=connected.connection,
+            connection_id=number,
+            stream=connected.stream,
+            reactor=self._reactor,
+            delivery=self._delivery,
+            options=self._options,
+            log=log,
+            emit=self._emit if self._handlers.on_event is not None else None,
+            on_round_trip=self._recorder.round_trip,
+            on_ended=self._on_ended,
+        )
+        try:
+            with self._lock:
+                if attempt.cancelled:
+                    raise ConnectCancelled(f"connecting to {response.url} was cancelled")
+                session.start(response)
+                self.session = session
+                self.response = response
+        except BaseException:
+            connected.stream.close()
+            raise
+        self._recorder.connected()
+        log.info("open: %s", response.url)
+        self._emit(OpenEvent, number, {"url": response.url, "subprotocol": response.subprotocol})
+
+    # --- ending -------------------------------------------------------------------------------
+
+    def disconnect(self, code: int, reason: str, timeout: float | None) -> None:
+        """Close what is up, cancel what is under way, and wait for the end unless in a handler."""
+        self._cancel_dial()
+        session = self.session
+        if session is None:
+            return
+        session.close(code, reason)
+        if self.in_handler():
+            return
+        if timeout is None:
+            self._await_end(session, self._options.close_timeout + _LAST_HANDLERS)
+        elif not session.finished.wait(timeout):
+            session.drop(f"the peer did not answer the Close within timeout={timeout:g} s")
+            self._await_end(session, _LAST_HANDLERS)
+
+    def wait(self, timeout: float | None) -> CloseInfo:
+        """Block until nothing is up or under way and all handlers have returned."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            with self._lock:
+                if not self._changed.wait_for(lambda: self._attempt is None, _left(deadline)):
+                    raise TimeoutError(f"still connecting after {timeout:g} s")
+                session = self.session
+            if session is None:
+                raise ConnectionClosed("there never was a connection: call connect() first")
+            if not session.finished.wait(_left(deadline)):
+                raise TimeoutError(
+                    f"the connection is still {self.state.value} after {timeout:g} s"
+                )
+            with self._lock:
+                if self.session is session and self._attempt is None:
+                    assert session.connection.close_info is not None
+                    return session.connection.close_info
+
+    def _cancel_dial(self) -> None:
+        with self._lock:
+            if self._attempt is not None:
+                self._attempt.cancel()
+
+    def _await_end(self, session: Session, limit: float) -> None:
+        deadline = time.monotonic() + limit
+        if not session.finished.wait(limit):
+            session.log.warning("a handler does not return; its connection is closed all the same")
+        elif self._options.reactor is None:
+            self._reactor.join(_left(deadline))
+
+    def _on_ended(self, session: Session) -> None:
+        self._recorder.ended(session.traffic())
+        self.close_info = session.connection.close_info
+
+    def abandon_after_fork(self) -> None:
+        """In a child process: the connection is the parent's."""
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
+        self._attempt = None
+        self._recorder.abandon_after_fork()
+        if self.session is not None:
+            self.session.abandon_after_fork()
+
+    # --- what sessions and callbacks tell -----------------------------------------------------
+
+    def _on_room(self) -> None:
+        session = self.present
+        if session is not None:
+            session.resume_reading()
+
+    def _on_handler_raised(self, error: BaseException) -> None:
+        session = self.present
+        if self._options.close_on_callback_error and session is not None:
+            session.fail(RuntimeError(f"a handler raised {error!r}"), CloseCode.INTERNAL_ERROR)
+
+    def _on_slow_callback(self, handler: str, seconds: float) -> None:
+        session = self.session
+        if session is not None:
+            session.log.warning("handler %s took %.3f s", handler, seconds)
+            data = {"handler": handler, "seconds": seconds}
+            self._emit(SlowCallbackEvent, session.connection_id, data)
+
+    def _emit(
+        self, kind: type[ConnectionEvent], connection_id: int, data: Mapping[str, Any]
+    ) -> None:
+        if self._handlers.on_event is not None:
+            event = kind(time=time.monotonic(), connection_id=connection_id, **data)
+            self.callbacks.event(event)
+
+
+def _left(deadline: float | None) -> float | None:
+    return None if deadline is None else max(0.0, deadline - time.monotonic())

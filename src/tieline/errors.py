@@ -1,0 +1,137 @@
+"""Every error tieline raises.
+
+    WebSocketError
+    ├── OptionError           (also ValueError)    an option, argument or URL cannot be used
+    ├── ConnectError                               no connection came about; the client stays usable
+    │   ├── ResolveError                           the host name has no address
+    │   ├── ConnectTimeout    (also TimeoutError)  connect_timeout ran out; .phase says where
+    │   ├── ConnectCancelled                       disconnect() was called during the dial
+    │   ├── ProxyError                             the proxy refused, or cannot be reached
+    │   ├── TLSError                               no trusted TLS session
+    │   ├── HandshakeError                         the server refused the upgrade; .response says how
+    │   └── TooManyRedirects                       more than max_redirects
+    ├── ConnectionClosed                           not connected (any more); .close_info says why
+    ├── ProtocolError                              a rule of RFC 6455 was broken
+    ├── MessageTooBig                              a message is over a limit
+    ├── SendTimeout           (also TimeoutError)  the peer does not take what is sent
+    └── SendBufferFull                             a handler sends faster than the peer takes it
+
+Each text names what was wrong, what was expected and what can be done. No text holds a secret.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tieline.http1 import HTTPResponse
+    from tieline.protocol.events import CloseInfo
+
+
+class WebSocketError(Exception):
+    """The base of all errors of this package."""
+
+    #: The error name of the system that tieline grew from; the same on every error.
+    err = "WEBSOCKET-ERROR"
+
+
+class OptionError(WebSocketError, ValueError):
+    """An option, an argument or a URL cannot be used. Nothing was sent or changed."""
+
+
+class ConnectError(WebSocketError):
+    """No connection came about. The client is usable: call ``connect()`` again."""
+
+
+class ResolveError(ConnectError):
+    """The host name could not be turned into an address. Check the spelling and the DNS."""
+
+
+class ConnectTimeout(ConnectError, TimeoutError):
+    """``connect_timeout`` ran out. ``phase`` names the step that was under way."""
+
+    def __init__(self, message: str, *, phase: str) -> None:
+        super().__init__(message)
+        #: One of "dns", "tcp", "proxy", "tls", "upgrade".
+        self.phase = phase
+
+
+class ConnectCancelled(ConnectError):
+    """``disconnect()`` (or another ``connect()``) ended the dial before it was done."""
+
+
+class ProxyError(ConnectError):
+    """The proxy cannot be reached or refused the tunnel. ``response`` is its answer, if any."""
+
+    def __init__(self, message: str, response: HTTPResponse | None = None) -> None:
+        super().__init__(message)
+        self.response = response
+
+
+class TLSError(ConnectError):
+    """No trusted TLS session: certificate, host name, protocol version or client certificate."""
+
+
+class HandshakeError(ConnectError):
+    """The server did not upgrade to WebSocket (RFC 6455 section 4.1).
+
+    ``response`` holds status, headers and (bounded) body of its answer, or is None when the
+    answer was not HTTP at all.
+    """
+
+    def __init__(self, message: str, response: HTTPResponse | None = None) -> None:
+        super().__init__(message)
+        self.response = response
+
+
+class TooManyRedirects(ConnectError):
+    """The server redirected more than ``max_redirects`` times. ``response`` is the last answer."""
+
+    def __init__(self, message: str, response: HTTPResponse | None = None) -> None:
+        super().__init__(message)
+        self.response = response
+
+
+class ConnectionClosed(WebSocketError):
+    """There is no open connection. ``close_info`` says how the last one ended, or is None."""
+
+    def __init__(self, message: str, close_info: CloseInfo | None = None) -> None:
+        super().__init__(message)
+        self.close_info = close_info
+
+
+class ProtocolError(WebSocketError):
+    """A rule of RFC 6455 was broken, by the peer or by the call that raised this.
+
+    ``close_code`` is the code that the connection is (or would be) failed with.
+    """
+
+    def __init__(self, message: str, close_code: int = 1002) -> None:
+        super().__init__(message)
+        self.close_code = close_code
+
+
+class MessageTooBig(WebSocketError):
+    """A message is over a limit. The text names side, size, limit and option."""
+
+    close_code = 1009
+
+
+class SendTimeout(WebSocketError, TimeoutError):
+    """The peer did not take the data within ``timeout``.
+
+    ``accepted`` tells the message's fate: False, nothing of it was sent and it may be sent again;
+    True, it is in the write buffer and goes out as soon as the peer reads.
+    """
+
+    def __init__(self, message: str, *, accepted: bool) -> None:
+        super().__init__(message)
+        self.accepted = accepted
+
+
+class SendBufferFull(WebSocketError):
+    """A handler sent more than ``write_limit`` while the peer did not read.
+
+    Nothing of the refused message was sent. Send from another thread (which waits for room)
+    or raise ``write_limit``.
+    """

@@ -1,0 +1,179 @@
+"""What happens on a connection → typed events for `on_event`.
+
+Events of the dial come on the thread that dials (the one in `connect()`), all others on the
+connection's background thread; each holds the monotonic time in seconds and the connection's id.
+No event holds a secret: URLs and headers are masked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tieline.protocol.events import Close, CloseInfo, Frame
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionEvent:
+    """The base of all events."""
+
+    #: Seconds, of `time.monotonic`.
+    time: float
+    #: The process-wide number of the connection, as in log lines.
+    connection_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolveEvent(ConnectionEvent):
+    """The host name was turned into addresses."""
+
+    host: str
+    addresses: list[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectingEvent(ConnectionEvent):
+    """A connection attempt to one address begins."""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectedEvent(ConnectionEvent):
+    """The byte stream to the server (or to the proxy) is there."""
+
+    peer: Any
+    local: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProxyEvent(ConnectionEvent):
+    """The proxy is asked for a tunnel to the target."""
+
+    proxy: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TLSEvent(ConnectionEvent):
+    """The TLS session with ``name`` is there, and trusted."""
+
+    name: str
+    version: str
+    cipher: str
+    subject: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestEvent(ConnectionEvent):
+    """The upgrade request was sent."""
+
+    url: str
+    headers: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseEvent(ConnectionEvent):
+    """The server answered the upgrade request."""
+
+    url: str
+    status: int
+    headers: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedirectEvent(ConnectionEvent):
+    """The server sent the client elsewhere, and the client goes."""
+
+    status: int
+    location: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenEvent(ConnectionEvent):
+    """The connection is open."""
+
+    url: str
+    subprotocol: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameReceivedEvent(ConnectionEvent):
+    """A frame came (only with ``frame_events=True``)."""
+
+    frame: Frame
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameSentEvent(ConnectionEvent):
+    """A frame was handed to the kernel or the write buffer (only with ``frame_events=True``)."""
+
+    frame: Frame
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PingEvent(ConnectionEvent):
+    """The heartbeat sent a Ping, or the peer did (``received``)."""
+
+    data: bytes
+    received: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PongEvent(ConnectionEvent):
+    """A Pong came; ``round_trip`` in seconds when it answers a Ping."""
+
+    data: bytes
+    round_trip: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlowCallbackEvent(ConnectionEvent):
+    """A handler ran longer than ``slow_callback`` seconds."""
+
+    handler: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlowSendEvent(ConnectionEvent):
+    """A send took longer than ``slow_send`` seconds."""
+
+    seconds: float
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LowThroughputEvent(ConnectionEvent):
+    """A send that had to wait went out at fewer than ``low_throughput`` bytes per second."""
+
+    bytes_per_second: float
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosingEvent(ConnectionEvent):
+    """A Close frame was sent or received, or the connection was failed."""
+
+    sent: Close | None
+    received: Close | None
+    error: Exception | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosedEvent(ConnectionEvent):
+    """The connection has ended."""
+
+    info: CloseInfo
+
+
+#: What the transport reports, by the name it uses.
+DIAL_EVENTS: Mapping[str, type[ConnectionEvent]] = {
+    "resolve": ResolveEvent,
+    "connecting": ConnectingEvent,
+    "connected": ConnectedEvent,
+    "proxy": ProxyEvent,
+    "tls": TLSEvent,
+}

@@ -1,0 +1,161 @@
+"""Options that contradict each other, and names that are no options → OptionError."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from tieline.errors import OptionError
+
+if TYPE_CHECKING:
+    from tieline.options import Options
+
+# At most one of each row may be given, because only one of them could be obeyed.
+_ONE_OF = (
+    ("ssl_ca_path", "ssl_ca_data"),
+    ("ssl_cert_path", "ssl_cert_data"),
+    ("ssl_key_path", "ssl_key_data"),
+    ("unix_socket", "sock", "connect_to"),
+    ("auth", "username"),
+    ("auth", "token"),
+    ("username", "token"),
+)
+# A context has its own trust and its own certificate; these would be silently without effect.
+_IN_SSL_CONTEXT = (
+    "ssl_verify_cert",
+    "ssl_ca_path",
+    "ssl_ca_data",
+    "ssl_cert_path",
+    "ssl_cert_data",
+    "ssl_key_path",
+    "ssl_key_data",
+    "ssl_key_password",
+)
+# Header -> the options that write it. Sent twice, the server would obey one of the two at random.
+_WRITTEN_BY = {
+    "authorization": ("auth", "username", "token"),
+    "cookie": ("cookies",),
+    "origin": ("origin",),
+    "user-agent": ("user_agent",),
+}
+
+_BODIES = (
+    "it is about HTTP bodies and methods, which the opening handshake of a WebSocket does not have"
+)
+_ANSWER = (
+    "a refused handshake raises HandshakeError, whose .response holds status, headers and body; "
+    "with max_redirects=0 a redirect is such an answer too"
+)
+_VERSION = "only WebSocket version 13 (RFC 6455) is spoken; 8 is a draft that no server needs"
+
+#: A name that other clients (Qore's HTTPClient first of all) have -> what to do here.
+ELSEWHERE = {
+    "additional_methods": _BODIES,
+    "assume_encoding": _BODIES,
+    "encoding": _BODIES,
+    "encoding_passthru": _BODIES,
+    "pre_encoded_urls": _BODIES,
+    "encode_chars": _BODIES,
+    "redirect_passthru": _ANSWER,
+    "error_passthru": _ANSWER,
+    "protocol_version": _VERSION,
+    "version": _VERSION,
+    "protocols": "use `schemes` for further URL schemes, `subprotocols` for what is spoken inside",
+    "hdr": "connect() takes it, for one connection; here it is `headers`, for all of them",
+    "header": "use `headers`",
+    "extra_headers": "use `headers`",
+    "additional_headers": "use `headers`",
+    "cookie": "use `cookies`, a mapping",
+    "open_timeout": "use `connect_timeout`",
+    "max_size": "use `max_message_size`",
+    "ssl": "a wss:// URL uses TLS; its options are `ssl_context` and those that start with ssl_",
+    "sslopt": "use the options that start with ssl_, or `ssl_context`",
+    "http_proxy_host": "use `proxy`, a URL",
+}
+
+
+def refuse_unknown(
+    names: Iterable[str], options: Collection[str], also_known: Iterable[str] = ()
+) -> None:
+    """Raise `OptionError` for the names that are no options, with what was probably meant.
+
+    ``also_known`` are further names that could have been meant.
+    """
+    problems = [_unknown(name, [*options, *also_known]) for name in names if name not in options]
+    if problems:
+        raise OptionError("; ".join(problems))
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    if name in ELSEWHERE:
+        return f"there is no option {name!r}: {ELSEWHERE[name]}"
+    close = get_close_matches(name.lower(), known, n=3)
+    # A long "name" is more likely a value in the wrong place, so not all of it is repeated.
+    shown = repr(name if len(name) <= 40 else name[:40] + "...")
+    if not close:
+        return f"there is no option {shown}; tieline.options.describe() lists them all"
+    return f"there is no option {shown}; did you mean " + " or ".join(map(repr, close)) + "?"
+
+
+def refuse_contradictions(options: Options) -> None:
+    """Raise `OptionError` for the first pair of options that cannot both be obeyed."""
+    for problem in _contradictions(options):
+        raise OptionError(problem)
+
+
+def _contradictions(options: Options) -> Iterator[str]:
+    for row in _ONE_OF:
+        given = [name for name in row if getattr(options, name) is not None]
+        if len(given) > 1:
+            yield f"options {_names(given)} are both given; give one of them"
+    if options.ssl_context is not None:
+        inside = [
+            name
+            for name in _IN_SSL_CONTEXT
+            if getattr(options, name) is not (True if name == "ssl_verify_cert" else None)
+        ]
+        if inside:
+            yield (
+                f"option 'ssl_context' excludes {_names(inside)}: set that on the context, "
+                "or leave the context out"
+            )
+    certificate = options.ssl_cert_path is not None or options.ssl_cert_data is not None
+    for name in ("ssl_key_path", "ssl_key_data", "ssl_key_password"):
+        if getattr(options, name) is not None and not certificate:
+            yield (
+                f"option {name!r} is given without a client certificate; "
+                "give ssl_cert_path or ssl_cert_data too"
+            )
+    yield from _credential_contradictions(options)
+    if options.source_address is not None:
+        for name in ("unix_socket", "sock"):
+            if getattr(options, name) is not None:
+                yield f"option 'source_address' has no meaning with {name!r}; leave one of them out"
+    if isinstance(options.proxy, str):
+        for name in ("unix_socket", "sock"):
+            if getattr(options, name) is not None:
+                yield f"option 'proxy' is given, but {name!r} leads past it; leave one of them out"
+
+
+def _credential_contradictions(options: Options) -> Iterator[str]:
+    if options.password is not None and options.username is None:
+        yield (
+            "option 'password' is given without 'username'; give username too, "
+            "also when the URL holds it ('' is allowed)"
+        )
+    if options.token is None and options.token_type != "Bearer":
+        yield "option 'token_type' is given without 'token', which it is the type of"
+    if options.headers and not callable(options.headers):
+        given = {name.lower() for name, _ in options.headers}
+        for header, writers in _WRITTEN_BY.items():
+            for writer in writers:
+                if header in given and getattr(options, writer) not in (None, ()):
+                    yield (
+                        f"option 'headers' holds {header!r}, which option {writer!r} "
+                        "writes too; give one of them"
+                    )
+
+
+def _names(names: list[str]) -> str:
+    return " and ".join(map(repr, names))

@@ -1,0 +1,180 @@
+"""What a user gives → one frozen object that holds every option, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, NamedTuple, cast
+
+from tieline.auth import Basic, Bearer
+from tieline.errors import OptionError
+from tieline.option_checks import Check
+from tieline.option_rules import refuse_contradictions, refuse_unknown
+from tieline.option_table import OptionTable
+from tieline.redact import MASK, safe_headers, safe_url
+from tieline.request_checks import HeaderPairs, normalise_headers
+
+__all__ = ["OptionDescription", "Options", "describe", "normalise_headers"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Options(OptionTable):
+    """Every option of a connection; `describe` lists them. Made by `Options.build` or by keywords.
+
+    A value that cannot be used raises `OptionError`, which names the option, the type of the
+    value and what is accepted. Immutable, so any number of threads and clients may share one.
+    The repr shows what is not at its default, secrets masked.
+    """
+
+    def __post_init__(self) -> None:
+        for name, default, accepts in _CHECKS:
+            value = getattr(self, name)
+            if value is not default:
+                object.__setattr__(self, name, accepts.apply(name, value))
+        if self.url is None:
+            raise OptionError(
+                "option 'url' is missing; give a str such as 'wss://example.com/feed', "
+                "or a callable giving one"
+            )
+        refuse_contradictions(self)
+
+    @classmethod
+    def build(
+        cls,
+        url_or_options: object = None,
+        keywords: Mapping[str, object] | None = None,
+        *,
+        also_known: Iterable[str] = (),
+    ) -> Options:
+        """The options of a call such as ``WebSocketClient(callback, url_or_options, **keywords)``.
+
+        ``url_or_options`` is the URL (or a callable giving it), a mapping of options that holds
+        ``"url"``, an `Options`, or None; keywords override what a mapping or an `Options` holds.
+        ``also_known`` are names that the caller takes itself: they help to tell what a misspelt
+        name was meant to be. Raises `OptionError`.
+        """
+        given = _as_mapping(url_or_options)
+        if keywords:
+            if "url" in keywords and not isinstance(url_or_options, Mapping | Options | None):
+                raise OptionError("option 'url' is given twice, as first argument and by name")
+            given.update(keywords)
+        refuse_unknown(given, _CHECK_OF, also_known)
+        return cls(**given)
+
+    def replace(self, **changes: object) -> Options:
+        """A copy with some options changed, checked as a whole. Raises `OptionError`."""
+        refuse_unknown(changes, _CHECK_OF)
+        return replace(self, **cast(dict[str, Any], changes))
+
+    def attempt_url(self) -> str:
+        """The URL of the next attempt: ``url``, or what it gives now when it is a callable."""
+        if not callable(self.url):
+            return self.url
+        url = self.url()
+        if not isinstance(url, str):
+            raise OptionError(
+                f"option 'url': the callable must give a str, got {type(url).__name__}"
+            )
+        return cast(str, _CHECK_OF["url"].apply("url", url))
+
+    def attempt_headers(self) -> HeaderPairs:
+        """The extra headers of the next attempt: ``headers``, or what it gives now."""
+        return normalise_headers(self.headers()) if callable(self.headers) else self.headers
+
+    def attempt_auth(self, url: str) -> Basic | Bearer | None:
+        """The credentials for the URL of the next attempt, or None when no option gives any.
+
+        They go before those that stand in the URL, which are not looked at here.
+        """
+        if self.token is not None:
+            return Bearer(self.token, self.token_type)
+        if self.username is not None:
+            return Basic(self.username, self.password or "")
+        auth = self.auth(url) if callable(self.auth) else self.auth
+        if not isinstance(auth, Basic | Bearer | None):
+            raise OptionError(
+                "option 'auth': the callable must give Basic, Bearer or None, "
+                f"got {type(auth).__name__}"
+            )
+        return auth
+
+    def __repr__(self) -> str:
+        given = (
+            f"{name}={_shown(name, getattr(self, name), check.secret)}"
+            for name, default, check in _CHECKS
+            if type(value := getattr(self, name)) is not type(default) or value != default
+        )
+        return f"Options({', '.join(given)})"
+
+
+class OptionDescription(NamedTuple):
+    """One row of the documentation's table of options."""
+
+    group: str
+    name: str
+    default: str
+    meaning: str
+    accepted: str
+
+
+def describe() -> list[OptionDescription]:
+    """Every option, in the order of the table, as text for the documentation."""
+    return [
+        OptionDescription(
+            entry.metadata["group"],
+            entry.name,
+            "required" if entry.name == "url" else _shown(entry.name, entry.default, False),
+            entry.metadata["meaning"],
+            entry.metadata["check"].accepted,
+        )
+        for entry in fields(Options)
+    ]
+
+
+# Read once: a client is made faster than the fields could be walked.
+_CHECKS: tuple[tuple[str, object, Check], ...] = tuple(
+    (entry.name, entry.default, entry.metadata["check"]) for entry in fields(Options)
+)
+_CHECK_OF = {name: check for name, _, check in _CHECKS}
+
+
+def _as_mapping(url_or_options: object) -> dict[str, Any]:
+    if url_or_options is None:
+        return {}
+    if isinstance(url_or_options, Options):
+        return {name: getattr(url_or_options, name) for name in _CHECK_OF}
+    if isinstance(url_or_options, Mapping):
+        for name in url_or_options:
+            if not isinstance(name, str):
+                raise OptionError(
+                    f"an option's name must be a str, got {type(name).__name__} in the mapping"
+                )
+        return dict(url_or_options)
+    if isinstance(url_or_options, str) or callable(url_or_options):
+        return {"url": url_or_options}
+    raise OptionError(
+        "expected the URL (a str or a callable giving one) or a mapping of options that holds "
+        f"'url'; got {type(url_or_options).__name__}"
+    )
+
+
+def _shown(name: str, value: object, secret: bool) -> str:
+    """The value for a text: no secret, and no repr of a user's own object, which may hold one."""
+    if isinstance(value, str) and not secret:
+        return repr(safe_url(value))
+    if name in ("headers", "proxy_headers") and isinstance(value, tuple):
+        return repr(tuple(safe_headers(value)))
+    if name == "cookies" and isinstance(value, tuple):
+        return repr(tuple((cookie, MASK) for cookie, _ in value))
+    if isinstance(value, Basic | Bearer):
+        return repr(value)
+    if callable(value):
+        module, shown = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
+        return f"{module}.{shown}" if module and shown else f"<{type(value).__name__}>"
+    if secret and value is not None:
+        return MASK
+    if isinstance(value, Mapping):
+        return repr({key: dict(entry) for key, entry in value.items()})
+    if value is None or isinstance(value, bool | int | float | tuple):
+        return repr(value)
+    return f"<{type(value).__name__}>"

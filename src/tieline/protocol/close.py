@@ -1,0 +1,61 @@
+"""Close frames: code and reason ↔ payload (RFC 6455 sections 5.5.1 and 7.4)."""
+
+from __future__ import annotations
+
+from tieline.errors import OptionError, ProtocolError
+from tieline.protocol.events import Close
+from tieline.protocol.wire import MAX_CLOSE_REASON, is_sendable_close_code
+
+#: What a Close frame without a code counts as (section 7.1.5).
+NO_STATUS = Close(1005, "")
+
+
+def check_close(code: int, reason: str) -> Close:
+    """The arguments of a close that this side wants to send. Raises `OptionError`."""
+    if isinstance(code, bool) or not isinstance(code, int):
+        raise OptionError(
+            f"close code: expected an integer such as 1000 or CloseCode.GOING_AWAY, "
+            f"got {code!r} ({type(code).__name__})"
+        )
+    if not is_sendable_close_code(code):
+        raise OptionError(
+            f"close code {int(code)} may not be sent (RFC 6455 section 7.4): use 1000-1003, 1007-1014, "
+            "or 3000-4999 for codes of your own"
+        )
+    if not isinstance(reason, str):
+        raise OptionError(f"close reason: expected str, got {type(reason).__name__}")
+    try:
+        size = len(reason.encode())
+    except UnicodeEncodeError as error:
+        raise OptionError(f"close reason: expected text that UTF-8 can encode: {error}") from None
+    if size > MAX_CLOSE_REASON:
+        raise OptionError(
+            f"close reason: expected at most {MAX_CLOSE_REASON} bytes of UTF-8, got {size}: shorten it"
+        )
+    return Close(int(code), reason)
+
+
+def encode_close(close: Close) -> bytes:
+    """A Close frame's payload; empty for `NO_STATUS`."""
+    if close == NO_STATUS:
+        return b""
+    return close.code.to_bytes(2, "big") + close.reason.encode()
+
+
+def decode_close(payload: bytes) -> Close:
+    """What the peer's Close frame says. Raises `ProtocolError`."""
+    if not payload:
+        return NO_STATUS
+    if len(payload) == 1:
+        raise ProtocolError(
+            "expected a Close frame with no payload or at least 2 bytes, got 1 byte"
+        )
+    code = int.from_bytes(payload[:2], "big")
+    if not is_sendable_close_code(code):
+        raise ProtocolError(
+            f"expected a close code that may be sent, got {code} (RFC 6455 section 7.4)"
+        )
+    try:
+        return Close(code, payload[2:].decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise ProtocolError(f"expected UTF-8 in the close reason: {error.reason}", 1007) from None

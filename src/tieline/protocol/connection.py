@@ -1,0 +1,339 @@
+"""Bytes and time → messages and bytes: one WebSocket connection, from its handshake to its end."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable
+
+from tieline.errors import HandshakeError, MessageTooBig, ProtocolError
+from tieline.protocol.close import NO_STATUS, check_close, decode_close
+from tieline.protocol.closing import Closing
+from tieline.protocol.decoder import FrameDecoder
+from tieline.protocol.events import (
+    Close,
+    Closed,
+    CloseInfo,
+    ClosingStarted,
+    Event,
+    Frame,
+    FrameReceived,
+    HandshakeFailed,
+    Opened,
+    PingReceived,
+    PingSent,
+    PongReceived,
+)
+from tieline.protocol.handshake import UpgradeRequest
+from tieline.protocol.heartbeat import Heartbeat, HeartbeatAction
+from tieline.protocol.messages import MessageAssembler
+from tieline.protocol.opening import ClientOpening, ServerOpening
+from tieline.protocol.outgoing import Outgoing
+from tieline.protocol.settings import Settings
+from tieline.protocol.state import TRANSITIONS, State, Trigger
+from tieline.protocol.wire import MAX_CLOSE_REASON, CloseCode, Opcode
+
+
+class Connection:
+    """One side of a WebSocket connection (RFC 6455), for a driver that owns stream and clock.
+
+    The driver hands over what it reads (`receive_data`), pulls events until there are none
+    (`next_event`), sends through `outgoing`, writes what `data_to_send` holds, and calls `on_time`
+    at `next_deadline`. After `Closed` or `HandshakeFailed` it writes the rest and closes the stream.
+
+    Owned by one thread at a time. Use `client_connection` or `server_connection` to make one.
+    """
+
+    def __init__(
+        self,
+        opening: ClientOpening | ServerOpening,
+        settings: Settings,
+        random_bytes: Callable[[int], bytes],
+    ) -> None:
+        is_client = isinstance(opening, ClientOpening)
+        self.state = State.CONNECTING
+        #: Where messages, Pings and Pongs are sent.
+        self.outgoing = Outgoing(random_bytes if is_client else None)
+        #: How the connection ended, or None.
+        self.close_info: CloseInfo | None = None
+        self._is_client = is_client
+        self._inspect_frames = settings.inspect_frames
+        self._random_bytes = random_bytes
+        self._opening: ClientOpening | ServerOpening | None = opening
+        self._events: deque[Event] = deque()
+        # Read side.
+        self._decoder = FrameDecoder(not is_client)
+        self._assembler = MessageAssembler(
+            self._decoder, settings.max_message_size, settings.max_fragments, settings.decode_text
+        )
+        self._inspected: Frame | None = None
+        self._at_eof = False
+        # Once true, received bytes are thrown away: the peer's Close came, or a rule was broken.
+        self._reading_ended = False
+        self._pings_received = 0
+        self._pongs_received = 0
+        # Liveness and end.
+        self._heartbeat = Heartbeat(settings.ping_interval, settings.ping_timeout)
+        self._closing = Closing(settings.close_timeout)
+
+    # --- what the driver does -----------------------------------------------------------------
+
+    def receive_data(self, data: bytes | bytearray, end: int, now: float) -> None:
+        """Hand over ``data[:end]``, which stays unchanged until `next_event` has returned None."""
+        if self._opening is not None:
+            self._opening.receive_data(bytes(data[:end]))
+        elif not self._reading_ended:
+            self._heartbeat.last_received = now
+            self._decoder.feed(data, end)
+
+    def receive_eof(self) -> None:
+        """The stream has ended; noticed when the bytes before it are used up."""
+        self._at_eof = True
+        if self._opening is not None:
+            self._opening.receive_eof()
+
+    def connection_lost(self, error: Exception) -> None:
+        """The stream died under the driver, or the driver gives it up."""
+        if self.state is not State.CLOSED:
+            self._end(error)
+
+    def next_event(self, now: float) -> Event | list[str | bytes] | None:
+        """The next event, or None when there is nothing more to tell before more bytes come."""
+        while not self._events:
+            if self.state is State.CLOSED:
+                return None
+            if self._opening is not None:
+                return self._next_of_opening(now)
+            if not self._reading_ended:
+                try:
+                    item = self._next_of_frames()
+                except (ProtocolError, MessageTooBig) as error:
+                    self.fail(error, error.close_code, now)
+                    continue
+                if isinstance(item, Frame):
+                    self._on_control(item, now)
+                    continue
+                if item is not None:
+                    return item
+            if not self._at_eof:
+                return None
+            self._end(self._closing.stream_ended())
+        return self._events.popleft()
+
+    def data_to_send(self) -> list[bytes | bytearray]:
+        """What to write, in order; each byte string is handed out once."""
+        return self.outgoing.take()
+
+    def next_deadline(self) -> float | None:
+        """When to call `on_time`, or None. Received bytes only ever move it later."""
+        if self.state is State.OPEN:
+            return self._heartbeat.next_deadline()
+        if self.state is State.CLOSING:
+            return self._closing.deadline
+        return None
+
+    def on_time(self, now: float) -> None:
+        """Do what is due, once what there was to read was read; `next_event` then tells of it."""
+        if self.state is State.OPEN:
+            action = self._heartbeat.on_time(now)
+            if action is HeartbeatAction.PING:
+                data = self._random_bytes(4)
+                self.outgoing.ping(data, now)
+                self._events.append(PingSent(data))
+            elif action is HeartbeatAction.GIVE_UP:
+                self._send_close(Close(CloseCode.INTERNAL_ERROR, "keepalive ping timeout"))
+                self._end(TimeoutError(self._heartbeat.explain(now)))
+        elif self.state is State.CLOSING:
+            deadline = self._closing.deadline
+            if deadline is not None and now >= deadline:
+                self._end(self._closing.timed_out())
+
+    def send_close(self, code: int, reason: str, now: float) -> None:
+        """Begin the closing handshake (section 7.1.2). A no-op when it has begun already."""
+        close = check_close(code, reason)
+        if self.state is State.OPEN:
+            self._advance(Trigger.CLOSE_SENT)
+            self._closing.begin("local", now)
+            self._send_close(close)
+            self._events.append(ClosingStarted(close, None, None))
+
+    def fail(self, error: Exception, code: int, now: float) -> None:
+        """Section 7.1.7: tell the peer why with a Close frame, and listen no more."""
+        if self.state not in (State.OPEN, State.CLOSING):
+            return
+        closing = self._closing
+        if self.state is State.OPEN:
+            closing.begin("local", now)
+            reason = str(error).encode()[:MAX_CLOSE_REASON].decode("utf-8", "ignore")
+            self._send_close(Close(code, reason))
+        closing.error = closing.error or error
+        closing.linger(now)
+        self._reading_ended = True
+        self._advance(Trigger.FAILED)
+        self._events.append(ClosingStarted(closing.sent, closing.received, error))
+
+    def counters(self) -> dict[str, int]:
+        """Statistics since the start, by their names in `Traffic`."""
+        return {
+            **self.outgoing.counters(),
+            "messages_received": self._assembler.messages,
+            "frames_received": self._decoder.frames,
+            "payload_bytes_received": self._assembler.message_bytes,
+            "pings_received": self._pings_received,
+            "pongs_received": self._pongs_received,
+        }
+
+    # --- the opening, client role -------------------------------------------------------------
+
+    def start(self) -> None:
+        """Queue the upgrade request."""
+        assert isinstance(self._opening, ClientOpening)
+        self.outgoing.raw(self._opening.start())
+
+    @property
+    def request_headers(self) -> list[tuple[str, str]]:
+        """The headers of the upgrade request, secrets included."""
+        assert isinstance(self._opening, ClientOpening)
+        return self._opening.headers
+
+    @property
+    def is_refused(self) -> bool:
+        """The head of an answer other than 101 is in; its body may still come."""
+        return isinstance(self._opening, ClientOpening) and self._opening.is_refused
+
+    def stop_waiting_for_body(self) -> None:
+        """`HandshakeFailed` follows, with what came of a refusal's body so far."""
+        assert isinstance(self._opening, ClientOpening)
+        self._opening.stop_waiting_for_body()
+
+    # --- the opening, server role -------------------------------------------------------------
+
+    def accept(
+        self, now: float, subprotocol: str | None = None, headers: tuple[tuple[str, str], ...] = ()
+    ) -> None:
+        """Answer `RequestReceived` with 101: the connection is open."""
+        assert isinstance(self._opening, ServerOpening)
+        self.outgoing.raw(self._opening.accept(subprotocol, headers))
+        self._open(now)
+
+    def reject(
+        self,
+        status: int,
+        text: str = "",
+        headers: tuple[tuple[str, str], ...] = (),
+        reason: str = "",
+    ) -> None:
+        """Answer `RequestReceived` with another status; `HandshakeFailed` follows."""
+        assert isinstance(self._opening, ServerOpening)
+        self.outgoing.raw(self._opening.reject(status, text, headers, reason))
+        self._advance(Trigger.ENDED)
+        self._events.append(HandshakeFailed(HandshakeError(f"rejected with status {status}")))
+
+    def _next_of_opening(self, now: float) -> Event | None:
+        assert self._opening is not None
+        event = self._opening.next_event()
+        if isinstance(event, Opened):
+            self._open(now)
+        elif isinstance(event, HandshakeFailed):
+            if isinstance(self._opening, ServerOpening) and self._opening.refusal:
+                self.outgoing.raw(self._opening.refusal)
+            self._advance(Trigger.ENDED)
+        return event
+
+    def _open(self, now: float) -> None:
+        assert self._opening is not None
+        early = self._opening.trailing_data
+        self._opening = None
+        self._advance(Trigger.UPGRADED)
+        self.outgoing.is_open = True
+        self._heartbeat.start(now)
+        self._decoder.feed(early, len(early))
+
+    # --- received frames ----------------------------------------------------------------------
+
+    def _next_of_frames(self) -> list[str | bytes] | FrameReceived | Frame | None:
+        if not self._inspect_frames:
+            return self._assembler.next_batch()
+        if self._inspected is not None:
+            frame, self._inspected = self._inspected, None
+            item = self._assembler.accept(frame)
+            if item is not None:
+                return item
+        self._inspected = self._assembler.next_frame()
+        return None if self._inspected is None else FrameReceived(self._inspected)
+
+    def skip_frame(self) -> None:
+        """Treat the frame of the last `FrameReceived` as handled: it is not processed."""
+        self._inspected = None
+
+    def _on_control(self, frame: Frame, now: float) -> None:
+        data = frame.payload
+        if frame.opcode is Opcode.PING:
+            self._pings_received += 1
+            self.outgoing.answer_ping(data)
+            self._events.append(PingReceived(data))
+        elif frame.opcode is Opcode.PONG:
+            self._pongs_received += 1
+            self._events.append(PongReceived(data, self.outgoing.pong_received(data, now)))
+        else:
+            try:
+                close = decode_close(data)
+            except ProtocolError as error:
+                self.fail(error, error.close_code, now)
+            else:
+                self._on_close(close, now)
+
+    def _on_close(self, close: Close, now: float) -> None:
+        closing = self._closing
+        closing.received = close
+        self._reading_ended = True
+        if self.state is State.OPEN:
+            closing.begin("remote", now)
+            # 5.5.1: the answer typically echoes the code.
+            self._send_close(close if close == NO_STATUS else Close(close.code, ""))
+        self._advance(Trigger.CLOSE_RECEIVED)
+        self._events.append(ClosingStarted(closing.sent, close, None))
+        if self._is_client:
+            closing.linger(now)
+        else:
+            # 7.1.1: the server closes TCP first.
+            self._end(None)
+
+    # --- ending -------------------------------------------------------------------------------
+
+    def _send_close(self, close: Close) -> None:
+        self._closing.sent = close
+        self.outgoing.close(close)
+
+    def _end(self, error: Exception | None) -> None:
+        """The one way into CLOSED for a connection that was, or might have been, open."""
+        self._closing.error = self._closing.error or error
+        self._reading_ended = True
+        self._advance(Trigger.ENDED)
+        self.close_info = self._closing.info()
+        self.outgoing.is_open = False
+        self.outgoing.close_info = self.close_info
+        self._events.append(Closed(self.close_info))
+
+    def _advance(self, trigger: Trigger) -> None:
+        self.state = TRANSITIONS[self.state, trigger]
+
+
+def client_connection(
+    request: UpgradeRequest,
+    url: str,
+    settings: Settings | None = None,
+    random_bytes: Callable[[int], bytes] = os.urandom,
+) -> Connection:
+    """A connection that will ask for `request`. `url` is for error texts and holds no secret."""
+    settings = settings or Settings()
+    opening = ClientOpening(request, url, random_bytes(16), settings.head_limits)
+    return Connection(opening, settings, random_bytes)
+
+
+def server_connection(
+    settings: Settings | None = None, random_bytes: Callable[[int], bytes] = os.urandom
+) -> Connection:
+    """A connection that waits for an upgrade request."""
+    settings = settings or Settings()
+    return Connection(ServerOpening(settings.head_limits), settings, random_bytes)

@@ -1,0 +1,40 @@
+cimport cython
+
+
+cdef class FrameDecoder:
+    cdef object data
+    cdef const unsigned char *view
+    cdef Py_ssize_t position
+    cdef Py_ssize_t end
+    cdef bint in_frame
+    cdef bint fin
+    cdef bint rsv1
+    cdef int opcode
+    cdef long long length
+    cdef long long remaining
+    cdef bytes key
+    cdef bytearray head
+    cdef int kept
+    cdef bint expect_masked
+    cdef readonly long long frames
+
+    cpdef void feed(self, object data, Py_ssize_t end) except *
+
+    cdef bint read_header(self) except -1
+
+    cdef bint _complete_header(self) except -1
+
+    @cython.locals(
+        first=cython.uint, second=cython.uint, length=cython.longlong, size=cython.int, i=cython.int
+    )
+    cdef int _parse(self, const unsigned char *view, Py_ssize_t position, Py_ssize_t available) except -1
+
+    @cython.locals(opcode=cython.uint)
+    cdef int _check(self, unsigned int first, unsigned int second) except -1
+
+    cdef Py_ssize_t available(self) noexcept
+
+    @cython.locals(count=Py_ssize_t, start=Py_ssize_t)
+    cdef object take(self)
+
+    cdef void skip(self, Py_ssize_t count) noexcept

@@ -1,0 +1,171 @@
+# cython: language_level=3, annotation_typing=False, boundscheck=False, wraparound=False
+# cython: freethreading_compatible=True
+"""Bytes → frame headers, and where each frame's payload lies in the bytes (RFC 6455 section 5.2)."""
+
+from __future__ import annotations
+
+from tieline.errors import ProtocolError
+from tieline.protocol.masking import apply_mask
+
+
+class FrameDecoder:
+    """Walks through a byte stream frame by frame, without copying it.
+
+    `feed` hands over a piece of the stream. `read_header` moves to the payload of the next frame and
+    leaves what the header said in the attributes. `available` says how much of the payload is in
+    the piece; `take` consumes it. A header that the end of a piece cuts is kept; payload never is.
+
+    Owned by one thread at a time. After a `ProtocolError` the stream can't be continued.
+    """
+
+    def __init__(self, expect_masked: bool) -> None:
+        # The piece in work: `view` is `data` for C, which sees a pointer there.
+        self.data: bytes | bytearray = b""
+        self.view: bytes | bytearray = b""
+        self.position = 0
+        self.end = 0
+        # The frame in work. `remaining` counts the payload bytes not yet taken.
+        self.in_frame = False
+        self.fin = False
+        self.rsv1 = False
+        self.opcode = 0
+        self.length = 0
+        self.remaining = 0
+        self.key = b""
+        # A header that was cut: its first `kept` bytes.
+        self.head = bytearray(14)
+        self.kept = 0
+        self.expect_masked = expect_masked
+        #: Statistics: headers read since the start.
+        self.frames = 0
+
+    def feed(self, data: bytes | bytearray, end: int) -> None:
+        """Hand over ``data[:end]``; it must stay unchanged until it is consumed."""
+        if self.position != self.end:
+            raise RuntimeError(f"{self.end - self.position} bytes of the last piece are unread")
+        if end > len(data):
+            raise ValueError(f"end={end} is past the {len(data)} bytes given")
+        self.data = data
+        self.view = data
+        self.position = 0
+        self.end = end
+
+    def read_header(self) -> bool:
+        """Read the next frame's header. False: the piece ended before the header did."""
+        if self.kept:
+            return self._complete_header()
+        size = self._parse(self.view, self.position, self.end - self.position)
+        if size:
+            self.position += size
+            self.frames += 1
+            self.in_frame = True
+            return True
+        while self.position < self.end:
+            self.head[self.kept] = self.view[self.position]
+            self.kept += 1
+            self.position += 1
+        return False
+
+    def _complete_header(self) -> bool:
+        """Add the bytes that a cut header lacks."""
+        while self.position < self.end:
+            self.head[self.kept] = self.view[self.position]
+            self.kept += 1
+            self.position += 1
+            if self._parse(self.head, 0, self.kept):
+                self.kept = 0
+                self.frames += 1
+                self.in_frame = True
+                return True
+        return False
+
+    def _parse(self, view: bytes | bytearray, position: int, available: int) -> int:
+        """Parse a header at `position`; return its size in bytes, or 0 when it is not complete."""
+        if available < 2:
+            return 0
+        first = view[position]
+        second = view[position + 1]
+        length = second & 0x7F
+        size = 2
+        if length == 126:
+            size = 4
+            if available < size:
+                return 0
+            length = view[position + 2] << 8 | view[position + 3]
+            if length < 126:
+                raise ProtocolError(f"expected the shortest length form, got {length} in 16 bits")
+        elif length == 127:
+            size = 10
+            if available < size:
+                return 0
+            if view[position + 2] & 0x80:
+                raise ProtocolError("expected a frame length below 2**63 (RFC 6455 section 5.2)")
+            length = 0
+            for i in range(2, 10):
+                length = length << 8 | view[position + i]
+            if length < 0x10000:
+                raise ProtocolError(f"expected the shortest length form, got {length} in 64 bits")
+        if second & 0x80:
+            size += 4
+            if available < size:
+                return 0
+        self._check(first, second)
+        if self.expect_masked:
+            self.key = bytes([view[position + i] for i in range(size - 4, size)])
+        self.fin = first & 0x80 != 0
+        self.rsv1 = first & 0x40 != 0
+        self.opcode = first & 0x0F
+        self.length = length
+        self.remaining = length
+        return size
+
+    def _check(self, first: int, second: int) -> None:
+        """The rules for a header's first two bytes."""
+        opcode = first & 0x0F
+        # One comparison for what nearly every frame is: no RSV bit, a data opcode.
+        if first & 0x70 == 0 and opcode <= 2:
+            pass
+        elif first & 0x70:
+            raise ProtocolError(
+                f"expected no RSV bit without a negotiated extension, got {first & 0x70:#04x}"
+            )
+        elif opcode < 8 or opcode > 10:
+            raise ProtocolError(f"expected a known opcode, got reserved {opcode:#x}")
+        else:
+            if second & 0x7F > 125:
+                raise ProtocolError(
+                    "expected a control frame of at most 125 bytes, got a longer one"
+                )
+            if not first & 0x80:
+                raise ProtocolError(
+                    f"expected an unfragmented control frame, got opcode {opcode:#x} without FIN"
+                )
+        if (second & 0x80 != 0) != self.expect_masked:
+            if self.expect_masked:
+                raise ProtocolError(
+                    "expected a masked frame from the client (RFC 6455 section 5.1)"
+                )
+            raise ProtocolError("expected no mask on the server's frame (RFC 6455 section 5.1)")
+
+    def available(self) -> int:
+        """How many bytes of the frame's payload are in the piece."""
+        if self.remaining < self.end - self.position:
+            return self.remaining
+        return self.end - self.position
+
+    def take(self) -> bytes | memoryview:
+        """Consume the payload bytes that are there; return them unmasked."""
+        count = self.available()
+        start = self.position
+        payload: bytes | memoryview = memoryview(self.data)[start : start + count]
+        if self.expect_masked:
+            payload = apply_mask(payload, self.key, self.length - self.remaining)
+        self.skip(count)
+        return payload
+
+    def skip(self, count: int) -> None:
+        """Move past `count` bytes of the payload that the caller has read at `position`."""
+        self.position += count
+        self.remaining -= count
+        if self.remaining == 0:
+            self.in_frame = False

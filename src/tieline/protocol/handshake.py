@@ -1,0 +1,226 @@
+"""The opening handshake (RFC 6455 section 4): request → bytes, and response → accepted or refused.
+
+Both roles. The HTTP itself is `tieline.http1`'s.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from binascii import Error as Base64Error
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha1
+from typing import Any
+
+from tieline.errors import HandshakeError
+from tieline.http1 import Headers, HTTPRequest, HTTPResponse
+
+#: Section 1.3: proves that the server understands WebSocket; no other meaning.
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+VERSION = "13"
+
+
+@dataclass(frozen=True, slots=True)
+class UpgradeRequest:
+    """What a client asks for. `headers` come after the ones that the handshake owns."""
+
+    host: str
+    target: str
+    subprotocols: tuple[str, ...] = ()
+    origin: str | None = None
+    user_agent: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def header_list(self, key: str) -> list[tuple[str, str]]:
+        """The request's headers in the order in which they are sent (section 4.1)."""
+        given = {name.lower() for name, _ in self.headers}
+        pairs = [] if "host" in given else [("Host", self.host)]
+        pairs += [
+            ("Upgrade", "websocket"),
+            ("Connection", "Upgrade"),
+            ("Sec-WebSocket-Key", key),
+            ("Sec-WebSocket-Version", VERSION),
+        ]
+        if self.subprotocols:
+            pairs.append(("Sec-WebSocket-Protocol", ", ".join(self.subprotocols)))
+        if self.origin is not None and "origin" not in given:
+            pairs.append(("Origin", self.origin))
+        if self.user_agent and "user-agent" not in given:
+            pairs.append(("User-Agent", self.user_agent))
+        return [*pairs, *self.headers]
+
+
+@dataclass(frozen=True, eq=False)
+class HandshakeResponse(Mapping[str, Any]):
+    """The server's answer to the upgrade request.
+
+    Also readable as a mapping: ``http_version``, ``status_code``, ``status_message`` and the
+    lower-case header names.
+    """
+
+    http_version: str
+    status: int
+    reason: str
+    headers: Headers
+    #: The body of a refused handshake, cut at its limit; empty after an accepted one.
+    body: bytes = field(default=b"", repr=False)
+    subprotocol: str | None = None
+    extensions: tuple[str, ...] = ()
+    #: The URL that was asked last, after redirects, without its secrets.
+    url: str = ""
+
+    @classmethod
+    def of(
+        cls, response: HTTPResponse, *, url: str, subprotocol: str | None = None
+    ) -> HandshakeResponse:
+        return cls(
+            http_version=response.http_version,
+            status=response.status,
+            reason=response.reason,
+            headers=response.headers,
+            body=response.body,
+            subprotocol=subprotocol,
+            url=url,
+        )
+
+    def _status_line(self) -> dict[str, Any]:
+        return {
+            "http_version": self.http_version,
+            "status_code": self.status,
+            "status_message": self.reason,
+        }
+
+    def __getitem__(self, key: str) -> Any:
+        line = self._status_line()
+        return line[key] if key in line else self.headers[key]
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._status_line()
+        yield from self.headers
+
+    def __len__(self) -> int:
+        return len(self._status_line()) + len(self.headers)
+
+
+def make_key(random_bytes: bytes) -> str:
+    """The Sec-WebSocket-Key of 16 fresh random bytes."""
+    if len(random_bytes) != 16:
+        raise ValueError(f"expected 16 random bytes, got {len(random_bytes)}")
+    return b64encode(random_bytes).decode("ascii")
+
+
+def accept_value(key: str) -> str:
+    """The Sec-WebSocket-Accept that proves that the server has read `key` (section 4.2.2)."""
+    return b64encode(sha1(key.encode("ascii") + _GUID, usedforsecurity=False).digest()).decode(
+        "ascii"
+    )
+
+
+def check_response(
+    response: HTTPResponse, request: UpgradeRequest, key: str, url: str
+) -> HandshakeResponse:
+    """Section 4.1, the client's checks, in its order. Raises `HandshakeError`."""
+    answer = HandshakeResponse.of(response, url=url)
+
+    def refuse(text: str) -> HandshakeError:
+        return HandshakeError(f"{url} did not accept the WebSocket upgrade: {text}", answer)
+
+    headers = response.headers
+    if response.status != 101:
+        raise refuse(f"expected status 101, got {response.status} {response.reason}".rstrip())
+    upgrade = headers.get("upgrade", "")
+    if upgrade.strip().lower() != "websocket":
+        raise refuse(f"expected 'Upgrade: websocket', got {_found(headers, 'upgrade')}")
+    if "upgrade" not in _tokens(headers, "connection"):
+        raise refuse(f"expected 'Connection: Upgrade', got {_found(headers, 'connection')}")
+    # Compared exactly: 4.2.2 leaves no freedom, and a different case is a different value.
+    if headers.get_all("sec-websocket-accept") != [accept_value(key)]:
+        raise refuse(
+            f"expected 'Sec-WebSocket-Accept: {accept_value(key)}', "
+            f"got {_found(headers, 'sec-websocket-accept')}"
+        )
+    extensions = headers.get_all("sec-websocket-extensions")
+    if any(value.strip() for value in extensions):
+        raise refuse(f"expected no extension, since none was offered, got {extensions}")
+    return HandshakeResponse.of(
+        response, url=url, subprotocol=_chosen_subprotocol(headers, request, refuse)
+    )
+
+
+def _chosen_subprotocol(headers: Headers, request: UpgradeRequest, refuse: Any) -> str | None:
+    chosen = headers.get_all("sec-websocket-protocol")
+    if not chosen:
+        return None
+    if len(chosen) > 1 or chosen[0] not in request.subprotocols:
+        offered = ", ".join(request.subprotocols) or "none"
+        raise refuse(
+            f"expected one of the offered subprotocols ({offered}), got {', '.join(chosen)}"
+        )
+    return chosen[0]
+
+
+def check_request(request: HTTPRequest) -> tuple[str, tuple[str, ...]]:
+    """Section 4.2.1, the server's checks: the key and the offered subprotocols.
+
+    Raises `RequestRefused` with the status to answer.
+    """
+    headers = request.headers
+    if request.method != "GET":
+        raise RequestRefused(405, f"expected GET, got {request.method}", (("Allow", "GET"),))
+    if request.http_version != "1.1":
+        raise RequestRefused(505, f"expected HTTP/1.1, got HTTP/{request.http_version}")
+    if len(headers.get_all("host")) != 1:
+        raise RequestRefused(400, "expected one Host header")
+    if "websocket" not in _tokens(headers, "upgrade"):
+        raise RequestRefused(
+            426,
+            f"expected 'Upgrade: websocket', got {_found(headers, 'upgrade')}",
+            (("Upgrade", "websocket"), ("Connection", "Upgrade")),
+        )
+    if "upgrade" not in _tokens(headers, "connection"):
+        raise RequestRefused(
+            400, f"expected 'Connection: Upgrade', got {_found(headers, 'connection')}"
+        )
+    if headers.get_all("sec-websocket-version") != [VERSION]:
+        raise RequestRefused(
+            426,
+            f"expected version {VERSION}, got {_found(headers, 'sec-websocket-version')}",
+            (("Sec-WebSocket-Version", VERSION),),
+        )
+    keys = headers.get_all("sec-websocket-key")
+    if len(keys) != 1 or not _is_key(keys[0]):
+        raise RequestRefused(400, "expected one Sec-WebSocket-Key of 16 bytes in base64")
+    subprotocols = [
+        token.strip()
+        for value in headers.get_all("sec-websocket-protocol")
+        for token in value.split(",")
+        if token.strip()
+    ]
+    return keys[0], tuple(subprotocols)
+
+
+class RequestRefused(Exception):
+    """An upgrade request that breaks the rules, and how to answer it."""
+
+    def __init__(self, status: int, text: str, headers: tuple[tuple[str, str], ...] = ()) -> None:
+        super().__init__(text)
+        self.status = status
+        self.headers = headers
+
+
+def _is_key(value: str) -> bool:
+    try:
+        return len(b64decode(value, validate=True)) == 16
+    except (Base64Error, ValueError):
+        return False
+
+
+def _tokens(headers: Headers, name: str) -> set[str]:
+    """The header's comma-separated tokens, over all its lines, in lower case."""
+    return {token.strip().lower() for value in headers.get_all(name) for token in value.split(",")}
+
+
+def _found(headers: Headers, name: str) -> str:
+    values = headers.get_all(name)
+    return " and ".join(repr(value) for value in values) if values else "none"

@@ -1,0 +1,141 @@
+"""The part of a connection before its first frame: bytes ↔ the opening handshake, for both roles."""
+
+from __future__ import annotations
+
+from tieline.errors import HandshakeError
+from tieline.http1 import ClientExchange, HeadLimits, HTTPFormatError, ServerExchange
+from tieline.protocol.events import HandshakeFailed, Opened, RequestReceived
+from tieline.protocol.handshake import (
+    RequestRefused,
+    UpgradeRequest,
+    accept_value,
+    check_request,
+    check_response,
+    make_key,
+)
+
+
+class ClientOpening:
+    """Asks for the upgrade and judges the answer. `url` is for error texts and holds no secret."""
+
+    def __init__(
+        self, request: UpgradeRequest, url: str, random_bytes: bytes, limits: HeadLimits
+    ) -> None:
+        self.key = make_key(random_bytes)
+        self.headers = request.header_list(self.key)
+        self._request = request
+        self._url = url
+        self._exchange = ClientExchange("GET", request.target, self.headers, limits)
+        self._error: HTTPFormatError | None = None
+
+    def start(self) -> bytes:
+        """The request."""
+        return self._exchange.request_bytes()
+
+    def receive_data(self, data: bytes) -> None:
+        try:
+            self._exchange.receive_data(data)
+        except HTTPFormatError as error:
+            self._error = error
+
+    def receive_eof(self) -> None:
+        try:
+            self._exchange.receive_eof()
+        except HTTPFormatError as error:
+            self._error = error
+
+    def next_event(self) -> Opened | HandshakeFailed | None:
+        """The verdict, as soon as there is one."""
+        if self._error is not None:
+            return HandshakeFailed(
+                HandshakeError(f"{self._url} did not answer the WebSocket upgrade: {self._error}")
+            )
+        response = self._exchange.response
+        if response is None:
+            return None
+        try:
+            return Opened(check_response(response, self._request, self.key, self._url))
+        except HandshakeError as error:
+            return HandshakeFailed(error)
+
+    @property
+    def is_refused(self) -> bool:
+        """The head of an answer that refuses is in, but its body may still be on its way."""
+        return self._exchange.head_complete and self._exchange.response is None
+
+    def stop_waiting_for_body(self) -> None:
+        """Take what came of a refusal's body as all of it."""
+        self._exchange.finish()
+
+    @property
+    def trailing_data(self) -> bytes:
+        """What came behind the response: the first frames may share its packet."""
+        return self._exchange.trailing_data
+
+
+class ServerOpening:
+    """Judges an upgrade request and answers it."""
+
+    def __init__(self, limits: HeadLimits) -> None:
+        self._exchange = ServerExchange(limits)
+        self._error: HTTPFormatError | None = None
+        self._key = ""
+        self._judged = False
+        #: The answer to a request that broke the rules; the driver sends it with the failure.
+        self.refusal = b""
+
+    def receive_data(self, data: bytes) -> None:
+        try:
+            self._exchange.receive_data(data)
+        except HTTPFormatError as error:
+            self._error = error
+
+    def receive_eof(self) -> None:
+        if self._exchange.request is None:
+            self._error = HTTPFormatError(
+                "the client closed the connection before its request was complete"
+            )
+
+    def next_event(self) -> RequestReceived | HandshakeFailed | None:
+        """A valid request, once, or the failure."""
+        if self._error is not None:
+            return HandshakeFailed(HandshakeError(f"no upgrade request: {self._error}"))
+        request = self._exchange.request
+        if request is None or self._judged:
+            return None
+        self._judged = True
+        try:
+            self._key, subprotocols = check_request(request)
+        except RequestRefused as refused:
+            self.refusal = self.reject(refused.status, str(refused), refused.headers)
+            return HandshakeFailed(HandshakeError(f"refused an upgrade request: {refused}"))
+        return RequestReceived(request, subprotocols)
+
+    def accept(self, subprotocol: str | None, headers: tuple[tuple[str, str], ...]) -> bytes:
+        """Section 4.2.2: the answer that completes the handshake."""
+        pairs = [
+            ("Upgrade", "websocket"),
+            ("Connection", "Upgrade"),
+            ("Sec-WebSocket-Accept", accept_value(self._key)),
+        ]
+        if subprotocol is not None:
+            pairs.append(("Sec-WebSocket-Protocol", subprotocol))
+        return self._exchange.respond(101, "Switching Protocols", [*pairs, *headers])
+
+    def reject(
+        self, status: int, text: str, headers: tuple[tuple[str, str], ...] = (), reason: str = ""
+    ) -> bytes:
+        """An answer other than 101, with `text` as its body."""
+        body = text.encode()
+        pairs = (
+            [("Connection", "close")]
+            if not any(n.lower() == "connection" for n, _ in headers)
+            else []
+        )
+        pairs += [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
+        return self._exchange.respond(status, reason, [*pairs, *headers], body)
+
+    @property
+    def trailing_data(self) -> bytes:
+        """What came behind the request."""
+        return self._exchange.trailing_data

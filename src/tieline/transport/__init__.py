@@ -1,0 +1,1 @@
+"""A host, or a URL's parts, → a non-blocking byte stream. Has never heard of WebSocket."""

@@ -1,0 +1,150 @@
+"""A route → a connected stream: names, sockets, proxy and TLS in the order they are needed."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from dataclasses import dataclass, field
+
+from tieline.errors import ConnectCancelled, ConnectError, ConnectTimeout, OptionError, ProxyError
+from tieline.transport.attempt import Attempt
+from tieline.transport.proxy import Proxy, authority, open_tunnel
+from tieline.transport.race import SocketOption, connect_unix, race
+from tieline.transport.resolve import resolve
+from tieline.transport.stream import SocketStream, Stream
+from tieline.transport.tls import TLSSettings, build_context, handshake
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How to get to a server. The repr shows no secret.
+
+    The first that is given of `sock`, `unix_path`, `proxy` decides where the bytes go; without
+    any, it is `connect_to` or else `host` and `port`. `host` stays the name that TLS verifies.
+    """
+
+    host: str
+    port: int
+    tls: TLSSettings | None = None  #: None: plain text
+    proxy: Proxy | None = None
+    connect_to: tuple[str, int] | None = None  #: dial this instead, or ask the proxy for it
+    unix_path: str | None = None
+    sock: socket.socket | None = field(default=None)  #: connected, plain; handed over
+    source_address: tuple[str, int] | None = None  #: (IP address, port or 0)
+    socket_options: tuple[SocketOption, ...] = ()  #: as for `socket.setsockopt`
+    family: int = 0  #: `socket.AF_INET`, `AF_INET6`, 0 for both
+
+    @property
+    def name(self) -> str:
+        """What the route leads to, for messages: host:port, and where that really is."""
+        if self.unix_path is not None and self.sock is None:
+            return f"unix socket {self.unix_path!r}"
+        name = authority(self.host, self.port)
+        if self.sock is not None:
+            return name + " (on the socket given)"
+        if self.connect_to is not None:
+            name += f" (at {authority(*self.connect_to)})"
+        if self.proxy is not None:
+            name += f" (through the proxy {self.proxy.name})"
+        return name
+
+
+def dial(route: Route, attempt: Attempt) -> Stream:
+    """Connect. Returns a non-blocking stream on which the server can be spoken to.
+
+    Raises a ConnectError (or OptionError), which names the destination, the phase and the reason.
+    On any failure, KeyboardInterrupt included, every socket is closed, also the route's `sock`.
+    """
+    attempt.destination = route.name
+    stream: Stream | None = None
+    try:
+        # First of all, since it can fail without the network having been bothered.
+        context = None if route.tls is None else build_context(route.tls)
+        stream = _connect(route, attempt)
+        if route.tls is not None and context is not None:
+            stream = handshake(
+                stream,
+                context,
+                route.tls.server_hostname or route.host,
+                attempt,
+                fingerprint=route.tls.fingerprint,
+                peer_name=route.name,
+            )
+            attempt.tls = stream.tls
+        return stream
+    except BaseException:
+        if stream is not None:
+            stream.close()
+        elif isinstance(route.sock, socket.socket):
+            route.sock.close()
+        raise
+
+
+def _connect(route: Route, attempt: Attempt) -> Stream:
+    if route.sock is not None:
+        return _record(attempt, _given(route.sock))
+    if route.unix_path is not None:
+        return _record(attempt, connect_unix(route.unix_path, attempt, route.socket_options))
+    host, port = route.connect_to or (route.host, route.port)
+    if route.proxy is None:
+        return _record(attempt, _connect_tcp(host, port, route, attempt))
+    return _connect_through(route.proxy, host, port, route, attempt)
+
+
+def _connect_tcp(host: str, port: int, route: Route, attempt: Attempt) -> socket.socket:
+    addresses = resolve(host, port, route.family, attempt)
+    return race(
+        addresses,
+        attempt,
+        source_address=route.source_address,
+        socket_options=route.socket_options,
+    )
+
+
+def _connect_through(proxy: Proxy, host: str, port: int, route: Route, attempt: Attempt) -> Stream:
+    attempt.proxy = proxy.safe
+    try:
+        connected = _connect_tcp(proxy.host, proxy.port, route, attempt)
+    except (ConnectTimeout, ConnectCancelled):
+        raise
+    except ConnectError as error:
+        raise ProxyError(str(error)) from error
+    stream: Stream = _record(attempt, connected)
+    try:
+        if proxy.scheme == "https":
+            settings = proxy.tls or (route.tls or TLSSettings()).trust_only
+            stream = handshake(
+                stream,
+                build_context(settings),
+                settings.server_hostname or proxy.host,
+                attempt,
+                fingerprint=settings.fingerprint,
+                peer_name=f"the proxy {proxy.name}",
+            )
+        open_tunnel(stream, proxy, host, port, attempt)
+    except BaseException:
+        stream.close()
+        raise
+    return stream
+
+
+def _given(given: object) -> socket.socket:
+    if isinstance(given, ssl.SSLSocket):
+        raise OptionError(
+            "sock: expected a plain socket, got an ssl.SSLSocket; hand over one without TLS on it, "
+            "and a URL whose scheme means TLS"
+        )
+    if not isinstance(given, socket.socket) or given.type != socket.SOCK_STREAM:
+        raise OptionError(f"sock: expected a connected stream socket, got {given!r}")
+    try:
+        given.getpeername()
+    except OSError as error:
+        raise OptionError(f"sock: expected a connected socket: {error.strerror}") from error
+    return given
+
+
+def _record(attempt: Attempt, connected: socket.socket) -> SocketStream:
+    stream = SocketStream(connected)
+    attempt.peer, attempt.local = stream.peer, stream.local
+    attempt.emit("connected", peer=stream.peer, local=stream.local)
+    return stream

@@ -1,0 +1,203 @@
+"""Addresses → one connected socket: Happy Eyeballs (RFC 8305).
+
+A host often has several addresses, some of which lead nowhere: IPv6 that is configured but not
+routed, a dead machine behind a DNS name. Trying them one after the other makes the user wait for
+a full TCP timeout; trying all at once wastes connections. So the attempts overlap: the next one
+starts when the present one has failed, or has not succeeded within 250 ms, and the first socket
+that connects wins. IPv6 and IPv4 take turns. Not done from the RFC: racing the A against the AAAA
+query (getaddrinfo gives both at once) and remembering which family won.
+
+All of it happens on the calling thread, with non-blocking sockets.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain, zip_longest
+from typing import Any
+
+from tieline.errors import ConnectError, ConnectTimeout, OptionError
+from tieline.transport.attempt import Attempt
+from tieline.transport.resolve import AddressInfo
+
+#: Seconds until the next address gets its chance (RFC 8305 section 5, "Connection Attempt Delay").
+STAGGER = 0.25
+
+_IN_PROGRESS = {errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EALREADY, errno.EINTR}
+
+#: (level, option, value) as for `socket.setsockopt`, or (level, option, None, length).
+SocketOption = tuple[Any, ...]
+
+
+def race(
+    addresses: Sequence[AddressInfo],
+    attempt: Attempt,
+    *,
+    source_address: tuple[str, int] | None = None,
+    socket_options: Iterable[SocketOption] = (),
+) -> socket.socket:
+    """Connect to the first address that answers; the socket is non-blocking, with TCP_NODELAY.
+
+    Raises ConnectError that lists every address with its reason, ConnectTimeout, ConnectCancelled;
+    whatever happens, no other socket stays open.
+    """
+    options = tuple(socket_options)
+    waiting = deque(_interleaved(addresses))
+    running: dict[int, tuple[socket.socket, AddressInfo, list[SocketOption]]] = {}
+    failures: list[str] = []
+    next_start = attempt.clock()
+    names = ", ".join(str(address) for address in waiting)
+    with attempt.in_phase("tcp", f"waiting for {names} to accept the connection"):
+        try:
+            while waiting or running:
+                if waiting and (not running or attempt.clock() >= next_start):
+                    attempt.check()
+                    address = waiting.popleft()
+                    attempt.emit("connecting", address=str(address))
+                    try:
+                        started, late = _start(address, source_address, options)
+                    except OSError as error:
+                        failures.append(f"{address}: {_reason(error)}")
+                        continue
+                    running[started.fileno()] = started, address, late
+                    next_start = attempt.clock() + STAGGER
+                until = next_start if waiting else None
+                for descriptor in attempt.wait_any_writable(running, until):
+                    connecting, address, late = running[descriptor]
+                    code = connecting.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                    if not code:
+                        _set_options(connecting, late)
+                        del running[descriptor]
+                        return connecting
+                    failures.append(f"{address}: {_reason(OSError(code, os.strerror(code)))}")
+                    connecting.close()
+                    del running[descriptor]
+                    # RFC 8305 section 5: a failure starts the next attempt at once.
+                    next_start = attempt.clock()
+        finally:
+            for loser, _, _ in running.values():
+                loser.close()
+    raise ConnectError(f"connecting to {attempt.destination} failed (tcp): {'; '.join(failures)}")
+
+
+def connect_unix(path: str, attempt: Attempt, options: Iterable[SocketOption]) -> socket.socket:
+    """Connect to a unix socket; the result is non-blocking. Raises ConnectError naming the path."""
+    if not hasattr(socket, "AF_UNIX"):
+        raise OptionError("unix_socket: this platform has no unix sockets")
+    with attempt.in_phase("tcp", f"connecting to the unix socket {path!r}"):
+        attempt.emit("connecting", address=path)
+        try:
+            connecting = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                connecting.setblocking(False)
+                late = _refused_options(connecting, options)
+                while not _unix_connected(connecting, path):
+                    # The server's backlog is full. Unlike TCP, this leaves nothing to poll for.
+                    attempt.wait(None, until=attempt.clock() + 0.02)
+                _set_options(connecting, late)
+            except BaseException:
+                connecting.close()
+                raise
+        except ConnectTimeout:
+            raise
+        except OSError as error:
+            raise ConnectError(
+                f"connecting to unix socket {path!r} failed (tcp): {_reason(error)}; "
+                "check the path, and that the server is running and lets this user in"
+            ) from error
+        return connecting
+
+
+def _unix_connected(connecting: socket.socket, path: str) -> bool:
+    code = connecting.connect_ex(path)
+    if code not in (0, errno.EISCONN, errno.EAGAIN):
+        raise OSError(code, os.strerror(code))
+    return code != errno.EAGAIN
+
+
+def _interleaved(addresses: Sequence[AddressInfo]) -> list[AddressInfo]:
+    """RFC 8305 section 4: families alternate, starting with the one that was preferred."""
+    families: dict[int, list[AddressInfo]] = {}
+    for address in addresses:
+        families.setdefault(address.family, []).append(address)
+    rounds = zip_longest(*families.values())
+    return [address for address in chain.from_iterable(rounds) if address is not None]
+
+
+def _start(
+    address: AddressInfo, source_address: tuple[str, int] | None, options: Iterable[SocketOption]
+) -> tuple[socket.socket, list[SocketOption]]:
+    """Begin to connect. Gives the options that the kernel wants only on a connected socket."""
+    connecting = socket.socket(address.family, socket.SOCK_STREAM)
+    try:
+        connecting.setblocking(False)
+        # Messages are written whole, so waiting for more to send only costs time.
+        connecting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        late = _refused_options(connecting, options)
+        if source_address is not None:
+            connecting.bind(_source(source_address, address.family))
+        code = connecting.connect_ex(address.sockaddr)
+        if code and code not in _IN_PROGRESS:
+            raise OSError(code, os.strerror(code))
+        return connecting, late
+    except BaseException:
+        connecting.close()
+        raise
+
+
+def _source(source_address: tuple[str, int], family: int) -> tuple[Any, ...]:
+    host, port = source_address
+    try:
+        # Numeric only: bind() would look a name up, and wait for it without bound.
+        found = socket.getaddrinfo(
+            host or None, port, 0, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST | socket.AI_PASSIVE
+        )
+    except (socket.gaierror, UnicodeError) as error:
+        raise OptionError(
+            f"source_address: expected (IP address, port), got {source_address!r}"
+        ) from error
+    for entry in found:
+        if entry[0] == family:
+            return entry[4]
+    raise OSError(errno.EAFNOSUPPORT, f"source_address {host} is of the other address family")
+
+
+def _refused_options(target: socket.socket, options: Iterable[SocketOption]) -> list[SocketOption]:
+    """Set what can be set now; give what the kernel refuses (maybe only for now)."""
+    late = []
+    for option in options:
+        try:
+            _set_option(target.setsockopt, option)
+        except OSError:
+            late.append(option)
+    return late
+
+
+def _set_options(target: socket.socket, options: Iterable[SocketOption]) -> None:
+    for option in options:
+        try:
+            _set_option(target.setsockopt, option)
+        except OSError as error:
+            raise OptionError(
+                f"socket_options: the system refused {option!r}, before and after connecting: "
+                f"{_reason(error)}"
+            ) from error
+
+
+def _set_option(setsockopt: Callable[..., None], option: SocketOption) -> None:
+    try:
+        setsockopt(*option)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise OptionError(
+            "socket_options: expected tuples (level, option, int or bytes value), "
+            f"got {option!r}: {error}"
+        ) from error
+
+
+def _reason(error: OSError) -> str:
+    # "AF_UNIX path too long" comes without a number.
+    return error.strerror or str(error)

@@ -1,0 +1,173 @@
+"""The rules that hold the house together: who imports whom, how long a file is, what is public."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import tieline
+import tieline.errors
+
+ROOT = Path(__file__).parent.parent
+SOURCE = ROOT / "src" / "tieline"
+TESTS = ROOT / "tests"
+
+#: The fixed public contract. Whoever changes this list changes what users were promised.
+PUBLIC_NAMES = {
+    "__version__",
+    # clients
+    "Reactor",
+    "State",
+    "WebSocketClient",
+    # options
+    "Basic",
+    "Bearer",
+    "Options",
+    # results
+    "CloseInfo",
+    "Frame",
+    "FrameAction",
+    "HandshakeResponse",
+    "PingWaiter",
+    "Stats",
+    # numbers of RFC 6455
+    "CloseCode",
+    "Opcode",
+    # errors
+    "ConnectCancelled",
+    "ConnectError",
+    "ConnectTimeout",
+    "ConnectionClosed",
+    "HandshakeError",
+    "MessageTooBig",
+    "OptionError",
+    "ProtocolError",
+    "ProxyError",
+    "ResolveError",
+    "SendBufferFull",
+    "SendTimeout",
+    "TLSError",
+    "TooManyRedirects",
+    "WebSocketError",
+}
+
+#: One screen per idea: a longer file holds more than one.
+LINE_LIMIT = 350
+
+#: Modules without a test file of their own, and where they are tested.
+MIRRORED_ELSEWHERE = {
+    "__init__.py": "its names are pinned here",
+    "__main__.py": "tests/cli runs the command as a program",
+    "_version.py": "tests/test_build.py",
+}
+
+
+def source_files(*endings: str) -> list[Path]:
+    return sorted(path for path in SOURCE.rglob("*") if path.suffix in endings)
+
+
+def test_imports_point_one_way(capsys: pytest.CaptureFixture[str]) -> None:
+    from importlinter.cli import lint_imports
+
+    status = lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True)
+
+    assert status == 0, capsys.readouterr().out
+
+
+def test_the_core_loads_nothing_of_the_outside_world(
+    modules_loaded_by: Callable[[str], set[str]],
+) -> None:
+    loaded = modules_loaded_by("import tieline.protocol.connection")
+
+    assert loaded & {"socket", "ssl", "threading", "selectors", "asyncio", "logging"} == set()
+
+
+def test_public_names_are_the_promised_ones() -> None:
+    assert set(tieline.__all__) == PUBLIC_NAMES
+    assert len(tieline.__all__) == len(PUBLIC_NAMES)
+
+
+@pytest.mark.parametrize("name", sorted(PUBLIC_NAMES))
+def test_public_name_can_be_imported(name: str) -> None:
+    assert getattr(tieline, name) is not None
+    assert name in dir(tieline)
+
+
+def test_every_error_is_public() -> None:
+    raised = {
+        name
+        for name, value in vars(tieline.errors).items()
+        if inspect.isclass(value) and issubclass(value, Exception)
+    }
+    assert raised - PUBLIC_NAMES == set()
+
+
+def test_unknown_name_is_refused_by_name() -> None:
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = tieline.no_such_name
+
+
+def test_files_are_short() -> None:
+    lengths = {
+        str(path.relative_to(ROOT)): len(path.read_text().splitlines())
+        for path in source_files(".py", ".pyx", ".pxd")
+    }
+    assert {name: n for name, n in lengths.items() if n > LINE_LIMIT} == {}
+
+
+def test_every_file_says_what_it_turns_into_what() -> None:
+    silent = [
+        str(path.relative_to(ROOT))
+        for path in source_files(".py")
+        if not ast.get_docstring(ast.parse(path.read_text()))
+    ]
+    assert silent == []
+
+
+def test_every_module_has_its_test_file() -> None:
+    missing = []
+    for path in source_files(".py"):
+        if path.name in MIRRORED_ELSEWHERE:
+            continue
+        mirror = TESTS / path.relative_to(SOURCE).with_name(f"test_{path.name}")
+        if not mirror.exists():
+            missing.append(str(mirror.relative_to(ROOT)))
+    assert missing == []
+
+
+def test_every_typed_core_module_is_built() -> None:
+    """A .pxd changes nothing unless setup.py compiles the .py beside it."""
+    typed = {path.with_suffix(".py").name for path in source_files(".pxd")}
+    typed |= {path.name for path in source_files(".pyx")}
+    setup = ast.parse((ROOT / "setup.py").read_text())
+    built = next(
+        ast.literal_eval(node.value)
+        for node in setup.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "SOURCES"
+    )
+    assert set(built) == typed
+
+
+def sleeps(path: Path) -> list[str]:
+    return [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if (isinstance(node, ast.Attribute) and ast.unparse(node) == "time.sleep")
+        or (
+            isinstance(node, ast.ImportFrom)
+            and node.module == "time"
+            and any(name.name == "sleep" for name in node.names)
+        )
+    ]
+
+
+def test_nothing_sleeps() -> None:
+    """Waits end when what they wait for happens, or at a deadline; tests step the clock."""
+    # Installed Node packages bring Python files of their own.
+    tests = [path for path in TESTS.rglob("*.py") if "node_modules" not in path.parts]
+    found = [place for path in source_files(".py") + sorted(tests) for place in sleeps(path)]
+    assert found == []

@@ -1,0 +1,430 @@
+"""Request and response bytes, in every cut; limits; and errors that say what came."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tieline.errors import OptionError
+from tieline.http1 import (
+    ClientExchange,
+    HeadLimits,
+    Headers,
+    HTTPFormatError,
+    HTTPRequest,
+    HTTPResponse,
+    ServerExchange,
+    check_header,
+)
+
+UPGRADE = [("Host", "example.com"), ("Connection", "Upgrade"), ("Upgrade", "websocket")]
+SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nX: 1\r\n\r\n"
+
+
+def upgrade(limits=None):
+    return ClientExchange("GET", "/chat?x=1", UPGRADE, limits)
+
+
+def connect(limits=None):
+    return ClientExchange("CONNECT", "example.com:443", [("Host", "example.com:443")], limits)
+
+
+def cuts(data):
+    """The data whole, in single bytes, and in two pieces at every place."""
+    yield [data]
+    yield [data[i : i + 1] for i in range(len(data))]
+    for place in range(1, len(data)):
+        yield [data[:place], data[place:]]
+
+
+def fed(exchange, pieces):
+    for piece in pieces:
+        exchange.receive_data(piece)
+    return exchange
+
+
+# Headers
+
+
+def test_headers_are_case_insensitive_and_keep_the_original():
+    headers = Headers([("Via", "a"), ("X-One", "1"), ("via", "b")])
+    assert headers["VIA"] == "a, b"
+    assert headers.get_all("vIa") == ["a", "b"]
+    assert headers.get_all("none") == []
+    assert headers.raw == (("Via", "a"), ("X-One", "1"), ("via", "b"))
+    assert list(headers) == ["via", "x-one"]
+    assert len(headers) == 2
+    assert "X-ONE" in headers and "none" not in headers and 1 not in headers
+    assert headers.get("none") is None
+    with pytest.raises(KeyError):
+        headers["none"]
+
+
+def test_cookies_are_not_joined():
+    headers = Headers([("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")])
+    assert headers["set-cookie"] == "a=1"
+    assert headers.get_all("set-cookie") == ["a=1", "b=2"]
+
+
+def test_headers_of_a_mapping():
+    assert Headers({"A": "1"})["a"] == "1"
+
+
+def test_headers_cannot_be_changed():
+    headers = Headers([("A", "1")])
+    headers.get_all("a").append("2")
+    assert headers["a"] == "1"
+    with pytest.raises(AttributeError):
+        headers.raw = ()
+
+
+def test_reprs_hold_no_secrets():
+    headers = Headers([("Authorization", "Basic hush"), ("Set-Cookie", "hush"), ("Via", "x")])
+    request = HTTPRequest("GET", "/?token=hush", "1.1", headers)
+    response = HTTPResponse("1.1", 200, "OK", headers, b"hush")
+    for shown in (repr(headers), repr(request), repr(response)):
+        assert "hush" not in shown
+        assert "Via" in shown
+
+
+# check_header
+
+
+def test_good_headers_pass():
+    check_header("X-Any_thing!", "visible \t text, \xe9 too")
+    check_header("Empty", "")
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a:b", "a\r\nb", "caf\xe9", "a\n", None, b"a"])
+def test_bad_names(name):
+    with pytest.raises(OptionError, match="header name"):
+        check_header(name, "value")
+
+
+@pytest.mark.parametrize(
+    "value", ["a\r\nEvil: 1", "a\n", "a\r", "a\0", "a\x1b", "a\x7f", "\u20ac", None, b"a"]
+)
+def test_bad_values(value):
+    with pytest.raises(OptionError, match="'X-Name'"):
+        check_header("X-Name", value)
+
+
+def test_bad_values_of_secret_headers_are_not_shown():
+    for name in ("Authorization", "Cookie", "X-Api-Key"):
+        with pytest.raises(OptionError) as caught:
+            check_header(name, "hush\r\n")
+        assert "hush" not in str(caught.value)
+        assert name in str(caught.value)
+
+
+# The client's request
+
+
+def test_request_bytes():
+    exchange = ClientExchange("GET", "/chat?x=1", [("Host", "h"), ("X-Odd-Case", " 1 ")])
+    assert exchange.request_bytes() == b"GET /chat?x=1 HTTP/1.1\r\nHost: h\r\nX-Odd-Case: 1\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "headers"),
+    [
+        ("GET", "/a b?token=hush", UPGRADE),
+        ("GET", "/\u20ac?token=hush", UPGRADE),
+        ("GET", "/\r\nEvil: 1?token=hush", UPGRADE),
+        ("GE T", "/?token=hush", UPGRADE),
+        ("GET", "/?token=hush", []),
+        ("GET", "/?token=hush", [*UPGRADE, ("Host", "other")]),
+        ("GET", "/?token=hush", [*UPGRADE, ("Cookie", "hush\n")]),
+    ],
+)
+def test_requests_that_cannot_be_sent(method, target, headers):
+    with pytest.raises(OptionError) as caught:
+        ClientExchange(method, target, headers)
+    assert "hush" not in str(caught.value)
+    assert caught.value.__cause__ is None  # its text may quote what ours does not
+
+
+# The client's response
+
+
+def test_switching_protocols_in_every_cut():
+    for pieces in cuts(SWITCHING + b"\x81\x02hi"):
+        exchange = fed(upgrade(), pieces)
+        response = exchange.response
+        assert (response.http_version, response.status) == ("1.1", 101)
+        assert response.reason == "Switching Protocols"
+        assert response.headers.raw == (("Upgrade", "websocket"), ("X", "1"))
+        assert response.body == b""
+        assert exchange.trailing_data == b"\x81\x02hi"
+
+
+def test_tunnel_in_every_cut():
+    # Many proxies still answer as HTTP/1.0; a Content-Length means nothing here (RFC 9110 9.3.6).
+    for pieces in cuts(b"HTTP/1.0 200 Connection established\r\nContent-Length: 7\r\n\r\nrest"):
+        exchange = fed(connect(), pieces)
+        assert exchange.response.status == 200
+        assert exchange.trailing_data == b"rest"
+
+
+@pytest.mark.parametrize(
+    ("raw", "body"),
+    [
+        (b"HTTP/1.1 403 No\r\nContent-Length: 5\r\n\r\nsorryIGNORED", b"sorry"),
+        (b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n", b""),
+        (
+            b"HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nsor\r\n2\r\nry\r\n0\r\n\r\n",
+            b"sorry",
+        ),
+        (b"HTTP/1.1 204\r\n\r\n", b""),
+        # Bytes that break the framing of a body end it: the status is what matters.
+        (b"HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nsor\r\nnonsense\r\n", b"sor"),
+    ],
+)
+def test_refusals_in_every_cut(raw, body):
+    for pieces in cuts(raw):
+        for exchange in (upgrade(), connect()):
+            if raw.startswith(b"HTTP/1.1 204") and b"CONNECT" in exchange.request_bytes():
+                continue
+            fed(exchange, pieces)
+            assert exchange.response.status in (403, 204)
+            assert exchange.response.body == body
+            assert exchange.trailing_data == b""
+
+
+def test_a_body_can_end_with_the_stream():
+    for pieces in cuts(b"HTTP/1.1 500 Oops\r\n\r\nsorry"):
+        exchange = fed(upgrade(), pieces)
+        assert exchange.response is None and exchange.head_complete
+        exchange.receive_eof()
+        assert exchange.response.body == b"sorry"
+
+
+def test_a_body_is_cut_at_its_bound():
+    limits = HeadLimits(max_body=10)
+    for head in (b"", b"Content-Length: 99\r\n", b"Transfer-Encoding: chunked\r\n"):
+        chunk = b"63\r\n" if b"chunked" in head else b""
+        raw = b"HTTP/1.1 500 Oops\r\n" + head + b"\r\n" + chunk + b"x" * 50
+        for pieces in cuts(raw):
+            exchange = fed(upgrade(limits), pieces)
+            assert exchange.response.body == b"x" * 10
+
+
+def test_a_content_length_that_lies():
+    raw = b"HTTP/1.1 500 Oops\r\nContent-Length: 999\r\n\r\nshort"
+    exchange = fed(upgrade(), [raw])
+    assert exchange.response is None
+    exchange.receive_eof()
+    assert exchange.response.body == b"short"
+    exchange = fed(upgrade(), [raw])
+    exchange.finish()
+    assert exchange.response.body == b"short"
+
+
+def test_finish_needs_a_head():
+    with pytest.raises(RuntimeError):
+        upgrade().finish()
+
+
+def test_other_informational_responses_are_skipped():
+    for pieces in cuts(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nA: b\r\n\r\n" + SWITCHING):
+        assert fed(upgrade(), pieces).response.status == 101
+
+
+def test_informational_responses_are_counted():
+    limits = HeadLimits(max_informational=2)
+    early = b"HTTP/1.1 103 Hints\r\n\r\n"
+    assert fed(upgrade(limits), [early * 2 + SWITCHING]).response.status == 101
+    for pieces in ([early * 3], [early] * 3):
+        with pytest.raises(HTTPFormatError, match="more than 2 informational"):
+            fed(upgrade(limits), pieces)
+
+
+def test_a_switch_that_nobody_asked_for():
+    with pytest.raises(HTTPFormatError):
+        fed(connect(), [SWITCHING])
+
+
+@pytest.mark.parametrize(
+    ("raw", "shown"),
+    [
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "SSH-2.0-OpenSSH_9.2"),
+        (b"220 mail.example.com ESMTP\r\n", "220 mail"),
+        (b"\x15\x03\x01\x00\x02\x02F", r"\x15\x03\x01"),
+        (b"\r\n", "got b''"),
+        (b"HTTP/1.1 OK\r\n\r\n", "HTTP/1.1 OK"),
+        (b"HTTP/1.1 101 Yes\r\nSet-Cookie hush\r\n\r\n", "HTTP/1.1 101 Yes"),
+        (b"HTTP/1.1 101 Yes\r\nSet-Cookie : hush\r\n\r\n", "header line is malformed"),
+        (b"HTTP/1.1 101 Yes\r\nA: \0hush\r\n\r\n", "header line is malformed"),
+        (b"HTTP/1.1 403 No\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "Content-Length"),
+        (b"HTTP/1.1 403 No\r\nContent-Length: hush\r\n\r\n", "Content-Length"),
+    ],
+)
+def test_what_is_no_response_is_shown(raw, shown):
+    with pytest.raises(HTTPFormatError) as caught:
+        fed(upgrade(), [raw])
+    assert "expected an HTTP/1.1 response" in str(caught.value)
+    assert shown in str(caught.value)
+    assert "hush" not in str(caught.value)
+    assert caught.value.__cause__ is None
+    with pytest.raises(HTTPFormatError, match="expected an HTTP/1.1 response"):
+        fed(upgrade(), [raw[i : i + 1] for i in range(len(raw))])
+
+
+def test_a_greeting_is_refused_without_waiting_for_more():
+    with pytest.raises(HTTPFormatError):
+        upgrade().receive_data(b"S")
+
+
+def test_the_excerpt_is_short():
+    with pytest.raises(HTTPFormatError) as caught:
+        upgrade().receive_data(b"x" * 10_000)
+    assert len(str(caught.value)) < 200
+
+
+def test_head_size_is_exact_in_every_cut():
+    limits = HeadLimits(max_head_size=len(SWITCHING))
+    for pieces in cuts(SWITCHING + b"more than that"):
+        assert fed(upgrade(limits), pieces).response.status == 101
+    limits = HeadLimits(max_head_size=len(SWITCHING) - 1)
+    for pieces in cuts(SWITCHING):
+        with pytest.raises(HTTPFormatError, match=f"at most {len(SWITCHING) - 1} bytes"):
+            fed(upgrade(limits), pieces)
+
+
+def test_an_endless_head_is_cut():
+    exchange = upgrade()
+    exchange.receive_data(b"HTTP/1.1 101 Yes\r\n")
+    with pytest.raises(HTTPFormatError, match="at most 65536 bytes"):
+        for _ in range(10_000):
+            exchange.receive_data(b"X: " + b"y" * 100 + b"\r\n")
+
+
+def test_header_count():
+    limits = HeadLimits(max_header_count=3)
+    head = b"HTTP/1.1 101 Yes\r\n"
+    assert fed(upgrade(limits), [head + b"A: b\r\n" * 3 + b"\r\n"]).response
+    with pytest.raises(HTTPFormatError, match="at most 3 header lines, got 4"):
+        fed(upgrade(limits), [head + b"A: b\r\n" * 4 + b"\r\n"])
+
+
+@pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 101 Swi"])
+def test_end_of_stream_before_the_head(sent):
+    exchange = fed(upgrade(), [sent])
+    with pytest.raises(HTTPFormatError, match=f"closed before .* after {len(sent)} bytes"):
+        exchange.receive_eof()
+
+
+@given(st.data())
+def test_any_cut_gives_the_same(data):
+    raw = b"HTTP/1.1 103 Hints\r\n\r\n" + SWITCHING + bytes(range(40))
+    places = sorted(data.draw(st.lists(st.integers(0, len(raw)), max_size=8)))
+    pieces = [raw[a:b] for a, b in zip([0, *places], [*places, len(raw)], strict=True)]
+    exchange = fed(upgrade(), [memoryview(piece) for piece in pieces])
+    assert exchange.response.status == 101
+    assert exchange.trailing_data == bytes(range(40))
+
+
+@given(st.binary(max_size=200), st.booleans())
+def test_any_bytes_are_a_response_or_a_documented_error(noise, after_status):
+    exchange = upgrade()
+    try:
+        exchange.receive_data((b"HTTP/1.1 101 Yes\r\n" if after_status else b"") + noise)
+        exchange.receive_eof()
+    except HTTPFormatError:
+        return
+    assert exchange.response is not None
+
+
+# The server
+
+
+def test_request_in_every_cut():
+    raw = upgrade().request_bytes() + b"\x81\x80"
+    for pieces in cuts(raw):
+        exchange = fed(ServerExchange(), pieces)
+        request = exchange.request
+        assert (request.method, request.target, request.http_version) == ("GET", "/chat?x=1", "1.1")
+        assert request.headers["upgrade"] == "websocket"
+        assert exchange.trailing_data == b"\x81\x80"
+
+
+def both(client):
+    server = fed(ServerExchange(), [client.request_bytes()])
+    return client, server
+
+
+def test_server_switches():
+    client, server = both(upgrade())
+    client.receive_data(server.respond(101, "Switching Protocols", [("Upgrade", "websocket")]))
+    assert client.response.status == 101
+    assert client.response.headers["upgrade"] == "websocket"
+
+
+def test_server_opens_a_tunnel():
+    client, server = both(connect())
+    raw = server.respond(200, "Fine", [])
+    assert b"ontent-" not in raw
+    client.receive_data(raw + b"rest")
+    assert client.response.status == 200
+    assert client.trailing_data == b"rest"
+
+
+@pytest.mark.parametrize("make", [upgrade, connect])
+def test_server_refuses(make):
+    client, server = both(make())
+    client.receive_data(server.respond(404, "Not Found", [("X", "1")], b"no such feed"))
+    assert client.response.status == 404
+    assert client.response.body == b"no such feed"
+    assert client.response.headers["content-length"] == "12"
+    assert client.response.headers["connection"] == "close"
+
+
+def test_server_answers_a_malformed_request():
+    server = ServerExchange()
+    with pytest.raises(HTTPFormatError, match="expected an HTTP/1.1 request"):
+        server.receive_data(b"NONSENSE\r\n\r\n")
+    assert server.respond(400, "Bad Request", []).startswith(b"HTTP/1.1 400 Bad Request\r\n")
+
+
+def test_server_answers_a_request_that_is_too_long():
+    server = ServerExchange(HeadLimits(max_head_size=100))
+    with pytest.raises(HTTPFormatError, match="request head of at most 100 bytes"):
+        server.receive_data(b"GET /?token=hush HTTP/1.1\r\nHost: h\r\nX: " + b"y" * 100)
+    assert server.respond(431, "Too Large", []).startswith(b"HTTP/1.1 431 Too Large\r\n")
+
+
+def test_server_does_not_show_a_token():
+    with pytest.raises(HTTPFormatError) as caught:
+        fed(ServerExchange(), [b"GET /?token=hush\r\n\r\n"])
+    assert "hush" not in str(caught.value)
+
+
+def test_server_notices_the_end():
+    server = fed(ServerExchange(), [b"GET / HT"])
+    with pytest.raises(HTTPFormatError, match="request head was complete, after 8 bytes"):
+        server.receive_eof()
+
+
+def test_a_request_with_a_body():
+    server = fed(ServerExchange(), [b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbody"])
+    assert server.request.method == "POST"
+    assert server.trailing_data == b"body"
+    assert server.respond(405, "No", []).startswith(b"HTTP/1.1 405 No\r\n")
+
+
+def test_importing_loads_no_io():
+    code = (
+        "import sys; import tieline.http1; "
+        "print([m for m in ('socket', 'ssl', 'threading', 'logging') if m in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-S", "-c", f"import sys; sys.path[:0] = {sys.path!r}; {code}"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert result.stdout.strip() == "[]", result.stderr

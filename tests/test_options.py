@@ -1,0 +1,292 @@
+"""Options are built from any promised form, hold still, describe themselves, keep their secrets."""
+
+from __future__ import annotations
+
+import pickle
+import re
+import socket
+import ssl
+import subprocess
+import sys
+from dataclasses import fields
+from http.cookiejar import CookieJar
+from typing import Any
+
+import pytest
+from tests.refusals import PEM, SECRET, URL, Stranger, assert_silent, refusal
+
+from tieline.auth import Basic, Bearer
+from tieline.errors import OptionError
+from tieline.options import Options, describe
+
+NAMES = [entry.name for entry in fields(Options)]
+BASIC = Basic("joe", "pw")
+CONTEXT = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def give_url() -> str:
+    return URL
+
+
+# --- what build takes
+
+
+def test_url_alone_callable_mapping_and_keywords() -> None:
+    assert Options.build(URL).url == URL
+    assert Options.build(give_url).url is give_url
+    assert Options.build(None, {"url": URL}).url == URL
+    merged = Options.build({"url": URL, "timeout": 3, "max_queue": 5}, {"timeout": 4})
+    assert (merged.url, merged.timeout, merged.max_queue) == (URL, 4.0, 5)
+    assert Options.build({"url": URL}, {"url": "ws://other"}).url == "ws://other"
+    assert Options.build(merged, {"max_queue": 6}) == merged.replace(max_queue=6)
+
+
+def test_a_users_mapping_is_left_as_it_was() -> None:
+    given = {"url": URL, "timeout": 3}
+    Options.build(given, {"timeout": 4, "max_queue": 5})
+    assert given == {"url": URL, "timeout": 3}
+
+
+@pytest.mark.parametrize("nothing", [None, {}, {"timeout": 3}, {"url": None}])
+def test_a_missing_url_is_said(nothing: Any) -> None:
+    assert "option 'url' is missing" in refusal(nothing)
+
+
+@pytest.mark.parametrize("wrong", [7, b"ws://h", ["ws://h"], Stranger()])
+def test_a_first_argument_of_another_type_is_named(wrong: object) -> None:
+    assert f"got {type(wrong).__name__}" in refusal(wrong)
+
+
+def test_url_twice_is_refused() -> None:
+    assert "given twice" in refusal(URL, url=URL)
+
+
+def test_a_mapping_with_other_keys_than_names_is_refused() -> None:
+    assert "option's name must be a str, got int" in refusal({7: 1})
+
+
+# --- per attempt
+
+
+def test_callables_are_asked_for_every_attempt() -> None:
+    urls = iter(["ws://a", "ws://b"])
+    counts = iter("12")
+    options = Options(url=lambda: next(urls), headers=lambda: {"X-Try": next(counts)})
+    assert [options.attempt_url(), options.attempt_url()] == ["ws://a", "ws://b"]
+    assert options.attempt_headers() == (("X-Try", "1"),)
+    assert options.attempt_headers() == (("X-Try", "2"),)
+
+
+def test_constants_stay_the_same_for_every_attempt() -> None:
+    options = Options(url=URL, headers={"X-A": "1"})  # type: ignore[arg-type]
+    assert options.attempt_url() == URL
+    assert options.attempt_headers() == (("X-A", "1"),)
+
+
+def test_what_a_callable_gives_is_checked() -> None:
+    def wrong(*_: object) -> Any:
+        return 7
+
+    options = Options(url=wrong, headers=wrong, auth=wrong)
+    for attempt in (options.attempt_url, options.attempt_headers, lambda: options.attempt_auth("")):
+        with pytest.raises(OptionError, match="option '.*got int"):
+            attempt()
+    with pytest.raises(OptionError, match="option 'url'"):
+        Options(url=lambda: "ws://h\r\n").attempt_url()
+    with pytest.raises(OptionError, match="option 'headers'.*'Upgrade'"):
+        Options(url=URL, headers=lambda: {"Upgrade": "x"}).attempt_headers()
+
+
+def test_credentials_come_from_any_of_the_options() -> None:
+    def for_host(url: str) -> Bearer | None:
+        return Bearer("t") if url == URL else None
+
+    def given(**keywords: Any) -> Basic | Bearer | None:
+        return Options(url=URL, **keywords).attempt_auth(URL)
+
+    assert given() is None
+    assert given(auth=("joe", "pw")) == BASIC
+    assert given(username="joe", password="pw") == BASIC
+    assert given(username="joe") == Basic("joe", "")
+    assert given(token="t") == Bearer("t")
+    assert given(token="t", token_type="ApiKey") == Bearer("t", "ApiKey")
+    assert given(auth=for_host) == Bearer("t")
+    assert Options(url=URL, auth=for_host).attempt_auth("ws://other") is None
+
+
+# --- what later versions bring
+
+
+@pytest.mark.parametrize(
+    "name, value, capability",
+    [
+        ("reconnect", True, "reconnection"),
+        ("compression", "deflate", "compression"),
+        ("netrc", True, "netrc"),
+        ("cookies", CookieJar(), "CookieJar"),
+        ("auth", type("Digest", (), {})(), "Digest"),
+    ],
+)
+def test_what_is_not_there_yet_says_so(name: str, value: object, capability: str) -> None:
+    text = refusal(URL, **{name: value})
+    assert f"option {name!r}" in text
+    assert re.search(rf"this version does not have .*{capability}", text, re.IGNORECASE)
+
+
+# --- secrets
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"auth": ("joe", SECRET)},
+        {"auth": Bearer(SECRET)},
+        {"username": "joe", "password": SECRET},
+        {"token": SECRET},
+        {"headers": {"Authorization": SECRET, "Cookie": SECRET, "X-Api-Key": SECRET}},
+        {"cookies": {"session": SECRET}},
+        {"proxy": f"http://joe:{SECRET}@proxy"},
+        {"proxy_headers": {"Proxy-Authorization": SECRET}},
+        {"ssl_cert_data": PEM, "ssl_key_data": f"-----BEGIN {SECRET}"},
+        {"ssl_cert_path": "a", "ssl_key_password": SECRET},
+        {"url": f"wss://joe:{SECRET}@example.com/?token={SECRET}"},
+        {"origin": f"https://joe:{SECRET}@example.com"},
+        {"default_path": f"/feed?token={SECRET}"},
+    ],
+)
+def test_a_repr_shows_the_option_but_no_secret(given: dict[str, Any]) -> None:
+    options = Options.build({"url": URL, **given})
+    for text in (repr(options), str(options), f"{options}"):
+        assert SECRET not in text
+        for name in given:
+            assert f"{name}=" in text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_error_shows_a_secret(name: str) -> None:
+    spoilt = SECRET + "\r\n"
+    secret = {"password", "token", "auth", "headers", "proxy_headers", "cookies", "token_type"}
+    secret |= {entry for entry in NAMES if entry.startswith("ssl_key") or entry.endswith("_data")}
+    values: list[Any] = [{"password": SECRET}, [SECRET], (SECRET, SECRET, SECRET), {SECRET, "x"}]
+    values += [f"ws://joe:{SECRET}@h/?token={SECRET}\r\n"]
+    if name in secret:
+        values += [SECRET.encode(), spoilt, {"Cookie": spoilt}, ("joe", spoilt)]
+        values += [[("Authorization", spoilt)], {f"Authorization: {SECRET}": ""}]
+    refused = 0
+    for value in values:
+        try:
+            Options.build(None, {"url": URL, name: value})
+        except OptionError as error:
+            assert_silent(error)
+            refused += 1
+    assert refused
+
+
+def test_a_key_given_as_a_path_is_not_shown() -> None:
+    for name in ("ssl_ca_path", "ssl_cert_path", "ssl_key_path"):
+        text = refusal(URL, **{name: f"-----BEGIN PRIVATE KEY-----\n{SECRET}"})
+        assert "_data" in text
+
+
+def test_the_repr_shows_only_what_is_not_at_its_default() -> None:
+    assert repr(Options(url=URL)) == f"Options(url={URL!r})"
+    same = Options(url=URL, ping_interval=20, max_redirects=5, headers=())
+    assert repr(same) == f"Options(url={URL!r})"
+    assert repr(Options(url=URL, timeout=3, family=socket.AF_INET)) == (
+        f"Options(url={URL!r}, family=2, timeout=3.0)"
+    )
+
+
+def test_the_repr_shows_schemes_as_they_are_given() -> None:
+    options = Options(url=URL, schemes={"feed": {"port": 80, "ssl": True}})
+    assert repr(options).endswith("schemes={'feed': {'port': 80, 'ssl': True}})")
+
+
+def test_a_long_value_is_cut_in_the_error() -> None:
+    text = refusal(URL, default_path="x" * 1000)
+    assert "... of length 1000" in text
+    assert len(text) < 300
+
+
+def test_the_repr_never_asks_a_users_object() -> None:
+    class Quiet(Stranger):
+        def submit(self) -> None: ...
+
+        def __call__(self) -> str:
+            return URL
+
+    text = repr(Options(url=Quiet(), executor=Quiet(), ssl_context=CONTEXT, json_dumps=repr))
+    assert text == (
+        "Options(url=<Quiet>, ssl_context=<SSLContext>, executor=<Quiet>, json_dumps=builtins.repr)"
+    )
+
+
+# --- the object
+
+
+def test_options_cannot_change() -> None:
+    options = Options(url=URL, schemes={"feed": {"port": 80}})
+    with pytest.raises(AttributeError):
+        options.timeout = 1  # type: ignore[misc]
+    assert options.schemes is not None
+    with pytest.raises(TypeError):
+        options.schemes["feed"]["port"] = 81  # type: ignore[index]
+    with pytest.raises((AttributeError, TypeError)):
+        options.new = 1  # type: ignore[attr-defined]
+
+
+def test_a_users_lists_and_mappings_are_copied() -> None:
+    headers, names, schemes = {"X-A": "1"}, ["a"], {"feed": {"port": 80}}
+    options = Options.build(URL, {"headers": headers, "subprotocols": names, "schemes": schemes})
+    headers["X-B"], names[0], schemes["feed"]["port"] = "2", "b", 81
+    assert options.headers == (("X-A", "1"),)
+    assert options.subprotocols == ("a",)
+    assert options.schemes == {"feed": {"port": 80, "ssl": False}}
+
+
+def test_replace_checks_as_build_does() -> None:
+    options = Options(url=URL, token=SECRET)
+    assert options.replace(token=None, timeout=3) == Options(url=URL, timeout=3)
+    with pytest.raises(OptionError, match="timeout"):
+        options.replace(timeout=0)
+    with pytest.raises(OptionError, match="'auth' and 'token'"):
+        options.replace(auth=("a", "b"))
+    with pytest.raises(OptionError, match="did you mean 'timeout'"):
+        options.replace(timout=3)
+    assert options.token == SECRET
+
+
+def test_equal_options_are_equal_also_after_a_pickle() -> None:
+    options = Options(url=URL, timeout=3, auth=BASIC)
+    assert options == Options(url=URL, timeout=3.0, auth=("joe", "pw"))  # type: ignore[arg-type]
+    assert hash(options) == hash(Options(url=URL, timeout=3, auth=BASIC))
+    assert pickle.loads(pickle.dumps(options)) == options
+
+
+def test_describe_has_a_complete_row_for_every_option() -> None:
+    rows = describe()
+    assert [row.name for row in rows] == NAMES
+    for row in rows:
+        assert all(row), row
+        assert not re.search(r"[|\n]", "".join(row)), "would break the table in the documentation"
+    groups = list(dict.fromkeys(row.group for row in rows))
+    assert groups == "request route TLS time limits compression reconnection threads other".split()
+    by_name = {row.name: row for row in rows}
+    assert by_name["url"].default == "required"
+    assert by_name["json_dumps"].default == "json.dumps"
+    assert by_name["ping_interval"].default == "20.0"
+
+
+@pytest.mark.parametrize("row", describe(), ids=lambda row: row.name)
+def test_errors_say_what_the_documentation_says(row: Any) -> None:
+    assert row.accepted in refusal(None, **{"url": URL, row.name: Stranger()})
+
+
+def test_importing_the_options_loads_no_socket_tls_or_thread_module() -> None:
+    program = "import sys, tieline.options; print(*sys.modules, sep='\\n')"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True
+    )
+    loaded = set(done.stdout.split())
+    assert "tieline.options" in loaded
+    assert not loaded & {"socket", "ssl", "threading", "selectors", "asyncio", "logging"}

@@ -1,0 +1,125 @@
+"""No secret gets through, and no text makes redaction fail."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tieline.redact import MASK, SECRET_HEADERS, is_secret_header, safe_headers, safe_url
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *sorted(SECRET_HEADERS),
+        "AUTHORIZATION",
+        "X-Auth-Token",
+        "X-CSRF-Token",
+        "X-Amz-Security-Token",
+        "My-Secret",
+        "x-password",
+        "X-Api-Key",
+        "X_API_KEY",
+        "ApiKey",
+        "OK-ACCESS-SIGN",
+        "OK-ACCESS-PASSPHRASE",
+    ],
+)
+def test_secret_headers_are_known(name):
+    assert is_secret_header(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Host", "Sec-WebSocket-Key", "Sec-WebSocket-Accept", "Keep-Alive", "Author", "WWW-Authenticate"],
+)
+def test_other_headers_stay_readable(name):
+    assert not is_secret_header(name)
+
+
+def test_headers_keep_order_and_names():
+    pairs = [("Host", "a"), ("Cookie", "sid=1"), ("Host", "b")]
+    assert safe_headers(pairs) == [("Host", "a"), ("Cookie", MASK), ("Host", "b")]
+
+
+@pytest.mark.parametrize(
+    ("url", "safe"),
+    [
+        ("ws://example.com/feed?symbol=EUR", "ws://example.com/feed?symbol=EUR"),
+        ("ws://user@example.com/", "ws://user@example.com/"),
+        ("ws://user:pw@example.com/", "ws://user:***@example.com/"),
+        ("ws://user:p@w@example.com/", "ws://user:***@example.com/"),
+        ("ws://:pw@example.com/", "ws://:***@example.com/"),
+        ("ws://example.com:8080/a@b", "ws://example.com:8080/a@b"),
+        ("ws://[::1]/a@b", "ws://[::1]/a@b"),
+        ("ws://h/?token=abc&x=1", "ws://h/?token=***&x=1"),
+        ("ws://h/?x=1&X-Amz-Signature=abc", "ws://h/?x=1&X-Amz-Signature=***"),
+        ("ws://h/?listenKey=abc", "ws://h/?listenKey=***"),
+        ("ws://h/?listenkey=abc", "ws://h/?listenkey=***"),
+        ("ws://h/?%74oken=abc", "ws://h/?%74oken=***"),
+        ("ws://h/?token=a;b?c#d", "ws://h/?token=***"),
+        ("ws://h/?x=1;token=abc", "ws://h/?x=1;token=***"),
+        ("ws://h/?zipcode=8000&code=abc", "ws://h/?zipcode=8000&code=***"),
+        ("ws://h/?next=http://u:pw@g/?key=abc", "ws://h/?next=http://u:***@g/?key=***"),
+        ("ws://h/#access_token=abc", "ws://h/#access_token=***"),
+        ("/path?sig=abc", "/path?sig=***"),
+        ("ws+unix:///tmp/a@b.sock:/x?pwd=1", "ws+unix:///tmp/a@b.sock:/x?pwd=***"),
+    ],
+)
+def test_urls(url, safe):
+    assert safe_url(url) == safe
+
+
+SECRET_PARAMETERS = (
+    "token access_token key api_key apikey secret password passwd pwd sig signature auth code "
+    "session jwt credential credentials client_secret refresh-token X-Amz-Credential"
+).split()
+
+
+@pytest.mark.parametrize("name", SECRET_PARAMETERS)
+@pytest.mark.parametrize("form", [str.lower, str.upper, str.title])
+def test_secret_parameters_in_any_case(name, form):
+    assert "hush" not in safe_url(f"wss://example.com/?a=b&{form(name)}=hush")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "user:hush@example.com",
+        "ws:user:hush@example.com",
+        "ws:/user:hush@example.com/",
+        "ws://user:hu/hush@example.com/",
+        "ws://user:hu?hush@example.com/",
+        "ws://user:hu#hush@example.com/",
+        "ws://user:hush@[::1/",
+        "://user:hush@",
+        "ws://user:hush@example.com:99999/\r\n",
+        "WS://USER:hush@\x00",
+    ],
+)
+def test_passwords_of_invalid_urls(url):
+    assert "hush" not in safe_url(url)
+
+
+@pytest.mark.parametrize("value", [None, 3, b"ws://user:hush@host/"])
+def test_what_is_no_text_is_named_by_its_type(value):
+    assert safe_url(value) == f"<{type(value).__name__}>"
+
+
+@given(st.text())
+def test_any_text_can_be_made_safe(text):
+    assert isinstance(safe_url(text), str)
+
+
+@given(
+    st.text(alphabet=st.characters(exclude_characters="/?#", codec="utf-8")),
+    st.sampled_from(["", "@", ":", "/?token=", "&", ";"]),
+)
+def test_a_password_is_masked_whatever_it_holds(noise, sign):
+    assert "hush" not in safe_url(f"ws://user:{noise}hush{noise}@example.com/{sign}")
+
+
+@given(st.sampled_from(SECRET_PARAMETERS), st.text(alphabet="ab;?#=/@:%"))
+def test_a_secret_value_is_masked_whatever_it_holds(name, noise):
+    assert "hush" not in safe_url(f"ws://example.com/?{name}={noise}hush{noise}&x=1")

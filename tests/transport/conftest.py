@@ -1,0 +1,204 @@
+"""Loopback servers on threads, certificates and attempts for the transport's tests."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+import pytest
+import trustme
+
+from tieline.transport.attempt import Attempt
+
+Handler = Callable[[socket.socket], None]
+
+#: Seconds after which a server's socket gives up, so that a broken test ends.
+PATIENCE = 10.0
+
+
+class Server:
+    """Handles one connection after the other on a thread, until the test is over."""
+
+    def __init__(self, listener: socket.socket, handler: Handler) -> None:
+        self._listener = listener
+        self._handler = handler
+        self._connection: socket.socket | None = None
+        self.address = listener.getsockname()
+        self.stopping = threading.Event()
+        self.failures: list[BaseException] = []
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    @property
+    def port(self) -> int:
+        return self.address[1]
+
+    def _run(self) -> None:
+        while not self.stopping.is_set():
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            connection.settimeout(PATIENCE)
+            self._connection = connection
+            try:
+                self._handler(connection)
+            except ConnectionError:
+                pass  # the client has gone, which is what many tests are about
+            except BaseException as error:
+                self.failures.append(error)
+            finally:
+                connection.close()
+
+    def stop(self) -> None:
+        self.stopping.set()
+        for waited_on in (self._listener, self._connection):
+            if waited_on is not None:
+                with suppress(OSError):
+                    waited_on.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join(PATIENCE)
+        assert not self._thread.is_alive()
+        for failure in self.failures:
+            raise failure
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Server]]:
+    """serve(handler, host="127.0.0.1") or serve(handler, path="/a/socket")."""
+    servers = []
+
+    def start(handler: Handler, host: str = "127.0.0.1", path: str | None = None) -> Server:
+        if path is not None:
+            listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            listener.bind(path)
+        else:
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            listener = socket.socket(family, socket.SOCK_STREAM)
+            listener.bind((host, 0))
+        listener.listen()
+        servers.append(Server(listener, handler))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture
+def attempt() -> Iterator[Attempt]:
+    """One with a deadline that no test should reach."""
+    with Attempt(PATIENCE) as attempt:
+        yield attempt
+
+
+@pytest.fixture
+def make_attempt() -> Iterator[Callable[..., Attempt]]:
+    attempts = []
+
+    def make(*arguments, **options) -> Attempt:
+        attempts.append(Attempt(*arguments, **options))
+        return attempts[-1]
+
+    yield make
+    for attempt in attempts:
+        attempt.close()
+
+
+def echo(connection: socket.socket) -> None:
+    while data := connection.recv(65536):
+        connection.sendall(data)
+
+
+def silent(connection: socket.socket) -> None:
+    while connection.recv(65536):
+        pass
+
+
+def read_head(connection: socket.socket) -> bytes:
+    """Up to and with the blank line."""
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        piece = connection.recv(1)
+        if not piece:
+            raise ConnectionError("the client has gone")
+        head += piece
+    return head
+
+
+@pytest.fixture
+def handlers() -> type:
+    """The handlers above, for tests that do not import this file."""
+
+    class Handlers:
+        echo = staticmethod(echo)
+        silent = staticmethod(silent)
+        read_head = staticmethod(read_head)
+
+        @staticmethod
+        def tls(context: ssl.SSLContext, inner: Handler = echo) -> Handler:
+            def handler(connection: socket.socket) -> None:
+                try:
+                    with context.wrap_socket(connection, server_side=True) as secure:
+                        inner(secure)
+                except ssl.SSLError:
+                    pass  # a client that refuses the certificate is what the test is about
+
+            return handler
+
+    return Handlers
+
+
+@pytest.fixture
+def refusing_port() -> Iterator[int]:
+    """A port that is taken, so that nobody else gets it, but where nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
+@pytest.fixture
+def unanswering_port() -> Iterator[int]:
+    """A port whose queue is full, so that connecting to it takes until somebody gives up."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        queued = []
+        for _ in range(3):
+            connecting = socket.socket()
+            connecting.setblocking(False)
+            connecting.connect_ex(listener.getsockname())
+            queued.append(connecting)
+        yield listener.getsockname()[1]
+        for connecting in queued:
+            connecting.close()
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="session")
+def ca_pem(authority: trustme.CA) -> bytes:
+    return authority.cert_pem.bytes()
+
+
+@pytest.fixture(scope="session")
+def server_certificate(authority: trustme.CA) -> trustme.LeafCert:
+    return authority.issue_cert("localhost", "127.0.0.1", "::1", common_name="localhost")
+
+
+@pytest.fixture
+def server_context(server_certificate: trustme.LeafCert) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    server_certificate.configure_cert(context)
+    return context
+
+
+@pytest.fixture(scope="session")
+def client_certificate(authority: trustme.CA) -> trustme.LeafCert:
+    return authority.issue_cert("client@example.com", common_name="a client")
