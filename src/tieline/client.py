@@ -116,7 +116,7 @@ class WebSocketClient:
         return self._supervisor.wait(None if timeout is None else _seconds("timeout", timeout))
 
     def run_forever(self) -> CloseInfo:
-        """`connect()` unless connected, then `wait()`. On Ctrl-C, disconnect with 1001 and return."""
+        """`connect()` unless connected, then `wait()`. On Ctrl-C disconnect (1001) and return."""
         try:
             if not self.is_open():
                 self.connect()
@@ -142,11 +142,12 @@ class WebSocketClient:
     # --- sending ----------------------------------------------------------------------------------
 
     def send(self, message: object, *, compress: bool | None = None) -> None:
-        """Send ``str`` as text, bytes-like as binary, an iterable of either as one fragmented message.
+        """Send ``str`` as text, bytes-like as binary, an iterable of either in fragments.
 
         Returns when the bytes are with the kernel or in the write buffer. When that holds more than
-        ``write_limit`` bytes it blocks, ``timeout`` seconds at most (`SendTimeout`); in a handler of
-        this connection it never blocks (`SendBufferFull`). Raises `ConnectionClosed` when not open.
+        ``write_limit`` bytes it blocks, ``timeout`` seconds at most (`SendTimeout`); in a handler
+        of this connection it never blocks (`SendBufferFull`). Raises `ConnectionClosed` when the
+        connection is not open.
         """
         if compress:
             raise OptionError("compress=True: no compression was negotiated on this connection")
@@ -200,8 +201,8 @@ class WebSocketClient:
         """Block until a message comes that `predicate` accepts, and return it.
 
         Handlers get the message as well. With `send`, that message is sent once the wait is set up,
-        so that a quick answer is not missed. Raises `TimeoutError`, `ConnectionClosed`, and what the
-        predicate raises (it runs on the background thread). Not to be called in a handler.
+        so that a quick answer is not missed. Raises `TimeoutError`, `ConnectionClosed`, and what
+        the predicate raises (it runs on the background thread). Not to be called in a handler.
         """
         session = self._session()
         if session.in_handler():

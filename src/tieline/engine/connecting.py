@@ -127,19 +127,18 @@ def _upgrade(
             raise
         except OSError as error:
             raise ConnectError(
-                f"{target.url.safe} broke the connection during the upgrade: {error.strerror or error}"
+                f"{target.url.safe} broke the connection during the upgrade: "
+                f"{error.strerror or error}"
             ) from error
     if isinstance(event, Opened):
         _note_response(event.response, info, tell)
         return event.response
-    error = event.error
-    if not isinstance(error, HandshakeError):
-        raise error
-    if error.response is not None:
-        _note_response(error.response, info, tell)
-        if target.options.max_redirects and _location(error) is not None:
-            return error
-    raise error
+    refusal = event.error
+    if isinstance(refusal, HandshakeError) and refusal.response is not None:
+        _note_response(refusal.response, info, tell)
+        if target.options.max_redirects and _location(refusal) is not None:
+            return refusal
+    raise refusal
 
 
 def _await_answer(
@@ -195,8 +194,8 @@ def _follow(target: Target, refusal: HandshakeError, followed: int) -> Target:
         )
     if target.options.sock is not None:
         raise HandshakeError(
-            f"{target.url.safe} redirects to {redirected.url.safe}, and sock= serves for one request "
-            "only: connect to that URL itself",
+            f"{target.url.safe} redirects to {redirected.url.safe}, and sock= serves for one "
+            "request only: connect to that URL itself",
             response,
         )
     return redirected

@@ -23,8 +23,8 @@ def encode_payload(message: object) -> tuple[Opcode, bytes | bytearray | memoryv
             return Opcode.TEXT, message.encode()
         except UnicodeEncodeError as error:
             raise OptionError(
-                f"cannot send text with {error.object[error.start]!r} at position {error.start}: UTF-8 "
-                "has no surrogates; encode it yourself or replace the character"
+                f"cannot send text with {error.object[error.start]!r} at position {error.start}: "
+                "UTF-8 has no surrogates; encode it yourself or replace the character"
             ) from None
     if isinstance(message, bytes | bytearray):
         return Opcode.BINARY, message

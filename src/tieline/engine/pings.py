@@ -16,9 +16,9 @@ class PingWaiter:
     def wait(self, timeout: float | None = None) -> float:
         """The round trip in seconds.
 
-        Raises `TimeoutError` when the Pong does not come within `timeout` seconds (None: wait as long
-        as the connection lives), and `ConnectionClosed` when the connection ends first. May be
-        called again, and by several threads. In a handler it cannot succeed, because the Pong is
+        Raises `TimeoutError` when the Pong does not come within `timeout` seconds (None: wait as
+        long as the connection lives), and `ConnectionClosed` when the connection ends first. May
+        be called again, and by several threads. In a handler it cannot succeed, because the Pong is
         read by the thread that the handler holds.
         """
         if not self._answered.wait(timeout):

@@ -93,7 +93,7 @@ class Reactor:
                 self._wake()
 
     def call_soon(self, registrant: Registrant, callback: Callable[[], None]) -> None:
-        """Run `callback` on the thread, after what is under way, if `registrant` is still served."""
+        """Run `callback` on the thread after what is under way, if `registrant` is still served."""
         with self._lock:
             self._calls.append((registrant, callback))
             self._wake()
@@ -132,7 +132,9 @@ class Reactor:
         if registrant.fileno() in self._selector.get_map():
             self._selector.unregister(registrant.fileno())
 
-    def call_at(self, when: float, registrant: Registrant, callback: Callable[[], None]) -> Timer:
+    def call_at(
+        self, when: float, registrant: Registrant, callback: Callable[[], None]
+    ) -> Timer[Call]:
         """Run `callback` at `when`, if `registrant` is still served then."""
         return self._timers.add(when, (registrant, callback))
 

@@ -151,8 +151,8 @@ class Sender:
             return True
         if message is None:
             raise SendBufferFull(
-                "another thread is in the middle of a fragmented message, so a handler cannot send a "
-                "fragment now: send a whole message instead"
+                "another thread is in the middle of a fragmented message, so a handler cannot send "
+                "a fragment now: send a whole message instead"
             )
         self._deferred.append((message[0], bytes(message[1])))
         self._deferred_size += size
@@ -167,8 +167,9 @@ class Sender:
             if self.buffered >= self._write_limit:
                 raise SendBufferFull(
                     f"the peer does not read: {self.buffered} bytes wait in the write buffer "
-                    f"(write_limit={self._write_limit}), and a handler must not wait for room. Nothing of "
-                    "this message was sent: send it from another thread, or raise write_limit"
+                    f"(write_limit={self._write_limit}), and a handler must not wait for room. "
+                    "Nothing of this message was sent: send it from another thread, or raise "
+                    "write_limit"
                 )
 
     def _wait(self, blocked: Callable[[], bool], size: int, *, accepted: bool) -> None:
@@ -191,8 +192,9 @@ class Sender:
         waiting = f"{self._outbox.size} bytes wait in the write buffer"
         if accepted:
             return SendTimeout(
-                f"the peer did not take a message of {size} bytes within timeout={self._timeout:g} s: "
-                f"{waiting} and go out as soon as it reads; do not send the message again",
+                f"the peer did not take a message of {size} bytes within "
+                f"timeout={self._timeout:g} s: {waiting} and go out as soon as it reads; "
+                "do not send the message again",
                 accepted=True,
             )
         why = "does not read" if self._outbox.size else "has to wait for a fragmented message's end"

@@ -77,5 +77,5 @@ class SerialQueue:
 
 def submitter(executor: Any) -> Submit:
     """The ``executor`` option: something with ``submit``, or a function that takes a function."""
-    submit = getattr(executor, "submit", None)
-    return submit if callable(submit) else executor
+    submit: Submit = getattr(executor, "submit", executor)
+    return submit

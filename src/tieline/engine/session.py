@@ -48,9 +48,9 @@ Emit = Callable[..., None]
 class Session:
     """The life of one connection, from its first message to its one terminal event.
 
-    `lock` guards stream, protocol and buffers; no handler ever runs under it. Every failure, wherever
-    it is noticed, ends in `fail`, which tells the protocol; the protocol tells of the end once; and
-    `_finish` is where every session ends.
+    `lock` guards stream, protocol and buffers; no handler ever runs under it. Every failure,
+    wherever it is noticed, ends in `fail`, which tells the protocol; the protocol tells of the
+    end once; and `_finish` is where every session ends.
     """
 
     def __init__(
@@ -171,7 +171,7 @@ class Session:
         self._soon(self._pump_now)
 
     def drop(self, reason: str) -> None:
-        """End at once: a Close frame goes out if the kernel takes it, and nobody waits for an answer."""
+        """End at once: a Close goes out if the kernel takes it, and no answer is awaited."""
         with self.lock:
             self.connection.send_close(CloseCode.GOING_AWAY, "", self.reactor.now())
             self.connection.connection_lost(ConnectionAbortedError(reason))
@@ -235,7 +235,7 @@ class Session:
         self._pump(self.reactor.now())
 
     def _pump(self, now: float) -> None:
-        """Deliver what the connection has to tell, then write what it and the handlers want sent."""
+        """Deliver what the connection has to tell, then write what is to be sent."""
         connection, lock = self.connection, self.lock
         while True:
             with lock:

@@ -59,7 +59,7 @@ class TimerHeap(Generic[T]):
         return taken
 
     def forget_one(self) -> None:
-        """A timer was cancelled. It leaves the heap when it comes to the top, or now if most are."""
+        """A timer was cancelled: it leaves the heap at the top, or now if most are cancelled."""
         self._cancelled += 1
         if self._cancelled > 64 and self._cancelled * 2 > len(self._heap):
             self._heap = [entry for entry in self._heap if entry[2].due is not None]
