@@ -41,7 +41,7 @@ def _at_exit() -> None:
         session.close(CloseCode.GOING_AWAY, "")
     _wait_for(sessions, time.monotonic() + _GOODBYE)
     for session in sessions:
-        session.drop("the interpreter ends")
+        session.drop()
     _wait_for(sessions, time.monotonic() + _LAST_HANDLERS)
 
 

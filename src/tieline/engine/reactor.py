@@ -95,8 +95,9 @@ class Reactor:
     def call_soon(self, registrant: Registrant, callback: Callable[[], None]) -> None:
         """Run `callback` on the thread after what is under way, if `registrant` is still served."""
         with self._lock:
-            self._calls.append((registrant, callback))
-            self._wake()
+            if registrant in self._registrants:
+                self._calls.append((registrant, callback))
+                self._wake()
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait until the thread has ended, if it has nothing left to serve. True: there is none."""

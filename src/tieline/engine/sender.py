@@ -125,6 +125,15 @@ class Sender:
         self._room.notify_all()
 
     @property
+    def is_locked_by_caller(self) -> bool:
+        """Does the calling thread hold the lock already?"""
+        try:
+            self._room.notify(0)
+        except RuntimeError:
+            return False
+        return True
+
+    @property
     def buffered(self) -> int:
         """Bytes that wait for the kernel."""
         return self._outbox.size + self._deferred_size

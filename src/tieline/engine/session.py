@@ -122,6 +122,11 @@ class Session:
         """Is the caller where waiting would keep this connection from going on?"""
         return self.reactor.in_thread() or self._delivery.in_handler()
 
+    @property
+    def is_interrupted(self) -> bool:
+        """Is the caller a signal handler that came on top of a send, and so holds the lock?"""
+        return self.sender.is_locked_by_caller
+
     def send_message(self, opcode: Opcode, payload: Data) -> None:
         """A whole message."""
         self.sender.message(opcode, payload)
@@ -170,11 +175,11 @@ class Session:
                 self.connection.fail(error, code, self.reactor.now())
         self._soon(self._pump_now)
 
-    def drop(self, reason: str) -> None:
+    def drop(self) -> None:
         """End at once: a Close goes out if the kernel takes it, and no answer is awaited."""
         with self.lock:
             self.connection.send_close(CloseCode.GOING_AWAY, "", self.reactor.now())
-            self.connection.connection_lost(ConnectionAbortedError(reason))
+            self.connection.connection_lost(None)
         self._soon(self._pump_now)
 
     def resume_reading(self) -> None:

@@ -116,17 +116,18 @@ class Supervisor:
         self, headers: HeaderPairs, timeout: float, info: dict[str, Any]
     ) -> HandshakeResponse:
         """Dial and serve; what is under way or up is ended first. Raises ConnectError."""
-        self.disconnect(CloseCode.GOING_AWAY, "", None)
+        if self.in_handler():
+            # Its end has to be told before the new beginning, and waiting is out of the question.
+            self._drop()
+        else:
+            self.disconnect(CloseCode.GOING_AWAY, "", None)
         return self._dial(headers, timeout, info)
 
     def reconnect(self) -> HandshakeResponse:
         """The same again, without waiting for the old peer's answer. Raises ConnectError."""
-        self._cancel_dial()
-        session = self.session
-        if session is not None:
-            session.drop("the connection was dropped by reconnect()")
-            if not self.in_handler():
-                self._await_end(session, _LAST_HANDLERS)
+        session = self._drop()
+        if session is not None and not self.in_handler():
+            self._await_end(session, _LAST_HANDLERS)
         return self._dial(self._headers, self._options.connect_timeout, {})
 
     def _dial(
@@ -209,15 +210,15 @@ class Supervisor:
         """Close what is up, cancel what is under way, and wait for the end unless in a handler."""
         self._cancel_dial()
         session = self.session
-        if session is None:
+        if session is None or session.finished.is_set():
             return
         session.close(code, reason)
-        if self.in_handler():
+        if self.in_handler() or session.is_interrupted:
             return
         if timeout is None:
             self._await_end(session, self._options.close_timeout + _LAST_HANDLERS)
         elif not session.finished.wait(timeout):
-            session.drop(f"the peer did not answer the Close within timeout={timeout:g} s")
+            session.drop()
             self._await_end(session, _LAST_HANDLERS)
 
     def wait(self, timeout: float | None) -> CloseInfo:
@@ -238,6 +239,14 @@ class Supervisor:
                 if self.session is session and self._attempt is None:
                     assert session.connection.close_info is not None
                     return session.connection.close_info
+
+    def _drop(self) -> Session | None:
+        """End what is up without waiting for its peer; it is told before anything that follows."""
+        self._cancel_dial()
+        session = self.session
+        if session is not None:
+            session.drop()
+        return session
 
     def _cancel_dial(self) -> None:
         with self._lock:

@@ -92,8 +92,8 @@ class Connection:
         if self._opening is not None:
             self._opening.receive_eof()
 
-    def connection_lost(self, error: Exception) -> None:
-        """The stream died under the driver, or the driver gives it up."""
+    def connection_lost(self, error: Exception | None) -> None:
+        """The stream died under the driver, or (None) the driver drops it on purpose."""
         if self.state is not State.CLOSED:
             self._end(error)
 

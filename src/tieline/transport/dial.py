@@ -144,7 +144,11 @@ def _given(given: object) -> socket.socket:
 
 
 def _record(attempt: Attempt, connected: socket.socket) -> SocketStream:
-    stream = SocketStream(connected)
-    attempt.peer, attempt.local = stream.peer, stream.local
-    attempt.emit("connected", peer=stream.peer, local=stream.local)
+    try:
+        stream = SocketStream(connected)
+        attempt.peer, attempt.local = stream.peer, stream.local
+        attempt.emit("connected", peer=stream.peer, local=stream.local)
+    except BaseException:
+        connected.close()
+        raise
     return stream

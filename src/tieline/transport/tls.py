@@ -129,7 +129,7 @@ def handshake(
     with attempt.in_phase("tls", f"setting up TLS with {name}"):
         try:
             stream = TLSStream(lower, context, hostname.removesuffix("."))
-        except (ssl.SSLError, ValueError) as error:
+        except (ssl.SSLError, ValueError, TypeError) as error:  # TypeError: a NUL in the name
             raise OptionError(
                 f"cannot start TLS with {name}: {error}; check server_hostname, and that "
                 "ssl_context is one for clients (ssl.create_default_context())"
