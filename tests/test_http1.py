@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from tieline.errors import OptionError
 from tieline.http1 import (
     ClientExchange,
-    HeadLimits,
     Headers,
+    HeadLimits,
     HTTPFormatError,
     HTTPRequest,
     HTTPResponse,
@@ -176,7 +176,8 @@ def test_tunnel_in_every_cut():
         (b"HTTP/1.1 403 No\r\nContent-Length: 5\r\n\r\nsorryIGNORED", b"sorry"),
         (b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n", b""),
         (
-            b"HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nsor\r\n2\r\nry\r\n0\r\n\r\n",
+            b"HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"3\r\nsor\r\n2\r\nry\r\n0\r\n\r\n",
             b"sorry",
         ),
         (b"HTTP/1.1 204\r\n\r\n", b""),
@@ -230,7 +231,9 @@ def test_finish_needs_a_head():
 
 
 def test_other_informational_responses_are_skipped():
-    for pieces in cuts(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nA: b\r\n\r\n" + SWITCHING):
+    for pieces in cuts(
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nA: b\r\n\r\n" + SWITCHING
+    ):
         assert fed(upgrade(), pieces).response.status == 101
 
 
@@ -381,6 +384,15 @@ def test_server_refuses(make):
     assert client.response.body == b"no such feed"
     assert client.response.headers["content-length"] == "12"
     assert client.response.headers["connection"] == "close"
+
+
+def test_server_leaves_framing_headers_alone():
+    client, server = both(upgrade())
+    headers = [("Content-Length", "2"), ("Connection", "keep-alive")]
+    client.receive_data(server.respond(200, "OK", headers, b"hi"))
+    assert client.response.headers.get_all("content-length") == ["2"]
+    assert client.response.headers.get_all("connection") == ["keep-alive"]
+    assert client.response.body == b"hi"
 
 
 def test_server_answers_a_malformed_request():

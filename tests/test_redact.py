@@ -32,7 +32,14 @@ def test_secret_headers_are_known(name):
 
 @pytest.mark.parametrize(
     "name",
-    ["Host", "Sec-WebSocket-Key", "Sec-WebSocket-Accept", "Keep-Alive", "Author", "WWW-Authenticate"],
+    [
+        "Host",
+        "Sec-WebSocket-Key",
+        "Sec-WebSocket-Accept",
+        "Keep-Alive",
+        "Author",
+        "WWW-Authenticate",
+    ],
 )
 def test_other_headers_stay_readable(name):
     assert not is_secret_header(name)

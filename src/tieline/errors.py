@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tieline.http1 import HTTPResponse
     from tieline.protocol.events import CloseInfo
+    from tieline.protocol.handshake import HandshakeResponse
 
 
 class WebSocketError(Exception):
@@ -79,7 +80,7 @@ class HandshakeError(ConnectError):
     answer was not HTTP at all.
     """
 
-    def __init__(self, message: str, response: HTTPResponse | None = None) -> None:
+    def __init__(self, message: str, response: HandshakeResponse | None = None) -> None:
         super().__init__(message)
         self.response = response
 
@@ -87,7 +88,7 @@ class HandshakeError(ConnectError):
 class TooManyRedirects(ConnectError):
     """The server redirected more than ``max_redirects`` times. ``response`` is the last answer."""
 
-    def __init__(self, message: str, response: HTTPResponse | None = None) -> None:
+    def __init__(self, message: str, response: HandshakeResponse | None = None) -> None:
         super().__init__(message)
         self.response = response
 

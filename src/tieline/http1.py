@@ -351,19 +351,17 @@ class _HeadReader:
     def next_event(self) -> Any:
         """The next head, or None if it is not complete yet."""
         try:
-            event = self._connection.next_event()
+            event: Any = self._connection.next_event()
         except h11.RemoteProtocolError as error:
             raise self._explained(error) from None
         if event is h11.NEED_DATA:
             return None
-        if isinstance(event, (h11.Request, h11.InformationalResponse, h11.Response)):
-            if len(event.headers) > self._limits.max_header_count:
-                raise HTTPFormatError(
-                    f"expected at most {self._limits.max_header_count} header lines, "
-                    f"got {len(event.headers)}"
-                )
-            return event
-        raise self._unexpected()
+        if len(event.headers) > self._limits.max_header_count:
+            raise HTTPFormatError(
+                f"expected at most {self._limits.max_header_count} header lines, "
+                f"got {len(event.headers)}"
+            )
+        return event
 
     def _unexpected(self) -> HTTPFormatError:
         return HTTPFormatError(f"expected an HTTP/1.1 {self._what}, got {self._shown()}")

@@ -20,48 +20,52 @@ PATIENCE = 10.0
 
 
 class Server:
-    """Handles one connection after the other on a thread, until the test is over."""
+    """Gives each connection to the handler, on a thread of its own, until the test is over."""
 
     def __init__(self, listener: socket.socket, handler: Handler) -> None:
         self._listener = listener
         self._handler = handler
-        self._connection: socket.socket | None = None
+        self._connections: list[socket.socket] = []
         self.address = listener.getsockname()
-        self.stopping = threading.Event()
         self.failures: list[BaseException] = []
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+        self._threads = [threading.Thread(target=self._accept, daemon=True)]
+        self._threads[0].start()
 
     @property
     def port(self) -> int:
         return self.address[1]
 
-    def _run(self) -> None:
-        while not self.stopping.is_set():
+    def _accept(self) -> None:
+        while True:
             try:
                 connection, _ = self._listener.accept()
             except OSError:
-                return
+                return  # stop() was called
             connection.settimeout(PATIENCE)
-            self._connection = connection
+            self._connections.append(connection)
+            self._threads.append(threading.Thread(target=self._handle, args=(connection,)))
+            self._threads[-1].start()
+
+    def _handle(self, connection: socket.socket) -> None:
+        with connection:
             try:
                 self._handler(connection)
             except ConnectionError:
                 pass  # the client has gone, which is what many tests are about
             except BaseException as error:
                 self.failures.append(error)
-            finally:
-                connection.close()
 
     def stop(self) -> None:
-        self.stopping.set()
-        for waited_on in (self._listener, self._connection):
-            if waited_on is not None:
-                with suppress(OSError):
-                    waited_on.shutdown(socket.SHUT_RDWR)
+        """The client's ends are closed by now, so this takes no time."""
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._threads[0].join(PATIENCE)
+        for connection in self._connections:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self._thread.join(PATIENCE)
-        assert not self._thread.is_alive()
+        for thread in self._threads:
+            thread.join(PATIENCE)
+            assert not thread.is_alive()
         for failure in self.failures:
             raise failure
 

@@ -164,9 +164,8 @@ def fill(full):
         pass
 
 
-def test_descriptors_above_1023(attempt, pair, selector, request):
-    if "select" in request.node.callspec.id:
-        pytest.skip("select() cannot")
+@pytest.mark.parametrize("selector", ["poll"], indirect=True)  # select() cannot
+def test_descriptors_above_1023(attempt, pair):
     limit, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     if most != resource.RLIM_INFINITY and most < 1100:
         pytest.skip("the system does not allow that many")

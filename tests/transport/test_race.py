@@ -73,7 +73,7 @@ def test_the_next_one_waits_for_its_turn(started, serve, handlers, monkeypatch):
 
 def test_families_take_turns(started, refusing_port):
     attempt, addresses = started
-    targets = [v6(1), v6(1, "::2"), v4(refusing_port), v4(refusing_port, "127.0.0.2")]
+    targets = [v6(1), v6(2), v4(refusing_port), v4(refusing_port, "127.0.0.2")]
     with pytest.raises(ConnectError):
         race(targets, attempt)
     assert [address[0] for address in addresses] == ["[", "1", "[", "1"]
@@ -112,6 +112,12 @@ def test_deadline(make_attempt, unanswering_port):
         race([v4(unanswering_port)], make_attempt(0.05))
     assert caught.value.phase == "tcp"
     assert f"waiting for 127.0.0.1:{unanswering_port} to accept" in str(caught.value)
+
+
+def test_one_fails_and_one_is_silent(make_attempt, unanswering_port, refusing_port, monkeypatch):
+    monkeypatch.setattr(race_module, "STAGGER", 0.005)
+    with pytest.raises(ConnectTimeout):
+        race([v4(unanswering_port), v4(refusing_port)], make_attempt(0.05))
 
 
 def test_cancel_from_another_thread(make_attempt, unanswering_port):

@@ -254,6 +254,23 @@ def peer_received_then_end(peer, far):
     return received
 
 
+def test_shutdown_write_does_not_wait_for_a_full_pipe(ends):
+    stream, _ = ends
+    block = bytes(1 << 20)
+    while stream.send(block) == len(block):
+        pass
+    stream.shutdown_write()
+
+
+def test_a_reset_before_the_stream_was_made(pair):
+    reset(pair[1])
+    assert select.select([pair[0]], [], [], 5)[0]
+    stream = SocketStream(pair[0])
+    assert stream.peer is None
+    with pytest.raises(ConnectionResetError):
+        receive(stream)
+
+
 def test_a_reset_is_an_error(ends, pair):
     stream, peer = ends
     peer.sendall(b"before")

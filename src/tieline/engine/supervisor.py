@@ -152,7 +152,7 @@ class Supervisor:
                 inspect = self._handlers.on_frame is not None or self._options.frame_events
                 settings = connection_settings(self._options, inspect)
                 connected = connect(target, settings, attempt, info, tell)
-                self._serve(connected, attempt, number, log)
+                self._serve(connected, attempt, number, log, info)
             except ConnectError as error:
                 log.info("connecting failed: %s", error)
                 raise
@@ -174,7 +174,12 @@ class Supervisor:
         )
 
     def _serve(
-        self, connected: Connected, attempt: Attempt, number: int, log: ConnectionLog
+        self,
+        connected: Connected,
+        attempt: Attempt,
+        number: int,
+        log: ConnectionLog,
+        info: dict[str, Any],
     ) -> None:
         """From here on the reactor's thread serves the connection."""
         response = connected.response
@@ -194,9 +199,17 @@ class Supervisor:
             with self._lock:
                 if attempt.cancelled:
                     raise ConnectCancelled(f"connecting to {response.url} was cancelled")
-                session.start(response)
-                self.session = session
-                self.response = response
+                before = self.session, self.response
+                # All that handlers may look at, and send through, is there before the start: the
+                # first of them may run before `start` has returned.
+                self.session, self.response = session, response
+                self.info = dict(info)
+                self._attempt = None
+                try:
+                    session.start(response)
+                except BaseException:
+                    self.session, self.response = before
+                    raise
         except BaseException:
             connected.stream.close()
             raise

@@ -27,8 +27,11 @@ def receive(
     Raises OSError, ConnectTimeout or ConnectCancelled.
     """
     while True:
+        # A peer that always has one more byte must not outrun the time either.
+        attempt.check()
+        if until is not None and attempt.clock() >= until:
+            return None
         count = stream.receive_into(buffer)
         if count is not None:
             return count
-        if not attempt.wait(stream.fileno(), readable=True, until=until):
-            return None
+        attempt.wait(stream.fileno(), readable=True, until=until)

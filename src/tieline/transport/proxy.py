@@ -10,6 +10,7 @@ from tieline.errors import ConnectCancelled, ConnectTimeout, OptionError, ProxyE
 from tieline.http1 import ClientExchange, HTTPFormatError, HTTPResponse, check_header
 from tieline.redact import MASK, safe_headers, safe_url
 from tieline.transport.attempt import Attempt
+from tieline.transport.exchange import receive, send_all
 from tieline.transport.stream import Stream
 from tieline.transport.tls import TLSSettings
 from tieline.transport.url import Scheme, parse_url
@@ -88,7 +89,7 @@ def open_tunnel(stream: Stream, proxy: Proxy, host: str, port: int, attempt: Att
     with attempt.in_phase("proxy", f"asking the proxy {proxy.name} for a tunnel to {target}"):
         attempt.emit("proxy", proxy=proxy.safe, target=target)
         try:
-            _send_all(stream, exchange.request_bytes(), attempt)
+            send_all(stream, exchange.request_bytes(), attempt)
             response = _receive_response(stream, exchange, attempt)
         except (ConnectTimeout, ConnectCancelled):
             raise
@@ -120,36 +121,24 @@ def _request_headers(proxy: Proxy, target: str) -> list[tuple[str, str]]:
     return headers
 
 
-def _send_all(stream: Stream, data: bytes, attempt: Attempt) -> None:
-    rest = memoryview(data)
-    while True:
-        rest = rest[stream.send(rest) :] if len(rest) else rest
-        if stream.flush() and not len(rest):
-            return
-        attempt.wait(stream.fileno(), writable=True)
-
-
 def _receive_response(stream: Stream, exchange: ClientExchange, attempt: Attempt) -> HTTPResponse:
     buffer = memoryview(bytearray(16 * 1024))
     give_up: float | None = None
     while exchange.response is None:
-        if exchange.head_complete:
-            give_up = give_up or attempt.clock() + _BODY_PATIENCE
-            if attempt.clock() >= give_up:
-                exchange.finish()
-                continue
-        count = stream.receive_into(buffer)
-        if count == 0:
-            exchange.receive_eof()
-        elif count is not None:
+        if exchange.head_complete and give_up is None:
+            give_up = attempt.clock() + _BODY_PATIENCE
+        try:
+            count = receive(stream, buffer, attempt, until=give_up)
+        except ConnectTimeout:
+            if not exchange.head_complete:
+                raise
+            count = None  # a refusal tells more than the deadline
+        if count is None:
+            exchange.finish()
+        elif count:
             exchange.receive_data(buffer[:count])
         else:
-            try:
-                attempt.wait(stream.fileno(), readable=True, until=give_up)
-            except ConnectTimeout:
-                if not exchange.head_complete:
-                    raise
-                exchange.finish()  # a refusal tells more than the deadline
+            exchange.receive_eof()
     return exchange.response
 
 

@@ -64,7 +64,10 @@ class Stream(Protocol):
         """Give the kernel what it takes; True when nothing is pending any more."""
 
     def shutdown_write(self) -> None:
-        """Tell the peer that no more bytes come. Best effort: never waits, never raises."""
+        """Tell the peer that no more bytes come. Best effort: never waits, never raises.
+
+        Output that is still pending is lost, so flush it before.
+        """
 
     def close(self) -> None:
         """Close the descriptor. Idempotent; pending output is dropped."""

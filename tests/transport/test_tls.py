@@ -1,0 +1,323 @@
+"""Whom TLS trusts, whom it refuses and why, within the attempt's bounds."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import socket
+import ssl
+import threading
+
+import pytest
+
+from tieline.errors import ConnectCancelled, ConnectTimeout, OptionError, TLSError
+from tieline.transport.stream import SocketStream
+from tieline.transport.tls import TLSSettings, build_context, handshake, normalised_fingerprint
+
+
+@pytest.fixture
+def opened(serve):
+    """Streams to a server, closed at the end, before the server stops."""
+    streams = []
+
+    def open_(server):
+        streams.append(SocketStream(socket.create_connection(server.address[:2], 5)))
+        return streams[-1]
+
+    yield open_
+    for stream in streams:
+        stream.close()
+
+
+@pytest.fixture
+def secure(serve, handlers, opened, attempt):
+    """secure(server_context, settings, name) -> the stream, after the handshake."""
+
+    def run(server_context, settings, name="localhost", attempt=attempt):
+        server = serve(handlers.tls(server_context))
+        return handshake(
+            opened(server), build_context(settings), name, attempt, fingerprint=settings.fingerprint
+        )
+
+    return run
+
+
+def context_for(certificate):
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    certificate.configure_cert(context)
+    return context
+
+
+def fingerprint_of(certificate):
+    pem = certificate.cert_chain_pems[0].bytes().decode()
+    return hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest()
+
+
+# Contexts
+
+
+def test_verification_is_on_by_default():
+    context = build_context(TLSSettings())
+    assert context.verify_mode == ssl.CERT_REQUIRED
+    assert context.check_hostname
+    assert context.minimum_version == ssl.TLSVersion.TLSv1_2
+
+
+def test_an_authority_of_ones_own_replaces_the_systems(ca_pem):
+    context = build_context(TLSSettings(ca_data=ca_pem))
+    assert len(context.get_ca_certs()) == 1
+    assert context.verify_mode == ssl.CERT_REQUIRED
+
+
+def test_a_given_context_is_used_as_it_is():
+    context = ssl.create_default_context()
+    assert build_context(TLSSettings(context=context, server_hostname="x")) is context
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"context": "x"}, "ssl_context: expected an ssl.SSLContext, got str"),
+        ({"context": ssl.create_default_context(), "ca_path": "x"}, "ssl_ca_path would have no"),
+        ({"context": ssl.create_default_context(), "verify_cert": False}, "ssl_verify_cert=False"),
+        ({"ca_path": "x", "ca_data": "y"}, "exclude each other"),
+        ({"ca_path": "/none/ca.pem"}, "ssl_ca_path: cannot read"),
+        ({"key_path": "x"}, "ssl_key_path needs ssl_cert_path"),
+    ],
+)
+def test_settings_that_cannot_be_used(settings, reason):
+    with pytest.raises(OptionError, match=reason):
+        build_context(TLSSettings(**settings))
+
+
+def test_only_trust_is_shared_with_a_proxy(ca_pem):
+    settings = TLSSettings(
+        verify_cert=False,
+        ca_data=ca_pem,
+        cert_path="c",
+        key_path="k",
+        key_password="hush",
+        server_hostname="x",
+        fingerprint="ab" * 32,
+    )
+    assert settings.trust_only == TLSSettings(ca_data=ca_pem)
+    assert TLSSettings(context=ssl.create_default_context()).trust_only == TLSSettings()
+
+
+def test_settings_hold_no_secrets_in_their_repr():
+    shown = repr(TLSSettings(key_password="hush", key_data="hush", cert_data="hush"))
+    assert "hush" not in shown
+
+
+@pytest.mark.parametrize("text", ["AB" * 32, ":".join(["ab"] * 32), "ab " * 32])
+def test_fingerprints_are_normalised(text):
+    assert normalised_fingerprint(text) == "ab" * 32
+    assert TLSSettings(fingerprint=text).fingerprint == "ab" * 32
+
+
+@pytest.mark.parametrize("text", ["", "ab" * 20, "xy" * 32, b"ab" * 32, 5])
+def test_fingerprints_that_are_none(text):
+    with pytest.raises(OptionError, match="ssl_fingerprint: expected the 64 hex digits"):
+        TLSSettings(fingerprint=text)
+
+
+# Trusted
+
+
+@pytest.mark.parametrize("name", ["localhost", "localhost.", "LOCALHOST", "127.0.0.1", "::1"])
+def test_trusted_names(secure, server_context, ca_pem, name):
+    stream = secure(server_context, TLSSettings(ca_data=ca_pem), name)
+    assert stream.tls["version"] == "TLSv1.3"
+    assert stream.send(b"x") == 1
+
+
+def test_a_zone_is_no_part_of_the_name(secure, ca_pem, authority):
+    server_context = context_for(authority.issue_cert("fe80::1"))
+    assert secure(server_context, TLSSettings(ca_data=ca_pem), "fe80::1%eth0").tls
+
+
+def test_alpn_offers_http(secure, server_context, ca_pem):
+    server_context.set_alpn_protocols(["h2", "http/1.1"])
+    stream = secure(server_context, TLSSettings(ca_data=ca_pem))
+    assert stream._session.selected_alpn_protocol() == "http/1.1"
+
+
+def test_events_and_timings(secure, server_context, ca_pem, make_attempt):
+    events = []
+    attempt = make_attempt(5, on_event=lambda *event: events.append(event))
+    secure(server_context, TLSSettings(ca_data=ca_pem), attempt=attempt)
+    ((kind, data),) = events
+    assert kind == "tls" and data["name"] == "localhost" and data["version"] == "TLSv1.3"
+    assert attempt.timings["tls"] > 0
+
+
+def test_client_certificate(secure, server_context, ca_pem, client_certificate, authority):
+    authority.configure_trust(server_context)
+    server_context.verify_mode = ssl.CERT_REQUIRED
+    settings = TLSSettings(
+        ca_data=ca_pem,
+        cert_data=client_certificate.cert_chain_pems[0].bytes(),
+        key_data=client_certificate.private_key_pem.bytes(),
+    )
+    assert secure(server_context, settings).tls
+
+
+# Pins
+
+
+def test_pin_in_addition(secure, server_context, server_certificate, ca_pem):
+    settings = TLSSettings(ca_data=ca_pem, fingerprint=fingerprint_of(server_certificate).upper())
+    assert secure(server_context, settings).tls["fingerprint"] == settings.fingerprint
+
+
+def test_pin_alone(secure, server_context, server_certificate):
+    settings = TLSSettings(verify_cert=False, fingerprint=fingerprint_of(server_certificate))
+    assert secure(server_context, settings, "another.example").tls["subject"] is None
+
+
+@pytest.mark.parametrize("verify", [True, False])
+def test_wrong_pin(secure, server_context, server_certificate, ca_pem, verify):
+    settings = TLSSettings(ca_data=ca_pem, verify_cert=verify, fingerprint="ab" * 32)
+    with pytest.raises(TLSError, match="not the pinned one") as caught:
+        secure(server_context, settings)
+    assert "ab" * 32 in str(caught.value)
+    assert fingerprint_of(server_certificate) in str(caught.value)
+
+
+def test_pin_does_not_replace_verification(secure, server_context, server_certificate):
+    with pytest.raises(TLSError, match="not trusted"):
+        secure(server_context, TLSSettings(fingerprint=fingerprint_of(server_certificate)))
+
+
+# Refused, with the reason
+
+
+def test_unknown_authority(secure, server_context):
+    with pytest.raises(TLSError, match=r"'localhost' is not trusted: its .*ssl_ca_path="):
+        secure(server_context, TLSSettings())
+
+
+def test_self_signed(secure, authority):
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    with authority.cert_pem.tempfile() as cert, authority.private_key_pem.tempfile() as key:
+        context.load_cert_chain(cert, key)
+    with pytest.raises(TLSError, match=r"self-signed: .*ssl_ca_path=.*ssl_fingerprint="):
+        secure(context, TLSSettings())
+
+
+def test_wrong_name(secure, server_context, ca_pem):
+    with pytest.raises(TLSError, match=r"another name, not for 'example.com'.*server_hostname="):
+        secure(server_context, TLSSettings(ca_data=ca_pem), "example.com")
+    with pytest.raises(TLSError, match=r"another name, not for '127.0.0.2'"):
+        secure(server_context, TLSSettings(ca_data=ca_pem), "127.0.0.2")
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "reason"),
+    [(-9, -1, "it has expired.*clock"), (1, 9, "it is not valid yet.*clock")],
+)
+def test_wrong_time(secure, authority, ca_pem, start, end, reason):
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = authority.issue_cert(
+        "localhost",
+        not_before=now + datetime.timedelta(days=start),
+        not_after=now + datetime.timedelta(days=end),
+    )
+    with pytest.raises(TLSError, match=reason):
+        secure(context_for(certificate), TLSSettings(ca_data=ca_pem))
+
+
+def test_no_common_version(secure, server_context, ca_pem):
+    server_context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context = ssl.create_default_context(cadata=ca_pem.decode())
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    with pytest.raises(TLSError, match="no TLS version in common"):
+        secure(server_context, TLSSettings(context=context))
+
+
+def test_missing_client_certificate(secure, server_context, ca_pem):
+    server_context.verify_mode = ssl.CERT_REQUIRED
+    server_context.maximum_version = ssl.TLSVersion.TLSv1_2  # in 1.3 the first read tells
+    with pytest.raises(TLSError, match="client certificate"):
+        secure(server_context, TLSSettings(ca_data=ca_pem))
+
+
+def test_refusals_name_peer_and_phase(serve, handlers, server_context, opened, attempt):
+    server = serve(handlers.tls(server_context))
+    context = build_context(TLSSettings())
+    with pytest.raises(TLSError, match=r"TLS with example.com:443 failed \(tls\)"):
+        handshake(opened(server), context, "localhost", attempt, peer_name="example.com:443")
+
+
+@pytest.mark.parametrize("greeting", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"SSH-2.0-x\r\n"])
+def test_plain_text_server(serve, opened, attempt, ca_pem, greeting):
+    def plain(connection):
+        connection.recv(1)
+        connection.sendall(greeting)
+        while connection.recv(4096):
+            pass
+
+    with pytest.raises(TLSError, match="did not answer with TLS.*is it ws://") as caught:
+        handshake(opened(serve(plain)), build_context(TLSSettings()), "localhost", attempt)
+    assert repr(greeting[:8])[:-1] in str(caught.value)
+
+
+def test_server_that_hangs_up(serve, opened, attempt):
+    server = serve(lambda connection: connection.recv(1000))
+    with pytest.raises(TLSError, match="is this a TLS port"):
+        handshake(opened(server), build_context(TLSSettings()), "localhost", attempt)
+
+
+def test_a_context_for_servers(serve, handlers, opened, attempt, server_context):
+    with pytest.raises(OptionError, match="ssl_context is one for clients"):
+        handshake(opened(serve(handlers.silent)), server_context, "localhost", attempt)
+
+
+@pytest.mark.parametrize("name", ["", ".example", "a\0b"])
+def test_names_that_are_none(serve, handlers, opened, attempt, name):
+    with pytest.raises(OptionError, match="server_hostname"):
+        handshake(opened(serve(handlers.silent)), build_context(TLSSettings()), name, attempt)
+
+
+# Bounds
+
+
+def test_deadline(serve, handlers, opened, make_attempt):
+    with pytest.raises(ConnectTimeout) as caught:
+        context = build_context(TLSSettings())
+        handshake(opened(serve(handlers.silent)), context, "localhost", make_attempt(0.05))
+    assert caught.value.phase == "tls"
+
+
+def test_a_dripping_server_is_cut_at_the_deadline(serve, opened, make_attempt):
+    paused = threading.Event()
+
+    def drip(connection):
+        connection.sendall(b"\x16\x03\x03\x40\x00\x02\x00\x3f\xf0")  # a long ServerHello begins
+        while not paused.wait(0.002):
+            connection.sendall(b"\0")
+
+    attempt = make_attempt(0.1)
+    try:
+        with pytest.raises(ConnectTimeout) as caught:
+            context = build_context(TLSSettings())
+            handshake(opened(serve(drip)), context, "localhost", attempt)
+    finally:
+        paused.set()
+    assert caught.value.phase == "tls"
+    attempt.close()
+    assert attempt.timings["total"] < 5
+
+
+def test_cancel_from_another_thread(serve, opened, make_attempt):
+    attempt = make_attempt(None)
+
+    def cancelling(connection):
+        connection.recv(1)
+        attempt.cancel()
+        while connection.recv(4096):
+            pass
+
+    with pytest.raises(ConnectCancelled, match="in phase 'tls'"):
+        context = build_context(TLSSettings())
+        handshake(opened(serve(cancelling)), context, "localhost", attempt)

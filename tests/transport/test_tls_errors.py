@@ -1,0 +1,61 @@
+"""OpenSSL's words → what the user can do. The common ones also run for real in test_tls.py."""
+
+from __future__ import annotations
+
+import ssl
+
+import pytest
+
+from tieline.transport.tls_errors import explain_handshake_failure
+
+RECORD = b"\x15\x03\x03"
+
+
+def failed(reason):
+    error = ssl.SSLError(1, reason)
+    error.reason = reason
+    return error
+
+
+def explain(error, first_bytes=RECORD):
+    return str(explain_handshake_failure(error, "example.com:443", "example.com", first_bytes))
+
+
+@pytest.mark.parametrize(
+    ("reason", "advice"),
+    [
+        ("TLSV13_ALERT_CERTIFICATE_REQUIRED", "give ssl_cert_path= and ssl_key_path="),
+        ("TLSV1_ALERT_UNKNOWN_CA", "does not trust the client certificate"),
+        ("SSLV3_ALERT_BAD_CERTIFICATE", "refused the client certificate"),
+        ("TLSV1_UNRECOGNIZED_NAME", "check server_hostname"),
+        ("TLSV1_ALERT_PROTOCOL_VERSION", "no TLS version in common"),
+        ("UNSUPPORTED_PROTOCOL", "no TLS version in common"),
+        ("SSLV3_ALERT_HANDSHAKE_FAILURE", "no cipher"),
+    ],
+)
+def test_alerts(reason, advice):
+    text = explain(failed(reason))
+    assert text.startswith("TLS with example.com:443 failed (tls): ")
+    assert advice in text and reason in text
+
+
+def test_an_unknown_reason_is_shown():
+    assert explain(failed("SOMETHING_NEW")).endswith("SOMETHING_NEW")
+
+
+def test_a_reset():
+    text = explain(ConnectionResetError(104, "Connection reset by peer"), b"")
+    assert text.endswith("Connection reset by peer; is this a TLS port?")
+
+
+def test_what_is_no_tls_is_shown():
+    assert "b'HTTP/1.0'" in explain(failed("WRONG_VERSION_NUMBER"), b"HTTP/1.0")
+
+
+@pytest.mark.parametrize("code", [9, 10, 18, 19, 20, 21, 23, 62, 64, 9999])
+def test_verification_failures(code):
+    error = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    error.verify_code, error.verify_message = code, "something else"
+    text = explain(error)
+    assert "certificate" in text and "example.com" in text
+    assert ("something else" in text) == (code == 9999)
