@@ -24,7 +24,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tieline.http1 import HTTPResponse
+    from tieline.headers import HTTPResponse
     from tieline.protocol.events import CloseInfo
     from tieline.protocol.handshake import HandshakeResponse
 

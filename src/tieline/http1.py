@@ -7,19 +7,15 @@ here does I/O: bytes go in and come out as arguments.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import h11
 
 from tieline.errors import OptionError
-from tieline.redact import is_secret_header, safe_headers, safe_url
-
-_TOKEN = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_EXCERPT = 64
+from tieline.headers import EXCERPT, Headers, HTTPRequest, HTTPResponse, check_header, excerpt
+from tieline.redact import safe_url
 
 
 class HTTPFormatError(ValueError):
@@ -39,97 +35,6 @@ class HeadLimits:
     max_body: int = 64 * 1024
     #: 1xx responses before the final one.
     max_informational: int = 16
-
-
-class Headers(Mapping[str, str]):
-    """Header fields: immutable, ordered, names in any case, several values for one name.
-
-    ``headers["name"]`` joins the values with ", " (RFC 9110 section 5.3); of Set-Cookie, which
-    cannot be joined, it is the first. ``get_all`` gives every value. Iteration gives each name
-    once, in lower case. The repr masks secrets.
-    """
-
-    __slots__ = ("_raw", "_values")
-
-    def __init__(self, fields: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
-        pairs = fields.items() if isinstance(fields, Mapping) else fields
-        self._raw: tuple[tuple[str, str], ...] = tuple(pairs)
-        self._values: dict[str, list[str]] = {}
-        for name, value in self._raw:
-            self._values.setdefault(name.lower(), []).append(value)
-
-    @property
-    def raw(self) -> tuple[tuple[str, str], ...]:
-        """The fields in their order, names as they were written."""
-        return self._raw
-
-    def get_all(self, name: str) -> list[str]:
-        """Every value of this name, in order; empty if there is none."""
-        return list(self._values.get(name.lower(), ()))
-
-    def __getitem__(self, name: str) -> str:
-        lower = name.lower()
-        values = self._values[lower]
-        return values[0] if lower == "set-cookie" else ", ".join(values)
-
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name.lower() in self._values
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def __repr__(self) -> str:
-        return f"Headers({safe_headers(self._raw)!r})"
-
-
-@dataclass(frozen=True, slots=True)
-class HTTPResponse:
-    """A response: of a refusal with its (bounded) body, of a switch to another protocol without."""
-
-    http_version: str  #: "1.1"
-    status: int
-    reason: str
-    headers: Headers
-    body: bytes = field(default=b"", repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class HTTPRequest:
-    """The head of a request, as a server sees it."""
-
-    method: str
-    target: str
-    http_version: str  #: "1.1"
-    headers: Headers
-
-    def __repr__(self) -> str:
-        return f"HTTPRequest({self.method} {safe_url(self.target)} {self.headers!r})"
-
-
-def check_header(name: object, value: object) -> None:
-    """Raise OptionError unless this field can be sent as it is.
-
-    A line break in a name or value would let whoever chose it write further header lines, or a
-    second request (RFC 9110 section 5.5).
-    """
-    if not isinstance(name, str) or not _TOKEN.fullmatch(name):
-        raise OptionError(
-            f"header name {_excerpt(name)} is not valid: expected letters, digits and "
-            "!#$%&'*+-.^_`|~ only (RFC 9110 section 5.6.2)"
-        )
-    if not isinstance(value, str):
-        raise OptionError(f"header {name!r}: expected a str, got {type(value).__name__}")
-    found = _CONTROL.search(value)
-    if found or not _is_latin_1(value):
-        problem = f"the control character {found[0]!r}" if found else "a character beyond latin-1"
-        shown = "" if is_secret_header(name) else f" in {_excerpt(value)}"
-        raise OptionError(
-            f"header {name!r}: the value holds {problem}{shown}; "
-            "remove it or encode the value (RFC 9110 section 5.5)"
-        )
 
 
 class ClientExchange:
@@ -340,7 +245,7 @@ class _HeadReader:
             )
         piece = bytes(data[:room])
         self.received += len(piece)
-        self._start += piece[: _EXCERPT + 1 - len(self._start)]
+        self._start += piece[: EXCERPT + 1 - len(self._start)]
         compared = min(len(self._prefix), len(self._start))
         # Some peers (an SSH or SMTP server) send a greeting and wait: tell at the first byte.
         if self._start[:compared] != self._prefix[:compared]:
@@ -381,7 +286,7 @@ class _HeadReader:
         # The first line only: the ones after it may be cookies.
         line = bytes(self._start).split(b"\r")[0].split(b"\n")[0]
         # A request line may have a token in its target.
-        return _excerpt(safe_url(line.decode("latin-1")).encode("latin-1"))
+        return excerpt(safe_url(line.decode("latin-1")).encode("latin-1"))
 
 
 def _connection(role: Any, limits: HeadLimits) -> h11.Connection:
@@ -425,14 +330,3 @@ def _headers(event: h11.Request | h11.InformationalResponse | h11.Response) -> H
 def _has_body(request: h11.Request) -> bool:
     names = {name for name, _ in request.headers}
     return bool(names & {b"content-length", b"transfer-encoding"})
-
-
-def _is_latin_1(text: str) -> bool:
-    return all(ord(character) < 256 for character in text)
-
-
-def _excerpt(found: object) -> str:
-    if not isinstance(found, (str, bytes)):
-        return f"of type {type(found).__name__}"
-    shown = repr(found[:_EXCERPT])
-    return shown + "..." if len(found) > _EXCERPT else shown

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from tieline.auth import Basic, Bearer, is_token
 from tieline.errors import OptionError
-from tieline.http1 import check_header
+from tieline.headers import check_header
 from tieline.option_checks import Check, Refused, items, plain_text
 
 HeaderPairs = tuple[tuple[str, str], ...]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -26,6 +27,7 @@ from tieline.transport.attempt import Attempt
 from tieline.transport.dial import dial
 from tieline.transport.exchange import receive, send_all
 from tieline.transport.stream import Stream
+from tieline.transport.tls_errors import explain_late_refusal
 
 #: RFC 9110 section 15.4. 300 and 304 lead nowhere.
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -125,6 +127,8 @@ def _upgrade(
             event = _await_answer(connection, stream, attempt)
         except (ConnectTimeout, ConnectCancelled):
             raise
+        except ssl.SSLError as error:
+            raise explain_late_refusal(error, target.url.host) from error
         except OSError as error:
             raise ConnectError(
                 f"{target.url.safe} broke the connection during the upgrade: "

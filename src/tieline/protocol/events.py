@@ -13,7 +13,7 @@ from tieline.protocol.wire import Opcode, describe_close_code
 
 if TYPE_CHECKING:
     from tieline.errors import ConnectError
-    from tieline.http1 import HTTPRequest
+    from tieline.headers import HTTPRequest
     from tieline.protocol.handshake import HandshakeResponse
 
 

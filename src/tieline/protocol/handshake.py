@@ -13,7 +13,7 @@ from hashlib import sha1
 from typing import Any
 
 from tieline.errors import HandshakeError
-from tieline.http1 import Headers, HTTPRequest, HTTPResponse
+from tieline.headers import Headers, HTTPRequest, HTTPResponse
 
 #: Section 1.3: proves that the server understands WebSocket; no other meaning.
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"

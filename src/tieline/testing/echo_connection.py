@@ -13,7 +13,7 @@ from tieline.engine.payloads import encode_payload
 from tieline.engine.reactor import Reactor
 from tieline.engine.timers import Timer
 from tieline.errors import ConnectionClosed, OptionError, SendBufferFull
-from tieline.http1 import HTTPRequest
+from tieline.headers import HTTPRequest
 from tieline.protocol.close import check_close
 from tieline.protocol.connection import server_connection
 from tieline.protocol.events import Closed, CloseInfo, HandshakeFailed, RequestReceived
@@ -22,8 +22,11 @@ from tieline.protocol.state import State
 from tieline.protocol.wire import CloseCode, Opcode
 from tieline.transport.stream import Stream
 
-#: Seconds for a client to take the last bytes and to close its side of TCP. Closing earlier could
-#: reset the connection, and a reset destroys a Close frame that is still on its way.
+#: Seconds for a client to take the last bytes.
+_LAST_BYTES = 10.0
+
+#: Seconds after that for it to close its side of TCP. Closing ours earlier could reset the
+#: connection, and a reset destroys a Close frame that is still on its way.
 _LINGER = 1.0
 
 _log = getLogger("tieline.testing")
@@ -72,8 +75,9 @@ class EchoConnection:
         self._outbox = Outbox()
         self._lock = threading.Lock()
         self._queued = 0
-        # The end: set when only the last bytes and the client's own close are awaited.
+        # The end: set when only the last bytes, and then the client's own close, are awaited.
         self._give_up_at: float | None = None
+        self._is_shut_down = False
         self._has_ended = False
 
     def __repr__(self) -> str:
@@ -144,7 +148,8 @@ class EchoConnection:
                 return
 
     def on_writable(self) -> None:
-        self._flush()
+        if not self._has_ended:
+            self._flush()
 
     def fail(self, error: Exception) -> None:
         """One of these callbacks raised, which is a fault of this file: say so and let go."""
@@ -269,22 +274,25 @@ class EchoConnection:
             self._lose(error)
             return
         self._connection.outgoing.set_congested(self._is_congested)
-        if self._give_up_at is not None and not self._outbox.size:
+        if self._give_up_at is not None and not self._outbox.size and not self._is_shut_down:
+            self._is_shut_down = True
             self._stream.shutdown_write()
+            self._give_up_at = self._reactor.now() + _LINGER
+            self._arm_timer()
         self._watch()
 
     def _watch(self) -> None:
         """A client that does not read its answers is not read either."""
-        self._reactor.watch(
-            self, readable=not self._is_congested, writable=self._outbox.size > 0
-        )
+        self._reactor.watch(self, readable=not self._is_congested, writable=self._outbox.size > 0)
         if self._stream.has_buffered_input and not self._is_congested:
             self._reactor.call_soon(self, lambda: self.on_readable(self._reactor.now()))
 
     def _arm_timer(self) -> None:
-        if self._connection.state is State.CONNECTING:
-            return
-        deadline = self._give_up_at or self._connection.next_deadline()
+        deadline = self._give_up_at
+        if deadline is None:
+            if self._connection.state is State.CONNECTING:
+                return  # the timer of the handshake is running
+            deadline = self._connection.next_deadline()
         if self._timer is not None and self._timer.when != deadline:
             self._timer.cancel()
             self._timer = None
@@ -301,7 +309,7 @@ class EchoConnection:
         self._pump(now)
 
     def _linger(self, now: float) -> None:
-        self._give_up_at = now + _LINGER
+        self._give_up_at = now + _LAST_BYTES
 
     def _lose(self, error: OSError) -> None:
         """The stream is broken."""

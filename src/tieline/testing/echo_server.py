@@ -80,7 +80,6 @@ class EchoServer:
         )
         self._write_limit = write_limit
         self._handshake_timeout = handshake_timeout
-        self._max_connections = max_connections
         self._ssl_context = ssl_context
         self._reactor = Reactor("tieline-echo-server")
         self._ended = threading.Event()
@@ -92,7 +91,13 @@ class EchoServer:
         self.url = url_of(listener, ssl_context is not None)
         #: The port, also when 0 was asked for.
         self.port: int = listener.getsockname()[1]
-        self._acceptor = _Acceptor(listener, self._reactor, self._accepted)
+        self._acceptor = _Acceptor(
+            listener,
+            self._reactor,
+            accepted=self._accepted,
+            has_room=lambda: self._count < max_connections,
+            abandoned=self._ended.set,
+        )
         try:
             self._reactor.register(self._acceptor)
         except BaseException:
@@ -138,6 +143,8 @@ class EchoServer:
 
         From a hook it returns at once. Raises RuntimeError when a hook does not return.
         """
+        if self._ended.is_set():
+            return
         self._reactor.call_soon(self._acceptor, self._stop)
         if self._reactor.in_thread():
             return
@@ -160,15 +167,13 @@ class EchoServer:
                 on_ended=self._on_ended,
             )
         )
-        if self._count >= self._max_connections:
-            self._acceptor.pause()
 
     def _on_ended(self, connection: EchoConnection) -> None:
         self._count -= 1
         if self._closing:
             self._note_end()
-        elif self._count < self._max_connections:
-            self._acceptor.resume()
+        else:
+            self._acceptor.watch()
 
     def _stop(self) -> None:
         if self._closing:
@@ -188,29 +193,34 @@ class EchoServer:
 
 
 class _Acceptor:
-    """A listening socket → accepted sockets, on a reactor."""
+    """A listening socket → accepted sockets, while there is room, on a reactor."""
 
     def __init__(
         self,
         listener: socket.socket,
         reactor: Reactor,
+        *,
         accepted: Callable[[socket.socket], None],
+        has_room: Callable[[], bool],
+        abandoned: Callable[[], None],
     ) -> None:
         listener.setblocking(False)
         self._listener = listener
         self._reactor = reactor
         self._accepted = accepted
-        self._paused = False
+        self._has_room = has_room
+        self._abandoned = abandoned
 
     def fileno(self) -> int:
         return self._listener.fileno()
 
     def on_registered(self) -> None:
-        self.resume()
+        self.watch()
 
     def on_readable(self, now: float) -> None:
         for _ in range(_ACCEPTS_AT_ONCE):
-            if self._paused:
+            if not self._has_room():
+                self.watch()
                 return
             try:
                 accepted, _address = self._listener.accept()
@@ -220,23 +230,17 @@ class _Acceptor:
                 # ECONNABORTED: that client has gone. EMFILE: no descriptor is left for now, and
                 # the client stays in the queue, so that trying at once would spin.
                 _log.warning("a connection could not be accepted: %s", error)
-                self.pause()
-                self._reactor.call_at(now + _ACCEPT_PAUSE, self, self.resume)
+                self._reactor.watch(self, readable=False, writable=False)
+                self._reactor.call_at(now + _ACCEPT_PAUSE, self, self.watch)
                 return
             try:
                 self._accepted(accepted)
             except OSError as error:
                 _log.debug("a client has gone before it was served: %s", error)
 
-    def pause(self) -> None:
-        """Leave new clients in the system's queue."""
-        self._paused = True
-        self._reactor.watch(self, readable=False, writable=False)
-
-    def resume(self) -> None:
-        """Accept again."""
-        self._paused = False
-        self._reactor.watch(self, readable=True, writable=False)
+    def watch(self) -> None:
+        """Accept while there is room; otherwise leave new clients in the system's queue."""
+        self._reactor.watch(self, readable=self._has_room(), writable=False)
 
     def stop(self) -> None:
         """Listen no more."""
@@ -251,3 +255,4 @@ class _Acceptor:
 
     def abandon_after_fork(self) -> None:
         self._listener.close()
+        self._abandoned()

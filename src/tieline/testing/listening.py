@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import ssl
 from contextlib import suppress
-from typing import Any
 
 from tieline.transport.stream import SocketStream, Stream
 
@@ -93,13 +92,3 @@ class ServerTLSStream(SocketStream):
         with suppress(OSError, ValueError):
             self._tls_socket.unwrap()
         super().shutdown_write()
-
-    @property
-    def tls_version(self) -> str | None:
-        """Such as "TLSv1.3"; None before the handshake."""
-        return self._tls_socket.version()
-
-
-def address_text(address: Any) -> str:
-    """An address of any family in words."""
-    return f"{address[0]}:{address[1]}" if isinstance(address, tuple) else str(address or "?")

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from tieline.errors import ConnectCancelled, ConnectTimeout, OptionError, ProxyError
-from tieline.http1 import ClientExchange, HTTPFormatError, HTTPResponse, check_header
+from tieline.headers import HTTPResponse, check_header
+from tieline.http1 import ClientExchange, HTTPFormatError
 from tieline.redact import MASK, safe_headers, safe_url
 from tieline.transport.attempt import Attempt
 from tieline.transport.exchange import receive, send_all

@@ -48,6 +48,11 @@ def explain_handshake_failure(
     return TLSError(f"TLS with {name} failed (tls): {_reason(error, hostname, first_bytes)}")
 
 
+def explain_late_refusal(error: ssl.SSLError, name: str) -> TLSError:
+    """An alert after the handshake: with TLS 1.3 a client certificate is judged only then."""
+    return TLSError(f"TLS with {name} failed (tls): {_reason(error, name, b'')}")
+
+
 def _reason(error: OSError, hostname: str, first_bytes: bytes) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         if error.verify_code in _WRONG_NAME:
