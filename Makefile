@@ -7,7 +7,7 @@ VENV = $(if $(filter-out 0,$(TIELINE_PURE)),.venv-pure,.venv)
 PY = $(VENV)/bin/python
 PREPARE = @scripts/prepare-venv $(VENV)
 ARGS ?=
-URL ?= ws://127.0.0.1:9001
+URL ?= $(or $(AUTOBAHN_URL),ws://127.0.0.1:9001)
 
 # What runs is what is installed, also where the caller's shell points Python at src.
 unexport PYTHONPATH PYTHONHOME
@@ -53,7 +53,7 @@ cov: ## branch coverage of the suite (compiled code cannot be measured, so: pure
 	@$(PY) -m coverage report
 
 bench: ## messages per second and CPU seconds, tieline and its peers, in one run
-	$(PREPARE) test
+	$(PREPARE) test bench
 	@$(PY) -m bench $(ARGS)
 
 compliance: ## the client's part against an Autobahn fuzzing server at URL=ws://...

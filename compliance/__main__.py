@@ -30,8 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
     slowest = sorted(seconds, key=lambda number: -seconds[number])[:5]
     print(f"done in {sum(seconds.values()):.1f} s; the slowest:", end=" ")
     print(", ".join(f"case {number} {seconds[number]:.2f} s" for number in slowest))
-    for number, error in failures.items():
-        print(f"case {number}: {error}", file=sys.stderr)
+    for number, failure in failures.items():
+        print(f"case {number}: {failure}", file=sys.stderr)
     return 1 if failures else 0
 
 
