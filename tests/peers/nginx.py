@@ -17,8 +17,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-
-from tests.peers.processes import PATIENCE, find_program
+import trustme
+from tests.peers.processes import PATIENCE, Peer, find_program
 
 _CONFIGURATION = """
 daemon off;
@@ -29,6 +29,7 @@ error_log {folder}/error.log;
 events {{ worker_connections 128; }}
 http {{
     access_log off;
+    ssl_protocols TLSv1.2 TLSv1.3;
     client_body_temp_path {folder}/body;
     proxy_temp_path {folder}/proxy;
     fastcgi_temp_path {folder}/fastcgi;
@@ -118,5 +119,44 @@ class Nginx:
             self.process.wait(PATIENCE)
 
     def stop(self) -> None:
-        self.kill()
+        """End it in good order: the master stops its worker, and waits for it."""
+        self.process.terminate()
+        try:
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.kill()
         self._closing.close()
+
+
+class PeerBehindNginx(Peer):
+    """A peer that is reached through nginx, which does the TLS."""
+
+    def __init__(self, name: str, authority: trustme.CA, folder: Path) -> None:
+        super().__init__(name)
+        authority.cert_pem.write_to_path(folder / "ca.pem")
+        authority.issue_cert("localhost", "127.0.0.1").private_key_and_cert_chain_pem.write_to_path(
+            folder / "server.pem"
+        )
+        try:
+            self.nginx = Nginx({"tls": tls_directives(folder, self.port)}, ["tls"])
+        except BaseException:
+            super().stop()
+            raise
+        self.port = self.nginx.ports["tls"]
+        self.unix_path = self.nginx.unix_paths["tls"]
+        self.options = {"ssl_ca_path": str(folder / "ca.pem")}
+        self.secure = True
+
+    def stop(self) -> None:
+        if hasattr(self, "nginx"):
+            self.nginx.stop()
+        super().stop()
+
+
+def tls_directives(folder: Path, upstream_port: int) -> str:
+    """nginx's own: TLS with server.pem, and the upstream behind it."""
+    return f"""
+        ssl_certificate {folder}/server.pem;
+        ssl_certificate_key {folder}/server.pem;
+        location / {{ proxy_pass http://127.0.0.1:{upstream_port}; }}
+    """

@@ -64,6 +64,8 @@ class Peer:
 
     #: Options that a client needs to connect to it.
     options: dict[str, Any] = {}
+    #: Whether its URL begins with wss.
+    secure = False
     #: The port that the client connects to.
     port: int
 
@@ -91,8 +93,12 @@ class Peer:
             self.stop()
             raise
 
-    def url(self, path: str, key: str) -> str:
-        return f"ws://127.0.0.1:{self.port}{path}?{key}"
+    @property
+    def scheme(self) -> str:
+        return "wss" if self.secure else "ws"
+
+    def url(self, path: str, key: str, credentials: str = "") -> str:
+        return f"{self.scheme}://{credentials}127.0.0.1:{self.port}{path}?{key}"
 
     def saw(self, event: str, key: str) -> dict[str, Any]:
         """The next such event ("request" or "close") of this key's connections."""

@@ -1,0 +1,37 @@
+"""A program that connects again when the server hangs up, a few times, and more and more slowly.
+
+    python examples/reconnect_by_hand.py ws://example.com/ [ROUNDS]
+
+`connect()` works again after every end and every failure, so this is a loop and no more. (The
+option `reconnect=`, which does it in the background, comes with a later version.)
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import tieline
+
+LONGEST_PAUSE = 5.0
+
+
+def main(url: str, rounds: int) -> None:
+    client = tieline.WebSocketClient(print, url, connect_timeout=5)
+    pause = 0.1
+    for _ in range(rounds):
+        try:
+            client.connect()
+        except tieline.ConnectError as error:
+            print("not connected:", error)
+        else:
+            pause = 0.1
+            client.send("are you still there?")
+            print("it ended:", client.wait(timeout=30))
+        time.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
+    print(f"{client.stats().connects} connections in {rounds} rounds")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 3)

@@ -1,0 +1,62 @@
+"""Servers that this project did not write, one process each, and clients that are closed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Any
+
+import pytest
+import trustme
+from tests.peers.clients import Received
+from tests.peers.nginx import PeerBehindNginx
+from tests.peers.processes import PLAIN_PEERS, Peer
+
+import tieline
+
+_keys = count(1)
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="session", params=[*PLAIN_PEERS, "nginx"])
+def peer(
+    request: pytest.FixtureRequest, authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Peer]:
+    """One server after the other, each started once. Not to be killed: see `make_peer`."""
+    if request.param == "nginx":
+        running: Peer = PeerBehindNginx(
+            "websockets-asyncio", authority, tmp_path_factory.mktemp("nginx")
+        )
+    else:
+        running = Peer(request.param)
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def key() -> str:
+    """The query of this test's URLs, by which a peer's reports are told apart."""
+    return f"test-{next(_keys)}"
+
+
+@pytest.fixture
+def received() -> Received:
+    return Received()
+
+
+@pytest.fixture
+def make_client() -> Iterator[Callable[..., tieline.WebSocketClient]]:
+    """`WebSocketClient`, disconnected at the end of the test."""
+    clients = []
+
+    def make(*arguments: Any, **options: Any) -> tieline.WebSocketClient:
+        clients.append(tieline.WebSocketClient(*arguments, **{"proxy": None, **options}))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        client.disconnect(timeout=1)

@@ -1,0 +1,188 @@
+"""Each program of examples/, run as a user runs it, against a server on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+from cryptography.hazmat.primitives import serialization
+from tests.peers.tinyproxy import Tinyproxy
+
+from tieline.testing import EchoServer
+
+pytestmark = pytest.mark.slow
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+#: Seconds after which an example that has not ended by itself has failed.
+PATIENCE = 30
+
+#: Variables that would send a loopback connection through a proxy.
+_PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
+
+
+def run(name: str, *arguments: str, stdin: str = "", **environment: str) -> list[str]:
+    """The lines that the example prints. It must end by itself, with status 0 and no complaint."""
+    inherited = {key: value for key, value in os.environ.items() if key.lower() not in _PROXIES}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(EXAMPLES / f"{name}.py"), *arguments],
+        input=stdin,
+        env={**inherited, **environment},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    return done.stdout.splitlines()
+
+
+def feed(connection, message: str | bytes) -> str | bytes | None:
+    """What the server says: ticks to a subscription, goodbye to one question, else the echo."""
+    if isinstance(message, bytes):
+        return message
+    if message == "are you still there?":
+        connection.send("yes")
+        connection.close(1001, "no")
+        return None
+    if message.startswith("{"):
+        symbols = json.loads(message)["symbols"]
+        connection.send(json.dumps({"type": "subscribed", "symbols": symbols}))
+        for number in range(99):
+            tick = {"type": "tick", "symbol": symbols[number % 2], "price": 100 + number / 10}
+            connection.send(json.dumps(tick))
+        return json.dumps({"type": "tick", "symbol": symbols[0], "price": 17})
+    return message
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with EchoServer(on_message=feed) as server:
+        yield server.url
+
+
+def test_every_example_has_its_test():
+    source = Path(__file__).read_text(encoding="utf-8")
+    tested = set(re.findall(r'\brun\(\s*"(\w+)"', source))
+    assert tested == {path.stem for path in EXAMPLES.glob("*.py")}
+
+
+def test_seed(url):
+    lines = run("seed", url)
+    stamp = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6} msg: "
+    program = [stamp + r"'hello'", stamp + r"b'\\x01\\x02'", "connection closed"]
+    expected = [*program, r"status 101, GET / HTTP/1\.1", *program]
+    assert len(lines) == len(expected)
+    for line, pattern in zip(lines, expected, strict=True):
+        assert re.fullmatch(pattern, line)
+
+
+def test_echo_chat(url):
+    lines = run("echo_chat", url, stdin="hello\nhow are you\n")
+    assert [line for line in lines if line.startswith(">")] == ["> hello", "> how are you"]
+    assert [line for line in lines if line.startswith("<")] == ["< hello", "< how are you"]
+    assert lines[-1].startswith("closed: 1000")
+
+
+def test_market_feed(url):
+    lines = run("market_feed", url)
+    assert lines[0] == "subscribed: ['ABC', 'XYZ']"
+    assert lines[1:3] == ["ABC 17.00", "XYZ 109.70"]
+    assert lines[3].startswith("101 messages, ")
+
+
+def test_shared_reactor(url):
+    assert run("shared_reactor", url, "25") == ["25 connections answered, on 1 thread"]
+
+
+def test_executor(url):
+    lines = run("executor", url)
+    worked = [line.partition(", on ") for line in lines if line.startswith("worked")]
+    assert [before for before, _, _ in worked] == [f"worked on job {n}" for n in range(5)]
+    assert all(thread.startswith("worker") for _, _, thread in worked)
+    # The ping did not wait for the work.
+    assert "ping answered" in "".join(lines[:-1])
+
+
+@pytest.mark.parametrize("password", ["", "correct horse"])
+def test_tls_client_certificate(tmp_path, password):
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    authority.configure_trust(context)
+    context.verify_mode = ssl.CERT_REQUIRED
+    client = authority.issue_cert("client@example.com")
+    client.cert_chain_pems[0].write_to_path(tmp_path / "client.crt")
+    key = serialization.load_pem_private_key(client.private_key_pem.bytes(), None)
+    encryption = (
+        serialization.BestAvailableEncryption(password.encode())
+        if password
+        else serialization.NoEncryption()
+    )
+    form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    (tmp_path / "client.key").write_bytes(key.private_bytes(*form, encryption))
+    environment = {"KEY_PASSWORD": password} if password else {}
+
+    with EchoServer(ssl_context=context) as server:
+        url = f"wss://localhost:{server.port}/"
+        files = [str(tmp_path / name) for name in ("ca.pem", "client.crt", "client.key")]
+        lines = run("tls_client_certificate", url, *files, **environment)
+    assert lines[0].startswith("TLS: {'version': 'TLSv1.3'")
+    assert "answer: who am I?" in lines
+    assert lines[-1] == "closed: 1000 (normal closure), begun by the local side"
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize("given", ["as argument", "by the environment"])
+def test_proxy(url, tmp_path, given):
+    proxy = Tinyproxy(tmp_path)
+    try:
+        if given == "as argument":
+            lines = run("proxy", url, proxy.url())
+        else:
+            lines = run("proxy", url, http_proxy=proxy.url())
+    finally:
+        proxy.stop()
+    assert re.match(rf"through http://.*127\.0\.0\.1:{proxy.port}", lines[0])
+    assert "sesame" not in "".join(lines)
+    assert "answer: hello" in lines
+
+
+def test_reconnect_by_hand(url):
+    lines = run("reconnect_by_hand", url, "2")
+    assert lines.count("yes") == lines.count("None") == 2
+    ended = [line for line in lines if line.startswith("it ended: 1001")]
+    assert len(ended) == 2
+    assert "'no'" in ended[0]
+    assert lines[-1] == "2 connections in 2 rounds"
+
+
+def test_pings(url):
+    lines = run("pings", url, "3")
+    assert all(re.fullmatch(r"\d+\.\d\d ms", line) for line in lines[:3])
+    assert lines[3] == "content of the pongs: [b'number 0', b'number 1', b'number 2']"
+    assert lines[-1].startswith("3 round trips, the longest ")
+
+
+def test_frames(url):
+    lines = run("frames", url)
+    assert [line for line in lines if line.startswith("message")] == [
+        "message: hello",
+        "message: by hand",
+    ]
+    assert "frame: TEXT b'secret' [6 bytes]" in lines
+    assert lines[-1].startswith("closed: ")
+
+
+def test_testing_with_scripted_server():
+    lines = run("testing_with_scripted_server")
+    assert len(lines) == 3
+    assert all(line.startswith("passed: test_") for line in lines)
