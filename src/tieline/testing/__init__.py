@@ -1,8 +1,33 @@
-"""Tests of programs that use tieline → tests without a network, without threads, without waiting."""
+"""Servers, streams, clocks and recorders → tests of programs that use tieline, quick and exact."""
 
 from __future__ import annotations
 
-from tieline.testing.echo_connection import EchoConnection as EchoConnection
-from tieline.testing.echo_server import EchoServer as EchoServer
+from tieline.testing.clock import ManualClock
+from tieline.testing.echo_connection import EchoConnection
+from tieline.testing.echo_server import EchoServer
+from tieline.testing.frames import close_payload, frame_bytes
+from tieline.testing.memory import MemoryStream, memory_streams
+from tieline.testing.memory_client import open_client
+from tieline.testing.memory_peer import MemoryPeer
+from tieline.testing.recorder import ANYTHING, Record, Recorder
+from tieline.testing.scripted_peer import ScriptedPeer
+from tieline.testing.scripted_server import ScriptedServer
+from tieline.testing.step_reactor import StepReactor
 
-__all__ = ["EchoConnection", "EchoServer"]
+__all__ = [
+    "ANYTHING",
+    "EchoConnection",
+    "EchoServer",
+    "ManualClock",
+    "MemoryPeer",
+    "MemoryStream",
+    "Record",
+    "Recorder",
+    "ScriptedPeer",
+    "ScriptedServer",
+    "StepReactor",
+    "close_payload",
+    "frame_bytes",
+    "memory_streams",
+    "open_client",
+]

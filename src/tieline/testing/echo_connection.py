@@ -16,7 +16,13 @@ from tieline.errors import ConnectionClosed, OptionError, SendBufferFull
 from tieline.headers import HTTPRequest
 from tieline.protocol.close import check_close
 from tieline.protocol.connection import server_connection
-from tieline.protocol.events import Closed, CloseInfo, HandshakeFailed, RequestReceived
+from tieline.protocol.events import (
+    Closed,
+    CloseInfo,
+    ClosingStarted,
+    HandshakeFailed,
+    RequestReceived,
+)
 from tieline.protocol.settings import Settings
 from tieline.protocol.state import State
 from tieline.protocol.wire import CloseCode, Opcode
@@ -75,9 +81,11 @@ class EchoConnection:
         self._outbox = Outbox()
         self._lock = threading.Lock()
         self._queued = 0
-        # The end: set when only the last bytes, and then the client's own close, are awaited.
-        self._give_up_at: float | None = None
+        # The end. Nothing follows what is in the outbox; when that is written, our side of the
+        # stream is shut down; then only the client's own close is awaited, until `_give_up_at`.
+        self._is_last = False
         self._is_shut_down = False
+        self._give_up_at: float | None = None
         self._has_ended = False
 
     def __repr__(self) -> str:
@@ -194,6 +202,9 @@ class EchoConnection:
             elif isinstance(event, HandshakeFailed):
                 _log.debug("no connection from %s: %s", self.peer, event.error)
                 self._linger(now)
+            elif isinstance(event, ClosingStarted) and event.error is not None:
+                # 7.1.1: the client waits for us to end the stream; what it sends is not looked at.
+                self._is_last = True
             elif isinstance(event, Closed):
                 self._linger(now)
                 self._run(self._hooks.on_close, self, event.info)
@@ -274,11 +285,12 @@ class EchoConnection:
             self._lose(error)
             return
         self._connection.outgoing.set_congested(self._is_congested)
-        if self._give_up_at is not None and not self._outbox.size and not self._is_shut_down:
+        if self._is_last and not self._outbox.size and not self._is_shut_down:
             self._is_shut_down = True
             self._stream.shutdown_write()
-            self._give_up_at = self._reactor.now() + _LINGER
-            self._arm_timer()
+            if self._give_up_at is not None:
+                self._give_up_at = self._reactor.now() + _LINGER
+                self._arm_timer()
         self._watch()
 
     def _watch(self) -> None:
@@ -309,7 +321,9 @@ class EchoConnection:
         self._pump(now)
 
     def _linger(self, now: float) -> None:
-        self._give_up_at = now + _LAST_BYTES
+        """The protocol has come to its end; the stream follows."""
+        self._is_last = True
+        self._give_up_at = now + (_LINGER if self._is_shut_down else _LAST_BYTES)
 
     def _lose(self, error: OSError) -> None:
         """The stream is broken."""

@@ -18,7 +18,7 @@ from tieline.testing.echo_connection import EchoConnection, EchoHooks
 from tieline.testing.listening import accepted_stream, listen, url_of
 
 #: Seconds that clients have to answer the Close when the server closes.
-_GOODBYE = 0.25
+_GOODBYE = 0.2
 
 #: Seconds after which a hook that does not return is reported.
 _HOOK_LIMIT = 2.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 from contextlib import suppress
+from typing import Any
 
 from tieline.transport.stream import SocketStream, Stream
 
@@ -16,6 +17,7 @@ _WILDCARDS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 
 def listen(host: str, port: int, path: str | None = None) -> socket.socket:
     """A listening socket; port 0 chooses a free one. With `path`, a unix socket. Raises OSError."""
+    address: Any
     if path is not None:
         family, address = socket.AF_UNIX, path
     else:

@@ -29,7 +29,8 @@ class Route:
     proxy: Proxy | None = None
     connect_to: tuple[str, int] | None = None  #: dial this instead, or ask the proxy for it
     unix_path: str | None = None
-    sock: socket.socket | None = field(default=None)  #: connected, plain; handed over
+    #: Connected, plain; handed over. A `Stream` is taken as it is: testing's are not sockets.
+    sock: socket.socket | Stream | None = field(default=None)
     source_address: tuple[str, int] | None = None  #: (IP address, port or 0)
     socket_options: tuple[SocketOption, ...] = ()  #: as for `socket.setsockopt`
     family: int = 0  #: `socket.AF_INET`, `AF_INET6`, 0 for both
@@ -75,14 +76,14 @@ def dial(route: Route, attempt: Attempt) -> Stream:
     except BaseException:
         if stream is not None:
             stream.close()
-        elif isinstance(route.sock, socket.socket):
+        elif route.sock is not None and hasattr(route.sock, "close"):
             route.sock.close()
         raise
 
 
 def _connect(route: Route, attempt: Attempt) -> Stream:
     if route.sock is not None:
-        return _record(attempt, _given(route.sock))
+        return _given(route.sock, attempt)
     if route.unix_path is not None:
         return _record(attempt, connect_unix(route.unix_path, attempt, route.socket_options))
     host, port = route.connect_to or (route.host, route.port)
@@ -128,7 +129,10 @@ def _connect_through(proxy: Proxy, host: str, port: int, route: Route, attempt: 
     return stream
 
 
-def _given(given: object) -> socket.socket:
+def _given(given: object, attempt: Attempt) -> Stream:
+    if hasattr(given, "receive_into"):
+        stream: Stream = given  # type: ignore[assignment]
+        return _note(attempt, stream)
     if isinstance(given, ssl.SSLSocket):
         raise OptionError(
             "sock: expected a plain socket, got an ssl.SSLSocket; hand over one without TLS on it, "
@@ -140,15 +144,20 @@ def _given(given: object) -> socket.socket:
         given.getpeername()
     except OSError as error:
         raise OptionError(f"sock: expected a connected socket: {error.strerror}") from error
-    return given
+    return _record(attempt, given)
 
 
 def _record(attempt: Attempt, connected: socket.socket) -> SocketStream:
     try:
         stream = SocketStream(connected)
-        attempt.peer, attempt.local = stream.peer, stream.local
-        attempt.emit("connected", peer=stream.peer, local=stream.local)
+        _note(attempt, stream)
     except BaseException:
         connected.close()
         raise
+    return stream
+
+
+def _note(attempt: Attempt, stream: Stream) -> Stream:
+    attempt.peer, attempt.local = stream.peer, stream.local
+    attempt.emit("connected", peer=stream.peer, local=stream.local)
     return stream
