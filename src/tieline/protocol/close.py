@@ -19,8 +19,8 @@ def check_close(code: int, reason: str) -> Close:
         )
     if not is_sendable_close_code(code):
         raise OptionError(
-            f"close code {int(code)} may not be sent (RFC 6455 section 7.4): use 1000-1003, 1007-1014, "
-            "or 3000-4999 for codes of your own"
+            f"close code {int(code)} may not be sent (RFC 6455 section 7.4): "
+            "use 1000-1003, 1007-1014, or 3000-4999 for codes of your own"
         )
     if not isinstance(reason, str):
         raise OptionError(f"close reason: expected str, got {type(reason).__name__}")
@@ -30,7 +30,8 @@ def check_close(code: int, reason: str) -> Close:
         raise OptionError(f"close reason: expected text that UTF-8 can encode: {error}") from None
     if size > MAX_CLOSE_REASON:
         raise OptionError(
-            f"close reason: expected at most {MAX_CLOSE_REASON} bytes of UTF-8, got {size}: shorten it"
+            f"close reason: expected at most {MAX_CLOSE_REASON} bytes of UTF-8, got {size}: "
+            "shorten it"
         )
     return Close(int(code), reason)
 

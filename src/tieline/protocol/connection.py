@@ -39,7 +39,8 @@ class Connection:
 
     The driver hands over what it reads (`receive_data`), pulls events until there are none
     (`next_event`), sends through `outgoing`, writes what `data_to_send` holds, and calls `on_time`
-    at `next_deadline`. After `Closed` or `HandshakeFailed` it writes the rest and closes the stream.
+    at `next_deadline`. After `Closed` or `HandshakeFailed` it writes the rest and closes the
+    stream.
 
     Owned by one thread at a time. Use `client_connection` or `server_connection` to make one.
     """
@@ -95,7 +96,8 @@ class Connection:
     def connection_lost(self, error: Exception | None) -> None:
         """The stream died under the driver, or (None) the driver drops it on purpose."""
         if self.state is not State.CLOSED:
-            self._end(error)
+            # Many peers reset the stream after the closing handshake, which takes nothing away.
+            self._end(None if self._closing.is_settled else error)
 
     def next_event(self, now: float) -> Event | list[str | bytes] | None:
         """The next event, or None when there is nothing more to tell before more bytes come."""
@@ -108,6 +110,8 @@ class Connection:
                 try:
                     item = self._next_of_frames()
                 except (ProtocolError, MessageTooBig) as error:
+                    # `CloseInfo` keeps the error; its traceback would keep the buffers as well.
+                    error.__traceback__ = error.__context__ = None
                     self.fail(error, error.close_code, now)
                     continue
                 if isinstance(item, Frame):
@@ -132,6 +136,10 @@ class Connection:
             return self._closing.deadline
         return None
 
+    def not_reading(self, now: float) -> None:
+        """The driver leaves bytes unread, so the peer's silence proves nothing."""
+        self._heartbeat.last_received = now
+
     def on_time(self, now: float) -> None:
         """Do what is due, once what there was to read was read; `next_event` then tells of it."""
         if self.state is State.OPEN:
@@ -141,6 +149,7 @@ class Connection:
                 self.outgoing.ping(data, now)
                 self._events.append(PingSent(data))
             elif action is HeartbeatAction.GIVE_UP:
+                self._closing.begin("local", now)
                 self._send_close(Close(CloseCode.INTERNAL_ERROR, "keepalive ping timeout"))
                 self._end(TimeoutError(self._heartbeat.explain(now)))
         elif self.state is State.CLOSING:
@@ -164,7 +173,10 @@ class Connection:
         closing = self._closing
         if self.state is State.OPEN:
             closing.begin("local", now)
-            reason = str(error).encode()[:MAX_CLOSE_REASON].decode("utf-8", "ignore")
+            # "replace": the error may be a handler's, with any text.
+            reason = (
+                str(error).encode("utf-8", "replace")[:MAX_CLOSE_REASON].decode("utf-8", "ignore")
+            )
             self._send_close(Close(code, reason))
         closing.error = closing.error or error
         closing.linger(now)

@@ -1,6 +1,6 @@
 # cython: language_level=3, annotation_typing=False, boundscheck=False, wraparound=False
 # cython: freethreading_compatible=True
-"""Bytes → frame headers, and where each frame's payload lies in the bytes (RFC 6455 section 5.2)."""
+"""Bytes → frame headers, and where each frame's payload lies (RFC 6455 section 5.2)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from tieline.protocol.masking import apply_mask
 class FrameDecoder:
     """Walks through a byte stream frame by frame, without copying it.
 
-    `feed` hands over a piece of the stream. `read_header` moves to the payload of the next frame and
-    leaves what the header said in the attributes. `available` says how much of the payload is in
-    the piece; `take` consumes it. A header that the end of a piece cuts is kept; payload never is.
+    `feed` hands over a piece of the stream. `read_header` moves to the payload of the next frame
+    and leaves what the header said in the attributes. `available` says how much of the payload is
+    in the piece; `take` consumes it. A header that the end of a piece cuts is kept; payload never.
 
     Owned by one thread at a time. After a `ProtocolError` the stream can't be continued.
     """
@@ -43,8 +43,10 @@ class FrameDecoder:
         """Hand over ``data[:end]``; it must stay unchanged until it is consumed."""
         if self.position != self.end:
             raise RuntimeError(f"{self.end - self.position} bytes of the last piece are unread")
-        if end > len(data):
-            raise ValueError(f"end={end} is past the {len(data)} bytes given")
+        if not isinstance(data, (bytes, bytearray)):
+            raise TypeError(f"expected bytes or bytearray, got {type(data).__name__}")
+        if end < 0 or end > len(data):
+            raise ValueError(f"end={end} is not within the {len(data)} bytes given")
         self.data = data
         self.view = data
         self.position = 0
@@ -85,6 +87,8 @@ class FrameDecoder:
             return 0
         first = view[position]
         second = view[position + 1]
+        # Before the rest of the header is there: the peer may send no more.
+        self._check(first, second)
         length = second & 0x7F
         size = 2
         if length == 126:
@@ -109,7 +113,6 @@ class FrameDecoder:
             size += 4
             if available < size:
                 return 0
-        self._check(first, second)
         if self.expect_masked:
             self.key = bytes([view[position + i] for i in range(size - 4, size)])
         self.fin = first & 0x80 != 0

@@ -30,7 +30,7 @@ class FrameEncoder:
     def encode(
         self, opcode: int, payload: bytes | bytearray | memoryview, fin: bool = True
     ) -> bytearray:
-        """One frame. `payload` is a contiguous run of bytes; its length decides the header's form."""
+        """One frame. `payload` is a contiguous run of bytes; its length decides the header."""
         length = len(payload)
         if length < 126:
             start = 2

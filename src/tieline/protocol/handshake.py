@@ -26,11 +26,12 @@ class UpgradeRequest:
     """What a client asks for. `headers` come after the ones that the handshake owns."""
 
     host: str
-    target: str
+    #: Path and query, which may hold a token, as headers may hold a password: not in the repr.
+    target: str = field(repr=False)
     subprotocols: tuple[str, ...] = ()
     origin: str | None = None
     user_agent: str | None = None
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
     def header_list(self, key: str) -> list[tuple[str, str]]:
         """The request's headers in the order in which they are sent (section 4.1)."""
@@ -129,8 +130,7 @@ def check_response(
     headers = response.headers
     if response.status != 101:
         raise refuse(f"expected status 101, got {response.status} {response.reason}".rstrip())
-    upgrade = headers.get("upgrade", "")
-    if upgrade.strip().lower() != "websocket":
+    if headers.get("upgrade", "").strip(" \t").lower() != "websocket":
         raise refuse(f"expected 'Upgrade: websocket', got {_found(headers, 'upgrade')}")
     if "upgrade" not in _tokens(headers, "connection"):
         raise refuse(f"expected 'Connection: Upgrade', got {_found(headers, 'connection')}")
@@ -218,7 +218,9 @@ def _is_key(value: str) -> bool:
 
 def _tokens(headers: Headers, name: str) -> set[str]:
     """The header's comma-separated tokens, over all its lines, in lower case."""
-    return {token.strip().lower() for value in headers.get_all(name) for token in value.split(",")}
+    # Only these two are whitespace to HTTP (RFC 9110 section 5.6.3).
+    values = headers.get_all(name)
+    return {token.strip(" \t").lower() for value in values for token in value.split(",")}
 
 
 def _found(headers: Headers, name: str) -> str:

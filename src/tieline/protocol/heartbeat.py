@@ -24,8 +24,8 @@ class HeartbeatAction(Enum):
 class Heartbeat:
     """Keepalive of one connection; all times in seconds of one monotonic clock.
 
-    A Ping is due every `interval` (None: never). When nothing at all is received for `timeout` after
-    a Ping (None: wait for ever), the peer is given up.
+    A Ping is due every `interval` (None: never). When nothing at all is received for `timeout`
+    after a Ping (None: wait for ever), the peer is given up.
     """
 
     def __init__(self, interval: float | None, timeout: float | None) -> None:
@@ -33,7 +33,8 @@ class Heartbeat:
         self.timeout = timeout
         #: When the last byte came. The owner sets it at every read.
         self.last_received = 0.0
-        self._last_ping: float | None = None
+        # The Ping since which nothing was received, or the last one that something followed.
+        self._asked: float | None = None
         self._next_ping: float | None = None
         self._had_grace = False
 
@@ -45,33 +46,35 @@ class Heartbeat:
 
     def next_deadline(self) -> float | None:
         """When `on_time` has something to do next. Received bytes only ever move it later."""
-        if self._unanswered and self.timeout is not None:
-            assert self._last_ping is not None
-            return self._last_ping + self.timeout
-        return self._next_ping
+        give_up = self._give_up_at
+        if give_up is None or self._next_ping is None:
+            return self._next_ping
+        return min(give_up, self._next_ping)
 
     def on_time(self, now: float) -> HeartbeatAction:
         """What is due at `now`. The owner has read what there was to read before it calls."""
         deadline = self.next_deadline()
-        if deadline is None or now < deadline:
+        if self.interval is None or deadline is None or now < deadline:
             return HeartbeatAction.NOTHING
-        if self._unanswered and self.timeout is not None:
-            if now - deadline <= LATE or self._had_grace:
+        give_up = self._give_up_at
+        if give_up is not None and now >= give_up:
+            if now - give_up <= LATE or self._had_grace:
                 return HeartbeatAction.GIVE_UP
             # This side was held up, so the silence proves nothing: ask once more.
             self._had_grace = True
-        else:
+            self._asked = now
+        elif not self._unanswered:
             self._had_grace = False
-        self._last_ping = now
-        if self.interval is not None:
-            self._next_ping = now + self.interval
+            self._asked = now
+        self._next_ping = now + self.interval
         return HeartbeatAction.PING
 
     def explain(self, now: float) -> str:
         """Why the peer was given up, and which side was late."""
         silence = now - self.last_received
         held_up = (
-            "; this program was held up for more than a second, and a second Ping went unanswered too"
+            "; this program was held up for more than a second, "
+            "and a second Ping went unanswered too"
             if self._had_grace
             else ""
         )
@@ -82,4 +85,10 @@ class Heartbeat:
 
     @property
     def _unanswered(self) -> bool:
-        return self._last_ping is not None and self.last_received < self._last_ping
+        return self._asked is not None and self.last_received < self._asked
+
+    @property
+    def _give_up_at(self) -> float | None:
+        if self._asked is None or self.timeout is None or not self._unanswered:
+            return None
+        return self._asked + self.timeout

@@ -15,6 +15,8 @@ _PIECE = 1 << 16
 
 def _apply_mask(data: bytes | bytearray | memoryview, key: bytes, offset: int = 0) -> bytes:
     """Mask or unmask `data`, which starts `offset` bytes into its frame's payload."""
+    if len(key) != 4:
+        raise ValueError("a masking key has 4 bytes")
     size = len(data)
     shift = offset % 4
     pattern = key[shift:] + key[:shift]
@@ -33,6 +35,10 @@ def _mask_into(
     frame: bytearray, start: int, payload: bytes | bytearray | memoryview, key: bytes
 ) -> None:
     """Write `payload`, masked with `key`, into `frame` from `start` to its end."""
+    if start < 0 or len(frame) - start != len(payload):
+        raise ValueError(
+            f"expected room for {len(payload)} bytes at {start}, frame has {len(frame)}"
+        )
     frame[start:] = _apply_mask(payload, key)
 
 

@@ -12,6 +12,7 @@ cdef class MessageAssembler:
     cdef int kind
     cdef long long size
     cdef long long fragments
+    cdef long long decoded
     cdef object text
     cdef bytes cut
     cdef object binary
@@ -34,6 +35,7 @@ cdef class MessageAssembler:
 
     cdef int _begin(self, int opcode, long long size) except -1
 
+    @cython.locals(total=object)
     cdef int _check_size(self, long long size) except -1
 
     cdef int _add(self, object piece) except -1

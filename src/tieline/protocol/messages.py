@@ -33,14 +33,16 @@ class MessageAssembler:
     ) -> None:
         self.decoder = decoder
         self.masked = self.decoder.expect_masked
-        self.max_size = MAX_PAYLOAD_LENGTH if max_message_size is None else max_message_size
-        self.max_fragments = MAX_PAYLOAD_LENGTH if max_fragments is None else max_fragments
+        self.max_size = _limit(max_message_size)
+        self.max_fragments = _limit(max_fragments)
         self.decode_text = decode_text
         # The message in work: its opcode (0: none), its size in bytes and number of frames so far,
-        # and its content: text as it is decoded, with the bytes of a character that is cut.
+        # and its content: text as it is decoded (`decoded` bytes of it so far), with the bytes of
+        # a character that is cut.
         self.kind = 0
         self.size = 0
         self.fragments = 0
+        self.decoded = 0
         self.text = StringIO()
         self.cut = b""
         self.binary = BytesIO()
@@ -56,8 +58,8 @@ class MessageAssembler:
 
     def next_batch(self) -> list[str | bytes] | Frame | None:
         """The next run of messages, or the control frame after it, or None."""
-        if self.control is not None:
-            frame = self.control
+        frame: Frame | None = self.control
+        if frame is not None:
             self.control = None
             return frame
         if self.failure is not None:
@@ -151,10 +153,12 @@ class MessageAssembler:
 
     def _check_size(self, size: int) -> None:
         """Refuse a frame that brings the message over the limit, by what its header says."""
-        # Written so that no sum can exceed the widest integer.
+        # Written so that no sum can exceed the widest integer; `total` is Python's, not C's.
         if size > self.max_size - self.size:
+            total = self.size
+            total += size
             raise MessageTooBig(
-                f"the peer's message has at least {self.size + size} bytes, over the limit of "
+                f"the peer's message has at least {total} bytes, over the limit of "
                 f"{self.max_size}: raise max_message_size if it is to be accepted"
             )
 
@@ -168,18 +172,19 @@ class MessageAssembler:
             try:
                 text, used = utf_8_decode(piece, "strict", False)
             except UnicodeDecodeError as error:
-                raise _bad_text(error, self.text.tell()) from None
+                raise _bad_text(error, self.decoded) from None
+            self.decoded += used
             self.cut = bytes(piece[used:])
-            self.text.write(text)
+            if self.cut >= b"\xed\xa0" and self.cut < b"\xee":
+                # The codec waits for the third byte of a surrogate; none makes it UTF-8.
+                raise _bad_byte(0xED, self.decoded)
+            if self.decode_text:
+                self.text.write(text)
 
     def _finish(self) -> str | bytes:
         """The last fragment is in: return the message and be ready for the next one."""
         if self.cut:
-            raise ProtocolError(
-                f"expected UTF-8 in a text message, got one that ends within a character "
-                f"({self.cut!r})",
-                1007,
-            )
+            raise _cut_text(self.cut)
         message: str | bytes
         if self.kind == 1 and self.decode_text:
             message = self.text.getvalue()
@@ -187,10 +192,12 @@ class MessageAssembler:
             message = self.binary.getvalue()
         if self.kind == 1:
             self.text = StringIO()
+            self.decoded = 0
         self.binary = BytesIO()
         self.kind = 0
         self.messages += 1
         self.message_bytes += self.size
+        self.size = 0
         return message
 
     def _take_control(self) -> bool:
@@ -203,14 +210,28 @@ class MessageAssembler:
         return True
 
     def next_frame(self) -> Frame | None:
-        """Frame by frame instead of `next_batch`: the next whole frame, not yet processed."""
+        """Frame by frame instead of `next_batch`: the next whole frame, not yet processed.
+
+        Its place among the fragments and its UTF-8 are only checked when it is processed: a frame
+        that is skipped need not fit.
+        """
+        if self.failure is not None:
+            raise self.failure
         decoder = self.decoder
-        if not decoder.in_frame:
-            if not decoder.read_header():
-                return None
-            if decoder.opcode < 8:
-                self._check_size(decoder.remaining)
-            self.frame_payload = BytesIO()
+        try:
+            if not decoder.in_frame:
+                if not decoder.read_header():
+                    return None
+                if decoder.opcode < 8:
+                    size = decoder.remaining
+                    before = self.size if decoder.opcode == 0 else 0
+                    if size > self.max_size - before:
+                        # Raises, and what it raises is what `next_batch` would.
+                        self._begin(decoder.opcode, size)
+                self.frame_payload = BytesIO()
+        except (ProtocolError, MessageTooBig) as error:
+            self.failure = error
+            raise
         self.frame_payload.write(decoder.take())
         if decoder.in_frame:
             return None
@@ -225,7 +246,23 @@ class MessageAssembler:
         return [self._finish()] if frame.fin else None
 
 
+def _limit(limit: int | None) -> int:
+    # No message reaches the greatest limit, so a greater one means the same.
+    return MAX_PAYLOAD_LENGTH if limit is None else min(limit, MAX_PAYLOAD_LENGTH)
+
+
 def _bad_text(error: UnicodeDecodeError, decoded: int) -> ProtocolError:
-    where = f"after {decoded} characters" if decoded else f"at byte {error.start}"
-    byte = error.object[error.start]
-    return ProtocolError(f"expected UTF-8 in a text message, got {byte:#04x} {where}", 1007)
+    """What is wrong with the text of which `decoded` bytes were decoded before."""
+    if error.reason == "unexpected end of data":
+        return _cut_text(error.object[error.start :])
+    return _bad_byte(error.object[error.start], decoded + error.start)
+
+
+def _bad_byte(byte: int, place: int) -> ProtocolError:
+    return ProtocolError(f"expected UTF-8 in a text message, got {byte:#04x} at byte {place}", 1007)
+
+
+def _cut_text(rest: bytes) -> ProtocolError:
+    return ProtocolError(
+        f"expected UTF-8 in a text message, got one that ends within a character ({rest!r})", 1007
+    )

@@ -1,4 +1,4 @@
-"""The part of a connection before its first frame: bytes ↔ the opening handshake, for both roles."""
+"""Bytes ↔ the opening handshake: a connection before its first frame, for both roles."""
 
 from __future__ import annotations
 
@@ -81,6 +81,7 @@ class ServerOpening:
         self._error: HTTPFormatError | None = None
         self._key = ""
         self._judged = False
+        self._at_eof = False
         #: The answer to a request that broke the rules; the driver sends it with the failure.
         self.refusal = b""
 
@@ -91,7 +92,8 @@ class ServerOpening:
             self._error = error
 
     def receive_eof(self) -> None:
-        if self._exchange.request is None:
+        if self._exchange.request is None and self._error is None:
+            self._at_eof = True
             self._error = HTTPFormatError(
                 "the client closed the connection before its request was complete"
             )
@@ -99,6 +101,9 @@ class ServerOpening:
     def next_event(self) -> RequestReceived | HandshakeFailed | None:
         """A valid request, once, or the failure."""
         if self._error is not None:
+            if not self._at_eof:
+                # 4.2.1: what is no handshake is answered with an HTTP error.
+                self.refusal = self.reject(400, str(self._error))
             return HandshakeFailed(HandshakeError(f"no upgrade request: {self._error}"))
         request = self._exchange.request
         if request is None or self._judged:

@@ -64,15 +64,21 @@ class Outgoing:
     def fragment(self, opcode: int, payload: Data, fin: bool) -> None:
         """One frame of a message (5.4): the first has its opcode, the others CONTINUATION."""
         self._check_open()
+        if opcode not in (Opcode.CONTINUATION, Opcode.TEXT, Opcode.BINARY):
+            # A Close that got through here would leave the connection open behind it.
+            raise OptionError(
+                f"opcode: expected TEXT, BINARY or CONTINUATION for a message's frame, "
+                f"got {opcode:#x}: Close, Ping and Pong have calls of their own"
+            )
         if (opcode == Opcode.CONTINUATION) != bool(self._fragmenting):
             raise ProtocolError(
-                "expected CONTINUATION frames until the fragmented message is finished with fin=True"
+                "expected CONTINUATION frames until the message is finished with fin=True"
                 if self._fragmenting
                 else "expected TEXT or BINARY for a message's first frame, got CONTINUATION"
             )
         self._ready.append(self._encoder.encode(opcode, payload, fin))
         self._fragmenting = 0 if fin else self._fragmenting or opcode
-        self._messages += fin
+        self._messages += 1 if fin else 0
         self._payload_bytes += len(payload)
 
     @property

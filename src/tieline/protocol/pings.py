@@ -6,6 +6,10 @@ from collections import deque
 
 from tieline.protocol.events import AnsweredPing
 
+#: How many Pings are remembered when nobody waits for them: a peer that never sends a Pong is
+#: alive as long as it sends anything, and the heartbeat's Pings to it must not pile up.
+MAX_UNCLAIMED = 64
+
 
 class PingLog:
     """The Pings that wait for their Pong, oldest first."""
@@ -14,7 +18,11 @@ class PingLog:
         self._waiting: deque[tuple[bytes, float, object]] = deque()
 
     def sent(self, data: bytes, now: float, token: object) -> None:
-        """A Ping went out; `token` comes back when it is answered."""
+        """A Ping went out; `token` comes back when it is answered. With None nobody waits."""
+        if token is None:
+            unclaimed = [place for place, ping in enumerate(self._waiting) if ping[2] is None]
+            if len(unclaimed) >= MAX_UNCLAIMED:
+                del self._waiting[unclaimed[0]]
         self._waiting.append((data, now, token))
 
     def answered(self, data: bytes, now: float) -> tuple[AnsweredPing, ...]:
@@ -23,10 +31,9 @@ class PingLog:
         A peer may answer only the most recent Ping, so those before the one that matches count as
         answered as well. A Pong that matches none is a one-way heartbeat and answers nothing.
         """
-        for place, (sent_data, _, _) in enumerate(self._waiting):
-            if sent_data == data:
-                break
-        else:
+        places = (place for place, ping in enumerate(self._waiting) if ping[0] == data)
+        place = next(places, None)
+        if place is None:
             return ()
         taken = [self._waiting.popleft() for _ in range(place + 1)]
         return tuple(AnsweredPing(token, now - sent_at) for _, sent_at, token in taken)

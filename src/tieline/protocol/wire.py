@@ -31,7 +31,7 @@ class Opcode(IntEnum):
     PING = 0x9, "asks for a Pong with the same payload"
     PONG = 0xA, "answers a Ping, or is a one-way heartbeat"
 
-    def __new__(cls, value: int, description: str) -> Opcode:
+    def __new__(cls, value: int, description: str = "") -> Opcode:
         member = int.__new__(cls, value)
         member._value_ = value
         member.description = description
@@ -67,7 +67,7 @@ class CloseCode(IntEnum):
     BAD_GATEWAY = 1014, "a gateway got an invalid answer from its upstream server"
     TLS_HANDSHAKE = 1015, "the TLS handshake failed (never sent)"
 
-    def __new__(cls, value: int, description: str) -> CloseCode:
+    def __new__(cls, value: int, description: str = "") -> CloseCode:
         member = int.__new__(cls, value)
         member._value_ = value
         member.description = description

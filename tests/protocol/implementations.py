@@ -1,0 +1,54 @@
+"""The installed package → its Python sources and its compiled modules, loaded side by side."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from unittest.mock import patch
+
+import tieline
+from tieline.protocol import decoder, encoder, masking, messages
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """The four modules that exist in two ways. `messages` works with `decoder` of the same way."""
+
+    name: str
+    masking: ModuleType
+    decoder: ModuleType
+    messages: ModuleType
+    encoder: ModuleType
+
+    def __str__(self) -> str:
+        return self.name
+
+
+_IS_PURE = str(decoder.__file__).endswith(".py")
+INSTALLED = Implementation("pure" if _IS_PURE else "compiled", masking, decoder, messages, encoder)
+
+
+def _load_sources() -> Implementation:
+    """The `.py` files that lie beside the compiled modules, under names of their own."""
+    folder = Path(tieline.__file__).parent / "protocol"
+    loaded: dict[str, ModuleType] = {}
+    # What each of them imports from the others is its like, and `_masking` is not there.
+    with patch.dict(sys.modules, {"tieline.protocol._masking": None}):
+        for name in ("masking", "decoder", "messages", "encoder"):
+            spec = importlib.util.spec_from_file_location(
+                f"tieline_source_{name}", folder / f"{name}.py"
+            )
+            assert spec is not None and spec.loader is not None
+            module = importlib.util.module_from_spec(spec)
+            sys.modules[f"tieline.protocol.{name}"] = module
+            spec.loader.exec_module(module)
+            loaded[name] = module
+    return Implementation("source", **loaded)
+
+
+#: In the pure build the installed modules are the sources.
+SOURCE = INSTALLED if _IS_PURE else _load_sources()
+IMPLEMENTATIONS = [SOURCE] if SOURCE is INSTALLED else [SOURCE, INSTALLED]

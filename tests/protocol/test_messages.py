@@ -1,0 +1,473 @@
+"""Fragments, UTF-8 and size limits: RFC 6455 sections 5.4, 5.6, 8.1 and 10.4, at every split."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.protocol.frame_bytes import (
+    BINARY,
+    CLOSE,
+    CONTINUATION,
+    FIN,
+    PING,
+    PONG,
+    TEXT,
+    frame,
+    header,
+    xor,
+)
+from tests.protocol.implementations import IMPLEMENTATIONS, Implementation
+from tests.protocol.reading import Outcome, read
+from tests.protocol.splits import cut, every_split, places
+from tieline.errors import MessageTooBig, ProtocolError
+from tieline.protocol.events import Frame
+from tieline.protocol.wire import MAX_PAYLOAD_LENGTH, Opcode
+
+#: First bytes and payloads.
+Parts = list[tuple[int, bytes]]
+
+
+def stream_of(parts: Parts, masked: bool) -> bytes:
+    return b"".join(frame(first, payload, masked=masked) for first, payload in parts)
+
+
+def all_ways(implementation: Implementation, parts: Parts, **how: Any) -> Outcome:
+    """What the frames make, the same in both roles and at every split."""
+    outcomes = [
+        read(pieces, masked=masked, implementation=implementation, **how)
+        for masked in (False, True)
+        for pieces in every_split(stream_of(parts, masked))
+    ]
+    for outcome in outcomes:
+        assert outcome == outcomes[0]
+    return outcomes[0]
+
+
+class TestFragments:
+    """Section 5.4."""
+
+    @pytest.mark.parametrize(
+        ("parts", "message"),
+        [
+            ([(TEXT, b"Hel"), (FIN, b"lo")], "Hello"),
+            ([(TEXT, b""), (CONTINUATION, b"Hello"), (FIN, b"")], "Hello"),
+            ([(TEXT, b""), (FIN, b"")], ""),
+            ([(BINARY, b"\xff"), (CONTINUATION, b""), (FIN, b"\xfe")], b"\xff\xfe"),
+            ([(BINARY, b""), (FIN, b"")], b""),
+        ],
+    )
+    def test_are_joined(
+        self, implementation: Implementation, parts: Parts, message: str | bytes
+    ) -> None:
+        # Twice: nothing of a message may be left over in the next one.
+        outcome = all_ways(implementation, parts + parts)
+        assert outcome.items == [message, message]
+        assert (outcome.frames, outcome.messages) == (2 * len(parts), 2)
+
+    def test_let_control_frames_through(self, implementation: Implementation) -> None:
+        parts = [
+            (TEXT, b"Hel"),
+            (FIN | PING, b"1"),
+            (CONTINUATION, b""),
+            (FIN | PONG, b"2"),
+            (FIN | PING, b""),
+            (FIN | CONTINUATION, b"lo"),
+            (FIN | PONG, b"3"),
+        ]
+        assert all_ways(implementation, parts).items == [
+            Frame(Opcode.PING, b"1"),
+            Frame(Opcode.PONG, b"2"),
+            Frame(Opcode.PING, b""),
+            "Hello",
+            Frame(Opcode.PONG, b"3"),
+        ]
+
+    def test_a_control_frame_does_not_split_a_character(
+        self, implementation: Implementation
+    ) -> None:
+        parts = [(TEXT, b"\xe2\x82"), (FIN | PING, b"\xff"), (FIN | CONTINUATION, b"\xac")]
+        assert all_ways(implementation, parts).items == [Frame(Opcode.PING, b"\xff"), "€"]
+
+    @pytest.mark.parametrize("first", [CONTINUATION, FIN | CONTINUATION])
+    @pytest.mark.parametrize("before", [[], [(FIN | TEXT, b"a")], [(TEXT, b"a"), (FIN, b"")]])
+    def test_need_a_first_one(
+        self, implementation: Implementation, before: Parts, first: int
+    ) -> None:
+        outcome = all_ways(implementation, [*before, (first, b"x")])
+        assert outcome.items == ["a"] * bool(before)
+        assert outcome.error == (
+            ProtocolError,
+            "expected a TEXT or BINARY frame, got a CONTINUATION without a message before it",
+            1002,
+        )
+
+    @pytest.mark.parametrize("second", [TEXT, BINARY, FIN | TEXT, FIN | BINARY])
+    @pytest.mark.parametrize("first", [TEXT, BINARY])
+    def test_are_finished_before_the_next_message(
+        self, implementation: Implementation, first: int, second: int
+    ) -> None:
+        outcome = all_ways(implementation, [(first, b"a"), (second, b"b")])
+        assert outcome.items == []
+        assert outcome.error == (
+            ProtocolError,
+            f"expected a continuation frame of the {Opcode(first).name} message, "
+            f"got a {Opcode(second & 0x0F).name} frame (RFC 6455 section 5.4)",
+            1002,
+        )
+
+
+class TestOrder:
+    """What comes before a bad frame is delivered before the error is raised."""
+
+    def test_good_messages_first(self, implementation: Implementation) -> None:
+        parts = [(FIN | TEXT, b"one"), (FIN | PING, b"two"), (FIN | BINARY, b"three"), (0x83, b"")]
+        outcome = all_ways(implementation, parts)
+        assert outcome.items == ["one", Frame(Opcode.PING, b"two"), b"three"]
+        assert outcome.close_code == 1002
+
+    def test_a_read_full_of_messages_is_one_batch(self, implementation: Implementation) -> None:
+        decoder = implementation.decoder.FrameDecoder(False)
+        assembler = implementation.messages.MessageAssembler(decoder, None, None)
+        data = stream_of([(FIN | TEXT, b"a"), (FIN | BINARY, b"b"), (0x8B, b"")], False)
+        decoder.feed(data, len(data))
+        assert assembler.next_batch() == ["a", b"b"]
+        # The stream can't be continued: asking again is no way around the error.
+        for _ in range(40):
+            with pytest.raises(ProtocolError, match="reserved 0xb"):
+                assembler.next_batch()
+
+    def test_no_frame_after_a_broken_header(self, implementation: Implementation) -> None:
+        decoder = implementation.decoder.FrameDecoder(False)
+        assembler = implementation.messages.MessageAssembler(decoder, None, None)
+        for piece in (b"\x83", b"\x00" * 100):
+            decoder.feed(piece, len(piece))
+            if piece == b"\x83":
+                assert assembler.next_frame() is None
+        for _ in range(40):
+            with pytest.raises(ProtocolError, match="reserved 0x3"):
+                assembler.next_frame()
+
+
+GOOD_TEXTS = [
+    "",
+    "\0",
+    "\r\n \n \r",  # line ends are nobody's to translate
+    "\x7f\x80\u07ff\u0800\uffff\U00010000\U0010ffff",  # the first and last of each length
+    "\ud7ff\ue000",  # the neighbours of the surrogates
+    "κόσμε",
+    "\ufeff a byte order mark is a character",
+]
+
+#: Bad bytes, the byte that makes them bad (its place), all by Unicode's table 3-7.
+BAD_TEXTS = [
+    ("80", 0),  # a continuation without a start
+    ("c0 80", 0),  # overlong NUL
+    ("c1 bf", 0),  # overlong DEL
+    ("e0 80 80", 0),  # overlong NUL in three
+    ("e0 9f bf", 0),  # overlong U+07FF
+    ("f0 80 80 80", 0),  # overlong NUL in four
+    ("f0 8f bf bf", 0),  # overlong U+FFFF
+    ("ed a0 80", 0),  # the first surrogate
+    ("ed bf bf", 0),  # the last surrogate
+    ("ed a0", 0),  # half of one
+    ("ed a0 80 ed b0 80", 0),  # a pair of them
+    ("f4 90 80 80", 0),  # U+110000
+    ("f5 80 80 80", 0),
+    ("f8 88 80 80 80", 0),  # five bytes
+    ("fe", 0),
+    ("ff", 0),
+    ("61 62 ff 63", 2),
+    ("e2 28 a1", 0),  # the second byte is no continuation
+    ("e2 82 28", 0),  # nor is the third
+    ("61 f0 9f 98 28", 1),
+    ("ce ba e1 bd b9 cf 83 ce bc ce b5 f4 90 80 80 65", 11),  # Autobahn 6.4.1
+]
+
+#: Characters that are cut.
+CUT_TEXTS = ["c2", "e0 a0", "e2 82", "f0 90", "f0 90 80", "f4 8f bf", "61 62 e2 82"]
+
+
+class TestUTF8:
+    """Section 8.1: text that is not UTF-8 fails the connection, here with 1007."""
+
+    @pytest.mark.parametrize("text", GOOD_TEXTS)
+    def test_good_text(self, implementation: Implementation, text: str) -> None:
+        data = text.encode()
+        assert all_ways(implementation, [(FIN | TEXT, data)]).items == [text]
+        for place in range(len(data) + 1):
+            parts = [(TEXT, data[:place]), (FIN, data[place:])]
+            pieces = [stream_of(parts, False)]
+            assert read(pieces, implementation=implementation).items == [text]
+        one_by_one = [(TEXT, b""), *((CONTINUATION, bytes([byte])) for byte in data), (FIN, b"")]
+        assert all_ways(implementation, one_by_one).items == [text]
+
+    @pytest.mark.parametrize(("bad", "place"), BAD_TEXTS)
+    def test_bad_text(self, implementation: Implementation, bad: str, place: int) -> None:
+        data = bytes.fromhex(bad)
+        expected = (
+            ProtocolError,
+            f"expected UTF-8 in a text message, got {data[place]:#04x} at byte {place}",
+            1007,
+        )
+        assert all_ways(implementation, [(FIN | TEXT, data)]).error == expected
+        one_by_one = [(TEXT, b""), *((CONTINUATION, bytes([byte])) for byte in data)]
+        assert all_ways(implementation, one_by_one).error == expected
+        # As deep in a message as may be, and after another message.
+        longer = [(FIN | TEXT, "€".encode()), (TEXT, "aé€".encode()), (FIN, data)]
+        outcome = all_ways(implementation, longer)
+        assert outcome.items == ["€"]
+        assert outcome.text.endswith(f"got {data[place]:#04x} at byte {6 + place}")
+
+    @pytest.mark.parametrize(("bad", "place"), BAD_TEXTS)
+    def test_fails_at_the_first_byte_that_cannot_be_mended(
+        self, implementation: Implementation, bad: str, place: int
+    ) -> None:
+        """Long before the frame is complete: 6.4.1 to 6.4.4 of Autobahn."""
+        data = b"ab" + bytes.fromhex(bad)
+        fatal = next(end for end in range(1, len(data) + 1) if not could_be_text(data[:end]))
+        for masked in (False, True):
+            body = xor(data) if masked else data
+            start = [header(FIN | TEXT, 1000, masked=masked)]
+            before = read([*start, body[: fatal - 1]], masked=masked, implementation=implementation)
+            assert before.error is None
+            after = read([*start, body[:fatal]], masked=masked, implementation=implementation)
+            assert after.close_code == 1007
+
+    @pytest.mark.parametrize("bad", CUT_TEXTS)
+    def test_a_message_ends_with_a_whole_character(
+        self, implementation: Implementation, bad: str
+    ) -> None:
+        data = bytes.fromhex(bad)
+        rest = data.removeprefix(b"ab")
+        expected = (
+            ProtocolError,
+            f"expected UTF-8 in a text message, got one that ends within a character ({rest!r})",
+            1007,
+        )
+        assert all_ways(implementation, [(FIN | TEXT, data)]).error == expected
+        assert all_ways(implementation, [(TEXT, data), (FIN, b"")]).error == expected
+        assert all_ways(implementation, [(TEXT, b"x"), (FIN, data)]).error == expected
+
+    def test_binary_is_anything(self, implementation: Implementation) -> None:
+        data = bytes(range(256))[:50] + b"\xff\xfe\xed\xa0\x80"
+        assert all_ways(implementation, [(FIN | BINARY, data)]).items == [data]
+
+    def test_text_as_bytes_is_checked_all_the_same(self, implementation: Implementation) -> None:
+        how: dict[str, Any] = {"decode_text": False}
+        parts = [(FIN | TEXT, "é".encode()), (TEXT, "€".encode()[:2]), (FIN, "€".encode()[2:])]
+        assert all_ways(implementation, parts, **how).items == ["é".encode(), "€".encode()]
+        assert all_ways(implementation, [(FIN | TEXT, b"\xff")], **how).close_code == 1007
+        assert all_ways(implementation, [(TEXT, b""), (0, b"\xff")], **how).close_code == 1007
+        assert all_ways(implementation, [(FIN | TEXT, b"\xe2")], **how).close_code == 1007
+
+
+def could_be_text(data: bytes) -> bool:
+    """Can further bytes make text of it? Asked of every continuation that there may be."""
+    tails = ["", "80", "bf", "90", "8080", "bfbf", "9080", "8f80", "808080", "bfbfbf", "908080"]
+    tails += ["a080", "9f80", "8fbfbf", "8f8080"]
+    for tail in tails:
+        try:
+            (data + bytes.fromhex(tail)).decode()
+        except UnicodeDecodeError:
+            continue
+        return True
+    return False
+
+
+def too_big(size: int, limit: int) -> tuple[type, str, int]:
+    return (
+        MessageTooBig,
+        f"the peer's message has at least {size} bytes, over the limit of {limit}: "
+        "raise max_message_size if it is to be accepted",
+        1009,
+    )
+
+
+class TestLimits:
+    """Section 10.4. The error names side, size, limit and option."""
+
+    def test_size_of_a_message(self, implementation: Implementation) -> None:
+        how: dict[str, Any] = {"max_message_size": 4}
+        good = [(FIN | TEXT, b"1234"), (FIN | BINARY, b"1234"), (BINARY, b"12"), (FIN, b"34")]
+        assert all_ways(implementation, good + good, **how).messages == 6
+        outcome = all_ways(implementation, [*good, (FIN | TEXT, b"12345")], **how)
+        assert outcome.messages == 3
+        assert outcome.error == too_big(5, 4)
+
+    def test_sum_of_fragments(self, implementation: Implementation) -> None:
+        parts = [(BINARY, b"12"), (FIN | PING, b"123456"), (CONTINUATION, b"34"), (FIN, b"5")]
+        outcome = all_ways(implementation, parts, max_message_size=4)
+        assert outcome.items == [Frame(Opcode.PING, b"123456")]
+        assert outcome.error == too_big(5, 4)
+
+    def test_bytes_are_counted_not_characters(self, implementation: Implementation) -> None:
+        assert all_ways(
+            implementation, [(FIN | TEXT, "€€".encode())], max_message_size=5
+        ).error == too_big(6, 5)
+
+    @pytest.mark.parametrize("announced", [2**31, 2**32 - 1, 2**63 - 1])
+    def test_a_sum_that_no_integer_of_64_bits_holds(
+        self, implementation: Implementation, announced: int
+    ) -> None:
+        for masked in (False, True):
+            stream = frame(BINARY, b"ab", masked=masked)
+            stream += header(FIN, announced, masked=masked)
+            for limit in (100, 2**31 - 1):
+                for pieces in every_split(stream):
+                    outcome = read(
+                        pieces, masked=masked, max_message_size=limit, implementation=implementation
+                    )
+                    assert outcome.error == too_big(announced + 2, limit)
+
+    def test_nothing_is_over_the_greatest_limit_but_a_sum(
+        self, implementation: Implementation
+    ) -> None:
+        for limit in (None, MAX_PAYLOAD_LENGTH, 2**63, 2**64, 10**30):
+            stream = header(FIN | BINARY, 2**63 - 1, masked=False)
+            assert read([stream], max_message_size=limit, implementation=implementation) == Outcome(
+                [], None, 1, 0, 0
+            )
+            stream = frame(BINARY, b"a", masked=False) + header(FIN, 2**63 - 1, masked=False)
+            outcome = read([stream], max_message_size=limit, implementation=implementation)
+            assert outcome.error == too_big(2**63, MAX_PAYLOAD_LENGTH)
+
+    def test_number_of_fragments(self, implementation: Implementation) -> None:
+        good = [(TEXT, b""), (CONTINUATION, b""), (FIN | PING, b""), (FIN, b"")]
+        assert all_ways(implementation, good + good, max_fragments=3).messages == 2
+        bad = [(TEXT, b""), (0, b""), (0, b""), (FIN, b"")]
+        assert all_ways(implementation, bad, max_fragments=3).error == (
+            MessageTooBig,
+            "the peer's message has more than 3 fragments: raise max_fragments "
+            "if it is to be accepted",
+            1009,
+        )
+        assert all_ways(implementation, [(FIN | TEXT, b"a")] * 3, max_fragments=1).messages == 3
+        assert all_ways(implementation, bad, max_fragments=10**30).messages == 1
+
+
+class TestFrameByFrame:
+    """`next_frame` and `accept` make the same of a stream, when every frame is accepted."""
+
+    def test_whole_frames_before_they_are_processed(self, implementation: Implementation) -> None:
+        parts = [(TEXT, b"Hel"), (FIN | PING, b"p"), (FIN, b"lo")]
+        for masked in (False, True):
+            for pieces in every_split(stream_of(parts, masked)):
+                decoder = implementation.decoder.FrameDecoder(masked)
+                assembler = implementation.messages.MessageAssembler(decoder, None, None)
+                frames = []
+                for piece in pieces:
+                    decoder.feed(piece, len(piece))
+                    while (found := assembler.next_frame()) is not None:
+                        frames.append(found)
+                assert frames == [
+                    Frame(Opcode.TEXT, b"Hel", fin=False),
+                    Frame(Opcode.PING, b"p"),
+                    Frame(Opcode.CONTINUATION, b"lo"),
+                ]
+
+    def test_the_limit_starts_anew_with_every_message(self, implementation: Implementation) -> None:
+        parts = [(FIN | BINARY, b"123"), (BINARY, b"12"), (FIN, b"3"), (FIN | TEXT, b"123")]
+        outcome = all_ways(implementation, parts, max_message_size=4, frame_by_frame=True)
+        assert outcome.items == [b"123", b"123", "123"]
+
+    def test_an_announced_length_over_the_limit(self, implementation: Implementation) -> None:
+        stream = frame(BINARY, b"ab", masked=False) + header(FIN, 2**63 - 1, masked=False)
+        outcome = read(
+            [stream], max_message_size=100, frame_by_frame=True, implementation=implementation
+        )
+        assert outcome.error == too_big(2**63 + 1, 100)
+
+    def test_a_sum_over_the_limit_is_refused_by_the_header(
+        self, implementation: Implementation
+    ) -> None:
+        stream = frame(BINARY, bytes(60), masked=False) + header(FIN, 41, masked=False)
+        outcome = read(
+            [stream], max_message_size=100, frame_by_frame=True, implementation=implementation
+        )
+        assert outcome.error == too_big(101, 100)
+
+    def test_a_message_that_is_not_accepted_counts_for_nothing(
+        self, implementation: Implementation
+    ) -> None:
+        decoder = implementation.decoder.FrameDecoder(False)
+        assembler = implementation.messages.MessageAssembler(decoder, 4, None)
+        data = stream_of([(FIN | TEXT, b"123"), (TEXT, b"456"), (FIN, b"789")], False)
+        decoder.feed(data, len(data))
+        assert assembler.accept(assembler.next_frame()) == ["123"]
+        assert assembler.next_frame().payload == b"456"
+        assert assembler.next_frame().payload == b"789"
+
+    def test_frames_that_are_not_accepted_need_not_fit(
+        self, implementation: Implementation
+    ) -> None:
+        decoder = implementation.decoder.FrameDecoder(False)
+        assembler = implementation.messages.MessageAssembler(decoder, None, None)
+        data = stream_of([(FIN, b"\xff"), (TEXT, b"a"), (FIN | TEXT, b"\xff"), (FIN, b"b")], False)
+        decoder.feed(data, len(data))
+        skipped = assembler.next_frame()
+        assert skipped.opcode is Opcode.CONTINUATION
+        assert assembler.accept(assembler.next_frame()) is None
+        assert assembler.next_frame().payload == b"\xff"
+        assert assembler.accept(assembler.next_frame()) == ["ab"]
+
+
+FIRST_BYTES = [TEXT, BINARY, 0, FIN | TEXT, FIN | BINARY, FIN, FIN | PING, FIN | PONG, FIN | CLOSE]
+anything = st.lists(
+    st.tuples(
+        st.sampled_from(FIRST_BYTES),
+        st.one_of(st.text(max_size=4).map(str.encode), st.binary(max_size=6)),
+    ),
+    max_size=8,
+)
+
+
+@given(anything, places, st.booleans(), st.sampled_from([None, 3, 8]), st.sampled_from([None, 2]))
+def test_any_frames_at_any_cuts(
+    parts: Parts, where: list[int], masked: bool, size: int | None, fragments: int | None
+) -> None:
+    """Neither the cuts, nor the role, nor the way frames are handed out change what they mean."""
+    for implementation in IMPLEMENTATIONS:
+        whole = read(
+            [stream_of(parts, False)],
+            max_message_size=size,
+            max_fragments=fragments,
+            implementation=implementation,
+        )
+        for frame_by_frame in (False, True):
+            other = read(
+                cut(stream_of(parts, masked), where),
+                masked=masked,
+                max_message_size=size,
+                max_fragments=fragments,
+                frame_by_frame=frame_by_frame,
+                implementation=implementation,
+            )
+            assert other == whole
+
+
+messages = st.lists(st.one_of(st.text(max_size=20), st.binary(max_size=20)), max_size=5)
+
+
+@given(messages, places, places)
+def test_any_messages_in_any_fragments(
+    sent: list[str | bytes], where: list[int], fragment_where: list[int]
+) -> None:
+    parts: Parts = []
+    for message in sent:
+        data = message.encode() if isinstance(message, str) else message
+        pieces = cut(data, fragment_where) or [b""]
+        opcodes = [TEXT if isinstance(message, str) else BINARY] + [CONTINUATION] * len(pieces)
+        parts += list(zip(opcodes, pieces, strict=False))
+        parts[-1] = (parts[-1][0] | FIN, parts[-1][1])
+    for implementation in IMPLEMENTATIONS:
+        outcome = read(
+            cut(stream_of(parts, True), where), masked=True, implementation=implementation
+        )
+        assert outcome.items == sent
+        assert outcome.message_bytes == sum(
+            len(m.encode() if isinstance(m, str) else m) for m in sent
+        )
