@@ -14,9 +14,9 @@ from tieline.protocol.wire import CloseCode
 
 
 class TestWhatIsSent:
-    @pytest.mark.parametrize("code", SENDABLE)
-    def test_good_codes(self, code: int) -> None:
-        assert check_close(code, "why") == Close(code, "why")
+    def test_good_codes(self) -> None:
+        for code in SENDABLE:
+            assert check_close(code, "why") == Close(code, "why")
 
     def test_an_enum_becomes_a_number(self) -> None:
         close = check_close(CloseCode.GOING_AWAY, "")

@@ -29,10 +29,10 @@ def test_close_codes_are_the_registrys() -> None:
     assert {code.value for code in CloseCode} == set(range(1000, 1016)) - {1004}
 
 
-@pytest.mark.parametrize("number", [*Opcode, *CloseCode], ids=lambda number: number.name)
-def test_every_number_is_described(number: Opcode | CloseCode) -> None:
-    assert len(number.description) > 10
-    assert type(number)(int(number)) is number
+def test_every_number_is_described() -> None:
+    for number in (*Opcode, *CloseCode):
+        assert len(number.description) > 10
+        assert type(number)(int(number)) is number
 
 
 def test_descriptions_differ() -> None:
@@ -54,14 +54,12 @@ SENDABLE = [1000, 1001, 1002, 1003, *range(1007, 1015), 3000, 3999, 4000, 4999]
 NOT_SENDABLE = [-1, 0, 1, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535, 65536]
 
 
-@pytest.mark.parametrize("code", SENDABLE)
-def test_codes_that_may_stand_in_a_close_frame(code: int) -> None:
-    assert is_sendable_close_code(code)
+def test_codes_that_may_stand_in_a_close_frame() -> None:
+    assert [code for code in SENDABLE if not is_sendable_close_code(code)] == []
 
 
-@pytest.mark.parametrize("code", NOT_SENDABLE)
-def test_codes_that_may_not(code: int) -> None:
-    assert not is_sendable_close_code(code)
+def test_codes_that_may_not() -> None:
+    assert [code for code in NOT_SENDABLE if is_sendable_close_code(code)] == []
 
 
 @pytest.mark.parametrize(

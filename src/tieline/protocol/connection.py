@@ -39,8 +39,7 @@ class Connection:
 
     The driver hands over what it reads (`receive_data`), pulls events until there are none
     (`next_event`), sends through `outgoing`, writes what `data_to_send` holds, and calls `on_time`
-    at `next_deadline`. After `Closed` or `HandshakeFailed` it writes the rest and closes the
-    stream.
+    at `next_deadline`. After `Closed` or `HandshakeFailed` it writes the rest and hangs up.
 
     Owned by one thread at a time. Use `client_connection` or `server_connection` to make one.
     """
