@@ -18,8 +18,9 @@ from typing import Any
 from tieline.errors import ConnectCancelled, ConnectTimeout
 from tieline.transport.wakeup import Wakeup
 
-#: Asked for at most this long at once, in seconds: poll() takes its milliseconds as a C int.
-_LONGEST_POLL = 3600.0
+#: Asked for at most this long at once, in seconds. A signal that comes just before the system call
+#: does not end it, and Python learns of the Ctrl-C only after it.
+_LONGEST_POLL = 1.0
 
 
 class Attempt:

@@ -1,0 +1,88 @@
+"""The words about a connection → the options of its `WebSocketClient`."""
+
+from __future__ import annotations
+
+import getpass
+import math
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+from tieline.cli.status import usage_error
+
+#: A person waits: less patience with a server that does not answer a Close than a program has.
+_CLOSE_TIMEOUT = 3.0
+
+#: More than any token; a wrong file name should not fill the memory.
+_TOKEN_LIMIT = 64 * 1024
+
+
+def connection_options(arguments: Namespace) -> dict[str, Any]:
+    """What `WebSocketClient` takes. Raises `CommandError`; asks for a password if need be."""
+    options: dict[str, Any] = {
+        "url": arguments.url,
+        "headers": [_header(word) for word in arguments.header],
+        "subprotocols": arguments.subprotocol,
+        "close_timeout": _CLOSE_TIMEOUT,
+    }
+    given = {
+        "origin": arguments.origin,
+        "proxy": arguments.proxy,
+        "unix_socket": arguments.unix_socket,
+        "ssl_ca_path": arguments.ca,
+        "ssl_cert_path": arguments.cert,
+        "ssl_key_path": arguments.key,
+        "connect_timeout": arguments.timeout,
+        "token": _token(arguments),
+    }
+    options.update({name: value for name, value in given.items() if value is not None})
+    if arguments.user is not None:
+        options["username"], options["password"] = _credentials(arguments.user)
+    if arguments.no_proxy:
+        if arguments.proxy is not None:
+            usage_error("--proxy and --no-proxy exclude each other")
+        options["proxy"] = None
+    if arguments.insecure:
+        options["ssl_verify_cert"] = False
+    if arguments.ping_interval is not None:
+        off = arguments.ping_interval in (0, math.inf)
+        options["ping_interval"] = None if off else arguments.ping_interval
+    return options
+
+
+def _header(word: str) -> tuple[str, str]:
+    name, colon, value = word.partition(":")
+    if not colon:
+        # What was given may be a secret, so it is not repeated.
+        usage_error("--header: expected 'Name: value', got a word without a colon")
+    return name.strip(), value.strip()
+
+
+def _credentials(word: str) -> tuple[str, str]:
+    user, colon, password = word.partition(":")
+    if colon:
+        return user, password
+    if sys.stdin is None or not sys.stdin.isatty():
+        usage_error("--user: expected USER:PASS, as there is no terminal to ask for the password")
+    try:
+        return user, getpass.getpass(f"Password of {user}: ")
+    except EOFError:
+        usage_error("--user: expected a password, got the end of the input")
+
+
+def _token(arguments: Namespace) -> str | None:
+    if arguments.token_file is None:
+        token: str | None = arguments.token
+        return token
+    if arguments.token is not None:
+        usage_error("--token and --token-file exclude each other")
+    path = Path(arguments.token_file)
+    try:
+        with path.open("rb") as file:
+            content = file.read(_TOKEN_LIMIT)
+    except OSError as error:
+        usage_error(f"--token-file: cannot read {str(path)!r}: {error.strerror}")
+    # Editors end a file with a line end, which is no part of the token. What else cannot stand in
+    # a header is refused with the option.
+    return content.decode("utf-8", "replace").strip()

@@ -1,0 +1,130 @@
+"""A command's words → the command run to its end: signals, errors and the exit status."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import traceback
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from importlib import import_module
+from types import FrameType
+
+from tieline.cli.arguments import parse
+from tieline.cli.status import FAILED, OK, SIGNALLED, USAGE, CommandError, note
+from tieline.errors import OptionError, WebSocketError
+
+_SILENCE = logging.NullHandler()
+
+
+class _Terminated(KeyboardInterrupt):
+    """A signal that asks the process to end: dealt with as Ctrl-C is, but for the status."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+def run(words: Sequence[str] | None) -> int:
+    """Run the command and return its exit status. For the main thread."""
+    try:
+        with _signals_taken():
+            return _run_reporting(words)
+    except KeyboardInterrupt as interruption:
+        # Everything that was open has had its chance to close: the next Ctrl-C simply kills.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        return SIGNALLED + getattr(interruption, "number", int(signal.SIGINT))
+    finally:
+        _flush()
+
+
+@contextmanager
+def _signals_taken() -> Iterator[None]:
+    """SIGTERM and SIGHUP raise `_Terminated` in the block."""
+
+    def terminate(number: int, frame: FrameType | None) -> None:
+        raise _Terminated(number)
+
+    # Windows has no SIGHUP. What is ignored from the start stays so: nohup wants that.
+    numbers = [getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")]
+    taken = [n for n in numbers if n is not None and signal.getsignal(n) is signal.SIG_DFL]
+    try:
+        for number in taken:
+            signal.signal(number, terminate)
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _run_reporting(words: Sequence[str] | None) -> int:
+    """Every error becomes one line and a status; with --debug the traceback comes first."""
+    arguments = Namespace(debug=False)
+    try:
+        arguments = parse(words)
+        _set_up_logging(arguments.debug)
+        if arguments.version:
+            return _show_version()
+        command = import_module(f"tieline.cli.{arguments.command}")
+        status: int = command.run(arguments)
+        return status
+    except SystemExit:
+        return OK  # argparse has shown the --help that was asked for
+    except CommandError as error:
+        return _report(str(error), error.status, arguments.debug)
+    except OptionError as error:
+        return _report(str(error), USAGE, arguments.debug)
+    except WebSocketError as error:
+        return _report(str(error), FAILED, arguments.debug)
+    except BrokenPipeError:
+        return OK  # the reader of the output has all it wanted
+    except OSError as error:
+        return _report(str(error), FAILED, arguments.debug)
+    except Exception as error:
+        # A fault of tieline itself.
+        text = f"internal error: {type(error).__name__}: {error}"
+        more = "" if arguments.debug else "; --debug shows where"
+        return _report(text + more, FAILED, arguments.debug)
+
+
+def _report(text: str, status: int, debug: bool) -> int:
+    if debug:
+        for line in traceback.format_exc().splitlines():
+            note(line)
+    note(f"tieline: {text}")
+    return status
+
+
+def _set_up_logging(debug: bool) -> None:
+    logger = logging.getLogger("tieline")
+    if not debug:
+        # What goes wrong is told by the command itself, once.
+        logger.addHandler(_SILENCE)
+        return
+    logging.basicConfig(
+        level=logging.DEBUG, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
+    )
+
+
+def _show_version() -> int:
+    from tieline.cli.conversation import standard_output
+    from tieline.cli.version import version_line
+
+    with standard_output() as output:
+        output.line(version_line())
+    return OK
+
+
+def _flush() -> None:
+    """Write what argparse has printed; quietly, when the reader has gone."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        # The interpreter would try again at its end, and complain.
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,163 @@
+"""Handlers on an executor of the user's → the same order, one at a time, and reading that stops."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
+from typing import Any
+
+import pytest
+
+import tieline
+from tieline.protocol.wire import Opcode
+from tieline.testing import Recorder
+from tieline.testing.frames import frame_bytes
+
+SOON = 5.0
+
+
+class Queue:
+    """An executor that is a function: a thread that runs what it gets."""
+
+    def __init__(self) -> None:
+        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self.thread = threading.Thread(target=self._run)
+        self.thread.start()
+
+    def __call__(self, job: Callable[[], None]) -> None:
+        self._jobs.put(job)
+
+    def _run(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
+
+    def shutdown(self) -> None:
+        self._jobs.put(None)
+        self.thread.join(SOON)
+
+
+@pytest.fixture(params=["pool", "function"])
+def executor(request: pytest.FixtureRequest) -> Iterator[Any]:
+    made = ThreadPoolExecutor(4) if request.param == "pool" else Queue()
+    yield made
+    made.shutdown()
+
+
+def test_order_and_one_at_a_time(echo: Any, executor: Any, recorder: Recorder) -> None:
+    client = tieline.WebSocketClient(
+        recorder.callback,
+        echo.url,
+        proxy=None,
+        executor=executor,
+        **recorder.handlers("open", "close", "pong"),
+    )
+    client.connect()
+    for number in range(300):
+        client.send(str(number))
+    client.wait_for(lambda message: message == "299", SOON)
+    client.disconnect()
+    recorder.expect("open")
+    for number in range(300):
+        recorder.expect("message", str(number))
+    recorder.expect("close")
+    recorder.expect("end")
+    recorder.assert_exhausted()
+    assert not any(thread.name.startswith("tieline") for thread in recorder.threads)
+
+
+def test_reading_stops_and_goes_on(
+    scripted: Any, executor: Any, secure_or_not: Any, place_of: Any
+) -> None:
+    """The peer notices that nobody reads; no message is lost, and keepalive blames nobody."""
+    count, size = 400, 64 * 1024
+    frame = frame_bytes(Opcode.BINARY, bytes(size))
+    sent: list[int] = []
+    release = threading.Event()
+    received: list[int] = []
+
+    def script(peer: Any) -> None:
+        peer.accept_upgrade()
+        for number in range(count):
+            peer.send_raw(frame)
+            sent.append(number)
+        peer.expect_close()
+        peer.send_close(1001)
+
+    def slow(message: Any) -> None:
+        if message is not None:
+            if not received:
+                assert release.wait(SOON)
+            received.append(len(message))
+
+    server = scripted(script, timeout=SOON, **secure_or_not)
+    client = place_of(server).client(
+        slow, executor=executor, max_queue=4, ping_interval=0.05, ping_timeout=0.05
+    )
+    client.connect()
+    try:
+        watch, before = threading.Event(), -1
+        while len(sent) != before or not sent:
+            before = len(sent)
+            watch.wait(0.2)
+        assert len(sent) < count
+        assert client.is_open()
+        assert 4 <= client.stats().queue_depth <= 16
+    finally:
+        release.set()
+    client.wait_for(lambda message: len(received) == count - 1, SOON)
+    client.disconnect()
+    assert received == [size] * count
+    assert client.close_info.clean
+
+
+@pytest.mark.parametrize("cancel", [False, True])
+def test_an_executor_that_is_shut_down_early(
+    echo: Any, recorder: Recorder, cancel: bool, within: Any
+) -> None:
+    """The end is told all the same, on whatever thread is left."""
+    inside, release = threading.Event(), threading.Event()
+    pool = ThreadPoolExecutor(1)
+
+    def block() -> None:
+        inside.set()
+        release.wait(SOON)
+
+    client = tieline.WebSocketClient(
+        recorder.callback, echo.url, proxy=None, executor=pool, **recorder.handlers("close")
+    )
+    client.connect()
+    client.wait_for(lambda message: True, SOON, send="a")
+    pool.submit(block)
+    assert inside.wait(SOON)
+    client.ping().wait(SOON)
+    client.send("b")
+    client.ping().wait(SOON)
+    pool.shutdown(wait=False, cancel_futures=cancel)
+    release.set()
+    with within(SOON):
+        client.disconnect()
+    assert [one.kind for one in recorder.take()] == ["message", "message", "close", "end"]
+    assert recorder.overlaps == []
+
+
+def test_a_handler_may_wait_for_a_ping_but_not_for_a_message(
+    echo: Any, executor: Any, recorder: Recorder
+) -> None:
+    outcome: list[Any] = []
+    done = threading.Event()
+
+    def handle(message: Any) -> None:
+        outcome.append(client.ping().wait(SOON) >= 0)
+        for wait in (client.wait, lambda: client.wait_for(bool, 1)):
+            with pytest.raises(RuntimeError, match="in a handler"):
+                wait()
+        done.set()
+
+    client = tieline.WebSocketClient(on_message=handle, url=echo.url, executor=executor, proxy=None)
+    client.connect()
+    client.send("a")
+    assert done.wait(SOON)
+    client.disconnect()
+    assert outcome == [True]

@@ -1,0 +1,80 @@
+"""Hundreds of connections, one after the other → no thread, descriptor or memory is left."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+import tracemalloc
+from typing import Any
+
+import pytest
+
+import tieline
+
+
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rounds", [200])
+def test_rounds(echo: Any, rounds: int) -> None:
+    client = tieline.WebSocketClient(lambda message: None, echo.url, proxy=None)
+
+    def once() -> None:
+        client.connect()
+        client.send("a")
+        client.disconnect()
+
+    for _ in range(20):
+        once()
+    gc.collect()
+    threads, opened = threading.active_count(), descriptors()
+    tracemalloc.start()
+    try:
+        once()
+        gc.collect()
+        before = tracemalloc.get_traced_memory()[0]
+        for _ in range(rounds):
+            once()
+            assert threading.active_count() <= threads
+        gc.collect()
+        grown = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert descriptors() == opened
+    # The server and the tracer themselves keep a little.
+    assert grown < 64 * 1024
+
+
+def test_failed_dials(refused_url: str) -> None:
+    client = tieline.WebSocketClient(lambda message: None, refused_url, proxy=None)
+    opened, threads = descriptors(), threading.active_count()
+    for _ in range(50):
+        with pytest.raises(tieline.ConnectError):
+            client.connect()
+    assert descriptors() == opened
+    assert threading.active_count() == threads
+
+
+@pytest.fixture
+def refused_url() -> Any:
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"ws://127.0.0.1:{taken.getsockname()[1]}/"
+
+
+def test_a_client_that_nobody_holds_is_freed(echo: Any) -> None:
+    """An idle client has no thread, no descriptor, and no cycle that keeps it."""
+    import weakref
+
+    client = tieline.WebSocketClient(lambda message: None, echo.url, proxy=None)
+    client.connect()
+    client.disconnect()
+    reference = weakref.ref(client)
+    del client
+    gc.collect()
+    assert reference() is None

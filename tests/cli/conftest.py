@@ -1,0 +1,182 @@
+"""The `tieline` command → a running program, with pipes or at a terminal, ended with the test."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from tieline.testing import EchoServer
+
+#: Seconds for anything that a program is expected to do.
+PATIENCE = 20.0
+
+COMMAND = (sys.executable, "-m", "tieline")
+
+#: A terminal is a program's own only after the program has taken it; then Ctrl-C reaches it.
+_TAKE_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+    "os.execv(sys.argv[1], sys.argv[1:])"
+)
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """This process's, without what would send a dial elsewhere."""
+    kept = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
+    return kept | {"PYTHONUNBUFFERED": "", "PYTHONIOENCODING": ""} | changes
+
+
+class Program:
+    """A running `tieline` whose output can be waited for."""
+
+    def __init__(self, process: subprocess.Popen[bytes], output: int) -> None:
+        self.process = process
+        self._output = output
+        self.seen = b""
+
+    def read_until(self, text: str | bytes) -> bytes:
+        """All that came so far, once it holds `text`."""
+        wanted = text.encode() if isinstance(text, str) else text
+        self._read(lambda: wanted in self.seen, f"{wanted!r}")
+        return self.seen
+
+    def end(self) -> int:
+        """The exit status, once the program has ended and all of its output is in `seen`."""
+        self._read(lambda: False, "the program's end", until_end=True)
+        return self.process.wait(PATIENCE)
+
+    def _read(self, enough: Callable[[], bool], what: str, until_end: bool = False) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not enough():
+            ready, _, _ = select.select([self._output], [], [], deadline - time.monotonic())
+            assert ready, f"{what} did not come, only {self.seen!r}"
+            try:
+                chunk = os.read(self._output, 65536)
+            except OSError:
+                chunk = b""  # EIO: how Linux says that a terminal's last program has gone
+            if not chunk:
+                assert until_end, f"the program ended without {what}, only {self.seen!r}"
+                return
+            self.seen += chunk
+
+    def signal(self, number: int = signal.SIGINT) -> None:
+        self.process.send_signal(number)
+
+
+class Terminal(Program):
+    """A program at a terminal of its own."""
+
+    def __init__(self, process: subprocess.Popen[bytes], master: int, modes: list[Any]) -> None:
+        super().__init__(process, master)
+        self._master = master
+        #: How the terminal was set up before the program began.
+        self.modes_before = modes
+
+    def type(self, text: str | bytes) -> None:
+        """Press these keys: ``\\x03`` is Ctrl-C, ``\\x04`` is Ctrl-D."""
+        os.write(self._master, text.encode() if isinstance(text, str) else text)
+
+    def modes(self) -> list[Any]:
+        """How the terminal is set up now."""
+        return termios.tcgetattr(self._master)
+
+
+@pytest.fixture
+def tieline() -> Callable[..., subprocess.CompletedProcess[bytes]]:
+    """``tieline("send", url, "hello", input=b"")``: run to the end, with pipes."""
+
+    def run(
+        *words: str | bytes, input: bytes = b"", env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [*COMMAND, *words],
+            input=input,
+            capture_output=True,
+            timeout=PATIENCE,
+            env=environment(**(env or {})),
+        )
+
+    return run
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Program]]:
+    """``start("listen", url)``: a program in the background, with pipes; killed at the end."""
+    running: list[subprocess.Popen[bytes]] = []
+
+    def run(*words: str, **changes: Any) -> Program:
+        streams: dict[str, Any] = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE}
+        process = subprocess.Popen(
+            [*COMMAND, *words],
+            stdout=subprocess.PIPE,
+            env=environment(),
+            **(streams | changes),
+        )
+        running.append(process)
+        assert process.stdout is not None
+        return Program(process, process.stdout.fileno())
+
+    yield run
+    for process in running:
+        if process.poll() is None:
+            process.kill()
+        process.communicate(timeout=PATIENCE)
+
+
+@pytest.fixture
+def terminal() -> Iterator[Callable[..., Terminal]]:
+    """``terminal("connect", url)``: a program at a terminal without cursor keys (TERM=dumb)."""
+    running: list[tuple[subprocess.Popen[bytes], int]] = []
+
+    def run(*words: str, **changes: str) -> Terminal:
+        master, slave = pty.openpty()
+        attributes = termios.tcgetattr(slave)
+        attributes[1] &= ~termios.ONLCR  # line ends as the program writes them
+        termios.tcsetattr(slave, termios.TCSANOW, attributes)
+        modes = termios.tcgetattr(slave)
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", _TAKE_TERMINAL, *COMMAND, *words],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+            env=environment(**({"TERM": "dumb", "PYTHONIOENCODING": "utf-8"} | changes)),
+        )
+        os.close(slave)
+        running.append((process, master))
+        return Terminal(process, master, modes)
+
+    yield run
+    for process, master in running:
+        if process.poll() is None:
+            process.kill()
+        process.wait(PATIENCE)
+        os.close(master)
+
+
+@pytest.fixture
+def echo() -> Iterator[EchoServer]:
+    """A server that sends everything back; it closes with 1008 when it is told "misbehave"."""
+
+    def answer(connection: Any, message: str | bytes) -> str | bytes | None:
+        if isinstance(message, bytes):
+            return message
+        if message == "misbehave":
+            connection.close(1008, "not here\x1b[31m")
+            return None
+        if message == "go away":
+            connection.close(1001, "closing time")
+            return None
+        return message
+
+    with EchoServer(on_message=answer) as server:
+        yield server

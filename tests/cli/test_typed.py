@@ -1,0 +1,79 @@
+"""Standard input as lines, whatever pieces it comes in, until it ends or nobody wants more."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tieline.cli.typed import PipedLines, lines_of
+
+TEXT = b"one\ntwo\r\n\n\xc3\xbc\nlast"
+LINES = [b"one", b"two", b"", b"\xc3\xbc", b"last"]
+
+
+def lines_from(chunks: list[bytes]) -> list[bytes]:
+    """What is read when each chunk is written after the one before was taken."""
+    reading, writing = os.pipe()
+
+    def write() -> None:
+        for chunk in chunks:
+            os.write(writing, chunk)
+        os.close(writing)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    found = list(PipedLines(reading, "utf-8"))
+    writer.join(10)
+    os.close(reading)
+    return found
+
+
+@pytest.mark.parametrize("cut", range(len(TEXT) + 1))
+def test_lines_do_not_depend_on_how_they_are_cut(cut: int) -> None:
+    assert lines_from([TEXT[:cut], TEXT[cut:]]) == LINES
+
+
+def test_lines_come_byte_by_byte_too() -> None:
+    assert lines_from([bytes([byte]) for byte in TEXT]) == LINES
+
+
+@given(st.lists(st.binary(max_size=20).filter(lambda line: b"\n" not in line), max_size=8))
+def test_every_line_comes_once_and_in_order(lines: list[bytes]) -> None:
+    given_lines = [line.removesuffix(b"\r") for line in lines]
+
+    assert lines_from([line + b"\n" for line in lines]) == given_lines
+
+
+def test_stop_ends_a_wait_for_input() -> None:
+    reading, writing = os.pipe()
+    lines = PipedLines(reading, "utf-8")
+    threading.Timer(0.01, lines.stop).start()
+
+    assert list(lines) == []
+    os.close(writing)  # lets the reading thread end
+    for thread in threading.enumerate():
+        if thread.name == "tieline-input":
+            thread.join(10)
+    os.close(reading)
+
+
+def test_stop_holds_for_lines_that_were_read_already() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"one\ntwo\n")
+    lines = PipedLines(reading, "utf-8")
+    iterator: Iterator[bytes] = iter(lines)
+    assert next(iterator) == b"one"
+    lines.stop()
+
+    assert list(iterator) == []
+    os.close(writing)
+    os.close(reading)
+
+
+def test_a_closed_standard_input_has_no_lines() -> None:
+    assert list(lines_of(None, interactive=False)) == []

@@ -1,0 +1,159 @@
+"""A session in memory, stepped by hand → what the engine's tests look at."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tieline.engine.callbacks import Callbacks
+from tieline.engine.connecting import connection_settings
+from tieline.engine.delivery import Delivery
+from tieline.engine.handlers import Handlers
+from tieline.engine.session import Session
+from tieline.options import Options
+from tieline.protocol.connection import client_connection, server_connection
+from tieline.protocol.events import Opened, RequestReceived
+from tieline.protocol.handshake import UpgradeRequest
+from tieline.protocol.settings import Settings
+from tieline.protocol.wire import Opcode
+from tieline.testing import ManualClock, MemoryStream, Recorder, StepReactor
+from tieline.testing.memory import memory_streams
+
+REQUEST = UpgradeRequest(host="example.com", target="/")
+
+
+class Line:
+    """A session, its reactor, and the server's end of its stream."""
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        *,
+        kinds: tuple[str, ...] = ("open", "close", "error", "ping", "pong"),
+        capacity: int = 64 * 1024,
+        submit: Any = None,
+        **options: Any,
+    ) -> None:
+        self.options = Options.build("ws://example.com/", options)
+        self.clock = ManualClock()
+        self.reactor = StepReactor(self.clock)
+        near, self.far = memory_streams(capacity)
+        self.near: MemoryStream = near
+        self.server = server_connection(Settings(ping_interval=None))
+        self.round_trips: list[float] = []
+        self.ended: list[Session] = []
+        self.log = logging.getLogger("tieline")
+        handlers = Handlers(callback=recorder.callback, **recorder.handlers(*kinds))
+        self.callbacks = Callbacks(handlers, self.log)
+        self.delivery = Delivery(
+            self.callbacks, submit, self.options.max_queue, lambda: self.session.resume_reading()
+        )
+        inspect = "frame" in kinds or self.options.frame_events
+        connection = client_connection(
+            REQUEST, "ws://example.com/", connection_settings(self.options, inspect)
+        )
+        connection.start()
+        request = b"".join(connection.data_to_send())
+        self.server.receive_data(request, len(request), self.clock.now())
+        assert isinstance(self.server.next_event(self.clock.now()), RequestReceived)
+        self.server.accept(self.clock.now())
+        answer = b"".join(self.server.data_to_send())
+        connection.receive_data(answer, len(answer), self.clock.now())
+        opened = connection.next_event(self.clock.now())
+        assert isinstance(opened, Opened)
+        self.response = opened.response
+        self.session = Session(
+            connection=connection,
+            connection_id=7,
+            stream=near,
+            reactor=self.reactor,  # type: ignore[arg-type]
+            delivery=self.delivery,
+            options=self.options,
+            log=self.log,
+            on_round_trip=self.round_trips.append,
+            on_ended=self.ended.append,
+        )
+
+    def open(self) -> Line:
+        self.session.start(self.response)
+        self.run()
+        return self
+
+    def run(self) -> None:
+        self.reactor.run_until_idle()
+
+    def server_sends(self, *messages: str | bytes) -> None:
+        """All in one piece."""
+        for message in messages:
+            kind = Opcode.TEXT if isinstance(message, str) else Opcode.BINARY
+            data = message.encode() if isinstance(message, str) else message
+            self.server.outgoing.message(kind, data)
+        self.flush_server()
+        self.run()
+
+    def flush_server(self) -> None:
+        for piece in self.server.data_to_send():
+            self.far.write(bytes(piece))
+
+    def server_gets(self) -> list[Any]:
+        """All that the server is told of what has come, answers sent."""
+        data = self.far.read()
+        self.server.receive_data(data, len(data), self.clock.now())
+        if self.far.at_end:
+            self.server.receive_eof()
+        events = []
+        while (event := self.server.next_event(self.clock.now())) is not None:
+            events += event if isinstance(event, list) else [event]
+        if not self.far.at_end:
+            self.flush_server()
+        self.run()
+        return events
+
+    def in_another_thread(self, function: Callable[[], Any]) -> Any:
+        """The result of a call by a thread that is not the reactor's."""
+        outcome: list[Any] = []
+
+        def call() -> None:
+            try:
+                outcome.append((function(), None))
+            except BaseException as error:
+                outcome.append((None, error))
+
+        thread = threading.Thread(target=call)
+        thread.start()
+        thread.join(5)
+        assert not thread.is_alive()
+        value, error = outcome[0]
+        if error is not None:
+            raise error
+        return value
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+def line_of(recorder: Recorder) -> Iterator[Callable[..., Line]]:
+    """line_of(**options): an open line."""
+    lines: list[Line] = []
+
+    def make(**options: Any) -> Line:
+        lines.append(Line(recorder, **options).open())
+        return lines[-1]
+
+    yield make
+    for line in lines:
+        line.session.drop()
+        line.run()
+        assert line.ended == [line.session]
+
+
+@pytest.fixture
+def line(line_of: Callable[..., Line]) -> Line:
+    return line_of()

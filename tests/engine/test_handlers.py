@@ -1,0 +1,27 @@
+"""Handlers: which functions are taken, and which one gets the messages."""
+
+from __future__ import annotations
+
+import pytest
+
+from tieline.engine.handlers import HANDLER_NAMES, Handlers
+from tieline.errors import OptionError
+
+
+@pytest.mark.parametrize("name", HANDLER_NAMES)
+def test_only_functions(name: str) -> None:
+    with pytest.raises(OptionError, match=f"{name}: expected a function .*got int"):
+        Handlers(**{name: 5})
+    Handlers(**{name: print})
+    Handlers(**{name: None})
+
+
+def test_who_gets_messages() -> None:
+    calls: list[object] = []
+    assert Handlers(on_open=print).message_function() is None
+    assert Handlers(callback=print).message_function() is print
+    assert Handlers(on_message=print).message_function() is print
+    both = Handlers(callback=calls.append, on_message=calls.append).message_function()
+    assert both is not None
+    both("a")
+    assert calls == ["a", "a"]

@@ -1,0 +1,92 @@
+"""encode_payload and its kin: what may be sent, and as which bytes."""
+
+from __future__ import annotations
+
+import array
+from typing import Any
+
+import pytest
+
+from tieline.engine.payloads import (
+    check_frame_opcode,
+    control_payload,
+    encode_json,
+    encode_payload,
+    fragments_of,
+)
+from tieline.errors import OptionError
+from tieline.protocol.wire import Opcode
+
+
+class Text(str):
+    """A kind of text."""
+
+
+@pytest.mark.parametrize(
+    ("message", "opcode", "payload"),
+    [
+        ("ü", Opcode.TEXT, b"\xc3\xbc"),
+        ("", Opcode.TEXT, b""),
+        (Text("a"), Opcode.TEXT, b"a"),
+        (b"a", Opcode.BINARY, b"a"),
+        (bytearray(b"a"), Opcode.BINARY, b"a"),
+        (memoryview(b"abc")[1:], Opcode.BINARY, b"bc"),
+        (array.array("H", [1, 2]), Opcode.BINARY, array.array("H", [1, 2]).tobytes()),
+        (memoryview(bytes(4)).cast("B", (2, 2)), Opcode.BINARY, bytes(4)),
+    ],
+)
+def test_pieces(message: Any, opcode: Opcode, payload: bytes) -> None:
+    encoded = encode_payload(message)
+    assert encoded is not None
+    assert encoded[0] is opcode
+    assert bytes(encoded[1]) == payload and len(encoded[1]) == len(payload)
+
+
+@pytest.mark.parametrize("message", [None, 1, ["a"], {"a": 1}, object()])
+def test_no_pieces(message: object) -> None:
+    assert encode_payload(message) is None
+
+
+def test_large_memory_is_not_copied() -> None:
+    data = bytearray(10)
+    assert encode_payload(data) == (Opcode.BINARY, data)
+    assert encode_payload(data)[1] is data  # type: ignore[index]
+
+
+def test_what_cannot_be_encoded() -> None:
+    with pytest.raises(OptionError, match=r"'\\udfff' at position 1.*surrogates"):
+        encode_payload("a\udfff")
+    with pytest.raises(OptionError, match="not contiguous"):
+        encode_payload(memoryview(b"abcd")[::2])
+
+
+def test_fragments_of() -> None:
+    pieces = ["a"]
+    assert fragments_of(pieces) is pieces
+    for message, hint in [({}, True), (None, True), (1.5, True), (object(), False)]:
+        with pytest.raises(OptionError, match="expected str, bytes, or an iterable") as error:
+            fragments_of(message)
+        assert ("send_json" in str(error.value)) is hint
+
+
+def test_json() -> None:
+    assert encode_json({"a": "ü"}, lambda value: str(value["a"])) == b"\xc3\xbc"
+    assert encode_json(1, lambda value: b"bytes") == b"bytes"
+    for dumps in (lambda value: 5, lambda value: "\ud800", lambda value: 1 / "a"):  # type: ignore
+        with pytest.raises(OptionError, match="send_json: cannot turn int into JSON"):
+            encode_json(1, dumps)
+
+
+def test_control_payloads() -> None:
+    assert control_payload("ü") == b"\xc3\xbc"
+    assert control_payload(bytearray(b"a")) == b"a"
+    with pytest.raises(OptionError, match="list in a Ping or Pong"):
+        control_payload([])
+
+
+def test_opcodes() -> None:
+    assert check_frame_opcode(1) is Opcode.TEXT
+    assert check_frame_opcode(Opcode.PONG) is Opcode.PONG
+    for bad in (3, 11, -1, "1", None):
+        with pytest.raises(OptionError, match="opcode: expected one of 0x0 CONTINUATION"):
+            check_frame_opcode(bad)

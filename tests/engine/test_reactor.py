@@ -1,0 +1,333 @@
+"""Reactor: one thread that exists while there is something to serve."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tieline.engine.reactor import Reactor
+
+SOON = 5.0
+
+
+class Served:
+    """One end of a socket pair, which notes what the reactor calls."""
+
+    def __init__(self, reactor: Reactor, readable: Callable[[], None] | None = None) -> None:
+        self.reactor = reactor
+        self.socket, self.far = socket.socketpair()
+        self.socket.setblocking(False)
+        self.readable = readable or (lambda: None)
+        self.registered = threading.Event()
+        self.calls: list[str] = []
+        self.errors: list[Exception] = []
+        self.ended = threading.Event()
+
+    def fileno(self) -> int:
+        return self.socket.fileno()
+
+    def on_registered(self) -> None:
+        assert self.reactor.in_thread()
+        self.calls.append("registered")
+        self.reactor.watch(self, readable=True, writable=False)
+        self.registered.set()
+
+    def on_readable(self, now: float) -> None:
+        assert self.reactor.in_thread()
+        self.calls.append("readable")
+        if not self.socket.recv(100):
+            self.end()
+        self.readable()
+
+    def on_writable(self) -> None:
+        self.calls.append("writable")
+        self.reactor.watch(self, readable=True, writable=False)
+
+    def end(self) -> None:
+        if not self.ended.is_set():
+            self.reactor.unregister(self)
+            self.socket.close()
+            self.ended.set()
+
+    def abandon_after_fork(self) -> None:
+        self.calls.append("abandoned")
+
+    def fail(self, error: Exception) -> None:
+        self.errors.append(error)
+        self.end()
+
+
+@pytest.fixture
+def reactor() -> Reactor:
+    return Reactor()
+
+
+@pytest.fixture
+def serve(reactor: Reactor) -> Iterator[Callable[..., Served]]:
+    made: list[Served] = []
+
+    def make(*arguments: Any) -> Served:
+        made.append(Served(reactor, *arguments))
+        return made[-1]
+
+    yield make
+    for served in made:
+        served.far.close()
+        if served.registered.is_set():
+            assert served.ended.wait(SOON)
+        else:
+            served.socket.close()
+    assert reactor.join(SOON)
+
+
+def test_the_thread_is_there_while_something_is_served(serve: Any, reactor: Reactor) -> None:
+    before = threading.active_count()
+    assert reactor.join()
+    first, second = serve(), serve()
+    reactor.register(first)
+    reactor.register(second)
+    assert first.registered.wait(SOON) and second.registered.wait(SOON)
+    assert threading.active_count() == before + 1
+    assert not reactor.in_thread()
+    first.far.close()
+    assert first.ended.wait(SOON)
+    assert not reactor.join(SOON)
+    second.far.close()
+    assert second.ended.wait(SOON)
+    assert reactor.join(SOON)
+    assert threading.active_count() == before
+    assert "idle" in repr(reactor)
+
+
+def test_it_starts_again(serve: Any, reactor: Reactor) -> None:
+    for _ in range(20):
+        served = serve()
+        reactor.register(served)
+        served.far.close()
+        assert served.ended.wait(SOON)
+        assert reactor.join(SOON)
+
+
+def test_calls_come_in_order_and_only_for_those_who_are_served(
+    serve: Any, reactor: Reactor
+) -> None:
+    served, stranger = serve(), serve()
+    order: list[int] = []
+    done = threading.Event()
+    reactor.register(served)
+    reactor.call_soon(stranger, done.set)
+    for number in range(100):
+        reactor.call_soon(served, lambda number=number: order.append(number))
+    reactor.call_soon(served, done.set)
+    assert done.wait(SOON)
+    assert order == list(range(100))
+    assert len(reactor._calls) == 0
+
+
+def test_calls_for_nobody_do_not_pile_up(serve: Any, reactor: Reactor) -> None:
+    served = serve()
+    for _ in range(100):
+        reactor.call_soon(served, lambda: None)
+    assert len(reactor._calls) == 0
+
+
+def test_calls_made_in_calls(serve: Any, reactor: Reactor) -> None:
+    """They come, and do not keep the sockets from being read."""
+    served = serve()
+    read = threading.Event()
+    served.readable = read.set
+    reactor.register(served)
+    assert served.registered.wait(SOON)
+
+    def again() -> None:
+        if not read.is_set():
+            reactor.call_soon(served, again)
+
+    reactor.call_soon(served, again)
+    served.far.send(b"a")
+    assert read.wait(SOON)
+
+
+def test_what_a_call_raises_is_its_owners_failure(serve: Any, reactor: Reactor) -> None:
+    served, other = serve(), serve()
+    reactor.register(served)
+    reactor.register(other)
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    reactor.call_soon(served, fail)
+    assert served.ended.wait(SOON)
+    assert [type(error) for error in served.errors] == [ZeroDivisionError]
+    done = threading.Event()
+    reactor.call_soon(other, done.set)
+    assert done.wait(SOON)
+    assert other.errors == []
+
+
+def test_what_a_read_raises_is_its_owners_failure(serve: Any, reactor: Reactor) -> None:
+    served = serve()
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    served.readable = fail
+    reactor.register(served)
+    served.far.send(b"a")
+    assert served.ended.wait(SOON)
+    assert [type(error) for error in served.errors] == [ZeroDivisionError]
+
+
+def test_timers(serve: Any, reactor: Reactor) -> None:
+    served = serve()
+    order: list[str] = []
+    done = threading.Event()
+    reactor.register(served)
+
+    def plan() -> None:
+        now = reactor.now()
+        reactor.call_at(now + 0.02, served, lambda: order.append("second"))
+        reactor.call_at(now + 0.01, served, lambda: order.append("first"))
+        cancelled = reactor.call_at(now + 0.01, served, lambda: order.append("never"))
+        reactor.call_at(now + 0.03, served, done.set)
+        reactor.call_at(now + 24 * 24 * 3600, served, lambda: order.append("in 24 days"))
+        cancelled.cancel()
+
+    reactor.call_soon(served, plan)
+    assert done.wait(SOON)
+    assert order == ["first", "second"]
+
+
+def test_what_has_come_counts_before_what_is_due(serve: Any, reactor: Reactor) -> None:
+    """So that a Pong which was there in time is read before its deadline is judged."""
+    served = serve()
+    order: list[str] = []
+    done = threading.Event()
+    served.readable = lambda: None if done.is_set() else order.append("read")
+    reactor.register(served)
+
+    def hold_up() -> None:
+        reactor.call_at(reactor.now() + 0.005, served, lambda: order.append("due"))
+        reactor.call_at(reactor.now() + 0.005, served, done.set)
+        served.far.send(b"a")
+        threading.Event().wait(0.02)
+
+    reactor.call_soon(served, hold_up)
+    assert done.wait(SOON)
+    assert order == ["read", "due"]
+
+
+def test_writing(serve: Any, reactor: Reactor) -> None:
+    served = serve()
+    done = threading.Event()
+    reactor.register(served)
+    reactor.call_soon(
+        served, lambda: reactor.watch(served, readable=True, writable=True)
+    )
+    reactor.call_soon(served, lambda: reactor.call_soon(served, done.set))
+    assert done.wait(SOON)
+    assert served.calls.count("writable") == 1
+
+
+def test_no_thread_to_be_had(
+    serve: Any, reactor: Reactor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The call says so, nothing stays open, and the next one may succeed."""
+    served = serve()
+
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError):
+            reactor.register(served)
+    assert reactor.registrants() == []
+    assert reactor.join()
+    reactor.register(served)
+    assert served.registered.wait(SOON)
+
+
+def test_no_descriptor_to_be_had(
+    serve: Any, reactor: Reactor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of a half-made start is left: the leak check of the suite looks."""
+    served = serve()
+
+    def refuse() -> None:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("selectors.DefaultSelector", refuse)
+        with pytest.raises(OSError):
+            reactor.register(served)
+    assert reactor.registrants() == []
+    reactor.register(served)
+    assert served.registered.wait(SOON)
+
+
+def test_ctrl_c_during_the_start(
+    serve: Any, reactor: Reactor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread runs already, and finds that it is not wanted."""
+    served = serve()
+    start = threading.Thread.start
+
+    def interrupted(self: threading.Thread) -> None:
+        start(self)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            reactor.register(served)
+    assert reactor.registrants() == []
+    assert reactor.join(SOON)
+    assert served.calls == []
+    reactor.register(served)
+    assert served.registered.wait(SOON)
+
+
+def test_registering_while_the_thread_is_about_to_end(serve: Any, reactor: Reactor) -> None:
+    """Whoever wins, the newcomer is served."""
+    for _ in range(50):
+        old, new = serve(), serve()
+        reactor.register(old)
+        old.far.close()
+        assert old.ended.wait(SOON)
+        reactor.register(new)
+        assert new.registered.wait(SOON)
+        new.far.close()
+        assert new.ended.wait(SOON)
+
+
+def test_the_buffer_is_there_only_with_the_thread(serve: Any, reactor: Reactor) -> None:
+    assert len(reactor.buffer) == 0
+    served = serve()
+    reactor.register(served)
+    assert served.registered.wait(SOON)
+    assert len(reactor.buffer) == len(reactor.view) == 256 * 1024
+    served.far.close()
+    assert served.ended.wait(SOON)
+    assert reactor.join(SOON)
+    assert len(reactor.buffer) == 0
+
+
+def test_after_a_fork_everybody_is_told(serve: Any, reactor: Reactor) -> None:
+    """Called here without a fork: the thread of this process sees that its reactor is gone."""
+    served = serve()
+    reactor.register(served)
+    assert served.registered.wait(SOON)
+    thread = reactor._thread
+    reactor.call_soon(served, reactor.abandon_after_fork)
+    thread.join(SOON)
+    assert not thread.is_alive()
+    assert served.calls == ["registered", "abandoned"]
+    assert reactor.registrants() == []
+    assert reactor.join()
+    served.socket.close()
+    served.ended.set()

@@ -1,0 +1,153 @@
+"""Options and a URL → where to dial, and what is asked for and kept back there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tieline.auth import Basic, Bearer
+from tieline.engine.route import Target, parse_options_url
+from tieline.errors import OptionError
+from tieline.options import Options
+
+SECRETS: dict[str, Any] = {
+    "headers": {"X-Shown": "1", "Authorization": "Bearer t", "Cookie": "a=b"},
+}
+
+
+def target(url: str = "wss://example.com/feed", connect: Any = (), **options: Any) -> Target:
+    """`connect`: the headers that `connect()` was given."""
+    made = Options.build(url, {"proxy": None} | options)
+    return Target(made, parse_options_url(made, url), (*made.attempt_headers(), *connect))
+
+
+def headers(of: Target) -> dict[str, str]:
+    return {name.lower(): value for name, value in of.request().headers}
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "port", "tls"),
+    [
+        ("ws://example.com/", "example.com", 80, False),
+        ("wss://example.com/", "example.com", 443, True),
+        ("http://example.com:81/", "example.com", 81, False),
+        ("https://example.com/", "example.com", 443, True),
+        ("ws://[::1]:82/", "::1", 82, False),
+    ],
+)
+def test_where_to(url: str, host: str, port: int, tls: bool) -> None:
+    route = target(url).route()
+    assert (route.host, route.port, route.tls is not None) == (host, port, tls)
+
+
+def test_schemes_default_port_and_default_path() -> None:
+    made = target("feed://example.com", schemes={"feed": {"port": 99, "ssl": True}})
+    assert made.route().port == 99 and made.route().tls is not None
+    made = target("ws://example.com", default_port=8080, default_path="/stream")
+    assert (made.route().port, made.request().target) == (8080, "/stream")
+
+
+def test_a_url_that_cannot_be_used() -> None:
+    with pytest.raises(OptionError, match="ftp"):
+        target("ftp://example.com/")
+
+
+def test_what_is_asked_for() -> None:
+    request = target(subprotocols=["a", "b"], origin="https://o", user_agent="me").request()
+    assert (request.host, request.target) == ("example.com", "/feed")
+    assert request.subprotocols == ("a", "b")
+    assert (request.origin, request.user_agent) == ("https://o", "me")
+    assert target().request().user_agent.startswith("tieline/")  # type: ignore[union-attr]
+    assert target(user_agent="").request().user_agent == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "value"),
+    [
+        ({"token": "t"}, "Bearer t"),
+        ({"token": "t", "token_type": "Token"}, "Token t"),
+        ({"username": "u", "password": "p"}, "Basic dTpw"),
+        ({"auth": Basic("u", "p")}, "Basic dTpw"),
+        ({"auth": lambda url: Bearer(url.rpartition("/")[2])}, "Bearer feed"),
+        ({"auth": lambda url: None}, None),
+        ({"connect": [("authorization", "mine")], "token": "t"}, "mine"),
+        ({}, None),
+    ],
+)
+def test_credentials(options: dict[str, Any], value: str | None) -> None:
+    assert headers(target(**options)).get("authorization") == value
+
+
+def test_credentials_in_the_url() -> None:
+    assert headers(target("wss://u:p@example.com/"))["authorization"] == "Basic dTpw"
+    assert headers(target("wss://u:p@example.com/", token="t"))["authorization"] == "Bearer t"
+
+
+def test_cookies() -> None:
+    assert headers(target(cookies={"a": "1", "b": "2"}))["cookie"] == "a=1; b=2"
+    given = target(cookies={"a": "1"}, connect=[("Cookie", "mine=1")])
+    assert headers(given)["cookie"] == "mine=1"
+
+
+@pytest.mark.parametrize("location", ["/elsewhere", "wss://example.com/elsewhere"])
+def test_the_same_origin_keeps_everything(location: str) -> None:
+    redirected = target(**SECRETS, connect_to=("127.0.0.1", 1)).redirected(location)
+    assert redirected.request().target == "/elsewhere"
+    assert {"authorization", "cookie", "x-shown"} <= headers(redirected).keys()
+    assert redirected.route().connect_to == ("127.0.0.1", 1)
+
+
+@pytest.mark.parametrize(
+    "location", ["wss://other.example/", "wss://example.com:444/", "ws://example.com/"]
+)
+def test_another_origin_gets_no_secret(location: str) -> None:
+    made = target(
+        **SECRETS,
+        connect_to=("127.0.0.1", 1),
+        server_hostname="internal",
+        ssl_cert_path=__file__,
+        ssl_key_password="k",
+    )
+    redirected = made.redirected(location)
+    assert {"authorization", "cookie"}.isdisjoint(headers(redirected))
+    assert headers(redirected)["x-shown"] == "1"
+    route = redirected.route()
+    assert route.connect_to is None
+    if route.tls is not None:
+        assert route.tls.cert_path is None and route.tls.key_password is None
+        assert route.tls.server_hostname is None
+    assert headers(redirected.redirected("wss://example.com/feed")).get("authorization") is None
+
+
+def test_another_origin_is_asked_about_by_a_callable() -> None:
+    made = target(auth=lambda url: Bearer("other") if "other.example" in url else Bearer("first"))
+    assert headers(made)["authorization"] == "Bearer first"
+    assert headers(made.redirected("wss://other.example/"))["authorization"] == "Bearer other"
+
+
+def test_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "ws_proxy", "wss_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    given = target(proxy="http://u:p@proxy:3128", proxy_headers={"X-A": "1"}).route().proxy
+    assert given is not None and (given.host, given.port) == ("proxy", 3128)
+    assert target(proxy=True).route().proxy is None
+    monkeypatch.setenv("https_proxy", "http://env:8080")
+    found = target(proxy=True, proxy_headers={"X-A": "1"}).route().proxy
+    assert found is not None and found.host == "env" and found.headers == (("X-A", "1"),)
+    assert target(proxy=None).route().proxy is None
+
+
+def test_no_proxy_for_a_unix_socket() -> None:
+    made = target("ws://example.com/", unix_socket="/run/a.sock")
+    assert made.route().unix_path == "/run/a.sock" and made.route().proxy is None
+    made = target("ws+unix:///run/b.sock:/uri")
+    assert made.route().unix_path == "/run/b.sock" and made.request().target == "/uri"
+
+
+def test_cookies_of_the_options_stay_at_home() -> None:
+    made = target(cookies={"c": "d"}, token="t")
+    assert {"authorization", "cookie"} <= headers(made).keys()
+    redirected = headers(made.redirected("wss://other.example/"))
+    assert {"authorization", "cookie"}.isdisjoint(redirected)

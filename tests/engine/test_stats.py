@@ -1,0 +1,106 @@
+"""StatsRecorder: exact sums over connections that come and go."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from tieline.engine.stats import Stats, StatsRecorder, Traffic
+
+
+class Counting:
+    """A connection's counters."""
+
+    def __init__(self, messages: int) -> None:
+        self.messages = messages
+
+    def __call__(self) -> Traffic:
+        return Traffic(messages_sent=self.messages, send_seconds=self.messages / 2)
+
+
+def sent(recorder: StatsRecorder) -> int:
+    return recorder.snapshot(0, 0).messages_sent
+
+
+def test_a_connection_counts_while_it_is_up_and_after() -> None:
+    recorder = StatsRecorder()
+    one = Counting(3)
+    recorder.connected(one)
+    assert sent(recorder) == 3
+    one.messages = 5
+    assert sent(recorder) == 5
+    recorder.ended(one)
+    one.messages = 99
+    assert sent(recorder) == 5
+    stats = recorder.snapshot(7, 8)
+    assert (stats.connects, stats.queue_depth, stats.buffered_bytes) == (1, 7, 8)
+    assert stats.send_seconds == 2.5
+
+
+def test_connections_may_overlap() -> None:
+    recorder = StatsRecorder()
+    old, new = Counting(1), Counting(10)
+    recorder.connected(old)
+    recorder.connected(new)
+    assert sent(recorder) == 11
+    recorder.ended(old)
+    assert sent(recorder) == 11
+    recorder.ended(new)
+    assert sent(recorder) == 11
+    assert recorder.snapshot(0, 0).connects == 2
+
+
+def test_reset() -> None:
+    recorder = StatsRecorder()
+    one = Counting(3)
+    recorder.connected(one)
+    recorder.round_trip(0.1)
+    recorder.reset()
+    stats = recorder.snapshot(0, 0)
+    assert stats == Stats()
+    one.messages = 4
+    assert sent(recorder) == 1
+    recorder.ended(one)
+    assert sent(recorder) == 1
+    recorder.reset()
+    assert sent(recorder) == 0
+
+
+def test_latency() -> None:
+    recorder = StatsRecorder()
+    assert recorder.last_round_trip is None
+    assert recorder.snapshot(0, 0).latency.p50 is None
+    for number in range(1, 101):
+        recorder.round_trip(float(number))
+    latency = recorder.snapshot(0, 0).latency
+    assert (latency.count, latency.last, latency.min, latency.max) == (100, 100.0, 1.0, 100.0)
+    assert round(latency.mean or 0, 9) == 50.5
+    assert (latency.p50, latency.p90, latency.p99) == (51.0, 91.0, 100.0)
+    assert recorder.last_round_trip == 100.0
+
+
+def test_percentiles_are_of_the_last_thousand() -> None:
+    recorder = StatsRecorder()
+    for _ in range(1000):
+        recorder.round_trip(100.0)
+    for _ in range(1000):
+        recorder.round_trip(1.0)
+    latency = recorder.snapshot(0, 0).latency
+    assert (latency.p99, latency.max, latency.count) == (1.0, 100.0, 2000)
+
+
+def test_plus_and_minus() -> None:
+    one = Traffic(**{field.name: number for number, field in enumerate(fields(Traffic), 1)})
+    assert one.plus(one).plus(one, -1) == one
+    assert one.plus(one, -1) == Traffic()
+
+
+def test_after_a_fork_a_lock_of_another_thread_is_no_matter() -> None:
+    import threading
+
+    recorder = StatsRecorder()
+    thread = threading.Thread(target=recorder._lock.acquire)
+    thread.start()
+    thread.join()
+    recorder.abandon_after_fork()
+    recorder.round_trip(1.0)
+    assert recorder.last_round_trip == 1.0
