@@ -28,6 +28,7 @@ PUBLIC_NAMES = {
     "Bearer",
     "Options",
     # results
+    "Close",
     "CloseInfo",
     "Frame",
     "FrameAction",

@@ -8,7 +8,7 @@
     │   ├── ConnectCancelled                       disconnect() was called during the dial
     │   ├── ProxyError                             the proxy refused, or cannot be reached
     │   ├── TLSError                               no trusted TLS session
-    │   ├── HandshakeError                         the server refused the upgrade; .response says how
+    │   ├── HandshakeError                         the server refused the upgrade; see .response
     │   └── TooManyRedirects                       more than max_redirects
     ├── ConnectionClosed                           not connected (any more); .close_info says why
     ├── ProtocolError                              a rule of RFC 6455 was broken
@@ -21,7 +21,7 @@ Each text names what was wrong, what was expected and what can be done. No text 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tieline.headers import HTTPResponse
@@ -34,6 +34,19 @@ class WebSocketError(Exception):
 
     #: The error name of the system that tieline grew from; the same on every error.
     err = "WEBSOCKET-ERROR"
+
+    def __reduce__(self) -> Any:
+        # An error that cannot be unpickled would break the process pool that it is raised in.
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(
+    kind: type[WebSocketError], arguments: tuple[Any, ...], attributes: dict[str, Any]
+) -> WebSocketError:
+    error = kind.__new__(kind)
+    error.args = arguments
+    error.__dict__.update(attributes)
+    return error
 
 
 class OptionError(WebSocketError, ValueError):

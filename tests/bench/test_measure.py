@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from bench import measure
 from bench.runner import Measurement, running_server
 from bench.table import render

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from compliance.case_numbers import parse_case_numbers
 
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from compliance.__main__ import main
 from websockets.sync.server import Server, ServerConnection, serve
+
+from compliance.__main__ import main
 
 
 class TinySuite:

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import trustme
+
+import tieline
 from tests.peers.clients import Received
 from tests.peers.nginx import PeerBehindNginx
 from tests.peers.processes import PLAIN_PEERS, Peer
-
-import tieline
 
 _keys = count(1)
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 import trustme
+
 from tests.peers.processes import PATIENCE, Peer, find_program
 
 _CONFIGURATION = """

@@ -12,10 +12,10 @@ from pathlib import Path
 from urllib.request import ProxyHandler, Request, build_opener
 
 import pytest
-from tests.peers.clients import Received
-from tests.peers.processes import PATIENCE, find_program
 
 import tieline
+from tests.peers.clients import Received
+from tests.peers.processes import PATIENCE, find_program
 
 pytestmark = [pytest.mark.peers, pytest.mark.slow]
 

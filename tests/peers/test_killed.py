@@ -7,10 +7,10 @@ import threading
 import time
 
 import pytest
-from tests.peers.nginx import PeerBehindNginx
-from tests.peers.processes import PATIENCE, PLAIN_PEERS, Peer
 
 import tieline
+from tests.peers.nginx import PeerBehindNginx
+from tests.peers.processes import PATIENCE, PLAIN_PEERS, Peer
 
 pytestmark = [pytest.mark.peers, pytest.mark.slow]
 

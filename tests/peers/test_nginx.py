@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import trustme
 from cryptography.hazmat.primitives import serialization
+
+import tieline
 from tests.peers.clients import Received
 from tests.peers.nginx import Nginx, tls_directives
 from tests.peers.processes import Peer
-
-import tieline
 
 pytestmark = pytest.mark.peers
 

@@ -6,10 +6,10 @@ import time
 from urllib.parse import quote
 
 import pytest
-from tests.peers.processes import PATIENCE
-from tests.peers.servers.contract import AUTHORIZATION
 
 import tieline
+from tests.peers.processes import PATIENCE
+from tests.peers.servers.contract import AUTHORIZATION
 
 pytestmark = pytest.mark.peers
 

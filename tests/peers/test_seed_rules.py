@@ -7,9 +7,9 @@ second table lists are in test_seed_options.py.
 from __future__ import annotations
 
 import pytest
-from tests.peers.processes import PATIENCE
 
 import tieline
+from tests.peers.processes import PATIENCE
 
 pytestmark = pytest.mark.peers
 

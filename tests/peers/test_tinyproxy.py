@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+
+import tieline
 from tests.peers.nginx import PeerBehindNginx
 from tests.peers.processes import PATIENCE, Peer
 from tests.peers.tinyproxy import Tinyproxy
-
-import tieline
 
 pytestmark = pytest.mark.peers
 

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from tests.peers.processes import PATIENCE, find_program
 
 #: tinyproxy cannot choose a port, so one that was free a moment ago is tried, a few times.

@@ -6,6 +6,7 @@ import asyncio
 import sys
 
 from aiohttp import WSMsgType, web
+
 from tests.peers.servers.contract import FLOOD, SUBPROTOCOLS, http_answer, report
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from tests.peers.servers.contract import FLOOD, SUBPROTOCOLS, http_answer, report
 from websockets.asyncio.server import ServerConnection, serve, unix_serve
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
+
+from tests.peers.servers.contract import FLOOD, SUBPROTOCOLS, http_answer, report
 
 
 async def process_request(connection: ServerConnection, request: Request) -> Response | None:

@@ -6,11 +6,12 @@ import socket
 import sys
 import threading
 
-from tests.peers.servers.contract import FLOOD, SUBPROTOCOLS, http_answer, report
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection, serve, unix_serve
+
+from tests.peers.servers.contract import FLOOD, SUBPROTOCOLS, http_answer, report
 
 stopped = threading.Event()
 
