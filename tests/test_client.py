@@ -255,8 +255,12 @@ def test_what_wait_for_cannot_send(client: WebSocketClient) -> None:
 
 def test_the_handlers_in_their_order(echo: EchoServer) -> None:
     recorder = Recorder()
-    made = WebSocketClient(recorder.callback, echo.url, proxy=None, **recorder.handlers("open",
-                           "close", "pong", "error"))
+    made = WebSocketClient(
+        recorder.callback,
+        echo.url,
+        proxy=None,
+        **recorder.handlers("open", "close", "pong", "error"),
+    )
     with made:
         made.ping(b"p").wait(SOON)
         made.wait_for(lambda message: True, SOON, send="m")

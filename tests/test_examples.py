@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import trustme
 from cryptography.hazmat.primitives import serialization
-from tests.peers.tinyproxy import Tinyproxy
 
+from tests.peers.tinyproxy import Tinyproxy
 from tieline.testing import EchoServer
 
 pytestmark = pytest.mark.slow

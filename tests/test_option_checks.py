@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.refusals import SECRET, Stranger, assert_silent
 
+from tests.refusals import SECRET, Stranger, assert_silent
 from tieline import option_checks as check
 from tieline.errors import OptionError
 

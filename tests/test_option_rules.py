@@ -8,8 +8,8 @@ import ssl
 from typing import Any
 
 import pytest
-from tests.refusals import HEX, PEM, SECRET, URL, refusal
 
+from tests.refusals import HEX, PEM, SECRET, URL, refusal
 from tieline.auth import Basic
 from tieline.errors import OptionError
 from tieline.options import Options

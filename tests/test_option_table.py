@@ -15,8 +15,8 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
-from tests.refusals import HEX, PEM, URL, Stranger
 
+from tests.refusals import HEX, PEM, URL, Stranger
 from tieline.auth import Basic, Bearer
 from tieline.errors import OptionError
 from tieline.options import Options

@@ -13,8 +13,8 @@ from http.cookiejar import CookieJar
 from typing import Any
 
 import pytest
-from tests.refusals import PEM, SECRET, URL, Stranger, assert_silent, refusal
 
+from tests.refusals import PEM, SECRET, URL, Stranger, assert_silent, refusal
 from tieline.auth import Basic, Bearer
 from tieline.errors import OptionError
 from tieline.options import Options, describe

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.refusals import SECRET, URL, refusal
 
+from tests.refusals import SECRET, URL, refusal
 from tieline.errors import OptionError
 from tieline.options import normalise_headers
 

@@ -7,8 +7,8 @@ import ssl
 from typing import Any
 
 import pytest
-from tests.refusals import assert_silent
 
+from tests.refusals import assert_silent
 from tieline import route_checks as route
 from tieline.errors import OptionError
 from tieline.option_checks import Check

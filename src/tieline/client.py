@@ -22,6 +22,7 @@ from tieline.engine.session import Session
 from tieline.engine.stats import Stats
 from tieline.engine.supervisor import Supervisor
 from tieline.errors import ConnectionClosed, OptionError
+from tieline.option_checks import MAX_SECONDS
 from tieline.options import Options, normalise_headers
 from tieline.protocol.close import check_close
 from tieline.protocol.events import CloseInfo
@@ -79,6 +80,8 @@ class WebSocketClient:
         Raises `ConnectError` (and `OptionError`); the client stays usable.
         """
         extra = _connect_headers(options, headers)
+        if info is not None and not isinstance(info, dict):
+            raise OptionError(f"info: expected a dict to fill, got {type(info).__name__}")
         limit = self.options.connect_timeout if timeout is None else _seconds("timeout", timeout)
         return self._supervisor.connect(extra, limit, {} if info is None else info)
 
@@ -115,16 +118,18 @@ class WebSocketClient:
             raise RuntimeError("wait() in a handler would wait for the handler itself to return")
         return self._supervisor.wait(None if timeout is None else _seconds("timeout", timeout))
 
-    def run_forever(self) -> CloseInfo:
-        """`connect()` unless connected, then `wait()`. On Ctrl-C disconnect (1001) and return."""
+    def run_forever(self) -> CloseInfo | None:
+        """`connect()` unless connected, then `wait()`. On Ctrl-C disconnect (1001) and return.
+
+        Returns how the connection ended, None when Ctrl-C was pressed before there was one. After
+        Ctrl-C a peer that does not answer, or a handler that does not return, is soon left behind.
+        """
         try:
             if not self.is_open():
                 self.connect()
             return self.wait()
         except KeyboardInterrupt:
-            self.disconnect(CloseCode.GOING_AWAY)
-            if self.close_info is None:
-                raise  # pressed during the very first dial: there is nothing to tell
+            self._supervisor.leave()
             return self.close_info
 
     def __enter__(self) -> WebSocketClient:
@@ -165,6 +170,8 @@ class WebSocketClient:
         and `ProtocolError` for a frame that does not fit the ones before it.
         """
         kind = check_frame_opcode(opcode)
+        if kind is Opcode.CLOSE:
+            raise OptionError("opcode: a CLOSE frame is sent by disconnect(code, reason)")
         if kind is Opcode.PING or kind is Opcode.PONG:
             if not fin:
                 raise OptionError(f"fin=False: a {kind.name} frame cannot be fragmented")
@@ -204,6 +211,9 @@ class WebSocketClient:
         so that a quick answer is not missed. Raises `TimeoutError`, `ConnectionClosed`, and what
         the predicate raises (it runs on the background thread). Not to be called in a handler.
         """
+        if not callable(predicate):
+            raise OptionError(f"predicate: expected a function, got {type(predicate).__name__}")
+        limit = None if timeout is None else _seconds("timeout", timeout)
         session = self._session()
         if session.in_handler():
             raise RuntimeError(
@@ -219,8 +229,8 @@ class WebSocketClient:
                 )
             if send is not None:
                 self.send(send)
-            if not watcher.done.wait(None if timeout is None else _seconds("timeout", timeout)):
-                raise TimeoutError(f"no message that the predicate accepts within {timeout:g} s")
+            if not watcher.done.wait(limit):
+                raise TimeoutError(f"no message that the predicate accepts within {limit:g} s")
         finally:
             callbacks.unwatch(watcher)
         if watcher.error is not None:
@@ -350,6 +360,10 @@ def _connect_headers(options: Mapping[str, object] | None, headers: object) -> H
 
 
 def _seconds(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
-        raise OptionError(f"{name}: expected seconds (a number, 0 or more), got {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise OptionError(f"{name}: expected seconds (a number), got {type(value).__name__}")
+    if not 0 <= value <= MAX_SECONDS:
+        raise OptionError(
+            f"{name}: expected seconds, from 0 to {MAX_SECONDS:.0f} (24 days), got {value!r}"
+        )
     return float(value)

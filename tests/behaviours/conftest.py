@@ -80,9 +80,7 @@ def echo_place(
 
 
 @pytest.fixture(params=["tcp", "tls"])
-def secure_or_not(
-    request: pytest.FixtureRequest, server_context: ssl.SSLContext
-) -> dict[str, Any]:
+def secure_or_not(request: pytest.FixtureRequest, server_context: ssl.SSLContext) -> dict[str, Any]:
     """The keywords of a server, with and without TLS."""
     return {"ssl_context": server_context if request.param == "tls" else None}
 

@@ -103,9 +103,7 @@ def test_after_the_last_one(echo: Any, clients: Any, call: Do) -> None:
     assert client.is_open()
 
 
-def test_a_failed_connect_tells_and_leaves_the_client_usable(
-    scripted: Any, clients: Any
-) -> None:
+def test_a_failed_connect_tells_and_leaves_the_client_usable(scripted: Any, clients: Any) -> None:
     def refuse(peer: Any) -> None:
         peer.respond(401, "Unauthorized", body="who are you?")
 

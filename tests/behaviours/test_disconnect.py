@@ -36,8 +36,9 @@ def test_from_outside(echo_place: Any, recorder: Recorder, within: Any) -> None:
     assert not client.is_open()
     assert client.state is tieline.State.CLOSED
     assert client.connection_id == -1
-    assert not any(thread.name.startswith("tieline-1") for thread in recorder.threads if
-                   thread.is_alive())
+    assert not any(
+        thread.name.startswith("tieline-1") for thread in recorder.threads if thread.is_alive()
+    )
 
 
 def test_twice_and_without_a_connection(echo: Any, clients: Any, recorder: Recorder) -> None:
@@ -161,9 +162,7 @@ def test_during_a_dial(
     recorder.assert_exhausted()
 
 
-def test_during_a_tls_handshake(
-    scripted: Any, clients: Any, in_thread: Any, within: Any
-) -> None:
+def test_during_a_tls_handshake(scripted: Any, clients: Any, in_thread: Any, within: Any) -> None:
     """The server accepts TCP, and says nothing where TLS should begin."""
     accepted = threading.Event()
 
@@ -185,9 +184,7 @@ def test_during_a_dial_to_a_host_that_does_not_answer(
     clients: Any, in_thread: Any, within: Any, unanswering_port: int
 ) -> None:
     dialling = threading.Event()
-    client = clients(
-        f"ws://127.0.0.1:{unanswering_port}/", on_event=lambda event: dialling.set()
-    )
+    client = clients(f"ws://127.0.0.1:{unanswering_port}/", on_event=lambda event: dialling.set())
     connecting = in_thread(client.connect)
     assert dialling.wait(SOON)
     with within(0.5):
@@ -203,9 +200,7 @@ def test_the_peer_closes_first(scripted: Any, clients: Any, recorder: Recorder) 
         assert peer.finish(4000, "enough").code == 4000
 
     inside: list[bool] = []
-    client = clients(
-        recorder.callback, scripted(script).url, **recorder.handlers("close", "error")
-    )
+    client = clients(recorder.callback, scripted(script).url, **recorder.handlers("close", "error"))
     recorder.react("close", lambda info: inside.append(client.is_open()))
     recorder.react("end", lambda _: inside.append(client.is_open()))
     client.connect()
@@ -338,9 +333,7 @@ def test_reconnect_does_not_wait_for_the_old_peer(
         peer.send_close(1001)
 
     server = scripted(first, second)
-    client = clients(
-        recorder.callback, server.url, **recorder.handlers("open", "close", "error")
-    )
+    client = clients(recorder.callback, server.url, **recorder.handlers("open", "close", "error"))
     client.connect(headers={"X-Extra": "1"})
     with within(SOON):
         client.reconnect()

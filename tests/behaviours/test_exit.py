@@ -33,8 +33,7 @@ CASES = {
         "for other in others: other.connect()",
     ),
     "with a handler that does not return": (
-        "inside = threading.Event()\\n"
-        "def callback(message): inside.set(); never.wait()",
+        "inside = threading.Event()\\ndef callback(message): inside.set(); never.wait()",
         "client.send('a'); inside.wait()",
     ),
     "with a thread that sends": (

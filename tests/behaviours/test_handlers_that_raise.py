@@ -103,9 +103,7 @@ def test_on_error_itself(echo: Any, clients: Any, recorder: Recorder, caplog: An
     assert "handler on_error raised" in caplog.text
 
 
-def test_close_on_callback_error(
-    echo: Any, clients: Any, recorder: Recorder, caplog: Any
-) -> None:
+def test_close_on_callback_error(echo: Any, clients: Any, recorder: Recorder, caplog: Any) -> None:
     """The peer learns that it was an error, but not which."""
 
     def fail(message: Any) -> None:

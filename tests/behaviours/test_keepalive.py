@@ -90,9 +90,7 @@ def test_off(scripted: Any, clients: Any) -> None:
     assert client.stats().pings_sent == 0
 
 
-def test_a_handler_that_holds_up_the_thread_is_not_the_peers_fault(
-    echo: Any, clients: Any
-) -> None:
+def test_a_handler_that_holds_up_the_thread_is_not_the_peers_fault(echo: Any, clients: Any) -> None:
     """The Pong had come, and was only not read yet."""
     held: list[int] = []
 

@@ -41,9 +41,7 @@ class Counter:
                 self.all.set()
 
 
-def test_fifty_threads(
-    secure_or_not: Any, place_of: Any, in_thread: Any
-) -> None:
+def test_fifty_threads(secure_or_not: Any, place_of: Any, in_thread: Any) -> None:
     """Every message whole, each thread's in order, also around fragments and pings."""
     threads, each = 50, 20
     received: list[str] = []
@@ -97,9 +95,7 @@ def test_fifty_threads(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [64 * MIB])
-def test_two_full_pipes(
-    secure_or_not: Any, place_of: Any, scripted: Any, size: int
-) -> None:
+def test_two_full_pipes(secure_or_not: Any, place_of: Any, scripted: Any, size: int) -> None:
     """A peer that sends 64 MiB and reads nothing, to a client whose handler answers each message.
 
     The handler is refused when the write buffer is full, and goes on; the peer's messages arrive
@@ -348,9 +344,7 @@ def test_fragments_by_hand(echo: Any, clients: Any) -> None:
     assert client.wait_for(lambda message: got.set() or message == "d", SOON, send="d") == "d"
 
 
-def test_an_iterable_that_fails_half_way(
-    echo: Any, clients: Any, recorder: Recorder
-) -> None:
+def test_an_iterable_that_fails_half_way(echo: Any, clients: Any, recorder: Recorder) -> None:
     """The message cannot be completed, so the peer gets no half of it as a whole."""
 
     def pieces() -> Iterator[str]:
@@ -368,9 +362,7 @@ def test_an_iterable_that_fails_half_way(
     assert recorder.messages == []
 
 
-def test_closing_during_a_fragmented_message_is_no_fault(
-    echo: Any, clients: Any
-) -> None:
+def test_closing_during_a_fragmented_message_is_no_fault(echo: Any, clients: Any) -> None:
     def pieces() -> Iterator[str]:
         yield "a"
         yield "b"

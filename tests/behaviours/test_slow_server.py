@@ -26,7 +26,10 @@ def test_a_byte_at_a_time_during_the_handshake(scripted: Any, clients: Any, with
     server = scripted(script)
     client = clients(print, server.url, connect_timeout=0.2)
     info: dict[str, Any] = {}
-    with within(0.6), pytest.raises(tieline.ConnectTimeout, match="connect_timeout of 0.2 s") as error:
+    with (
+        within(0.6),
+        pytest.raises(tieline.ConnectTimeout, match="connect_timeout of 0.2 s") as error,
+    ):
         client.connect(None, info)
     assert error.value.phase == "upgrade"
     assert info["timings"]["total"] >= 0.2

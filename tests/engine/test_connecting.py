@@ -222,7 +222,9 @@ def test_early_frames_are_kept_for_the_session(serve: Any) -> None:
 
 def test_settings() -> None:
     settings = connection_settings(
-        Options.build("ws://a/", {"max_message_size": 7, "ping_interval": None, "max_head_size": 9}),
+        Options.build(
+            "ws://a/", {"max_message_size": 7, "ping_interval": None, "max_head_size": 9}
+        ),
         True,
     )
     assert (settings.max_message_size, settings.ping_interval) == (7, None)

@@ -225,17 +225,13 @@ def test_writing(serve: Any, reactor: Reactor) -> None:
     served = serve()
     done = threading.Event()
     reactor.register(served)
-    reactor.call_soon(
-        served, lambda: reactor.watch(served, readable=True, writable=True)
-    )
+    reactor.call_soon(served, lambda: reactor.watch(served, readable=True, writable=True))
     reactor.call_soon(served, lambda: reactor.call_soon(served, done.set))
     assert done.wait(SOON)
     assert served.calls.count("writable") == 1
 
 
-def test_no_thread_to_be_had(
-    serve: Any, reactor: Reactor, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_thread_to_be_had(serve: Any, reactor: Reactor, monkeypatch: pytest.MonkeyPatch) -> None:
     """The call says so, nothing stays open, and the next one may succeed."""
     served = serve()
 

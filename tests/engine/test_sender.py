@@ -313,9 +313,7 @@ def test_a_broken_stream(bench: Bench) -> None:
     assert bench.told == ["broken"]
 
 
-def test_ctrl_c_between_encoding_and_keeping(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ctrl_c_between_encoding_and_keeping(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """A frame is lost for good, so nothing may come behind it."""
 
     def interrupted(chunks: Any) -> None:

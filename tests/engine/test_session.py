@@ -283,7 +283,7 @@ def test_pings_end_with_the_connection(line: Any) -> None:
     assert error.value.close_info is line.session.connection.close_info
     with pytest.raises(ConnectionClosed):
         line.session.ping(b"2")
-    assert not line.session._pings
+    assert not line.session._dispatcher._pings
 
 
 @pytest.mark.parametrize("action", [FrameAction.SKIP, FrameAction.STOP, FrameAction.PROCESS])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from time import perf_counter
 from typing import Any
 
@@ -28,7 +29,8 @@ class Watcher:
             if not self.predicate(message):
                 return False
             self.message = message
-        except Exception as error:
+        except BaseException as error:
+            # Whatever it is, the waiting thread raises it: this one has to go on.
             self.error = error
         self.done.set()
         return True
@@ -65,6 +67,12 @@ class Callbacks:
         self._on_message = self._timed("on_message", message_function or _ignore)
         #: Seen before each message, in the loop that delivers it.
         self._watchers: list[Watcher] = []
+        #: True when somebody listens to events.
+        self.wants_events = handlers.on_event is not None
+
+    def begin(self, log: AnyLogger) -> None:
+        """The calls that follow are of another connection, whose number its log knows."""
+        self._log = log
 
     def watch(self, watcher: Watcher) -> None:
         """Show messages to `watcher`, beginning with the next that is delivered. Any thread."""
@@ -72,7 +80,8 @@ class Callbacks:
 
     def unwatch(self, watcher: Watcher) -> None:
         """Show it no more. Any thread; idempotent."""
-        if watcher in self._watchers:
+        # Not asked first: the background thread may take it out at the same moment.
+        with suppress(ValueError):
             self._watchers.remove(watcher)
 
     def messages(self, batch: list[str | bytes]) -> None:
@@ -130,7 +139,8 @@ class Callbacks:
         if on_error is not None:
             try:
                 on_error(error)  # type: ignore[arg-type]
-            except BaseException:
+            except BaseException as raised:
+                _let_ctrl_c_through(raised)
                 self._log.exception("handler on_error raised")
 
     def _show(self, message: str | bytes) -> None:
@@ -140,8 +150,9 @@ class Callbacks:
 
     def give_up_watching(self, error: Exception) -> None:
         """The connection has ended: nobody waits for a message any more."""
-        while self._watchers:
-            self._watchers.pop().give_up(error)
+        for watcher in self._watchers.copy():
+            watcher.give_up(error)
+            self.unwatch(watcher)
 
     def _call(self, name: str, function: Callable[[Any], object] | None, argument: Any) -> None:
         if function is not None:
@@ -151,6 +162,7 @@ class Callbacks:
                 self._raised(name, error)
 
     def _raised(self, name: str, error: BaseException) -> None:
+        _let_ctrl_c_through(error)
         self._log.error("handler %s raised", name, exc_info=error)
         self.error(error)
         if self._on_raised is not None:
@@ -172,6 +184,15 @@ class Callbacks:
                     on_slow(name, seconds)
 
         return timed
+
+
+def _let_ctrl_c_through(error: BaseException) -> None:
+    """Handlers run on the main thread during a dial, or with an executor that wants it so."""
+    if (
+        isinstance(error, KeyboardInterrupt)
+        and threading.current_thread() is threading.main_thread()
+    ):
+        raise error
 
 
 def _ignore(message: object) -> None:

@@ -119,11 +119,12 @@ def _upgrade(
     tell: Tell,
 ) -> HandshakeResponse | HandshakeError:
     with attempt.in_phase("upgrade", f"waiting for {target.url.safe} to accept the upgrade"):
-        _note_request(connection, target, info, tell)
+        headers = _note_request(connection, target, info)
         try:
             connection.start()
             for chunk in connection.data_to_send():
                 send_all(stream, chunk, attempt)
+            tell(RequestEvent, url=target.url.safe, headers=tuple(headers))
             event = _await_answer(connection, stream, attempt)
         except (ConnectTimeout, ConnectCancelled):
             raise
@@ -212,11 +213,13 @@ def _location(refusal: HandshakeError) -> str | None:
     return response.headers.get("location")
 
 
-def _note_request(connection: Connection, target: Target, info: dict[str, Any], tell: Tell) -> None:
+def _note_request(
+    connection: Connection, target: Target, info: dict[str, Any]
+) -> list[tuple[str, str]]:
     headers = safe_headers(connection.request_headers)
     info["request-uri"] = f"GET {safe_url(target.url.target)} HTTP/1.1"
     info["request-headers"] = dict(headers)
-    tell(RequestEvent, url=target.url.safe, headers=tuple(headers))
+    return headers
 
 
 def _note_response(response: HandshakeResponse, info: dict[str, Any], tell: Tell) -> None:

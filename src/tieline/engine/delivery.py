@@ -51,6 +51,11 @@ class Delivery:
         """Messages that were read and wait for their handler."""
         return 0 if self._queue is None else self._queue.load
 
+    def abandon_after_fork(self) -> None:
+        """In a child process: what waited belongs to the parent."""
+        if self._queue is not None:
+            self._queue.abandon_after_fork()
+
     def in_handler(self) -> bool:
         """Is the caller inside a handler that an executor runs?"""
         return self._queue is not None and self._queue.in_job()

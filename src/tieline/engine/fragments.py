@@ -30,7 +30,7 @@ def send_fragments(session: Session, pieces: Iterable[Any]) -> None:
             session.send_frames([frame])
             started = True
     except BaseException as error:
-        if started:
+        if started and session.is_open:
             session.fail(
                 RuntimeError(
                     f"a fragmented message could not be completed: {type(error).__name__}"

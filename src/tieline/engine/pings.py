@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 
 class PingWaiter:
     """The wait for the Pong that answers one `ping()`. Usable from any thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, cannot_wait: Callable[[], bool]) -> None:
+        # True on the thread that reads the Pong.
+        self._cannot_wait = cannot_wait
         self._answered = threading.Event()
         self._round_trip = 0.0
         self._error: Exception | None = None
@@ -18,9 +21,14 @@ class PingWaiter:
 
         Raises `TimeoutError` when the Pong does not come within `timeout` seconds (None: wait as
         long as the connection lives), and `ConnectionClosed` when the connection ends first. May
-        be called again, and by several threads. In a handler it cannot succeed, because the Pong is
-        read by the thread that the handler holds.
+        be called again, and by several threads. `RuntimeError` in a handler on the background
+        thread, which would have to read the Pong itself: use `on_pong` there.
         """
+        if not self._answered.is_set() and self._cannot_wait():
+            raise RuntimeError(
+                "PingWaiter.wait() in a handler would hold up the thread that reads the Pong: use "
+                "on_pong, or wait in another thread"
+            )
         if not self._answered.wait(timeout):
             raise TimeoutError(f"no Pong within {timeout:g} s")
         if self._error is not None:

@@ -13,10 +13,10 @@ from tieline.engine.session import Session
 from tieline.protocol.wire import CloseCode
 
 #: Seconds that all peers together have to answer our Close when the interpreter ends.
-_GOODBYE = 0.8
+GOODBYE = 0.8
 
 #: Seconds for the last handlers after that.
-_LAST_HANDLERS = 0.4
+LAST_HANDLERS_AT_EXIT = 0.4
 
 
 class Forkable(Protocol):
@@ -39,10 +39,10 @@ def _at_exit() -> None:
     ]
     for session in sessions:
         session.close(CloseCode.GOING_AWAY, "")
-    _wait_for(sessions, time.monotonic() + _GOODBYE)
+    _wait_for(sessions, time.monotonic() + GOODBYE)
     for session in sessions:
         session.drop()
-    _wait_for(sessions, time.monotonic() + _LAST_HANDLERS)
+    _wait_for(sessions, time.monotonic() + LAST_HANDLERS_AT_EXIT)
 
 
 def _wait_for(sessions: list[Session], deadline: float) -> None:

@@ -63,6 +63,8 @@ class Reactor:
         self._calls: deque[Call] = deque()
         self._registrants: set[Registrant] = set()
         self._thread: threading.Thread | None = None
+        # The last thread that has stopped: it may still be on its way out.
+        self._stopped_thread: threading.Thread | None = None
         self._ident: int | None = None
         self._selector: selectors.BaseSelector | None = None
         self._wakeup: Wakeup | None = None
@@ -87,10 +89,14 @@ class Reactor:
         with self._lock:
             self._registrants.add(registrant)
             self._calls.append((registrant, registrant.on_registered))
-            if self._thread is None:
-                self._start()
-            else:
-                self._wake()
+            try:
+                if self._thread is None:
+                    self._start()
+                else:
+                    self._wake()
+            except BaseException:
+                self._registrants.discard(registrant)
+                raise
 
     def call_soon(self, registrant: Registrant, callback: Callable[[], None]) -> None:
         """Run `callback` on the thread after what is under way, if `registrant` is still served."""
@@ -102,10 +108,10 @@ class Reactor:
     def join(self, timeout: float | None = None) -> bool:
         """Wait until the thread has ended, if it has nothing left to serve. True: there is none."""
         with self._lock:
-            thread = self._thread
-            if thread is None:
+            thread = self._thread or self._stopped_thread
+            if thread is None or not thread.is_alive():
                 return True
-            if self._registrants or self.in_thread():
+            if self._registrants or thread is threading.current_thread():
                 return False
         thread.join(timeout)
         return not thread.is_alive()
@@ -142,17 +148,24 @@ class Reactor:
     # --- the thread ---------------------------------------------------------------------------
 
     def _start(self) -> None:
-        self._wakeup = Wakeup()
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(self._wakeup.fileno(), selectors.EVENT_READ)
+        wakeup = Wakeup()
+        try:
+            selector = selectors.DefaultSelector()
+        except BaseException:
+            wakeup.close()
+            raise
+        self._wakeup, self._selector = wakeup, selector
+        selector.register(wakeup.fileno(), selectors.EVENT_READ)
         self.buffer = bytearray(BUFFER_SIZE)
         self.view = memoryview(self.buffer)
         # A daemon, so that a program with an open connection can end; `at_exit` says goodbye.
-        self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, args=(selector, wakeup), name=self.name, daemon=True
+        )
         try:
             self._thread.start()
         except BaseException:
-            self._registrants.clear()
+            # No thread could be had; or it was Ctrl-C, and the thread will see that it is not wanted.
             self._stop()
             raise
 
@@ -160,13 +173,16 @@ class Reactor:
         if self._wakeup is not None and not self.in_thread():
             self._wakeup.set()
 
-    def _run(self) -> None:
-        self._ident = threading.get_ident()
-        selector, wakeup = self._selector, self._wakeup
-        assert selector is not None and wakeup is not None
+    def _run(self, selector: selectors.BaseSelector, wakeup: Wakeup) -> None:
+        with self._lock:
+            if self._selector is not selector:
+                return
+            self._ident = threading.get_ident()
         read_bit, write_bit = selectors.EVENT_READ, selectors.EVENT_WRITE
         while True:
             for key, events in selector.select(self._pause()):
+                if self._selector is not selector:
+                    return  # a handler has forked, and this is the child
                 registrant = key.data
                 if registrant is None:
                     wakeup.clear()
@@ -184,6 +200,8 @@ class Reactor:
             for _ in range(len(self._calls)):
                 self._call(*self._calls.popleft())
             with self._lock:
+                if self._selector is not selector:
+                    return  # as above
                 if not self._registrants and not self._calls:
                     self._stop()
                     return
@@ -205,6 +223,7 @@ class Reactor:
         assert self._selector is not None and self._wakeup is not None
         self._selector.close()
         self._wakeup.close()
+        self._stopped_thread = self._thread
         self._selector = self._wakeup = self._thread = self._ident = None
         self._timers = TimerHeap()
         self._calls.clear()
@@ -226,3 +245,4 @@ class Reactor:
         self._registrants = set()
         if self._thread is not None:
             self._stop()
+        self._stopped_thread = None

@@ -15,6 +15,10 @@ from tieline.transport.stream import Stream
 
 Data = bytes | bytearray | memoryview
 
+#: Seconds for which what handlers send may be gathered: long enough for a run of quick handlers,
+#: short enough that the answers of slow ones do not wait for each other.
+_GATHERING = 0.001
+
 
 class Sender:
     """Encodes, writes what the kernel takes, and keeps the rest until the stream is writable.
@@ -36,6 +40,7 @@ class Sender:
         in_handler: Callable[[], bool],
         on_blocked: Callable[[], None],
         on_broken: Callable[[], None],
+        on_waited: Callable[[int, float, int], None],
     ) -> None:
         self._lock = lock
         self._outgoing = outgoing
@@ -46,6 +51,7 @@ class Sender:
         self._in_handler = in_handler
         self._on_blocked = on_blocked
         self._on_broken = on_broken
+        self._on_waited = on_waited
         self._outbox = Outbox()
         # Senders that wait for room in the buffer, or for the end of a fragmented message.
         self._room = threading.Condition(lock)
@@ -57,6 +63,7 @@ class Sender:
         self._deferred_size = 0
         # While a run of messages is delivered, what its handlers send is gathered.
         self._corked = False
+        self._corked_until = 0.0
         self._flushing = False
         #: What broke the stream for writing, or None. Reading may still tell why.
         self.error: Exception | None = None
@@ -108,8 +115,9 @@ class Sender:
     # --- what the session does, with the lock held --------------------------------------------
 
     def cork(self) -> None:
-        """Gather what handlers send until `flush`."""
+        """Gather what handlers send until `flush`, but not for longer than a moment."""
         self._corked = True
+        self._corked_until = self._now() + _GATHERING
 
     def flush(self) -> None:
         """Write what the connection wants written, as far as the kernel takes it."""
@@ -123,6 +131,17 @@ class Sender:
         self._deferred_size = 0
         self.blocked = False
         self._room.notify_all()
+
+    def abandon_after_fork(self, lock: Any) -> None:
+        """In a child process: another thread may have held the lock, and none of them is here."""
+        self._lock = lock
+        self._room = threading.Condition(lock)
+        self._flushing = False
+
+    @property
+    def is_full(self) -> bool:
+        """More waits than `write_limit` allows."""
+        return self._outbox.size >= self._write_limit
 
     @property
     def is_locked_by_caller(self) -> bool:
@@ -183,9 +202,18 @@ class Sender:
 
     def _wait(self, blocked: Callable[[], bool], size: int, *, accepted: bool) -> None:
         """Wait while `blocked()`; returns at once when the connection is not open any more."""
+        if self._flushing:
+            # A signal handler sends on top of this very thread's write: there is no going on
+            # before it returns.
+            if accepted:
+                return
+            raise SendBufferFull(
+                "a signal handler cannot wait for room in the write buffer while it interrupts a "
+                "send. Nothing of this message was sent: send it from another thread"
+            )
         self._write()
         deadline = None if self._timeout is None else self._now() + self._timeout
-        started = self._now()
+        started, written = self._now(), self._outbox.written
         self._waiting += 1
         try:
             while blocked() and self.error is None and self._outgoing.is_open:
@@ -195,7 +223,9 @@ class Sender:
                 self._room.wait(remaining)
         finally:
             self._waiting -= 1
-            self.seconds += self._now() - started
+            seconds = self._now() - started
+            self.seconds += seconds
+            self._on_waited(size, seconds, self._outbox.written - written)
 
     def _timed_out(self, size: int, accepted: bool) -> SendTimeout:
         waiting = f"{self._outbox.size} bytes wait in the write buffer"
@@ -217,8 +247,17 @@ class Sender:
 
     def _push(self, size: int) -> None:
         """A frame of this thread was encoded: write it, or leave it to the end of the run."""
-        self._outbox.extend(self._outgoing.take())
-        if self._corked and self._outbox.size < self._write_limit and self._in_handler():
+        try:
+            self._outbox.extend(self._outgoing.take())
+        except BaseException:
+            self._interrupted()
+            raise
+        if (
+            self._corked
+            and self._outbox.size < self._write_limit
+            and self._in_handler()
+            and self._now() < self._corked_until
+        ):
             return
         self._write()
         if self._outbox.size > self._write_limit and not self._in_handler():
@@ -236,8 +275,7 @@ class Sender:
             self._break(error)
             return
         except BaseException:
-            # Ctrl-C between the system call and its bookkeeping: nobody knows what was written.
-            self._break(ConnectionAbortedError("a write was interrupted; the stream cannot go on"))
+            self._interrupted()
             raise
         finally:
             self._flushing = False
@@ -245,7 +283,7 @@ class Sender:
         if done == self.blocked:
             self.blocked = not done
             self._on_blocked()
-        if self._waiting and self._outbox.size < self._write_limit:
+        if self._waiting and (self._outbox.size < self._write_limit or not self._outgoing.is_open):
             self._room.notify_all()
 
     def _write_out(self) -> bool:
@@ -259,6 +297,10 @@ class Sender:
             self._outgoing.set_congested(self._outbox.size >= self._write_limit)
             if not done or self._outgoing.is_empty:
                 return done
+
+    def _interrupted(self) -> None:
+        """Ctrl-C between a step and its bookkeeping: nobody knows what was written."""
+        self._break(ConnectionAbortedError("a write was interrupted; the stream cannot go on"))
 
     def _break(self, error: Exception) -> None:
         self.error = error

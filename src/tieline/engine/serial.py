@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 
 #: Runs a function, somewhere and some time.
@@ -39,11 +40,31 @@ class SerialQueue:
             if self._scheduled:
                 return
             self._scheduled = True
+        self._schedule()
+
+    def _schedule(self) -> None:
         try:
-            self._submit(self._run)
+            future = self._submit(self._run)
         except RuntimeError:
             # The executor was shut down: the connection still has to end, with all its events.
             self._run()
+            return
+        if isinstance(future, Future):
+            future.add_done_callback(self._after_run)
+
+    def _after_run(self, future: Future[Any]) -> None:
+        """An executor that was shut down with ``cancel_futures`` has thrown the jobs away."""
+        if future.cancelled():
+            # Not here, where the executor holds its lock.
+            threading.Thread(target=self._run, name="tieline-last-jobs", daemon=True).start()
+
+    def abandon_after_fork(self) -> None:
+        """In a child process: what waited belongs to the parent."""
+        self._lock = threading.RLock()
+        self._jobs.clear()
+        self._scheduled = self._was_full = False
+        self._running_on = None
+        self.load = 0
 
     @property
     def is_full(self) -> bool:
@@ -64,15 +85,22 @@ class SerialQueue:
             self._running_on = threading.get_ident()
             try:
                 job()
-            finally:
-                self._running_on = None
-            with self._lock:
-                self.load -= weight
-                has_room = self._was_full and self.load <= self._limit // 2
-                if has_room:
-                    self._was_full = False
+            except BaseException:
+                # The executor reports it; the jobs behind must run all the same.
+                self._ran(weight)
+                self._schedule()
+                raise
+            self._ran(weight)
+
+    def _ran(self, weight: int) -> None:
+        self._running_on = None
+        with self._lock:
+            self.load -= weight
+            has_room = self._was_full and self.load <= self._limit // 2
             if has_room:
-                self._on_room()
+                self._was_full = False
+        if has_room:
+            self._on_room()
 
 
 def submitter(executor: Any) -> Submit:

@@ -7,29 +7,23 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tieline.engine.delivery import Delivery
+from tieline.engine.dispatch import Dispatcher
 from tieline.engine.handlers import FrameAction
 from tieline.engine.log import AnyLogger
 from tieline.engine.pings import PingWaiter
 from tieline.engine.reactor import Reactor
 from tieline.engine.sender import Sender
 from tieline.engine.stats import Traffic
+from tieline.engine.telling import Teller
 from tieline.engine.timers import Timer
 from tieline.errors import ConnectionClosed
-from tieline.events import (
-    ClosedEvent,
-    ClosingEvent,
-    FrameReceivedEvent,
-    FrameSentEvent,
-    PingEvent,
-    PongEvent,
-)
+from tieline.events import ClosedEvent, OpenEvent
 from tieline.options import Options
 from tieline.protocol.connection import Connection
 from tieline.protocol.events import (
     Closed,
     CloseInfo,
     ClosingStarted,
-    Event,
     Frame,
     FrameReceived,
     PingReceived,
@@ -42,7 +36,9 @@ from tieline.protocol.wire import CloseCode, Opcode
 from tieline.transport.stream import Stream
 
 Data = bytes | bytearray | memoryview
-Emit = Callable[..., None]
+
+#: After a broken write, this many buffers full are read at most: more than a kernel holds.
+_LAST_READS = 64
 
 
 class Session:
@@ -63,7 +59,6 @@ class Session:
         delivery: Delivery,
         options: Options,
         log: AnyLogger,
-        emit: Emit | None,
         on_round_trip: Callable[[float], None],
         on_ended: Callable[[Session], None],
     ) -> None:
@@ -76,9 +71,9 @@ class Session:
         self._delivery = delivery
         self._callbacks = delivery.callbacks
         self.log = log
-        self._emit = emit
-        self._frame_events = options.frame_events and emit is not None
-        self._on_round_trip = on_round_trip
+        self._teller = Teller(
+            delivery, connection_id, options, log=log, now=reactor.now, soon=self._soon
+        )
         self._on_ended = on_ended
         self.sender = Sender(
             self.lock,
@@ -90,12 +85,20 @@ class Session:
             in_handler=self.in_handler,
             on_blocked=lambda: self._soon(self._watch),
             on_broken=lambda: self._soon(self._after_broken_write),
+            on_waited=self._teller.waited,
+        )
+        self._dispatcher = Dispatcher(
+            delivery,
+            self._teller,
+            log,
+            answers_pings=lambda: connection.outgoing.is_open and not self.sender.is_full,
+            on_round_trip=on_round_trip,
         )
         self._response: HandshakeResponse | None = None
-        # Pings of users that wait for their Pong.
-        self._pings: set[PingWaiter] = set()
         # The one timer, and when it fires. Deadlines that move later leave it where it is.
         self._timer: Timer[Any] | None = None
+        # What TLS holds will be read soon.
+        self._reads_on = False
         # `on_frame` said STOP: nothing more is delivered.
         self._stopped = False
         #: The socket is closed; the last handlers may still be running.
@@ -129,39 +132,48 @@ class Session:
 
     def send_message(self, opcode: Opcode, payload: Data) -> None:
         """A whole message."""
-        self.sender.message(opcode, payload)
-        if self._frame_events:
-            self._show_sent(opcode, payload)
+        teller = self._teller
+        if teller.slow_send is None:
+            self.sender.message(opcode, payload)
+        else:
+            with teller.timed(len(payload)):
+                self.sender.message(opcode, payload)
+        if teller.shows_frames:
+            teller.sent(opcode, payload)
 
     def send_frames(self, frames: Sequence[tuple[Opcode, bytes, bool]]) -> None:
         """Data frames of a hand-made message: opcode, payload, fin."""
-        self.sender.frames(frames)
-        if self._frame_events:
-            for opcode, payload, fin in frames:
-                self._show_sent(opcode, payload, fin)
+        with self._teller.timed(sum(len(payload) for _, payload, _ in frames)):
+            self.sender.frames(frames)
+        for opcode, payload, fin in frames:
+            self._teller.sent(opcode, payload, fin)
 
     def ping(self, data: bytes) -> PingWaiter:
         """Send a Ping; the waiter is resolved by its Pong or by the end of the connection."""
-        waiter = PingWaiter()
-        self._pings.add(waiter)
+        waiter = PingWaiter(self.reactor.in_thread)
+        self._dispatcher.expect(waiter)
         try:
             self.sender.ping(data, waiter)
         except BaseException:
-            self._pings.discard(waiter)
+            self._dispatcher.forget(waiter)
             raise
-        if self._frame_events:
-            self._show_sent(Opcode.PING, data)
+        self._teller.sent(Opcode.PING, data)
         return waiter
 
     def pong(self, data: bytes) -> None:
         """Send an unasked Pong."""
         self.sender.pong(data)
-        if self._frame_events:
-            self._show_sent(Opcode.PONG, data)
+        self._teller.sent(Opcode.PONG, data)
 
     def close(self, code: int, reason: str) -> None:
         """Begin the closing handshake, without waiting for it."""
+        if self.is_interrupted:
+            # A message may be half encoded below: the Close must come behind it.
+            self._soon(lambda: self.close(code, reason))
+            return
         with self.lock:
+            if self.has_ended:
+                return
             self.connection.send_close(code, reason, self.reactor.now())
             self.sender.flush()
         self._soon(self._pump_now)
@@ -177,14 +189,22 @@ class Session:
 
     def drop(self) -> None:
         """End at once: a Close goes out if the kernel takes it, and no answer is awaited."""
+        if self.is_interrupted:
+            self._soon(self.drop)
+            return
         with self.lock:
+            if self.has_ended:
+                return
+            # Now, because a handler may hold up the reactor's thread for long.
             self.connection.send_close(CloseCode.GOING_AWAY, "", self.reactor.now())
+            self.sender.flush()
             self.connection.connection_lost(None)
+            self.stream.shutdown_write()
         self._soon(self._pump_now)
 
     def resume_reading(self) -> None:
         """The handlers have caught up."""
-        self._soon(self._watch)
+        self._soon(self._resume)
 
     def traffic(self) -> Traffic:
         """What went over the connection so far."""
@@ -199,14 +219,37 @@ class Session:
     def on_registered(self) -> None:
         """First of all calls: the handlers learn that the connection is open."""
         self._watch()
-        if self._response is not None:
-            self._delivery.post(self._callbacks.opened, self._response)
+        self._delivery.post(self._callbacks.begin, self.log)
+        response = self._response
+        if response is not None:
+            self._teller.tell(OpenEvent, url=response.url, subprotocol=response.subprotocol)
+            self._delivery.post(self._callbacks.opened, response)
         self._pump_now()
+        self._read_buffered()
 
     def on_readable(self, now: float) -> None:
-        """Read once (all that TLS holds, though), and deliver."""
-        while self._read(now) and self.stream.has_buffered_input and not self.has_ended:
-            pass
+        """Read once, and deliver."""
+        self._read(now)
+        self._read_buffered()
+
+    def _read_buffered(self) -> None:
+        """Come back soon for what TLS holds, which the selector cannot see.
+
+        Others have their turn between two reads, and handlers that are behind stop it.
+        """
+        if self.has_ended or self._reads_on or self._delivery.is_full:
+            return
+        if self.stream.has_buffered_input:
+            self._reads_on = True
+            self._soon(self._read_on)
+
+    def _read_on(self) -> None:
+        self._reads_on = False
+        self.on_readable(self.reactor.now())
+
+    def _resume(self) -> None:
+        self._watch()
+        self._read_buffered()
 
     def on_writable(self) -> None:
         """Write what waits."""
@@ -255,43 +298,20 @@ class Session:
             if type(event) is list:
                 if not self._stopped:
                     self._delivery.messages(event)
-            else:
-                self._on_event(event)
+            elif isinstance(event, FrameReceived):
+                self._on_frame(event.frame)
+            elif isinstance(event, Closed):
+                self._finish(event.info)
+            elif isinstance(event, PingReceived | PingSent | PongReceived | ClosingStarted):
+                self._dispatcher.pass_on(event)
         if self._delivery.is_full:
             self._watch()
         self._arm_timer()
 
-    def _on_event(self, event: Event | list[str | bytes]) -> None:
-        if isinstance(event, PingReceived):
-            self._delivery.post(self._callbacks.ping, event.data)
-            self._tell(PingEvent, data=event.data, received=True)
-        elif isinstance(event, PongReceived):
-            self._on_pong(event)
-        elif isinstance(event, PingSent):
-            self._tell(PingEvent, data=event.data, received=False)
-        elif isinstance(event, FrameReceived):
-            self._on_frame(event.frame)
-        elif isinstance(event, ClosingStarted):
-            self.log.debug("closing: sent %s, received %s", event.sent, event.received)
-            self._tell(ClosingEvent, sent=event.sent, received=event.received, error=event.error)
-        elif isinstance(event, Closed):
-            self._finish(event.info)
-
-    def _on_pong(self, event: PongReceived) -> None:
-        round_trip = None
-        for answered in event.answered:
-            round_trip = answered.round_trip
-            if isinstance(answered.token, PingWaiter):
-                self._pings.discard(answered.token)
-                answered.token.resolve(round_trip)
-        if round_trip is not None:
-            self._on_round_trip(round_trip)
-        self._delivery.post(self._callbacks.pong, event.data)
-        self._tell(PongEvent, data=event.data, round_trip=round_trip)
-
     def _on_frame(self, frame: Frame) -> None:
-        if self._frame_events:
-            self._tell(FrameReceivedEvent, frame=frame)
+        self._teller.received(frame)
+        if self._stopped:
+            return  # only the peer's Close matters now, and that must be processed
         action = self._callbacks.frame(frame)
         if action is FrameAction.PROCESS:
             return
@@ -303,8 +323,9 @@ class Session:
 
     def _after_broken_write(self) -> None:
         """The stream takes no more; what the peer had sent before, a Close maybe, is still read."""
-        while not self.has_ended and self._read(self.reactor.now()):
-            pass
+        for _ in range(_LAST_READS):
+            if self.has_ended or not self._read(self.reactor.now()):
+                break
         if self.connection.state is not State.CLOSED and self.sender.error is not None:
             self.fail(self.sender.error)
 
@@ -313,6 +334,8 @@ class Session:
         now = self.reactor.now()
         with self.lock:
             if not self.has_ended:
+                if self._delivery.is_full:
+                    self.connection.not_reading(now)
                 self.connection.on_time(now)
         self._pump(now)
 
@@ -335,46 +358,44 @@ class Session:
 
     def _finish(self, info: CloseInfo) -> None:
         """The one end of every session."""
-        with self.lock:
-            self.sender.flush()
-            self.has_ended = True
-            self.sender.drop()
-            self.reactor.unregister(self)
-            if info.clean:
-                self.stream.shutdown_write()
-            self.stream.close()
-        if self._timer is not None:
-            self._timer.cancel()
-        error = ConnectionClosed(f"the connection has ended: {info}", info)
-        while self._pings:
-            self._pings.pop().give_up(error)
-        self.log.info("closed: %s", info)
-        self._on_ended(self)
-        self._tell(ClosedEvent, info=info)
-        self._delivery.post(self._callbacks.give_up_watching, error)
-        if info.error is not None:
-            self._delivery.post(self._callbacks.error, info.error)
-        self._delivery.post(self._callbacks.closed, info)
-        self._delivery.post(self.finished.set)
+        try:
+            with self.lock:
+                self.sender.flush()
+                self.has_ended = True
+                self.sender.drop()
+                self.reactor.unregister(self)
+                if info.clean:
+                    self.stream.shutdown_write()
+                self.stream.close()
+            if self._timer is not None:
+                self._timer.cancel()
+            error = ConnectionClosed(f"the connection has ended: {info}", info)
+            self._dispatcher.give_up(error)
+            self.log.info("closed: %s", info)
+            self._on_ended(self)
+            self._teller.tell(ClosedEvent, info=info)
+            self._delivery.post(self._callbacks.give_up_watching, error)
+            if info.error is not None:
+                self._delivery.post(self._callbacks.error, info.error)
+            self._delivery.post(self._callbacks.closed, info)
+        finally:
+            # Whatever a logger raised: those who wait for the end must not wait for ever.
+            self._delivery.post(self.finished.set)
 
     def abandon_after_fork(self) -> None:
         """In a child process: forget the connection without a byte on the parent's line."""
+        if self.has_ended:
+            return
         self.lock = threading.RLock()
+        self.sender.abandon_after_fork(self.lock)
         self.has_ended = True
-        self.connection.connection_lost(ConnectionAbortedError("the process was forked"))
+        error = ConnectionAbortedError("the process was forked, and the parent has the connection")
+        self.connection.connection_lost(error)
         self.stream.detach_after_fork()
+        self._dispatcher.give_up(ConnectionClosed(str(error), self.connection.close_info))
+        self._callbacks.give_up_watching(error)
         self._on_ended(self)
         self.finished.set()
 
-    # --- telling ------------------------------------------------------------------------------
-
     def _soon(self, function: Callable[[], None]) -> None:
         self.reactor.call_soon(self, function)
-
-    def _tell(self, kind: type[Any], **data: Any) -> None:
-        if self._emit is not None:
-            self._delivery.post(self._emit, kind, self.connection_id, data)
-
-    def _show_sent(self, opcode: Opcode, payload: Data, fin: bool = True) -> None:
-        frame = Frame(opcode, bytes(payload), fin)
-        self._soon(lambda: self._tell(FrameSentEvent, frame=frame))

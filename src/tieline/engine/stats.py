@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
@@ -96,21 +97,26 @@ class StatsRecorder:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
+        # One for each connection that is up: what it has counted so far. Another connection may
+        # come up before the last one has ended.
+        self._present: list[Callable[[], Traffic]] = []
         self._ended = Traffic()
         self._zero = Traffic()
         self._connects = 0
         self._round_trips: deque[float] = deque(maxlen=_WINDOW)
         self._latency = Latency()
 
-    def connected(self) -> None:
-        """A connection came about."""
+    def connected(self, traffic: Callable[[], Traffic]) -> None:
+        """A connection came about; `traffic` tells its counters at any time."""
         with self._lock:
             self._connects += 1
+            self._present.append(traffic)
 
-    def ended(self, traffic: Traffic) -> None:
-        """A connection has ended, with these counters."""
+    def ended(self, traffic: Callable[[], Traffic]) -> None:
+        """That connection has ended."""
         with self._lock:
-            self._ended = self._ended.plus(traffic)
+            self._present.remove(traffic)
+            self._ended = self._ended.plus(traffic())
 
     def round_trip(self, seconds: float) -> None:
         """A Ping was answered."""
@@ -131,10 +137,10 @@ class StatsRecorder:
         """Seconds, or None before the first answered Ping."""
         return self._latency.last
 
-    def snapshot(self, present: Traffic, queue_depth: int, buffered_bytes: int) -> Stats:
-        """The picture now; `present` are the counters of the connection that is up."""
+    def snapshot(self, queue_depth: int, buffered_bytes: int) -> Stats:
+        """The picture now."""
         with self._lock:
-            traffic = self._ended.plus(present).plus(self._zero, -1)
+            traffic = self._total().plus(self._zero, -1)
             latency = self._with_percentiles()
             connects = self._connects
         return Stats(
@@ -145,11 +151,11 @@ class StatsRecorder:
             latency=latency,
         )
 
-    def reset(self, present: Traffic) -> None:
-        """Count from zero; what the present connection has counted so far is taken off."""
+    def reset(self) -> None:
+        """Count from zero; what the present connections have counted so far is taken off."""
         with self._lock:
             self._ended = Traffic()
-            self._zero = present
+            self._zero = self._total()
             self._connects = 0
             self._round_trips.clear()
             self._latency = Latency()
@@ -157,6 +163,12 @@ class StatsRecorder:
     def abandon_after_fork(self) -> None:
         """In a child process: another thread may have held the lock."""
         self._lock = threading.RLock()
+
+    def _total(self) -> Traffic:
+        total = self._ended
+        for traffic in self._present:
+            total = total.plus(traffic())
+        return total
 
     def _with_percentiles(self) -> Latency:
         latency = self._latency

@@ -13,14 +13,14 @@ from tieline.engine.connecting import Connected, connect, connection_settings
 from tieline.engine.delivery import Delivery
 from tieline.engine.handlers import Handlers
 from tieline.engine.log import ConnectionLog
-from tieline.engine.process import forkables
+from tieline.engine.process import GOODBYE, LAST_HANDLERS_AT_EXIT, forkables
 from tieline.engine.reactor import Reactor
 from tieline.engine.route import Target, parse_options_url
 from tieline.engine.serial import submitter
 from tieline.engine.session import Session
-from tieline.engine.stats import Stats, StatsRecorder, Traffic
+from tieline.engine.stats import Stats, StatsRecorder
 from tieline.errors import ConnectCancelled, ConnectError, ConnectionClosed
-from tieline.events import DIAL_EVENTS, ConnectionEvent, OpenEvent, SlowCallbackEvent
+from tieline.events import DIAL_EVENTS, ConnectionEvent, SlowCallbackEvent
 from tieline.options import Options
 from tieline.protocol.events import CloseInfo
 from tieline.protocol.handshake import HandshakeResponse
@@ -34,6 +34,9 @@ _connection_ids = count(1)
 
 #: Seconds beyond `close_timeout` that `disconnect` waits for the last handlers to return.
 _LAST_HANDLERS = 3.0
+
+#: Seconds that a dial on another thread, which was cancelled, may take to end.
+_CANCELLED_DIAL = 1.0
 
 
 class Supervisor:
@@ -62,6 +65,8 @@ class Supervisor:
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
         self._attempt: Attempt | None = None
+        # The thread that dials.
+        self._dialler: int | None = None
         self._headers: HeaderPairs = ()
         #: The connection that is up, or was the last one.
         self.session: Session | None = None
@@ -101,14 +106,12 @@ class Supervisor:
     def stats(self) -> Stats:
         """A snapshot over all connections."""
         session = self.present
-        traffic = Traffic() if session is None else session.traffic()
         buffered = 0 if session is None else session.sender.buffered
-        return self._recorder.snapshot(traffic, self._delivery.load, buffered)
+        return self._recorder.snapshot(self._delivery.load, buffered)
 
     def reset_stats(self) -> None:
         """Count from zero."""
-        session = self.present
-        self._recorder.reset(Traffic() if session is None else session.traffic())
+        self._recorder.reset()
 
     # --- connecting ---------------------------------------------------------------------------
 
@@ -135,17 +138,21 @@ class Supervisor:
     ) -> HandshakeResponse:
         number = next(_connection_ids)
         log = ConnectionLog(self._options.logger, number)
+        self.callbacks.begin(log)
 
         def tell(kind: type[ConnectionEvent], **data: Any) -> None:
             log.debug("%s %s", kind.__name__, data)
             self._emit(kind, number, data)
 
         with Attempt(
-            timeout, on_event=lambda kind, data: tell(DIAL_EVENTS[kind], **data)
+            timeout,
+            clock=self._reactor.now,
+            on_event=lambda kind, data: tell(DIAL_EVENTS[kind], **data),
         ) as attempt:
             with self._lock:
                 self._cancel_dial()
                 self._attempt = attempt
+                self._dialler = threading.get_ident()
                 self._headers = headers
             try:
                 target = self._target(headers, info)
@@ -191,7 +198,6 @@ class Supervisor:
             delivery=self._delivery,
             options=self._options,
             log=log,
-            emit=self._emit if self._handlers.on_event is not None else None,
             on_round_trip=self._recorder.round_trip,
             on_ended=self._on_ended,
         )
@@ -200,39 +206,60 @@ class Supervisor:
                 if attempt.cancelled:
                     raise ConnectCancelled(f"connecting to {response.url} was cancelled")
                 before = self.session, self.response
+                if before[0] is not None:
+                    # Two threads connect at once: one connection comes right behind the other.
+                    before[0].close(CloseCode.GOING_AWAY, "")
                 # All that handlers may look at, and send through, is there before the start: the
                 # first of them may run before `start` has returned.
                 self.session, self.response = session, response
                 self.info = dict(info)
                 self._attempt = None
+                self._recorder.connected(session.traffic)
+                log.info("open: %s", response.url)
                 try:
                     session.start(response)
                 except BaseException:
                     self.session, self.response = before
+                    self._recorder.ended(session.traffic)
                     raise
         except BaseException:
             connected.stream.close()
             raise
-        self._recorder.connected()
-        log.info("open: %s", response.url)
-        self._emit(OpenEvent, number, {"url": response.url, "subprotocol": response.subprotocol})
 
     # --- ending -------------------------------------------------------------------------------
 
-    def disconnect(self, code: int, reason: str, timeout: float | None) -> None:
-        """Close what is up, cancel what is under way, and wait for the end unless in a handler."""
-        self._cancel_dial()
+    def disconnect(
+        self,
+        code: int,
+        reason: str,
+        timeout: float | None,
+        patience: float = _LAST_HANDLERS,
+    ) -> None:
+        """Close what is up, cancel what is under way, and wait for the end unless in a handler.
+
+        `timeout` seconds for the peer's answer, `patience` more for the last handlers.
+        """
+        attempt = self._cancel_dial()
         session = self.session
-        if session is None or session.finished.is_set():
+        up = session is not None and not session.finished.is_set()
+        if session is not None and up:
+            session.close(code, reason)
+        if self.in_handler() or (session is not None and session.is_interrupted):
             return
-        session.close(code, reason)
-        if self.in_handler() or session.is_interrupted:
+        if attempt is not None and self._dialler != threading.get_ident():
+            with self._lock:
+                self._changed.wait_for(lambda: self._attempt is not attempt, _CANCELLED_DIAL)
+        if session is None or not up:
             return
         if timeout is None:
-            self._await_end(session, self._options.close_timeout + _LAST_HANDLERS)
+            self._await_end(session, self._options.close_timeout + patience)
         elif not session.finished.wait(timeout):
             session.drop()
-            self._await_end(session, _LAST_HANDLERS)
+            self._await_end(session, patience)
+
+    def leave(self) -> None:
+        """After Ctrl-C: say goodbye, and wait for an answer only as long as a person does."""
+        self.disconnect(CloseCode.GOING_AWAY, "", GOODBYE, LAST_HANDLERS_AT_EXIT)
 
     def wait(self, timeout: float | None) -> CloseInfo:
         """Block until nothing is up or under way and all handlers have returned."""
@@ -261,20 +288,22 @@ class Supervisor:
             session.drop()
         return session
 
-    def _cancel_dial(self) -> None:
+    def _cancel_dial(self) -> Attempt | None:
         with self._lock:
             if self._attempt is not None:
                 self._attempt.cancel()
+            return self._attempt
 
     def _await_end(self, session: Session, limit: float) -> None:
         deadline = time.monotonic() + limit
         if not session.finished.wait(limit):
+            session.drop()
             session.log.warning("a handler does not return; its connection is closed all the same")
         elif self._options.reactor is None:
             self._reactor.join(_left(deadline))
 
     def _on_ended(self, session: Session) -> None:
-        self._recorder.ended(session.traffic())
+        self._recorder.ended(session.traffic)
         self.close_info = session.connection.close_info
 
     def abandon_after_fork(self) -> None:
@@ -283,6 +312,7 @@ class Supervisor:
         self._changed = threading.Condition(self._lock)
         self._attempt = None
         self._recorder.abandon_after_fork()
+        self._delivery.abandon_after_fork()
         if self.session is not None:
             self.session.abandon_after_fork()
 
@@ -296,7 +326,10 @@ class Supervisor:
     def _on_handler_raised(self, error: BaseException) -> None:
         session = self.present
         if self._options.close_on_callback_error and session is not None:
-            session.fail(RuntimeError(f"a handler raised {error!r}"), CloseCode.INTERNAL_ERROR)
+            # The text goes to the peer as well, and what the error says is not for it.
+            cause = RuntimeError(f"a handler raised {type(error).__name__}")
+            cause.__cause__ = error
+            session.fail(cause, CloseCode.INTERNAL_ERROR)
 
     def _on_slow_callback(self, handler: str, seconds: float) -> None:
         session = self.session

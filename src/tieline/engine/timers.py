@@ -53,9 +53,10 @@ class TimerHeap(Generic[T]):
         """Take out what is due at `now`, in order."""
         taken: list[T] = []
         while (deadline := self.next_deadline()) is not None and deadline <= now:
-            due = heappop(self._heap)[2].due
-            assert due is not None
-            taken.append(due)
+            timer = heappop(self._heap)[2]
+            assert timer.due is not None
+            taken.append(timer.due)
+            timer.due = None  # so that a `cancel` that comes too late counts nothing
         return taken
 
     def forget_one(self) -> None:

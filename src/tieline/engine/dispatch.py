@@ -1,0 +1,94 @@
+"""What a connection tells of Pings, Pongs and its closing → handlers, waiters and typed events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tieline.engine.delivery import Delivery
+from tieline.engine.log import AnyLogger
+from tieline.engine.pings import PingWaiter
+from tieline.engine.telling import Teller
+from tieline.events import ClosingEvent, PingEvent, PongEvent
+from tieline.protocol.close import encode_close
+from tieline.protocol.events import (
+    ClosingStarted,
+    PingReceived,
+    PingSent,
+    PongReceived,
+)
+from tieline.protocol.wire import Opcode
+
+
+class Dispatcher:
+    """Passes on the control events of one session, on the reactor's thread with no lock held.
+
+    `expect`, `forget` and `give_up` are for any thread.
+    """
+
+    def __init__(
+        self,
+        delivery: Delivery,
+        teller: Teller,
+        log: AnyLogger,
+        *,
+        answers_pings: Callable[[], bool],
+        on_round_trip: Callable[[float], None],
+    ) -> None:
+        self._delivery = delivery
+        self._callbacks = delivery.callbacks
+        self._teller = teller
+        self._log = log
+        # A peer that does not read gets no Pong for now, and none at all after our Close.
+        self._answers_pings = answers_pings
+        self._on_round_trip = on_round_trip
+        # Pings of users that wait for their Pong.
+        self._pings: set[PingWaiter] = set()
+        # The Close frame that was sent was told as a frame event.
+        self._shown_close = False
+
+    def expect(self, waiter: PingWaiter) -> None:
+        """Its Ping is about to be sent."""
+        self._pings.add(waiter)
+
+    def forget(self, waiter: PingWaiter) -> None:
+        """Its Ping could not be sent."""
+        self._pings.discard(waiter)
+
+    def give_up(self, error: Exception) -> None:
+        """No Pong will come any more."""
+        while self._pings:
+            self._pings.pop().give_up(error)
+
+    def pass_on(self, event: PingReceived | PingSent | PongReceived | ClosingStarted) -> None:
+        """Tell everybody whom it concerns."""
+        if isinstance(event, PingReceived):
+            self._delivery.post(self._callbacks.ping, event.data)
+            self._teller.tell(PingEvent, data=event.data, received=True)
+            if self._answers_pings():
+                self._teller.sent(Opcode.PONG, event.data)
+        elif isinstance(event, PingSent):
+            self._teller.tell(PingEvent, data=event.data, received=False)
+            self._teller.sent(Opcode.PING, event.data)
+        elif isinstance(event, PongReceived):
+            self._pong(event)
+        else:
+            self._closing(event)
+
+    def _pong(self, event: PongReceived) -> None:
+        round_trip = None
+        for answered in event.answered:
+            round_trip = answered.round_trip
+            if isinstance(answered.token, PingWaiter):
+                self._pings.discard(answered.token)
+                answered.token.resolve(round_trip)
+        if round_trip is not None:
+            self._on_round_trip(round_trip)
+        self._delivery.post(self._callbacks.pong, event.data)
+        self._teller.tell(PongEvent, data=event.data, round_trip=round_trip)
+
+    def _closing(self, event: ClosingStarted) -> None:
+        self._log.debug("closing: sent %s, received %s", event.sent, event.received)
+        if event.sent is not None and not self._shown_close:
+            self._shown_close = True
+            self._teller.sent(Opcode.CLOSE, encode_close(event.sent))
+        self._teller.tell(ClosingEvent, sent=event.sent, received=event.received, error=event.error)

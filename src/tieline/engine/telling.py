@@ -1,0 +1,103 @@
+"""What happens on one connection → typed events for `on_event`, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tieline.engine.delivery import Delivery
+from tieline.engine.log import AnyLogger
+from tieline.events import (
+    ConnectionEvent,
+    FrameReceivedEvent,
+    FrameSentEvent,
+    LowThroughputEvent,
+    SlowSendEvent,
+)
+from tieline.options import Options
+from tieline.protocol.events import Frame
+from tieline.protocol.wire import Opcode
+
+#: Runs a function on the reactor's thread, behind what was delivered before.
+Soon = Callable[[Callable[[], None]], None]
+
+
+class Teller:
+    """Tells one connection's events, each with the moment at which it happened.
+
+    `tell` and `received` are for the reactor's thread; all else is for any thread, also for one
+    that holds the session's lock. Nothing is made or told when there is no `on_event`.
+    """
+
+    def __init__(
+        self,
+        delivery: Delivery,
+        connection_id: int,
+        options: Options,
+        *,
+        log: AnyLogger,
+        now: Callable[[], float],
+        soon: Soon,
+    ) -> None:
+        self._delivery = delivery
+        self._connection_id = connection_id
+        self._log = log
+        self._now = now
+        self._soon = soon
+        self._wanted = delivery.callbacks.wants_events
+        self._low_throughput = options.low_throughput
+        #: Seconds above which a send is told of, or None: then sends need not be `timed`.
+        self.slow_send = options.slow_send
+        #: True when `sent` and `received` are to be called for each frame.
+        self.shows_frames = self._wanted and options.frame_events
+
+    def tell(self, kind: type[ConnectionEvent], **data: Any) -> None:
+        """It happens now."""
+        if self._wanted:
+            self._post(self._event(kind, data))
+
+    def received(self, frame: Frame) -> None:
+        """A frame came."""
+        if self.shows_frames:
+            self.tell(FrameReceivedEvent, frame=frame)
+
+    def sent(
+        self, opcode: Opcode, payload: bytes | bytearray | memoryview, fin: bool = True
+    ) -> None:
+        """A frame was handed to the kernel or the write buffer."""
+        if self.shows_frames:
+            self._tell_soon(FrameSentEvent, frame=Frame(opcode, bytes(payload), fin))
+
+    @contextmanager
+    def timed(self, size: int) -> Iterator[None]:
+        """The body sends `size` bytes, on a thread that holds no lock."""
+        started = self._now()
+        try:
+            yield
+        finally:
+            seconds = self._now() - started
+            if self.slow_send is not None and seconds > self.slow_send:
+                self._log.warning("sending %d bytes took %.3f s", size, seconds)
+                self._tell_soon(SlowSendEvent, seconds=seconds, size=size)
+
+    def waited(self, size: int, seconds: float, taken: int) -> None:
+        """A send of `size` bytes waited for the peer, which took `taken` bytes meanwhile."""
+        limit = self._low_throughput
+        if limit is None or seconds <= 0 or taken / seconds >= limit:
+            return
+        rate = taken / seconds
+        # Not logged here: log handlers are the user's code, and the caller holds the lock.
+        self._soon(lambda: self._log.warning("the peer takes only %.0f bytes per second", rate))
+        self._tell_soon(LowThroughputEvent, bytes_per_second=rate, size=size)
+
+    def _tell_soon(self, kind: type[ConnectionEvent], **data: Any) -> None:
+        if self._wanted:
+            event = self._event(kind, data)
+            self._soon(lambda: self._post(event))
+
+    def _event(self, kind: type[ConnectionEvent], data: dict[str, Any]) -> ConnectionEvent:
+        return kind(time=self._now(), connection_id=self._connection_id, **data)
+
+    def _post(self, event: ConnectionEvent) -> None:
+        self._delivery.post(self._delivery.callbacks.event, event)

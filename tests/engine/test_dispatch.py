@@ -1,0 +1,125 @@
+"""Dispatcher: control events reach handlers, waiters and `on_event`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tieline.engine.callbacks import Callbacks
+from tieline.engine.delivery import Delivery
+from tieline.engine.dispatch import Dispatcher
+from tieline.engine.handlers import Handlers
+from tieline.engine.pings import PingWaiter
+from tieline.engine.telling import Teller
+from tieline.errors import ConnectionClosed
+from tieline.options import Options
+from tieline.protocol.events import (
+    AnsweredPing,
+    Close,
+    ClosingStarted,
+    PingReceived,
+    PingSent,
+    PongReceived,
+)
+from tieline.testing import ManualClock, Recorder
+
+LOG = logging.getLogger("tieline")
+
+
+class Bench:
+    def __init__(self) -> None:
+        self.recorder = Recorder()
+        self.calls: list[Callable[[], None]] = []
+        self.answers = True
+        self.round_trips: list[float] = []
+        handlers = Handlers(**self.recorder.handlers("ping", "pong", "event"))
+        delivery = Delivery(Callbacks(handlers, LOG), None, 10, lambda: None)
+        teller = Teller(
+            delivery,
+            7,
+            Options.build("ws://a/", {"frame_events": True}),
+            log=LOG,
+            now=ManualClock(),
+            soon=self.calls.append,
+        )
+        self.dispatcher = Dispatcher(
+            delivery,
+            teller,
+            LOG,
+            answers_pings=lambda: self.answers,
+            on_round_trip=self.round_trips.append,
+        )
+
+    def told(self, event: Any) -> list[Any]:
+        """What comes of it: a handler's name and data, or an event's class and frame."""
+        self.dispatcher.pass_on(event)
+        while self.calls:
+            self.calls.pop(0)()
+        found: list[Any] = []
+        for record in self.recorder.take():
+            if record.kind == "event":
+                frame = getattr(record.value, "frame", None)
+                kind = type(record.value).__name__
+                found.append((kind, frame.opcode.name) if frame else kind)
+            else:
+                found.append((record.kind, record.value))
+        return found
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def test_a_ping_of_the_peers(bench: Bench) -> None:
+    assert bench.told(PingReceived(b"a")) == [
+        ("ping", b"a"),
+        "PingEvent",
+        ("FrameSentEvent", "PONG"),
+    ]
+    bench.answers = False
+    assert bench.told(PingReceived(b"a")) == [("ping", b"a"), "PingEvent"]
+
+
+def test_a_ping_of_the_heartbeat(bench: Bench) -> None:
+    assert bench.told(PingSent(b"a")) == ["PingEvent", ("FrameSentEvent", "PING")]
+
+
+def test_a_pong_that_answers(bench: Bench) -> None:
+    waiters = [PingWaiter(lambda: False) for _ in range(2)]
+    for waiter in waiters:
+        bench.dispatcher.expect(waiter)
+    answered = (
+        AnsweredPing(waiters[0], 0.5),
+        AnsweredPing(None, 0.4),
+        AnsweredPing(waiters[1], 0.3),
+    )
+    assert bench.told(PongReceived(b"a", answered)) == [("pong", b"a"), "PongEvent"]
+    assert [waiter.wait(0) for waiter in waiters] == [0.5, 0.3]
+    assert bench.round_trips == [0.3]
+
+
+def test_a_pong_that_answers_nothing(bench: Bench) -> None:
+    assert bench.told(PongReceived(b"a", ())) == [("pong", b"a"), "PongEvent"]
+    assert bench.round_trips == []
+
+
+def test_the_close_frame_is_shown_once(bench: Bench) -> None:
+    close = Close(1000, "")
+    assert bench.told(ClosingStarted(close, None, None)) == [
+        "ClosingEvent",
+        ("FrameSentEvent", "CLOSE"),
+    ]
+    assert bench.told(ClosingStarted(close, close, None)) == ["ClosingEvent"]
+
+
+def test_giving_up(bench: Bench) -> None:
+    kept, forgotten = (PingWaiter(lambda: False) for _ in range(2))
+    bench.dispatcher.expect(kept)
+    bench.dispatcher.expect(forgotten)
+    bench.dispatcher.forget(forgotten)
+    bench.dispatcher.give_up(ConnectionClosed("over"))
+    assert kept.done and not forgotten.done
