@@ -33,6 +33,12 @@ _BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _PRINTS = re.compile(r"# prints (.*)$", re.MULTILINE)
 _PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
 
+#: Stands on the programs' first line, which is empty. The real print writes a line in pieces, so
+#: two threads that print at the same moment would mix theirs.
+_PRINT_WHOLE_LINES = (
+    'def print(*values): import sys; sys.stdout.write(" ".join(map(str, values)) + "\\n")'
+)
+
 #: The password of client.key, on every page.
 KEY_PASSWORD = "correct horse"
 
@@ -143,7 +149,8 @@ def localize(folder) -> Iterator:
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_the_examples_of_a_page_run(name, folder, localize):
     script = folder / f"{name}.py"
-    script.write_text(localize(PROGRAMS[name]), encoding="utf-8")
+    assert PROGRAMS[name].startswith("\n")
+    script.write_text(_PRINT_WHOLE_LINES + localize(PROGRAMS[name]), encoding="utf-8")
     environment = {key: value for key, value in os.environ.items() if key.lower() not in _PROXIES}
     # What the system would trust on the readers' machines.
     environment["SSL_CERT_FILE"] = str(folder / "ca.pem")

@@ -8,7 +8,7 @@ from typing import Any
 
 from tieline.engine.callbacks import Watcher
 from tieline.engine.fragments import send_fragments
-from tieline.engine.handlers import HANDLER_NAMES, Handlers
+from tieline.engine.handlers import split_handlers
 from tieline.engine.payloads import (
     check_frame_opcode,
     control_payload,
@@ -23,7 +23,7 @@ from tieline.engine.stats import Stats
 from tieline.engine.supervisor import Supervisor
 from tieline.errors import ConnectionClosed, OptionError
 from tieline.option_checks import MAX_SECONDS
-from tieline.options import Options, normalise_headers
+from tieline.options import normalise_headers
 from tieline.protocol.close import check_close
 from tieline.protocol.events import CloseInfo
 from tieline.protocol.handshake import HandshakeResponse
@@ -52,7 +52,7 @@ class WebSocketClient:
         /,
         **options: Any,
     ) -> None:
-        handlers, self.options = _split_handlers(callback, url_or_options, options)
+        handlers, self.options = split_handlers(callback, url_or_options, options)
         if isinstance(self.options.url, str):
             parse_options_url(self.options, self.options.url)
         self._supervisor = Supervisor(self.options, handlers)
@@ -161,7 +161,7 @@ class WebSocketClient:
         if encoded is None:
             send_fragments(session, fragments_of(message))
         else:
-            session.send_message(*encoded)
+            session.speaker.message(*encoded)
 
     def send_frame(self, payload: object, opcode: int, fin: bool = True) -> None:
         """Send one raw frame, for hand-made fragmentation (RFC 6455 section 5.4).
@@ -181,22 +181,22 @@ class WebSocketClient:
         if encoded is None:
             raise OptionError(f"payload: expected str or bytes, got {type(payload).__name__}")
         session = self._session()
-        session.send_frames([(kind, bytes(encoded[1]), bool(fin))])
+        session.speaker.frames([(kind, bytes(encoded[1]), bool(fin))])
 
     def send_json(self, value: object) -> None:
         """Send what ``json_dumps`` makes of `value`, as text. Raises as `send` does."""
         session = self._session()
-        session.send_message(Opcode.TEXT, encode_json(value, self.options.json_dumps))
+        session.speaker.message(Opcode.TEXT, encode_json(value, self.options.json_dumps))
 
     def ping(self, data: object = b"") -> PingWaiter:
         """Send a Ping (at most 125 bytes); ``.wait(timeout)`` gives the round trip in seconds."""
         session = self._session()
-        return session.ping(control_payload(data))
+        return session.speaker.ping(control_payload(data))
 
     def pong(self, data: object = b"") -> None:
         """Send an unasked Pong (at most 125 bytes): a one-way heartbeat."""
         session = self._session()
-        session.pong(control_payload(data))
+        session.speaker.pong(control_payload(data))
 
     def wait_for(
         self,
@@ -313,31 +313,6 @@ class WebSocketClient:
         if session is None:
             raise ConnectionClosed("not connected: call connect() first")
         return session
-
-
-def _split_handlers(
-    callback: object, url_or_options: object, keywords: dict[str, Any]
-) -> tuple[Handlers, Options]:
-    """Handlers and options, from wherever they were given."""
-    if url_or_options is None and isinstance(callback, str | Mapping | Options):
-        callback, url_or_options = None, callback
-    given: dict[str, Any] = {}
-    if isinstance(url_or_options, Mapping):
-        given.update({n: url_or_options[n] for n in HANDLER_NAMES if n in url_or_options})
-        url_or_options = {n: v for n, v in url_or_options.items() if n not in given}
-    given.update({name: keywords.pop(name) for name in HANDLER_NAMES if name in keywords})
-    if callback is not None:
-        if given.get("callback") is not None:
-            raise OptionError("callback is given twice, as first argument and by name")
-        given["callback"] = callback
-    handlers = Handlers(**given)
-    options = Options.build(url_or_options, keywords, also_known=HANDLER_NAMES)
-    if all(getattr(handlers, name) is None for name in HANDLER_NAMES):
-        raise OptionError(
-            "callback is missing: give a function for the messages as first argument, "
-            f"or a handler ({', '.join(HANDLER_NAMES[1:])})"
-        )
-    return handlers, options
 
 
 def _connect_headers(options: Mapping[str, object] | None, headers: object) -> HeaderPairs:

@@ -1,4 +1,4 @@
-"""Many senders, full pipes and every kind of message → whole messages, in order, and no deadlock."""
+"""Many senders, full pipes, every kind of message → whole messages, in order, no deadlock."""
 
 from __future__ import annotations
 

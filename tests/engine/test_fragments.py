@@ -24,7 +24,11 @@ class Session:
     def in_handler(self) -> bool:
         return self._in_handler
 
-    def send_frames(self, frames: list[tuple[Opcode, bytes, bool]]) -> None:
+    @property
+    def speaker(self) -> Session:
+        return self
+
+    def frames(self, frames: list[tuple[Opcode, bytes, bool]]) -> None:
         if not self.is_open:
             raise ConnectionError("closed")
         self.calls.append(frames)

@@ -31,7 +31,7 @@ def test_the_whole_life(line: Any, recorder: Recorder) -> None:
     line.run()
     assert [record.kind for record in recorder.take()] == ["open", "message", "message", "ping"]
     assert recorder.messages == ["a", b"b"]
-    line.session.send_message(Opcode.TEXT, b"c")
+    line.session.speaker.message(Opcode.TEXT, b"c")
     assert "c" in line.server_gets()
     line.session.close(1000, "done")
     assert not line.session.is_open
@@ -63,7 +63,9 @@ def test_replies_of_one_run_leave_together(line: Any, recorder: Recorder) -> Non
         return send(data)
 
     line.near.send = counted
-    recorder.react("message", lambda m: line.session.send_message(Opcode.TEXT, b"re:" + m.encode()))
+    recorder.react(
+        "message", lambda m: line.session.speaker.message(Opcode.TEXT, b"re:" + m.encode())
+    )
     line.server_sends("1", "2", "3")
     assert len(writes) == 1
     assert [e for e in line.server_gets() if isinstance(e, str)] == ["re:1", "re:2", "re:3"]
@@ -71,7 +73,7 @@ def test_replies_of_one_run_leave_together(line: Any, recorder: Recorder) -> Non
 
 def test_good_messages_before_a_bad_frame(line: Any, recorder: Recorder) -> None:
     """They are delivered, and what the handler answers goes out before the Close."""
-    recorder.react("message", lambda m: line.session.send_message(Opcode.TEXT, m.encode()))
+    recorder.react("message", lambda m: line.session.speaker.message(Opcode.TEXT, m.encode()))
     line.server.outgoing.message(Opcode.TEXT, b"good")
     good = b"".join(line.server.data_to_send())
     line.far.write(good + b"\x83\x00")
@@ -132,7 +134,7 @@ def test_a_broken_write_lets_what_had_come_be_read(line: Any, recorder: Recorder
     line.server.send_close(4000, "bye", line.clock.now())
     line.flush_server()
     line.near.send = _raise_reset
-    line.session.send_message(Opcode.TEXT, b"x")
+    line.session.speaker.message(Opcode.TEXT, b"x")
     assert not line.session.is_open
     line.run()
     line.far.shutdown_write()
@@ -155,7 +157,7 @@ def test_a_broken_write_with_a_peer_that_goes_on_for_ever(line: Any, recorder: R
         return receive(buffer)
 
     line.near.receive_into = endless
-    line.session.send_message(Opcode.TEXT, b"x")
+    line.session.speaker.message(Opcode.TEXT, b"x")
     line.run()
     assert line.session.has_ended
     assert isinstance(line.session.connection.close_info.error, ConnectionResetError)
@@ -173,7 +175,7 @@ def test_an_interrupted_write_ends_the_connection(line: Any, recorder: Recorder)
 
     line.near.send = interrupted
     with pytest.raises(KeyboardInterrupt):
-        line.session.send_message(Opcode.TEXT, b"x")
+        line.session.speaker.message(Opcode.TEXT, b"x")
     assert not line.session.is_open
     line.run()
     assert "interrupted" in str(line.session.connection.close_info.error)
@@ -187,13 +189,13 @@ def test_a_signal_handler_on_top_of_a_write(line: Any, recorder: Recorder) -> No
     def with_signal(data: Any) -> int:
         line.near.send = send
         assert line.session.is_interrupted
-        line.session.send_message(Opcode.TEXT, b"second")
+        line.session.speaker.message(Opcode.TEXT, b"second")
         line.session.close(1000, "")
-        line.session.send_message(Opcode.TEXT, b"third")
+        line.session.speaker.message(Opcode.TEXT, b"third")
         return send(data)
 
     line.near.send = with_signal
-    line.session.send_message(Opcode.TEXT, b"first")
+    line.session.speaker.message(Opcode.TEXT, b"first")
     assert not line.session.is_interrupted
     line.run()
     events = line.server_gets()
@@ -272,7 +274,7 @@ def test_what_the_selector_cannot_see_is_read(line_of: Lines, recorder: Recorder
 
 
 def test_pings_end_with_the_connection(line: Any) -> None:
-    waiter = line.session.ping(b"1")
+    waiter = line.session.speaker.ping(b"1")
     with pytest.raises(RuntimeError, match="in a handler"):
         waiter.wait()
     line.far.close()
@@ -282,7 +284,7 @@ def test_pings_end_with_the_connection(line: Any) -> None:
         line.in_another_thread(waiter.wait)
     assert error.value.close_info is line.session.connection.close_info
     with pytest.raises(ConnectionClosed):
-        line.session.ping(b"2")
+        line.session.speaker.ping(b"2")
     assert not line.session._dispatcher._pings
 
 
@@ -307,10 +309,10 @@ def test_on_frame(line_of: Lines, recorder: Recorder, action: FrameAction) -> No
 
 def test_the_traffic_is_counted_exactly(line: Any) -> None:
     line.server_sends("abc", b"12345")
-    line.session.send_message(Opcode.TEXT, b"hello")
-    line.session.send_frames([(Opcode.TEXT, b"a", False), (Opcode.CONTINUATION, b"bc", True)])
-    line.session.pong(b"")
-    line.session.ping(b"x")
+    line.session.speaker.message(Opcode.TEXT, b"hello")
+    line.session.speaker.frames([(Opcode.TEXT, b"a", False), (Opcode.CONTINUATION, b"bc", True)])
+    line.session.speaker.pong(b"")
+    line.session.speaker.ping(b"x")
     line.server_gets()
     traffic = line.session.traffic()
     counted = (
@@ -342,7 +344,7 @@ def test_a_logger_that_raises_at_the_end(line_of: Lines, recorder: Recorder) -> 
 
 
 def test_after_a_fork(line: Any, recorder: Recorder) -> None:
-    waiter = line.session.ping(b"1")
+    waiter = line.session.speaker.ping(b"1")
     line.far.read()
     line.session.abandon_after_fork()
     line.session.abandon_after_fork()
@@ -350,7 +352,7 @@ def test_after_a_fork(line: Any, recorder: Recorder) -> None:
     assert line.far.read() == b"" and not line.far.at_end
     assert waiter.done and line.session.finished.is_set() and not line.session.is_open
     with pytest.raises(ConnectionClosed, match="fork"):
-        line.session.send_message(Opcode.TEXT, b"a")
+        line.session.speaker.message(Opcode.TEXT, b"a")
     line.session.close(1000, "")
     line.run()
     assert kinds(recorder) == ["open"]

@@ -219,8 +219,8 @@ def test_stats_over_connections(supervise: Any, echo: Any) -> None:
     supervisor = supervise(echo.url)
     for _ in range(3):
         connect(supervisor)
-        supervisor.session.send_message(Opcode.TEXT, b"abc")
-        supervisor.session.ping(b"").wait(SOON)
+        supervisor.session.speaker.message(Opcode.TEXT, b"abc")
+        supervisor.session.speaker.ping(b"").wait(SOON)
         supervisor.disconnect(1000, "", None)
     stats = supervisor.stats()
     assert (stats.connects, stats.messages_sent, stats.messages_received) == (3, 3, 3)

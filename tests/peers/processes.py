@@ -71,10 +71,12 @@ class Peer:
 
     def __init__(self, name: str) -> None:
         self.name = name
+        # Before anything is made that a skipped test would leave behind.
+        command: Sequence[str] = command_for(name)
         self._folder = tempfile.TemporaryDirectory(prefix="tieline-peer-")
         #: The unix socket on which it listens as well.
         self.unix_path = str(Path(self._folder.name) / "socket")
-        command: Sequence[str] = [*command_for(name), self.unix_path]
+        command = [*command, self.unix_path]
         if name in _NODE_SERVERS:
             command = [*command, _NODE_SERVERS[name]]
         self.process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""What a connection tells of Pings, Pongs and its closing → handlers, waiters and typed events."""
+"""What a connection tells of itself, Pings to end → handlers, waiters and typed events."""
 
 from __future__ import annotations
 
@@ -8,19 +8,23 @@ from tieline.engine.delivery import Delivery
 from tieline.engine.log import AnyLogger
 from tieline.engine.pings import PingWaiter
 from tieline.engine.telling import Teller
-from tieline.events import ClosingEvent, PingEvent, PongEvent
+from tieline.errors import ConnectionClosed
+from tieline.events import ClosedEvent, ClosingEvent, OpenEvent, PingEvent, PongEvent
 from tieline.protocol.close import encode_close
 from tieline.protocol.events import (
+    CloseInfo,
     ClosingStarted,
+    Event,
     PingReceived,
     PingSent,
     PongReceived,
 )
+from tieline.protocol.handshake import HandshakeResponse
 from tieline.protocol.wire import Opcode
 
 
 class Dispatcher:
-    """Passes on the control events of one session, on the reactor's thread with no lock held.
+    """Passes on all but the messages of one session, on the reactor's thread with no lock held.
 
     `expect`, `forget` and `give_up` are for any thread.
     """
@@ -59,7 +63,23 @@ class Dispatcher:
         while self._pings:
             self._pings.pop().give_up(error)
 
-    def pass_on(self, event: PingReceived | PingSent | PongReceived | ClosingStarted) -> None:
+    def opened(self, response: HandshakeResponse) -> None:
+        """The first call for a connection."""
+        self._delivery.post(self._callbacks.begin, self._log)
+        self._teller.tell(OpenEvent, url=response.url, subprotocol=response.subprotocol)
+        self._delivery.post(self._callbacks.opened, response)
+
+    def ended(self, info: CloseInfo) -> None:
+        """The last call for a connection."""
+        error = ConnectionClosed(f"the connection has ended: {info}", info)
+        self.give_up(error)
+        self._teller.tell(ClosedEvent, info=info)
+        self._delivery.post(self._callbacks.give_up_watching, error)
+        if info.error is not None:
+            self._delivery.post(self._callbacks.error, info.error)
+        self._delivery.post(self._callbacks.closed, info)
+
+    def pass_on(self, event: Event) -> None:
         """Tell everybody whom it concerns."""
         if isinstance(event, PingReceived):
             self._delivery.post(self._callbacks.ping, event.data)
@@ -71,7 +91,7 @@ class Dispatcher:
             self._teller.sent(Opcode.PING, event.data)
         elif isinstance(event, PongReceived):
             self._pong(event)
-        else:
+        elif isinstance(event, ClosingStarted):
             self._closing(event)
 
     def _pong(self, event: PongReceived) -> None:

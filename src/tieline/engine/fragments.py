@@ -22,12 +22,12 @@ def send_fragments(session: Session, pieces: Iterable[Any]) -> None:
     """
     frames = _frames(pieces)
     if session.in_handler():
-        session.send_frames(list(frames))
+        session.speaker.frames(list(frames))
         return
     started = False
     try:
         for frame in frames:
-            session.send_frames([frame])
+            session.speaker.frames([frame])
             started = True
     except BaseException as error:
         if started and session.is_open:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Any
 
 from tieline.errors import OptionError
+from tieline.options import Options
 
 
 class FrameAction(Enum):
@@ -55,3 +56,28 @@ class Handlers:
 
 
 HANDLER_NAMES = tuple(field.name for field in fields(Handlers))
+
+
+def split_handlers(
+    callback: object, url_or_options: object, keywords: dict[str, Any]
+) -> tuple[Handlers, Options]:
+    """Handlers and options, from wherever a client's arguments hold them. Raises `OptionError`."""
+    if url_or_options is None and isinstance(callback, str | Mapping | Options):
+        callback, url_or_options = None, callback
+    given: dict[str, Any] = {}
+    if isinstance(url_or_options, Mapping):
+        given.update({n: url_or_options[n] for n in HANDLER_NAMES if n in url_or_options})
+        url_or_options = {n: v for n, v in url_or_options.items() if n not in given}
+    given.update({name: keywords.pop(name) for name in HANDLER_NAMES if name in keywords})
+    if callback is not None:
+        if given.get("callback") is not None:
+            raise OptionError("callback is given twice, as first argument and by name")
+        given["callback"] = callback
+    handlers = Handlers(**given)
+    options = Options.build(url_or_options, keywords, also_known=HANDLER_NAMES)
+    if all(getattr(handlers, name) is None for name in HANDLER_NAMES):
+        raise OptionError(
+            "callback is missing: give a function for the messages as first argument, "
+            f"or a handler ({', '.join(HANDLER_NAMES[1:])})"
+        )
+    return handlers, options

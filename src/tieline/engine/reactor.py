@@ -165,7 +165,7 @@ class Reactor:
         try:
             self._thread.start()
         except BaseException:
-            # No thread could be had; or it was Ctrl-C, and the thread will see that it is not wanted.
+            # No thread could be had; or it was Ctrl-C, and the thread sees that it is unwanted.
             self._stop()
             raise
 

@@ -3,39 +3,27 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from tieline.engine.delivery import Delivery
 from tieline.engine.dispatch import Dispatcher
 from tieline.engine.handlers import FrameAction
 from tieline.engine.log import AnyLogger
-from tieline.engine.pings import PingWaiter
 from tieline.engine.reactor import Reactor
 from tieline.engine.sender import Sender
+from tieline.engine.speaker import Speaker
 from tieline.engine.stats import Traffic
 from tieline.engine.telling import Teller
 from tieline.engine.timers import Timer
 from tieline.errors import ConnectionClosed
-from tieline.events import ClosedEvent, OpenEvent
 from tieline.options import Options
 from tieline.protocol.connection import Connection
-from tieline.protocol.events import (
-    Closed,
-    CloseInfo,
-    ClosingStarted,
-    Frame,
-    FrameReceived,
-    PingReceived,
-    PingSent,
-    PongReceived,
-)
+from tieline.protocol.events import Closed, CloseInfo, Frame, FrameReceived
 from tieline.protocol.handshake import HandshakeResponse
 from tieline.protocol.state import State
-from tieline.protocol.wire import CloseCode, Opcode
+from tieline.protocol.wire import CloseCode
 from tieline.transport.stream import Stream
-
-Data = bytes | bytearray | memoryview
 
 #: After a broken write, this many buffers full are read at most: more than a kernel holds.
 _LAST_READS = 64
@@ -94,6 +82,8 @@ class Session:
             answers_pings=lambda: connection.outgoing.is_open and not self.sender.is_full,
             on_round_trip=on_round_trip,
         )
+        #: Where users' messages, Pings and Pongs go.
+        self.speaker = Speaker(self.sender, self._teller, self._dispatcher, reactor.in_thread)
         self._response: HandshakeResponse | None = None
         # The one timer, and when it fires. Deadlines that move later leave it where it is.
         self._timer: Timer[Any] | None = None
@@ -129,41 +119,6 @@ class Session:
     def is_interrupted(self) -> bool:
         """Is the caller a signal handler that came on top of a send, and so holds the lock?"""
         return self.sender.is_locked_by_caller
-
-    def send_message(self, opcode: Opcode, payload: Data) -> None:
-        """A whole message."""
-        teller = self._teller
-        if teller.slow_send is None:
-            self.sender.message(opcode, payload)
-        else:
-            with teller.timed(len(payload)):
-                self.sender.message(opcode, payload)
-        if teller.shows_frames:
-            teller.sent(opcode, payload)
-
-    def send_frames(self, frames: Sequence[tuple[Opcode, bytes, bool]]) -> None:
-        """Data frames of a hand-made message: opcode, payload, fin."""
-        with self._teller.timed(sum(len(payload) for _, payload, _ in frames)):
-            self.sender.frames(frames)
-        for opcode, payload, fin in frames:
-            self._teller.sent(opcode, payload, fin)
-
-    def ping(self, data: bytes) -> PingWaiter:
-        """Send a Ping; the waiter is resolved by its Pong or by the end of the connection."""
-        waiter = PingWaiter(self.reactor.in_thread)
-        self._dispatcher.expect(waiter)
-        try:
-            self.sender.ping(data, waiter)
-        except BaseException:
-            self._dispatcher.forget(waiter)
-            raise
-        self._teller.sent(Opcode.PING, data)
-        return waiter
-
-    def pong(self, data: bytes) -> None:
-        """Send an unasked Pong."""
-        self.sender.pong(data)
-        self._teller.sent(Opcode.PONG, data)
 
     def close(self, code: int, reason: str) -> None:
         """Begin the closing handshake, without waiting for it."""
@@ -219,11 +174,8 @@ class Session:
     def on_registered(self) -> None:
         """First of all calls: the handlers learn that the connection is open."""
         self._watch()
-        self._delivery.post(self._callbacks.begin, self.log)
-        response = self._response
-        if response is not None:
-            self._teller.tell(OpenEvent, url=response.url, subprotocol=response.subprotocol)
-            self._delivery.post(self._callbacks.opened, response)
+        if self._response is not None:
+            self._dispatcher.opened(self._response)
         self._pump_now()
         self._read_buffered()
 
@@ -293,16 +245,16 @@ class Session:
                 if event is None:
                     self.sender.flush()
                     break
-                if type(event) is list and len(event) > 1:
+                if isinstance(event, list) and len(event) > 1:
                     self.sender.cork()
-            if type(event) is list:
+            if isinstance(event, list):
                 if not self._stopped:
                     self._delivery.messages(event)
             elif isinstance(event, FrameReceived):
                 self._on_frame(event.frame)
             elif isinstance(event, Closed):
                 self._finish(event.info)
-            elif isinstance(event, PingReceived | PingSent | PongReceived | ClosingStarted):
+            else:
                 self._dispatcher.pass_on(event)
         if self._delivery.is_full:
             self._watch()
@@ -369,15 +321,9 @@ class Session:
                 self.stream.close()
             if self._timer is not None:
                 self._timer.cancel()
-            error = ConnectionClosed(f"the connection has ended: {info}", info)
-            self._dispatcher.give_up(error)
             self.log.info("closed: %s", info)
             self._on_ended(self)
-            self._teller.tell(ClosedEvent, info=info)
-            self._delivery.post(self._callbacks.give_up_watching, error)
-            if info.error is not None:
-                self._delivery.post(self._callbacks.error, info.error)
-            self._delivery.post(self._callbacks.closed, info)
+            self._dispatcher.ended(info)
         finally:
             # Whatever a logger raised: those who wait for the end must not wait for ever.
             self._delivery.post(self.finished.set)

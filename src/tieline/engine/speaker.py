@@ -1,0 +1,64 @@
+"""What users send on one connection → the sender, and what is told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from tieline.engine.dispatch import Dispatcher
+from tieline.engine.pings import PingWaiter
+from tieline.engine.sender import Sender
+from tieline.engine.telling import Teller
+from tieline.protocol.wire import Opcode
+
+Data = bytes | bytearray | memoryview
+
+
+class Speaker:
+    """Any thread. Raises ConnectionClosed, SendTimeout, SendBufferFull as `Sender` does."""
+
+    def __init__(
+        self,
+        sender: Sender,
+        teller: Teller,
+        dispatcher: Dispatcher,
+        cannot_wait: Callable[[], bool],
+    ) -> None:
+        self._sender = sender
+        self._teller = teller
+        self._dispatcher = dispatcher
+        self._cannot_wait = cannot_wait
+
+    def message(self, opcode: Opcode, payload: Data) -> None:
+        """A whole message."""
+        teller = self._teller
+        if teller.slow_send is None:
+            self._sender.message(opcode, payload)
+        else:
+            with teller.timed(len(payload)):
+                self._sender.message(opcode, payload)
+        if teller.shows_frames:
+            teller.sent(opcode, payload)
+
+    def frames(self, frames: Sequence[tuple[Opcode, bytes, bool]]) -> None:
+        """Data frames of a hand-made message: opcode, payload, fin."""
+        with self._teller.timed(sum(len(payload) for _, payload, _ in frames)):
+            self._sender.frames(frames)
+        for opcode, payload, fin in frames:
+            self._teller.sent(opcode, payload, fin)
+
+    def ping(self, data: bytes) -> PingWaiter:
+        """A Ping; the waiter is resolved by its Pong or by the end of the connection."""
+        waiter = PingWaiter(self._cannot_wait)
+        self._dispatcher.expect(waiter)
+        try:
+            self._sender.ping(data, waiter)
+        except BaseException:
+            self._dispatcher.forget(waiter)
+            raise
+        self._teller.sent(Opcode.PING, data)
+        return waiter
+
+    def pong(self, data: bytes) -> None:
+        """An unasked Pong."""
+        self._sender.pong(data)
+        self._teller.sent(Opcode.PONG, data)
