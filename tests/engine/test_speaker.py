@@ -1,0 +1,162 @@
+"""Speaker: what users send reaches the sender, and is told of only when it went out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tieline.engine.callbacks import Callbacks
+from tieline.engine.delivery import Delivery
+from tieline.engine.dispatch import Dispatcher
+from tieline.engine.handlers import Handlers
+from tieline.engine.speaker import Speaker
+from tieline.engine.telling import Teller
+from tieline.errors import ConnectionClosed
+from tieline.events import FrameSentEvent, SlowSendEvent
+from tieline.options import Options
+from tieline.protocol.events import AnsweredPing, Frame, PongReceived
+from tieline.protocol.wire import Opcode
+from tieline.testing import ManualClock
+
+LOG = logging.getLogger("tieline")
+
+
+class Sender:
+    """Notes what it is given; takes `seconds` for it, or raises."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self.sent: list[Any] = []
+        self.seconds = 0.0
+        self.error: Exception | None = None
+        self._clock = clock
+
+    def message(self, opcode: Opcode, payload: bytes) -> None:
+        self._take((opcode, payload))
+
+    def frames(self, frames: list[tuple[Opcode, bytes, bool]]) -> None:
+        self._take(list(frames))
+
+    def ping(self, data: bytes, token: object) -> None:
+        self._take((Opcode.PING, data, token))
+
+    def pong(self, data: bytes) -> None:
+        self._take((Opcode.PONG, data))
+
+    def _take(self, what: Any) -> None:
+        self._clock.advance(self.seconds)
+        if self.error is not None:
+            raise self.error
+        self.sent.append(what)
+
+
+class Bench:
+    def __init__(self, **options: Any) -> None:
+        clock = ManualClock(100.0)
+        self.events: list[Any] = []
+        self.calls: list[Callable[[], None]] = []
+        delivery = Delivery(
+            Callbacks(Handlers(on_event=self.events.append), LOG), None, 10, lambda: None
+        )
+        teller = Teller(
+            delivery,
+            7,
+            Options.build("ws://example.com/", options),
+            log=LOG,
+            now=clock,
+            soon=self.calls.append,
+        )
+        self.dispatcher = Dispatcher(
+            delivery, teller, LOG, answers_pings=lambda: True, on_round_trip=lambda seconds: None
+        )
+        self.sender = Sender(clock)
+        self.speaker = Speaker(self.sender, teller, self.dispatcher, lambda: False)  # type: ignore
+
+    def told(self) -> list[Any]:
+        while self.calls:
+            self.calls.pop(0)()
+        return self.events
+
+
+def send_everything(speaker: Speaker) -> None:
+    speaker.message(Opcode.TEXT, b"a")
+    speaker.frames([(Opcode.BINARY, b"b", False), (Opcode.CONTINUATION, b"c", True)])
+    speaker.ping(b"p")
+    speaker.pong(b"q")
+
+
+def test_everything_reaches_the_sender() -> None:
+    bench = Bench()
+    send_everything(bench.speaker)
+    assert bench.sender.sent[0] == (Opcode.TEXT, b"a")
+    assert bench.sender.sent[1] == [
+        (Opcode.BINARY, b"b", False),
+        (Opcode.CONTINUATION, b"c", True),
+    ]
+    assert bench.sender.sent[2][:2] == (Opcode.PING, b"p")
+    assert bench.sender.sent[3] == (Opcode.PONG, b"q")
+    assert bench.told() == []
+
+
+def test_frames_are_told_when_wanted() -> None:
+    bench = Bench(frame_events=True)
+    send_everything(bench.speaker)
+    assert all(isinstance(event, FrameSentEvent) for event in bench.told())
+    assert [event.frame for event in bench.events] == [
+        Frame(Opcode.TEXT, b"a"),
+        Frame(Opcode.BINARY, b"b", False),
+        Frame(Opcode.CONTINUATION, b"c"),
+        Frame(Opcode.PING, b"p"),
+        Frame(Opcode.PONG, b"q"),
+    ]
+
+
+def test_what_was_not_sent_is_not_told() -> None:
+    bench = Bench(frame_events=True)
+    bench.sender.error = ConnectionClosed("gone")
+    for send in (
+        lambda: bench.speaker.message(Opcode.TEXT, b"a"),
+        lambda: bench.speaker.frames([(Opcode.TEXT, b"a", True)]),
+        lambda: bench.speaker.ping(b""),
+        lambda: bench.speaker.pong(b""),
+    ):
+        with pytest.raises(ConnectionClosed):
+            send()
+    assert bench.told() == []
+
+
+def test_slow_sends_are_told() -> None:
+    bench = Bench(slow_send=1.0)
+    bench.sender.seconds = 0.5
+    bench.speaker.message(Opcode.TEXT, b"quick")
+    bench.sender.seconds = 2.0
+    bench.speaker.message(Opcode.TEXT, b"slow")
+    bench.speaker.frames([(Opcode.TEXT, b"ab", False), (Opcode.CONTINUATION, b"c", True)])
+    told = bench.told()
+    assert [(type(event), event.seconds, event.size) for event in told] == [
+        (SlowSendEvent, 2.0, 4),
+        (SlowSendEvent, 2.0, 3),
+    ]
+
+
+def test_a_ping_is_resolved_by_its_pong() -> None:
+    bench = Bench()
+    waiter = bench.speaker.ping(b"p")
+    assert not waiter.done
+    token = bench.sender.sent[0][2]
+    bench.dispatcher.pass_on(PongReceived(b"p", (AnsweredPing(token, 0.25),)))
+    assert waiter.wait(0) == 0.25
+
+
+def test_a_ping_that_was_not_sent_is_forgotten() -> None:
+    bench = Bench()
+    bench.sender.error = ConnectionClosed("gone")
+    with pytest.raises(ConnectionClosed):
+        bench.speaker.ping(b"p")
+    bench.sender.error = None
+    other = bench.speaker.ping(b"q")
+    bench.dispatcher.give_up(ConnectionClosed("ended"))
+    with pytest.raises(ConnectionClosed, match="ended"):
+        other.wait(0)
