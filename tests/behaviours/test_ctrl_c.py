@@ -16,8 +16,8 @@ WAITING = """
 import sys, tieline
 client = tieline.WebSocketClient(lambda message: None, sys.argv[1], proxy=None)
 client.connect()
-print("ready", flush=True)
 try:
+    print("ready", flush=True)
     client.wait()
 except KeyboardInterrupt:
     print("interrupted")

@@ -342,6 +342,7 @@ def test_reconnect_does_not_wait_for_the_old_peer(
     assert [record.kind for record in recorder.take()] == ["open", "close", "end"] * 2
 
 
+@pytest.mark.slow
 def test_a_handler_that_does_not_return(echo: Any, recorder: Recorder, within: Any) -> None:
     """disconnect() comes back, and the peer has been told and let go."""
     inside, release = threading.Event(), threading.Event()

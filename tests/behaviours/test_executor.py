@@ -67,6 +67,7 @@ def test_order_and_one_at_a_time(echo: Any, executor: Any, recorder: Recorder) -
     assert not any(thread.name.startswith("tieline") for thread in recorder.threads)
 
 
+@pytest.mark.slow
 def test_reading_stops_and_goes_on(
     scripted: Any, executor: Any, secure_or_not: Any, place_of: Any
 ) -> None:

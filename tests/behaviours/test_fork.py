@@ -88,6 +88,7 @@ def test_the_child_opens_a_connection_of_its_own(echo: Any, clients: Any, shared
     assert client.wait_for(lambda message: True, SOON, send="parent") == "parent"
 
 
+@pytest.mark.slow
 def test_a_child_that_is_born_while_others_send(echo_place: Any) -> None:
     """Whatever the other threads were doing, the child is not stuck on a lock of theirs."""
     client = echo_place.client(lambda message: None, executor=lambda job: job())

@@ -140,12 +140,12 @@ def recorder() -> Recorder:
 
 @pytest.fixture
 def line_of(recorder: Recorder) -> Iterator[Callable[..., Line]]:
-    """line_of(**options): an open line."""
+    """line_of(**options): an open line; start=False: one whose `open()` the test calls."""
     lines: list[Line] = []
 
-    def make(**options: Any) -> Line:
-        lines.append(Line(recorder, **options).open())
-        return lines[-1]
+    def make(start: bool = True, **options: Any) -> Line:
+        lines.append(Line(recorder, **options))
+        return lines[-1].open() if start else lines[-1]
 
     yield make
     for line in lines:

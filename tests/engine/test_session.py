@@ -273,6 +273,17 @@ def test_what_the_selector_cannot_see_is_read(line_of: Lines, recorder: Recorder
     assert recorder.messages == ["hidden"]
 
 
+def test_what_the_opening_left_in_tls_is_read(line_of: Lines, recorder: Recorder) -> None:
+    """The first frames came with the 101, in the same record, and nothing comes behind them."""
+    line = line_of(start=False)
+    line.server.outgoing.message(Opcode.TEXT, b"early")
+    line.flush_server()
+    line.near.has_buffered_input = True
+    line.reactor.watch = lambda *_, **__: None
+    line.open()
+    assert recorder.messages == ["early"]
+
+
 def test_pings_end_with_the_connection(line: Any) -> None:
     waiter = line.session.speaker.ping(b"1")
     with pytest.raises(RuntimeError, match="in a handler"):

@@ -15,7 +15,7 @@ from tests.peers.processes import PATIENCE, PLAIN_PEERS, Peer
 pytestmark = [pytest.mark.peers, pytest.mark.slow]
 
 #: Seconds from the death of a peer on this machine to `callback(None)`.
-NOTICED = 3.0
+NOTICED = 8.0
 
 
 @pytest.fixture

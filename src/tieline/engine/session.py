@@ -181,8 +181,8 @@ class Session:
 
     def on_readable(self, now: float) -> None:
         """Read once, and deliver."""
-        self._read(now)
-        self._read_buffered()
+        if self._read(now):
+            self._read_buffered()
 
     def _read_buffered(self) -> None:
         """Come back soon for what TLS holds, which the selector cannot see.
