@@ -56,6 +56,7 @@ def test_options_about_http_bodies_say_that_there_is_none(name: str) -> None:
         ("protocol_version", "13"),
         ("extra_headers", "`headers`"),
         ("max_size", "`max_message_size`"),
+        ("verify", "`ssl_ca_path`.*`ssl_verify_cert`"),
     ],
 )
 def test_names_of_other_clients_lead_to_ours(name: str, advice: str) -> None:

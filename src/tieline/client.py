@@ -17,7 +17,7 @@ from tieline.engine.payloads import (
     fragments_of,
 )
 from tieline.engine.pings import PingWaiter
-from tieline.engine.route import parse_options_url
+from tieline.engine.route import check_addresses
 from tieline.engine.session import Session
 from tieline.engine.stats import Stats
 from tieline.engine.supervisor import Supervisor
@@ -53,8 +53,7 @@ class WebSocketClient:
         **options: Any,
     ) -> None:
         handlers, self.options = split_handlers(callback, url_or_options, options)
-        if isinstance(self.options.url, str):
-            parse_options_url(self.options, self.options.url)
+        check_addresses(self.options)
         self._supervisor = Supervisor(self.options, handlers)
 
     def __repr__(self) -> str:
@@ -219,7 +218,7 @@ class WebSocketClient:
             raise RuntimeError(
                 "wait_for() in a handler would wait for the handler itself to return"
             )
-        watcher = Watcher(predicate)
+        watcher = Watcher(predicate, session.connection_id)
         callbacks = self._supervisor.callbacks
         callbacks.watch(watcher)
         try:

@@ -71,6 +71,7 @@ ELSEWHERE = {
     "max_size": "use `max_message_size`",
     "ssl": "a wss:// URL uses TLS; its options are `ssl_context` and those that start with ssl_",
     "sslopt": "use the options that start with ssl_, or `ssl_context`",
+    "verify": "use `ssl_ca_path` to trust an authority, `ssl_verify_cert` to trust anyone",
     "http_proxy_host": "use `proxy`, a URL",
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import Any
 
@@ -39,6 +40,49 @@ def test_from_outside(echo_place: Any, recorder: Recorder, within: Any) -> None:
     assert not any(
         thread.name.startswith("tieline-1") for thread in recorder.threads if thread.is_alive()
     )
+
+
+def test_after_the_peers_close_the_thread_has_ended_too(
+    clients: Any, recorder: Recorder, scripted: Any
+) -> None:
+    """The client has told of the end by then, but its thread may still be on its way out."""
+    server = scripted(closes_at_once, repeat=True)
+    client = clients(recorder.callback, server.url)
+    for _ in range(30):
+        client.connect()
+        client.wait(SOON)
+        client.disconnect()
+        assert not any(thread.is_alive() for thread in recorder.threads)
+
+
+def test_a_log_handler_runs_with_no_lock_held(echo: Any, clients: Any) -> None:
+    """It is the user's code, so another thread's calls must not wait for it."""
+    free: dict[str, bool] = {}
+
+    class Looking(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            looker = threading.Thread(target=self.look, args=(record.getMessage(),))
+            looker.start()
+            looker.join(SOON)
+
+        def look(self, line: str) -> None:
+            lock = client._supervisor._lock
+            free[line] = lock.acquire(blocking=False)
+            if free[line]:
+                lock.release()
+
+    logger = logging.Logger("looking", logging.DEBUG)
+    logger.addHandler(Looking())
+    client = clients(lambda message: None, echo.url, logger=logger)
+    client.connect()
+    client.disconnect()
+    assert len(free) > 3
+    assert [line for line in free if not free[line]] == []
+
+
+def closes_at_once(peer: Any) -> None:
+    peer.accept_upgrade()
+    peer.finish()
 
 
 def test_twice_and_without_a_connection(echo: Any, clients: Any, recorder: Recorder) -> None:

@@ -31,7 +31,7 @@ def test_messages_go_on(
     error = recorder.wait_for("error")
     assert type(error) is kind and str(error) == "went wrong"
     (record,) = [one for one in caplog.records if one.levelno == logging.ERROR]
-    assert "handler on_message raised" in record.getMessage()
+    assert "handler callback raised" in record.getMessage()
     assert record.getMessage().startswith("[") and not record.getMessage().startswith("[0]")
     assert record.exc_info[1] is error
 

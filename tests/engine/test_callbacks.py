@@ -129,7 +129,7 @@ def test_a_slow_handler_that_raises_is_told_of_as_well(caplog: Any) -> None:
 def test_a_watcher_sees_messages_until_its_own() -> None:
     got: list[Any] = []
     made = callbacks(on_message=got.append)
-    watcher = Watcher(lambda message: message == "b")
+    watcher = Watcher(lambda message: message == "b", 1)
     made.watch(watcher)
     made.messages(["a"])
     assert not watcher.done.is_set()
@@ -149,7 +149,7 @@ def test_what_a_predicate_raises_is_the_watchers(error: BaseException) -> None:
     def predicate(message: Any) -> bool:
         raise error
 
-    watcher = Watcher(predicate)
+    watcher = Watcher(predicate, 1)
     made.watch(watcher)
     made.messages(["a", "b"])
     assert got == ["a", "b"]
@@ -158,14 +158,25 @@ def test_what_a_predicate_raises_is_the_watchers(error: BaseException) -> None:
 
 def test_giving_up() -> None:
     made = callbacks(on_message=print)
-    waiting, done = Watcher(lambda message: False), Watcher(lambda message: True)
+    waiting, done = Watcher(lambda message: False, 1), Watcher(lambda message: True, 1)
     made.watch(waiting)
     made.watch(done)
     done.show("a")
     error = ValueError("the end")
-    made.give_up_watching(error)
+    made.give_up_watching(1, error)
     assert waiting.error is error and waiting.done.is_set()
     assert done.error is None and done.message == "a"
+
+
+def test_the_end_of_one_connection_is_not_that_of_the_next() -> None:
+    """A handler may connect again before the old connection's end is told."""
+    made = callbacks(on_message=print)
+    waiting = Watcher(lambda message: message == "news", 2)
+    made.watch(waiting)
+    made.give_up_watching(1, ValueError("the end of the first"))
+    assert not waiting.done.is_set()
+    made.messages(["news"])
+    assert waiting.message == "news"
 
 
 def test_watchers_that_leave_while_messages_come() -> None:
@@ -181,7 +192,7 @@ def test_watchers_that_leave_while_messages_come() -> None:
     thread.start()
     try:
         for _ in range(500):
-            watcher = Watcher(lambda message: True)
+            watcher = Watcher(lambda message: True, 1)
             made.watch(watcher)
             made.unwatch(watcher)
     finally:

@@ -41,6 +41,16 @@ def test_queued() -> None:
     assert rooms == [1] and made.load == 0 and not made.in_handler()
 
 
+def test_what_a_peer_can_make_many_of_counts_as_load() -> None:
+    jobs: list[Callable[[], None]] = []
+    made = delivery(jobs.append, [])
+    for _ in range(3):
+        made.post(lambda: None, weight=1)
+    assert made.is_full and made.load == 3
+    jobs.pop()()
+    assert made.load == 0
+
+
 def test_after_a_fork() -> None:
     calls: list[Any] = []
     jobs: list[Callable[[], None]] = []

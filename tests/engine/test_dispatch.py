@@ -49,6 +49,7 @@ class Bench:
             delivery,
             teller,
             LOG,
+            7,
             answers_pings=lambda: self.answers,
             on_round_trip=self.round_trips.append,
         )

@@ -16,6 +16,22 @@ def test_only_functions(name: str) -> None:
     Handlers(**{name: None})
 
 
+@pytest.mark.parametrize("name", HANDLER_NAMES)
+def test_no_coroutine_functions(name: str) -> None:
+    async def handler(argument: object) -> None:
+        raise AssertionError
+
+    with pytest.raises(OptionError, match=f"{name}: .*got a coroutine function.*plain function"):
+        Handlers(**{name: handler})
+
+
+def test_a_url_where_the_callback_goes() -> None:
+    with pytest.raises(OptionError, match="got str; the URL is the second argument"):
+        Handlers(callback="ws://example.com/")
+    with pytest.raises(OptionError, match="got str$"):
+        Handlers(on_message="ws://example.com/")
+
+
 def test_who_gets_messages() -> None:
     calls: list[object] = []
     assert Handlers(on_open=print).message_function() is None

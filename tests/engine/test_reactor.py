@@ -288,6 +288,33 @@ def test_ctrl_c_during_the_start(
     assert served.registered.wait(SOON)
 
 
+def test_what_came_during_a_slow_handler_is_read_before_deadlines_are_judged(
+    serve: Any, reactor: Reactor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client must not give its peer up because another one's handler held the thread."""
+    time = [0.0]
+    monkeypatch.setattr(reactor, "now", lambda: time[0])
+    prepared, judged = threading.Event(), threading.Event()
+    patient = serve()
+
+    def be_slow() -> None:
+        patient.far.send(b"Pong")
+        time[0] = 11.0
+
+    def prepare() -> None:
+        reactor.call_at(10.0, patient, lambda: (patient.calls.append("timer"), judged.set()))
+        prepared.set()
+
+    slow = serve(be_slow)
+    reactor.register(patient)
+    reactor.register(slow)
+    reactor.call_soon(patient, prepare)
+    assert slow.registered.wait(SOON) and prepared.wait(SOON)
+    slow.far.send(b"x")
+    assert judged.wait(SOON)
+    assert patient.calls == ["registered", "readable", "timer"]
+
+
 def test_registering_while_the_thread_is_about_to_end(serve: Any, reactor: Reactor) -> None:
     """Whoever wins, the newcomer is served."""
     for _ in range(50):

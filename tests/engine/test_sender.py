@@ -313,6 +313,37 @@ def test_a_broken_stream(bench: Bench) -> None:
     assert bench.told == ["broken"]
 
 
+@pytest.mark.parametrize("kind", ["message", "frames", "ping", "pong"])
+def test_nothing_is_taken_for_a_broken_stream(bench: Bench, kind: str) -> None:
+    """The session may notice late, when a handler holds it up: nothing must pile up meanwhile."""
+    sends: dict[str, Callable[[], None]] = {
+        "message": lambda: text(bench, "b"),
+        "frames": lambda: bench.sender.frames([(Opcode.TEXT, b"b", True)]),
+        "ping": lambda: bench.sender.ping(b"b", None),
+        "pong": lambda: bench.sender.pong(b"b"),
+    }
+    bench.far.close()
+    text(bench, "a")
+    with pytest.raises(ConnectionClosed, match="broke"):
+        sends[kind]()
+    assert bench.sender.buffered == 0 and bench.outgoing.is_empty
+
+
+def test_one_send_has_one_timeout(waiting: Any) -> None:
+    """Also when it waits twice, for another thread's fragments and then for room."""
+    times = [0.0]
+    bench = Bench(timeout=100.0, now=lambda: times[0])
+    bench.sender.frames([(Opcode.TEXT, b"x", False)])
+    result = waiting(bench, lambda: bench.sender.message(Opcode.BINARY, bytes(1000)))
+    times[0] = 90.0
+    with bench.lock:
+        times[0] = 101.0  # it goes on only when this lock is free
+        bench.sender.frames([(Opcode.CONTINUATION, b"y", True)])
+    with pytest.raises(SendTimeout) as error:
+        result()
+    assert error.value.accepted
+
+
 def test_ctrl_c_between_encoding_and_keeping(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """A frame is lost for good, so nothing may come behind it."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -111,6 +112,21 @@ def test_an_executor_that_was_shut_down() -> None:
     queue = SerialQueue(pool.submit, 10, lambda: None)
     queue.post(lambda: ran.append(threading.get_ident()))
     assert ran == [threading.get_ident()]
+
+
+def test_an_executor_that_refuses_a_job() -> None:
+    """Such as a bounded queue's `put_nowait`: no job is lost, and the next ones go there again."""
+    place: queue.Queue[Callable[[], None]] = queue.Queue(1)
+    place.put_nowait(lambda: None)
+    order: list[str] = []
+    jobs = SerialQueue(place.put_nowait, 10, lambda: None)
+    jobs.post(lambda: order.append("refused"))
+    assert order == ["refused"]
+    place.get_nowait()
+    jobs.post(lambda: order.append("taken"))
+    assert order == ["refused"]
+    place.get_nowait()()
+    assert order == ["refused", "taken"]
 
 
 def test_an_executor_that_throws_the_jobs_away() -> None:

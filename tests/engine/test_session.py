@@ -238,6 +238,21 @@ def test_keepalive_does_not_blame_a_peer_that_is_not_read(
     assert line.session.has_ended  # the server has not answered since
 
 
+def test_pings_that_the_executor_is_too_slow_for_stop_the_reading(line_of: Lines) -> None:
+    """A peer that pings without end must not fill the memory."""
+    jobs: list[Any] = []
+    line = line_of(submit=jobs.append, max_queue=4)
+    jobs.pop()()
+    for _ in range(10):
+        line.server.outgoing.ping(b"x", 0.0)
+        line.flush_server()
+        line.run()
+    assert line.delivery.load == 4
+    jobs.pop()()
+    line.run()
+    assert line.delivery.load > 0
+
+
 def test_reading_stops_and_goes_on(line_of: Lines, recorder: Recorder) -> None:
     jobs: list[Any] = []
     line = line_of(submit=jobs.append, max_queue=4)

@@ -69,7 +69,7 @@ class Bench:
             soon=self.calls.append,
         )
         self.dispatcher = Dispatcher(
-            delivery, teller, LOG, answers_pings=lambda: True, on_round_trip=lambda seconds: None
+            delivery, teller, LOG, 7, answers_pings=lambda: True, on_round_trip=lambda seconds: None
         )
         self.sender = Sender(clock)
         self.speaker = Speaker(self.sender, teller, self.dispatcher, lambda: False)  # type: ignore

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import tracemalloc
 import weakref
 from collections.abc import Callable
 
@@ -466,3 +467,24 @@ class TestLostConnection:
         side.connection.receive_data(data, len(data), 100.0)
         side.lose(OSError("unplugged"))
         assert [type(event) for event in side.told] == [Closed]
+
+
+class TestBuffers:
+    """A client lives on with its last connection; half a message must not."""
+
+    def test_half_a_message_is_let_go(self, side: Side) -> None:
+        half = 4 * 1024 * 1024
+        side.receive(side.peers_frame(TEXT, b"a" * half))
+        tracemalloc.start()
+        try:
+            before = tracemalloc.get_traced_memory()[0]
+            side.receive(side.peers_frame(CONTINUATION, b"a" * half))
+            held = tracemalloc.get_traced_memory()[0] - before
+            side.receive_eof()
+            left = tracemalloc.get_traced_memory()[0] - before
+        finally:
+            tracemalloc.stop()
+        assert side.info.code == 1006
+        assert held > half // 2
+        assert left < half // 8
+        assert side.connection.counters()["frames_received"] == 2

@@ -15,10 +15,11 @@ from tieline.protocol.handshake import HandshakeResponse
 
 
 class Watcher:
-    """Waits for the first message that a predicate accepts."""
+    """Waits for the first message of one connection that a predicate accepts."""
 
-    def __init__(self, predicate: Callable[[Any], object]) -> None:
+    def __init__(self, predicate: Callable[[Any], object], connection_id: int) -> None:
         self.predicate = predicate
+        self.connection_id = connection_id
         self.done = threading.Event()
         self.message: str | bytes | None = None
         self.error: BaseException | None = None
@@ -64,7 +65,9 @@ class Callbacks:
         self._on_slow = on_slow
         self._on_raised = on_raised
         message_function = handlers.message_function()
-        self._on_message = self._timed("on_message", message_function or _ignore)
+        # What errors of a message's handler are told under.
+        self._message_name = "callback" if handlers.on_message is None else "on_message"
+        self._on_message = self._timed(self._message_name, message_function or _ignore)
         #: Seen before each message, in the loop that delivers it.
         self._watchers: list[Watcher] = []
         #: True when somebody listens to events.
@@ -97,7 +100,7 @@ class Callbacks:
                     on_message(message)
                 return
             except BaseException as error:
-                self._raised("on_message", error)
+                self._raised(self._message_name, error)
 
     def opened(self, response: HandshakeResponse) -> None:
         self._call("on_open", self._handlers.on_open, response)
@@ -148,11 +151,12 @@ class Callbacks:
             if watcher.show(message):
                 self.unwatch(watcher)
 
-    def give_up_watching(self, error: Exception) -> None:
-        """The connection has ended: nobody waits for a message any more."""
+    def give_up_watching(self, connection_id: int, error: Exception) -> None:
+        """The connection has ended: nobody waits for a message of it any more."""
         for watcher in self._watchers.copy():
-            watcher.give_up(error)
-            self.unwatch(watcher)
+            if watcher.connection_id == connection_id:
+                watcher.give_up(error)
+                self.unwatch(watcher)
 
     def _call(self, name: str, function: Callable[[Any], object] | None, argument: Any) -> None:
         if function is not None:

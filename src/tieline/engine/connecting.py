@@ -35,6 +35,9 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 #: Seconds that the body of a refusal may take after its head: it only makes the error nicer.
 _BODY_PATIENCE = 1.0
 
+#: Many servers just reset what does not begin with a TLS record.
+_IS_IT_TLS = "; does this port expect TLS (wss://)?"
+
 Tell = Callable[..., None]
 
 
@@ -133,7 +136,7 @@ def _upgrade(
         except OSError as error:
             raise ConnectError(
                 f"{target.url.safe} broke the connection during the upgrade: "
-                f"{error.strerror or error}"
+                f"{error.strerror or error}{'' if target.url.secure else _IS_IT_TLS}"
             ) from error
     if isinstance(event, Opened):
         _note_response(event.response, info, tell)

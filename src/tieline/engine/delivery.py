@@ -34,12 +34,15 @@ class Delivery:
         else:
             self._queue.post(partial(self.callbacks.messages, batch), len(batch))
 
-    def post(self, function: Callable[..., Any], *arguments: Any) -> None:
-        """Call `function` behind everything that was delivered before. It must not raise."""
+    def post(self, function: Callable[..., Any], *arguments: Any, weight: int = 0) -> None:
+        """Call `function` behind everything that was delivered before. It must not raise.
+
+        `weight`: 1 for what the peer can make any number of, so that it counts as a message does.
+        """
         if self._queue is None:
             function(*arguments)
         else:
-            self._queue.post(partial(function, *arguments))
+            self._queue.post(partial(function, *arguments), weight)
 
     @property
     def is_full(self) -> bool:
@@ -48,7 +51,7 @@ class Delivery:
 
     @property
     def load(self) -> int:
-        """Messages that were read and wait for their handler."""
+        """Messages, Pings and Pongs that were read and wait for their handler."""
         return 0 if self._queue is None else self._queue.load
 
     def abandon_after_fork(self) -> None:

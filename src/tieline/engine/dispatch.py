@@ -34,6 +34,7 @@ class Dispatcher:
         delivery: Delivery,
         teller: Teller,
         log: AnyLogger,
+        connection_id: int,
         *,
         answers_pings: Callable[[], bool],
         on_round_trip: Callable[[float], None],
@@ -42,6 +43,7 @@ class Dispatcher:
         self._callbacks = delivery.callbacks
         self._teller = teller
         self._log = log
+        self._connection_id = connection_id
         # A peer that does not read gets no Pong for now, and none at all after our Close.
         self._answers_pings = answers_pings
         self._on_round_trip = on_round_trip
@@ -74,7 +76,7 @@ class Dispatcher:
         error = ConnectionClosed(f"the connection has ended: {info}", info)
         self.give_up(error)
         self._teller.tell(ClosedEvent, info=info)
-        self._delivery.post(self._callbacks.give_up_watching, error)
+        self._delivery.post(self._callbacks.give_up_watching, self._connection_id, error)
         if info.error is not None:
             self._delivery.post(self._callbacks.error, info.error)
         self._delivery.post(self._callbacks.closed, info)
@@ -82,7 +84,7 @@ class Dispatcher:
     def pass_on(self, event: Event) -> None:
         """Tell everybody whom it concerns."""
         if isinstance(event, PingReceived):
-            self._delivery.post(self._callbacks.ping, event.data)
+            self._delivery.post(self._callbacks.ping, event.data, weight=1)
             self._teller.tell(PingEvent, data=event.data, received=True)
             if self._answers_pings():
                 self._teller.sent(Opcode.PONG, event.data)
@@ -103,7 +105,7 @@ class Dispatcher:
                 answered.token.resolve(round_trip)
         if round_trip is not None:
             self._on_round_trip(round_trip)
-        self._delivery.post(self._callbacks.pong, event.data)
+        self._delivery.post(self._callbacks.pong, event.data, weight=1)
         self._teller.tell(PongEvent, data=event.data, round_trip=round_trip)
 
     def _closing(self, event: ClosingStarted) -> None:

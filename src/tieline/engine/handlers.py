@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from enum import Enum
+from inspect import iscoroutinefunction
 from typing import Any
 
 from tieline.errors import OptionError
@@ -38,8 +39,16 @@ class Handlers:
         for name in HANDLER_NAMES:
             function = getattr(self, name)
             if function is not None and not callable(function):
+                swapped = name == "callback" and isinstance(function, str)
                 raise OptionError(
                     f"{name}: expected a function (or None), got {type(function).__name__}"
+                    + ("; the URL is the second argument" if swapped else "")
+                )
+            if iscoroutinefunction(function):
+                raise OptionError(
+                    f"{name}: expected a function (or None), got a coroutine function (async def), "
+                    "which nothing here awaits; give a plain function, for example one that calls "
+                    "asyncio.run_coroutine_threadsafe()"
                 )
 
     def message_function(self) -> Callable[[Any], object] | None:

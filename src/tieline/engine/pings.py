@@ -10,7 +10,7 @@ class PingWaiter:
     """The wait for the Pong that answers one `ping()`. Usable from any thread."""
 
     def __init__(self, cannot_wait: Callable[[], bool]) -> None:
-        # True on the thread that reads the Pong.
+        # True where waiting might keep the Pong from being read.
         self._cannot_wait = cannot_wait
         self._answered = threading.Event()
         self._round_trip = 0.0
@@ -21,8 +21,8 @@ class PingWaiter:
 
         Raises `TimeoutError` when the Pong does not come within `timeout` seconds (None: wait as
         long as the connection lives), and `ConnectionClosed` when the connection ends first. May
-        be called again, and by several threads. `RuntimeError` in a handler on the background
-        thread, which would have to read the Pong itself: use `on_pong` there.
+        be called again, and by several threads. `RuntimeError` in a handler, which may hold up the
+        thread that reads the Pong: use `on_pong` there.
         """
         if not self._answered.is_set() and self._cannot_wait():
             raise RuntimeError(
@@ -34,6 +34,11 @@ class PingWaiter:
         if self._error is not None:
             raise self._error
         return self._round_trip
+
+    def __repr__(self) -> str:
+        if not self._answered.is_set():
+            return "<PingWaiter, waiting>"
+        return f"<PingWaiter, {self._error or f'{self._round_trip:.6f} s'}>"
 
     @property
     def done(self) -> bool:

@@ -180,7 +180,9 @@ class Reactor:
             self._ident = threading.get_ident()
         read_bit, write_bit = selectors.EVENT_READ, selectors.EVENT_WRITE
         while True:
-            for key, events in selector.select(self._pause()):
+            ready = selector.select(self._pause())
+            woke = self.now()
+            for key, events in ready:
                 if self._selector is not selector:
                     return  # a handler has forked, and this is the child
                 registrant = key.data
@@ -194,8 +196,9 @@ class Reactor:
                         registrant.on_readable(self.now())
                 except Exception as error:
                     registrant.fail(error)
-            # After the reads: what has arrived counts before any deadline is judged.
-            for registrant, callback in self._timers.pop_due(self.now()):
+            # After the reads: what has arrived counts before any deadline is judged. So what became
+            # due while a handler held the thread waits for the next turn's reads.
+            for registrant, callback in self._timers.pop_due(woke):
                 self._call(registrant, callback)
             for _ in range(len(self._calls)):
                 self._call(*self._calls.popleft())

@@ -34,6 +34,14 @@ def parse_options_url(options: Options, text: str) -> URL:
     return parse_url(text, schemes, options.default_port, options.default_path)
 
 
+def check_addresses(options: Options) -> None:
+    """What can be said of the URL and the proxy before the dial. Raises `OptionError`."""
+    if isinstance(options.url, str):
+        parse_options_url(options, options.url)
+    if isinstance(options.proxy, str):
+        Proxy.parse(options.proxy, options.proxy_headers)
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """One place to connect to, and what may be shown there."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tieline.engine.outbox import Outbox
-from tieline.errors import SendBufferFull, SendTimeout
+from tieline.errors import ConnectionClosed, SendBufferFull, SendTimeout
 from tieline.protocol.outgoing import Outgoing
 from tieline.protocol.wire import Opcode
 from tieline.transport.stream import Stream
@@ -77,30 +77,38 @@ class Sender:
     def message(self, opcode: Opcode, payload: Data) -> None:
         """Send a whole message. Raises ConnectionClosed, SendTimeout, SendBufferFull."""
         with self._lock:
-            if self._must_wait() and not self._wait_for_turn((opcode, payload), len(payload)):
-                return
+            deadline: float | None = None
+            if self._must_wait():
+                deadline = self._deadline()
+                if not self._wait_for_turn((opcode, payload), len(payload), deadline):
+                    return
+            self._check_unbroken()
             self._outgoing.message(opcode, payload)
-            self._push(len(payload))
+            self._push(len(payload), deadline)
 
     def frames(self, frames: Sequence[tuple[Opcode, bytes, bool]]) -> None:
         """Send data frames of a hand-made message; the thread owns the message until its end."""
         with self._lock:
             size = sum(len(payload) for _, payload, _ in frames)
+            deadline: float | None = None
             if self._must_wait():
-                self._wait_for_turn(None, size)
+                deadline = self._deadline()
+                self._wait_for_turn(None, size, deadline)
+            self._check_unbroken()
             for opcode, payload, fin in frames:
                 self._outgoing.fragment(opcode, payload, fin)
             if fin:
                 self._end_of_fragments()
             else:
                 self._fragmenter = threading.get_ident()
-            self._push(size)
+            self._push(size, deadline)
 
     def ping(self, data: bytes, token: object) -> None:
         """Send a Ping, between the fragments of a message if need be."""
         with self._lock:
             if self._outbox.size >= self._write_limit:
-                self._wait_for_room(len(data))
+                self._wait_for_room(len(data), self._deadline())
+            self._check_unbroken()
             self._outgoing.ping(data, self._now(), token)
             self._push(len(data))
 
@@ -108,7 +116,8 @@ class Sender:
         """Send an unasked Pong."""
         with self._lock:
             if self._outbox.size >= self._write_limit:
-                self._wait_for_room(len(data))
+                self._wait_for_room(len(data), self._deadline())
+            self._check_unbroken()
             self._outgoing.pong(data)
             self._push(len(data))
 
@@ -122,7 +131,8 @@ class Sender:
     def flush(self) -> None:
         """Write what the connection wants written, as far as the kernel takes it."""
         self._corked = False
-        self._write()
+        if self._outbox.size or not self._outgoing.is_empty or self._stream.has_pending_output:
+            self._write()
 
     def drop(self) -> None:
         """The stream is gone: nothing will be written, and nobody needs to wait any more."""
@@ -169,12 +179,17 @@ class Sender:
             self._outgoing.is_fragmenting and self._fragmenter != threading.get_ident()
         )
 
-    def _wait_for_turn(self, message: tuple[Opcode, Data] | None, size: int) -> bool:
+    def _deadline(self) -> float | None:
+        return None if self._timeout is None else self._now() + self._timeout
+
+    def _wait_for_turn(
+        self, message: tuple[Opcode, Data] | None, size: int, deadline: float | None
+    ) -> bool:
         """Wait until a data frame may be sent. False: the whole message was deferred instead."""
         if not self._in_handler():
-            self._wait(self._must_wait, size, accepted=False)
+            self._wait(self._must_wait, size, deadline, accepted=False)
             return True
-        self._wait_for_room(size)
+        self._wait_for_room(size, deadline)
         if not self._must_wait():
             return True
         if message is None:
@@ -186,9 +201,11 @@ class Sender:
         self._deferred_size += size
         return False
 
-    def _wait_for_room(self, size: int) -> None:
+    def _wait_for_room(self, size: int, deadline: float | None) -> None:
         if not self._in_handler():
-            self._wait(lambda: self._outbox.size >= self._write_limit, size, accepted=False)
+            self._wait(
+                lambda: self._outbox.size >= self._write_limit, size, deadline, accepted=False
+            )
         elif self.buffered >= self._write_limit:
             # The kernel may have room by now, even if the reactor had no time to notice.
             self._write()
@@ -200,7 +217,9 @@ class Sender:
                     "write_limit"
                 )
 
-    def _wait(self, blocked: Callable[[], bool], size: int, *, accepted: bool) -> None:
+    def _wait(
+        self, blocked: Callable[[], bool], size: int, deadline: float | None, *, accepted: bool
+    ) -> None:
         """Wait while `blocked()`; returns at once when the connection is not open any more."""
         if self._flushing:
             # A signal handler sends on top of this very thread's write: there is no going on
@@ -212,7 +231,6 @@ class Sender:
                 "send. Nothing of this message was sent: send it from another thread"
             )
         self._write()
-        deadline = None if self._timeout is None else self._now() + self._timeout
         started, written = self._now(), self._outbox.written
         self._waiting += 1
         try:
@@ -245,8 +263,16 @@ class Sender:
 
     # --- writing ------------------------------------------------------------------------------
 
-    def _push(self, size: int) -> None:
-        """A frame of this thread was encoded: write it, or leave it to the end of the run."""
+    def _check_unbroken(self) -> None:
+        """The session may not know yet, and what is taken until then would only pile up."""
+        if self.error is not None and self._outgoing.is_open:
+            raise ConnectionClosed(f"nothing can be sent, the stream broke: {self.error}")
+
+    def _push(self, size: int, deadline: float | None = None) -> None:
+        """A frame of this thread was encoded: write it, or leave it to the end of the run.
+
+        `deadline`: the one of a wait before, since one send has one timeout.
+        """
         try:
             self._outbox.extend(self._outgoing.take())
         except BaseException:
@@ -261,7 +287,12 @@ class Sender:
             return
         self._write()
         if self._outbox.size > self._write_limit and not self._in_handler():
-            self._wait(lambda: self._outbox.size > self._write_limit, size, accepted=True)
+            self._wait(
+                lambda: self._outbox.size > self._write_limit,
+                size,
+                deadline or self._deadline(),
+                accepted=True,
+            )
 
     def _write(self) -> None:
         if self._flushing or self.error is not None:

@@ -45,8 +45,9 @@ class SerialQueue:
     def _schedule(self) -> None:
         try:
             future = self._submit(self._run)
-        except RuntimeError:
-            # The executor was shut down: the connection still has to end, with all its events.
+        except Exception:
+            # It was shut down, or is a queue that is full: the connection still has to end, with
+            # all its events, and a queue that nobody runs would hold up all that follows.
             self._run()
             return
         if isinstance(future, Future):

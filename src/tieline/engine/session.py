@@ -79,11 +79,12 @@ class Session:
             delivery,
             self._teller,
             log,
+            connection_id,
             answers_pings=lambda: connection.outgoing.is_open and not self.sender.is_full,
             on_round_trip=on_round_trip,
         )
         #: Where users' messages, Pings and Pongs go.
-        self.speaker = Speaker(self.sender, self._teller, self._dispatcher, reactor.in_thread)
+        self.speaker = Speaker(self.sender, self._teller, self._dispatcher, self.in_handler)
         self._response: HandshakeResponse | None = None
         # The one timer, and when it fires. Deadlines that move later leave it where it is.
         self._timer: Timer[Any] | None = None
@@ -339,7 +340,7 @@ class Session:
         self.connection.connection_lost(error)
         self.stream.detach_after_fork()
         self._dispatcher.give_up(ConnectionClosed(str(error), self.connection.close_info))
-        self._callbacks.give_up_watching(error)
+        self._callbacks.give_up_watching(self.connection_id, error)
         self._on_ended(self)
         self.finished.set()
 

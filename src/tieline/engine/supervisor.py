@@ -149,12 +149,12 @@ class Supervisor:
             clock=self._reactor.now,
             on_event=lambda kind, data: tell(DIAL_EVENTS[kind], **data),
         ) as attempt:
-            with self._lock:
-                self._cancel_dial()
-                self._attempt = attempt
-                self._dialler = threading.get_ident()
-                self._headers = headers
             try:
+                with self._lock:
+                    self._cancel_dial()
+                    self._attempt = attempt
+                    self._dialler = threading.get_ident()
+                    self._headers = headers
                 target = self._target(headers, info)
                 inspect = self._handlers.on_frame is not None or self._options.frame_events
                 settings = connection_settings(self._options, inspect)
@@ -202,6 +202,7 @@ class Supervisor:
             on_ended=self._on_ended,
         )
         try:
+            log.info("open: %s", response.url)  # before the lock: log handlers are the user's code
             with self._lock:
                 if attempt.cancelled:
                     raise ConnectCancelled(f"connecting to {response.url} was cancelled")
@@ -215,7 +216,6 @@ class Supervisor:
                 self.info = dict(info)
                 self._attempt = None
                 self._recorder.connected(session.traffic)
-                log.info("open: %s", response.url)
                 try:
                     session.start(response)
                 except BaseException:
@@ -249,9 +249,9 @@ class Supervisor:
         if attempt is not None and self._dialler != threading.get_ident():
             with self._lock:
                 self._changed.wait_for(lambda: self._attempt is not attempt, _CANCELLED_DIAL)
-        if session is None or not up:
+        if session is None:
             return
-        if timeout is None:
+        if timeout is None or not up:  # when it is not, its thread may still be on its way out
             self._await_end(session, self._options.close_timeout + patience)
         elif not session.finished.wait(timeout):
             session.drop()

@@ -320,6 +320,8 @@ class Connection:
         """The one way into CLOSED for a connection that was, or might have been, open."""
         self._closing.error = self._closing.error or error
         self._reading_ended = True
+        # Clients live on with their last connection: half a message must not live with them.
+        self._assembler.release()
         self._advance(Trigger.ENDED)
         self.close_info = self._closing.info()
         self.outgoing.is_open = False

@@ -52,6 +52,12 @@ class FrameDecoder:
         self.position = 0
         self.end = end
 
+    def release(self) -> None:
+        """Let go of the last piece: nothing more will be read."""
+        self.position = self.end
+        self.in_frame = False
+        self.feed(b"", 0)
+
     def read_header(self) -> bool:
         """Read the next frame's header. False: the piece ended before the header did."""
         if self.kept:

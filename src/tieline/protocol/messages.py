@@ -56,6 +56,14 @@ class MessageAssembler:
         self.messages = 0
         self.message_bytes = 0
 
+    def release(self) -> None:
+        """Let go of what is buffered: nothing more will be read. The statistics stay."""
+        self.decoder.release()
+        self.text = StringIO()
+        self.binary = BytesIO()
+        self.frame_payload = BytesIO()
+        self.cut = self.control_payload = b""
+
     def next_batch(self) -> list[str | bytes] | Frame | None:
         """The next run of messages, or the control frame after it, or None."""
         frame: Frame | None = self.control

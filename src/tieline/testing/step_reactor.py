@@ -69,10 +69,12 @@ class StepReactor:
         self._stepping = True
         try:
             progress = False
+            woke = self.now()
             for registrant, interest in list(self._registrants.items()):
                 progress |= self._serve(registrant, interest)
-            # After the reads, as in a `Reactor`: what has come counts before a deadline is judged.
-            for registrant, callback in self._timers.pop_due(self.now()):
+            # After the reads, as in a `Reactor`: what has come counts before a deadline is judged,
+            # and what became due while a handler ran waits for the next step's reads.
+            for registrant, callback in self._timers.pop_due(woke):
                 progress = True
                 self._call(registrant, callback)
             for _ in range(len(self._calls)):

@@ -92,8 +92,9 @@ def _explained(error: Exception, passwords: _Password, cert_option: str, key_opt
         return f"{key_option}: the key is encrypted, ssl_key_password is needed"
     if passwords.asked:
         return f"ssl_key_password: it does not open the key of {key_option}"
+    options = cert_option if key_option == cert_option else f"{cert_option} and {key_option}"
     return (
-        f"{cert_option} and {key_option}: expected a certificate and its private key, "
+        f"{options}: expected a certificate and its private key, "
         f"in PEM or DER format: {_reason(error)}"
     )
 

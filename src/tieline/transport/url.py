@@ -279,6 +279,8 @@ def _ipv6(address: str, fail: _Refusal) -> str:
 def _name(host: str, fail: _Refusal) -> str:
     if not host:
         fail("the host is missing", "expected scheme://host/path")
+    if "[" in host or "]" in host:
+        fail("a bracket of the host is out of place", "expected for example [2001:db8::1]")
     if ":" in host:
         fail("the host holds a colon", "an IPv6 address is written in brackets: [2001:db8::1]")
     try:
