@@ -25,7 +25,7 @@ demo: ## the real client against an embedded server: messages, ping, close, reco
 
 test: ## the whole suite (ARGS='-k close -x' goes to pytest; TIELINE_PURE=1: without C)
 	$(PREPARE) test
-	@$(PY) -bb -m pytest $(ARGS)
+	@$(PY) -bb -m pytest -n auto --dist worksteal $(ARGS)
 
 check: lint types test ## all that has to pass before a commit
 

@@ -38,8 +38,8 @@ class Connection:
     """One side of a WebSocket connection (RFC 6455), for a driver that owns stream and clock.
 
     The driver hands over what it reads (`receive_data`), pulls events until there are none
-    (`next_event`), sends through `outgoing`, writes what `data_to_send` holds, and calls `on_time`
-    at `next_deadline`. After `Closed` or `HandshakeFailed` it writes the rest and hangs up.
+    (`next_event`), sends through `outgoing`, writes what `data_to_send` holds, calls `on_time` at
+    `next_deadline`, and closes the stream after `Closed` or `HandshakeFailed`.
 
     Owned by one thread at a time. Use `client_connection` or `server_connection` to make one.
     """
@@ -320,8 +320,7 @@ class Connection:
         """The one way into CLOSED for a connection that was, or might have been, open."""
         self._closing.error = self._closing.error or error
         self._reading_ended = True
-        # Clients live on with their last connection: half a message must not live with them.
-        self._assembler.release()
+        self._assembler.release()  # clients live on with their last connection
         self._advance(Trigger.ENDED)
         self.close_info = self._closing.info()
         self.outgoing.is_open = False
