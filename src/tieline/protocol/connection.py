@@ -310,8 +310,6 @@ class Connection:
             # 7.1.1: the server closes TCP first.
             self._end(None)
 
-    # --- ending -------------------------------------------------------------------------------
-
     def _send_close(self, close: Close) -> None:
         self._closing.sent = close
         self.outgoing.close(close)
