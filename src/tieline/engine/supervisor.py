@@ -208,8 +208,9 @@ class Supervisor:
                     raise ConnectCancelled(f"connecting to {response.url} was cancelled")
                 before = self.session, self.response
                 if before[0] is not None:
-                    # Two threads connect at once: one connection comes right behind the other.
-                    before[0].close(CloseCode.GOING_AWAY, "")
+                    # Two threads connect at once. Dropped, because then its end is told before
+                    # the new beginning, as ever.
+                    before[0].drop()
                 # All that handlers may look at, and send through, is there before the start: the
                 # first of them may run before `start` has returned.
                 self.session, self.response = session, response
