@@ -208,8 +208,7 @@ class Supervisor:
                     raise ConnectCancelled(f"connecting to {response.url} was cancelled")
                 before = self.session, self.response
                 if before[0] is not None:
-                    # Two threads connect at once. Dropped, because then its end is told before
-                    # the new beginning, as ever.
+                    # Two threads connect at once: its end is told before the new beginning.
                     before[0].drop()
                 # All that handlers may look at, and send through, is there before the start: the
                 # first of them may run before `start` has returned.
