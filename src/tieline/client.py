@@ -21,6 +21,7 @@ from tieline.engine.route import check_addresses
 from tieline.engine.session import Session
 from tieline.engine.stats import Stats
 from tieline.engine.supervisor import Supervisor
+from tieline.engine.waiting import wait_for_event
 from tieline.errors import ConnectionClosed, OptionError
 from tieline.option_checks import MAX_SECONDS
 from tieline.options import normalise_headers
@@ -228,7 +229,7 @@ class WebSocketClient:
                 )
             if send is not None:
                 self.send(send)
-            if not watcher.done.wait(limit):
+            if not wait_for_event(watcher.done, limit):
                 raise TimeoutError(f"no message that the predicate accepts within {limit:g} s")
         finally:
             callbacks.unwatch(watcher)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from tieline.engine.waiting import wait_for_event
+
 
 class PingWaiter:
     """The wait for the Pong that answers one `ping()`. Usable from any thread."""
@@ -29,7 +31,7 @@ class PingWaiter:
                 "PingWaiter.wait() in a handler would hold up the thread that reads the Pong: use "
                 "on_pong, or wait in another thread"
             )
-        if not self._answered.wait(timeout):
+        if not wait_for_event(self._answered, timeout):
             raise TimeoutError(f"no Pong within {timeout:g} s")
         if self._error is not None:
             raise self._error

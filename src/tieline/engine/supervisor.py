@@ -19,6 +19,7 @@ from tieline.engine.route import Target, parse_options_url
 from tieline.engine.serial import submitter
 from tieline.engine.session import Session
 from tieline.engine.stats import Stats, StatsRecorder
+from tieline.engine.waiting import wait_for_event
 from tieline.errors import ConnectCancelled, ConnectError, ConnectionClosed
 from tieline.events import DIAL_EVENTS, ConnectionEvent, SlowCallbackEvent
 from tieline.options import Options
@@ -265,16 +266,14 @@ class Supervisor:
         """Block until nothing is up or under way and all handlers have returned."""
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
-            with self._lock:
+            with self._changed:
                 if not self._changed.wait_for(lambda: self._attempt is None, _left(deadline)):
                     raise TimeoutError(f"still connecting after {timeout:g} s")
                 session = self.session
             if session is None:
                 raise ConnectionClosed("there never was a connection: call connect() first")
-            if not session.finished.wait(_left(deadline)):
-                raise TimeoutError(
-                    f"the connection is still {self.state.value} after {timeout:g} s"
-                )
+            if not wait_for_event(session.finished, _left(deadline)):
+                raise TimeoutError(f"connection still {self.state.value} after {timeout:g} s")
             with self._lock:
                 if self.session is session and self._attempt is None:
                     assert session.connection.close_info is not None
