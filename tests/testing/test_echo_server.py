@@ -465,5 +465,9 @@ with EchoServer() as server:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork() here")
 def test_a_forked_child_leaves_the_parent_s_server_alone():
-    done = subprocess.run([sys.executable, "-c", FORKING], capture_output=True, timeout=20)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKING],
+        capture_output=True,
+        timeout=20,
+    )
     assert (done.returncode, done.stderr.decode()) == (0, "")
