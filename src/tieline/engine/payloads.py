@@ -8,9 +8,6 @@ from typing import Any
 from tieline.errors import OptionError
 from tieline.protocol.wire import Opcode
 
-#: What may be sent as one piece.
-Payload = str | bytes | bytearray | memoryview
-
 
 def encode_payload(message: object) -> tuple[Opcode, bytes | bytearray | memoryview] | None:
     """A str or bytes-like message as opcode and bytes; None for anything else.

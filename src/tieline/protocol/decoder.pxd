@@ -8,7 +8,6 @@ cdef class FrameDecoder:
     cdef Py_ssize_t end
     cdef bint in_frame
     cdef bint fin
-    cdef bint rsv1
     cdef int opcode
     cdef long long length
     cdef long long remaining

@@ -27,7 +27,6 @@ class FrameDecoder:
         # The frame in work. `remaining` counts the payload bytes not yet taken.
         self.in_frame = False
         self.fin = False
-        self.rsv1 = False
         self.opcode = 0
         self.length = 0
         self.remaining = 0
@@ -122,7 +121,6 @@ class FrameDecoder:
         if self.expect_masked:
             self.key = bytes([view[position + i] for i in range(size - 4, size)])
         self.fin = first & 0x80 != 0
-        self.rsv1 = first & 0x40 != 0
         self.opcode = first & 0x0F
         self.length = length
         self.remaining = length
