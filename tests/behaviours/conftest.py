@@ -143,7 +143,8 @@ class Program:
             [sys.executable, "-X", "dev", "-W", "error", "-c", textwrap.dedent(source), *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
+            # What a buffer had read behind the line ``ready`` would be lost to `communicate`.
+            bufsize=0,
         )
         # A program that hangs must not make the test hang with it.
         self._limit = threading.Timer(2 * PATIENCE, self._process.kill)
@@ -153,7 +154,7 @@ class Program:
     def wait_until_ready(self) -> None:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
-        if line != "ready\n":
+        if line != b"ready\n":
             raise AssertionError(f"expected 'ready', got {line!r}: {self.finish()}")
 
     def press_ctrl_c(self) -> None:
@@ -162,8 +163,9 @@ class Program:
     def finish(self) -> tuple[float, int, str]:
         """Seconds until it had ended, its exit status and what it printed."""
         started = time.monotonic()
-        output, self.errors = self._process.communicate(timeout=20)
-        return time.monotonic() - started, self._process.returncode, output + self.errors
+        output, errors = self._process.communicate(timeout=20)
+        self.errors = errors.decode()
+        return time.monotonic() - started, self._process.returncode, output.decode() + self.errors
 
     def kill(self) -> None:
         self._limit.cancel()
