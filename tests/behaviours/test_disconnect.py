@@ -66,7 +66,7 @@ def test_a_log_handler_runs_with_no_lock_held(echo: Any, clients: Any) -> None:
             looker.join(SOON)
 
         def look(self, line: str) -> None:
-            lock = client._supervisor._lock
+            lock = client._line.lock
             free[line] = lock.acquire(blocking=False)
             if free[line]:
                 lock.release()
@@ -405,7 +405,7 @@ def test_a_handler_that_does_not_return(echo: Any, recorder: Recorder, within: A
         client.send("a")
         assert inside.wait(SOON)
         with within(SOON):
-            client._supervisor.leave()
+            client._line.leave()
         assert not client.is_open()
         assert closed_at_the_server.wait(SOON)
         release.set()

@@ -13,14 +13,16 @@ from tieline.engine.callbacks import Callbacks
 from tieline.engine.connecting import connection_settings
 from tieline.engine.delivery import Delivery
 from tieline.engine.handlers import Handlers
+from tieline.engine.reactor import Reactor
 from tieline.engine.session import Session
+from tieline.engine.supervisor import Supervisor
 from tieline.options import Options
 from tieline.protocol.connection import client_connection, server_connection
 from tieline.protocol.events import Opened, RequestReceived
 from tieline.protocol.handshake import UpgradeRequest
 from tieline.protocol.settings import Settings
 from tieline.protocol.wire import Opcode
-from tieline.testing import ManualClock, MemoryStream, Recorder, StepReactor
+from tieline.testing import EchoServer, ManualClock, MemoryStream, Recorder, StepReactor
 from tieline.testing.memory import memory_streams
 
 REQUEST = UpgradeRequest(host="example.com", target="/")
@@ -157,3 +159,26 @@ def line_of(recorder: Recorder) -> Iterator[Callable[..., Line]]:
 @pytest.fixture
 def line(line_of: Callable[..., Line]) -> Line:
     return line_of()
+
+
+@pytest.fixture
+def echo() -> Iterator[EchoServer]:
+    with EchoServer() as server:
+        yield server
+
+
+@pytest.fixture
+def supervise(recorder: Recorder) -> Iterator[Callable[..., Supervisor]]:
+    made: list[Supervisor] = []
+
+    def make(url: Any, on_event: Any = None, **options: Any) -> Supervisor:
+        handlers = Handlers(
+            callback=recorder.callback, on_event=on_event, **recorder.handlers("open", "close")
+        )
+        checked = Options.build(url, {"proxy": None} | options)
+        made.append(Supervisor(checked, handlers, checked.reactor or Reactor()))
+        return made[-1]
+
+    yield make
+    for supervisor in made:
+        supervisor.disconnect(1001, "", 0.2)

@@ -3,42 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from tieline.engine.handlers import Handlers
 from tieline.engine.supervisor import Supervisor
-from tieline.errors import ConnectCancelled, ConnectError, ConnectionClosed, OptionError
+from tieline.errors import ConnectCancelled, ConnectError, ConnectionClosed
 from tieline.events import RequestEvent
-from tieline.options import Options
 from tieline.protocol.state import State
-from tieline.testing import EchoServer, Recorder, ScriptedServer
+from tieline.testing import Recorder, ScriptedServer
 
 SOON = 5.0
-
-
-@pytest.fixture
-def echo() -> Iterator[EchoServer]:
-    with EchoServer() as server:
-        yield server
-
-
-@pytest.fixture
-def supervise(recorder: Recorder) -> Iterator[Callable[..., Supervisor]]:
-    made: list[Supervisor] = []
-
-    def make(url: Any, on_event: Any = None, **options: Any) -> Supervisor:
-        handlers = Handlers(
-            callback=recorder.callback, on_event=on_event, **recorder.handlers("open", "close")
-        )
-        made.append(Supervisor(Options.build(url, {"proxy": None} | options), handlers))
-        return made[-1]
-
-    yield make
-    for supervisor in made:
-        supervisor.disconnect(1001, "", 0.2)
 
 
 def connect(supervisor: Supervisor, timeout: float = SOON) -> dict[str, Any]:
@@ -129,56 +104,6 @@ def test_a_second_connect_cancels_the_first(supervise: Any, recorder: Recorder) 
     assert [record.kind for record in recorder.take()] == ["open", "close", "end"]
 
 
-def test_a_connection_that_came_up_meanwhile_is_closed_first(
-    supervise: Any, echo: Any, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Another thread has connected after this one had looked: still one connection is left."""
-    supervisor = supervise(echo.url)
-    with monkeypatch.context() as patch:
-        patch.setattr(Supervisor, "disconnect", lambda *arguments: None)
-        connect(supervisor)
-        first = supervisor.session
-        connect(supervisor)
-    assert first.finished.wait(SOON)
-    assert first.connection.close_info.sent == (1001, "")
-    assert supervisor.session is not first and supervisor.session.is_open
-    supervisor.disconnect(1000, "", None)
-    kinds = [record.kind for record in recorder.take()]
-    assert sorted(kinds) == sorted(["open", "close", "end"] * 2)
-    assert recorder.overlaps == []
-    assert supervisor.stats().connects == 2
-
-
-def test_callables_are_asked_for_each_attempt(supervise: Any) -> None:
-    def accept(peer: Any) -> None:
-        peer.accept_upgrade()
-        peer.expect_close()
-        peer.send_close(1001)
-
-    numbers = iter(range(10))
-    with ScriptedServer(accept, accept) as server:
-        supervisor = supervise(
-            lambda: f"{server.url}{next(numbers)}", headers=lambda: {"X": str(next(numbers))}
-        )
-        assert connect(supervisor)["url"].endswith("/0")
-        connect(supervisor)
-        supervisor.disconnect(1001, "", None)
-        targets = [(peer.request.target, peer.request.headers["x"]) for peer in server.peers]
-    assert targets == [("/0", "1"), ("/2", "3")]
-
-
-@pytest.mark.parametrize(
-    ("url", "kind"),
-    [(lambda: 1 / 0, ZeroDivisionError), (lambda: 5, OptionError), (lambda: "x", OptionError)],
-)
-def test_a_callable_that_fails_leaves_no_dial_behind(supervise: Any, url: Any, kind: Any) -> None:
-    supervisor = supervise(url)
-    for _ in range(2):
-        with pytest.raises(kind):
-            connect(supervisor)
-    assert supervisor.state is State.CLOSED
-
-
 def test_reconnect_uses_the_same_headers(supervise: Any) -> None:
     def accept(peer: Any) -> None:
         peer.accept_upgrade()
@@ -191,53 +116,3 @@ def test_reconnect_uses_the_same_headers(supervise: Any) -> None:
         supervisor.reconnect()
         supervisor.disconnect(1001, "", None)
         assert [peer.request.headers.get("x") for peer in server.peers] == ["1", "1"]
-
-
-def test_a_failed_start_closes_the_stream(
-    supervise: Any, echo: Any, monkeypatch: pytest.MonkeyPatch, recorder: Recorder
-) -> None:
-    """No thread can be had: the caller is told, nothing is left open, the next try succeeds."""
-    supervisor = supervise(echo.url)
-
-    def refuse(registrant: Any) -> None:
-        raise RuntimeError("can't start new thread")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(supervisor._reactor, "register", refuse)
-        with pytest.raises(RuntimeError):
-            connect(supervisor)
-    assert supervisor.state is State.CLOSED
-    assert supervisor.stats().messages_sent == 0
-    recorder.assert_exhausted()
-    connect(supervisor)
-    assert supervisor.state is State.OPEN
-
-
-def test_stats_over_connections(supervise: Any, echo: Any) -> None:
-    from tieline.protocol.wire import Opcode
-
-    supervisor = supervise(echo.url)
-    for _ in range(3):
-        connect(supervisor)
-        supervisor.session.speaker.message(Opcode.TEXT, b"abc")
-        supervisor.session.speaker.ping(b"").wait(SOON)
-        supervisor.disconnect(1000, "", None)
-    stats = supervisor.stats()
-    assert (stats.connects, stats.messages_sent, stats.messages_received) == (3, 3, 3)
-    assert (stats.payload_bytes_sent, stats.payload_bytes_received) == (9, 9)
-    assert stats.latency.count == 3 and supervisor.last_round_trip == stats.latency.last
-    supervisor.reset_stats()
-    assert supervisor.stats().messages_sent == 0
-
-
-def test_slow_callbacks_are_told_of(supervise: Any, echo: Any, recorder: Recorder) -> None:
-    from tieline.events import SlowCallbackEvent
-
-    events: list[Any] = []
-    recorder.react("open", lambda response: threading.Event().wait(0.02))
-    supervisor = supervise(echo.url, events.append, slow_callback=0.01)
-    connect(supervisor)
-    supervisor.disconnect(1000, "", None)
-    (slow,) = [event for event in events if isinstance(event, SlowCallbackEvent)]
-    assert slow.handler == "on_open" and slow.seconds >= 0.02
-    assert slow.connection_id == supervisor.session.connection_id

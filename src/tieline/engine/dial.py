@@ -1,0 +1,73 @@
+"""Options → one numbered attempt to connect, its log and its record."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+from tieline.engine.connecting import Connected, connect, connection_settings
+from tieline.engine.handlers import Handlers
+from tieline.engine.log import ConnectionLog
+from tieline.engine.route import Target, parse_options_url
+from tieline.events import DIAL_EVENTS, ConnectionEvent
+from tieline.options import Options
+from tieline.redact import safe_url
+from tieline.request_checks import HeaderPairs
+from tieline.transport.attempt import Attempt
+
+_connection_ids = count(1)
+
+#: Tells an event: its kind, the connection's number, its data.
+Emit = Callable[[type[ConnectionEvent], int, dict[str, Any]], None]
+
+
+class Dial:
+    """One attempt of a line. Made on any thread; `connect` runs on the thread that dials."""
+
+    def __init__(
+        self,
+        options: Options,
+        handlers: Handlers,
+        *,
+        headers: HeaderPairs,
+        timeout: float,
+        info: dict[str, Any],
+        clock: Callable[[], float],
+        emit: Emit,
+    ) -> None:
+        self.connection_id = next(_connection_ids)
+        self.log = ConnectionLog(options.logger, self.connection_id)
+        #: What happens, as it becomes known; the user's own dictionary.
+        self.info = info
+        self._options = options
+        self._handlers = handlers
+        self._headers = headers
+        self._emit = emit
+        #: The thread that dials, once it does.
+        self.thread: int | None = None
+        self.attempt = Attempt(
+            timeout,
+            clock=clock,
+            on_event=lambda kind, data: self._tell(DIAL_EVENTS[kind], **data),
+        )
+
+    def connect(self) -> Connected:
+        """Dial and upgrade, on the calling thread. Raises ConnectError and OptionError."""
+        options = self._options
+        self.thread = threading.get_ident()
+        text = options.attempt_url()
+        self.info["url"] = safe_url(text)
+        target = Target(
+            options,
+            parse_options_url(options, text),
+            (*options.attempt_headers(), *self._headers),
+        )
+        inspect = self._handlers.on_frame is not None or options.frame_events
+        settings = connection_settings(options, inspect)
+        return connect(target, settings, self.attempt, self.info, self._tell)
+
+    def _tell(self, kind: type[ConnectionEvent], **data: Any) -> None:
+        self.log.debug("%s %s", kind.__name__, data)
+        self._emit(kind, self.connection_id, data)

@@ -1,0 +1,46 @@
+"""Front: what every front can be asked, before, during and after a connection."""
+
+from __future__ import annotations
+
+import pytest
+
+from tieline import ConnectionClosed, OptionError, State, WebSocketClient
+from tieline.front import check_seconds
+from tieline.testing import EchoServer
+
+
+def test_before_there_was_a_connection() -> None:
+    client = WebSocketClient(print, "ws://user:secret@localhost:1/?token=x", proxy=None)
+    assert (client.state, client.is_open(), client.isOpen()) == (State.CLOSED, False, False)
+    assert (client.response, client.subprotocol, client.close_info) == (None, None, None)
+    assert (client.connection_id, client.latency) == (-1, None)
+    assert client.stats().connects == 0
+    assert "secret" not in repr(client) + client.safe_url
+    for send in (client.send, client.send_json, client.ping, client.pong):
+        with pytest.raises(ConnectionClosed, match="connect"):
+            send("x")
+
+
+def test_during_and_after_it() -> None:
+    with EchoServer() as server:
+        client = WebSocketClient(print, server.url, proxy=None, subprotocols=["a"])
+        client.connect()
+        info = client.connection_info()
+        assert info["state"] == "open" and info["connection_id"] == client.connection_id > 0
+        assert info["peer"][1] == server.port
+        client.ping().wait(5)
+        assert client.latency is not None and client.latency > 0
+        client.disconnect(1000)
+        assert client.connection_id == -1 and client.response is not None
+        client.reset_stats()
+        assert client.latency is None
+
+
+@pytest.mark.parametrize("value", [-1, float("nan"), float("inf"), 1e12, "5", None, True])
+def test_what_is_no_number_of_seconds(value: object) -> None:
+    with pytest.raises(OptionError, match="timeout: expected seconds"):
+        check_seconds("timeout", value)
+
+
+def test_seconds() -> None:
+    assert check_seconds("timeout", 5) == 5.0
