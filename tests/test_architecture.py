@@ -22,6 +22,9 @@ TESTS = ROOT / "tests"
 PUBLIC_NAMES = {
     "__version__",
     # clients
+    "Connection",
+    "aio",
+    "connect",
     "Reactor",
     "State",
     "WebSocketClient",

@@ -45,18 +45,28 @@ def run(name: str, *arguments: str, stdin: str = "", **environment: str) -> list
 
 
 def feed(connection, message: str | bytes) -> str | bytes | None:
-    """What the server says: ticks to a subscription, goodbye to one question, else the echo."""
+    """What the server says: ticks to a subscription, answers to requests, else the echo."""
     if isinstance(message, bytes):
         return message
     if message == "are you still there?":
         connection.send("yes")
         connection.close(1001, "no")
         return None
+    if message.startswith('{"id"'):
+        request = json.loads(message)
+        connection.send(json.dumps({"event": "somebody else came"}))
+        if request["method"] == "silence":
+            return None
+        return json.dumps({"id": request["id"], "result": request["method"] + " as asked"})
     if message.startswith("{"):
         symbols = json.loads(message)["symbols"]
         connection.send(json.dumps({"type": "subscribed", "symbols": symbols}))
         for number in range(99):
-            tick = {"type": "tick", "symbol": symbols[number % 2], "price": 100 + number / 10}
+            tick = {
+                "type": "tick",
+                "symbol": symbols[number % len(symbols)],
+                "price": 100 + number / 10,
+            }
             connection.send(json.dumps(tick))
         return json.dumps({"type": "tick", "symbol": symbols[0], "price": 17})
     return message
@@ -96,6 +106,21 @@ def test_market_feed(url):
     assert lines[0] == "subscribed: ['ABC', 'XYZ']"
     assert lines[1:3] == ["ABC 17.00", "XYZ 109.70"]
     assert lines[3].startswith("101 messages, ")
+
+
+def test_ask(url):
+    assert run("ask", url) == [
+        "status: status as asked",
+        "users: users as asked",
+        "no answer to the third",
+        "status: status as asked",
+        "closed: 1000 (normal closure), begun by the local side",
+    ]
+
+
+def test_many(url):
+    lines = run("many", url, "20")
+    assert lines == ["S0 17.00", "S1 17.00", "S2 17.00", "20 feeds read, on one thread"]
 
 
 def test_shared_reactor(url):

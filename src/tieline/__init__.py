@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from tieline._version import __version__
 
 if TYPE_CHECKING:
+    from tieline import aio as aio
     from tieline.auth import Basic as Basic
     from tieline.auth import Bearer as Bearer
     from tieline.client import WebSocketClient as WebSocketClient
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
     from tieline.protocol.state import State as State
     from tieline.protocol.wire import CloseCode as CloseCode
     from tieline.protocol.wire import Opcode as Opcode
+    from tieline.sync import Connection as Connection
+    from tieline.sync import connect as connect
 
 _HOME = {
     "Basic": "auth",
@@ -57,6 +60,7 @@ _HOME = {
     "ConnectCancelled": "errors",
     "ConnectError": "errors",
     "ConnectTimeout": "errors",
+    "Connection": "sync",
     "ConnectionClosed": "errors",
     "Frame": "protocol.events",
     "FrameAction": "engine.handlers",
@@ -79,12 +83,18 @@ _HOME = {
     "TooManyRedirects": "errors",
     "WebSocketClient": "client",
     "WebSocketError": "errors",
+    "connect": "sync",
 }
 
-__all__ = ["__version__", *_HOME]
+#: Submodules that are part of the interface, loaded at first use as well.
+_MODULES = ("aio",)
+
+__all__ = ["__version__", "aio", *_HOME]
 
 
 def __getattr__(name: str) -> object:
+    if name in _MODULES:
+        return import_module(f"tieline.{name}")
     home = _HOME.get(name)
     if home is None:
         raise AttributeError(f"module 'tieline' has no attribute {name!r}")

@@ -44,7 +44,10 @@ class WebSocketClient(ThreadedFront):
         handlers, self.options = split_handlers(callback, url_or_options, options)
         check_addresses(self.options)
         self._line: Supervisor = Supervisor(
-            self.options, handlers, self.options.reactor or Reactor()
+            self.options,
+            handlers,
+            self.options.reactor or Reactor(),
+            owns_reactor=self.options.reactor is None,
         )
 
     # --- connecting and closing -----------------------------------------------------------------

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from tieline.engine.fragments import send_fragments
+from tieline.engine.fragments import send_message
 from tieline.engine.line import Line
 from tieline.engine.payloads import (
-    check_frame_opcode,
+    check_frame,
     control_payload,
     encode_json,
-    encode_payload,
-    fragments_of,
+    refuse_compression,
 )
 from tieline.engine.pings import PingWaiter
 from tieline.engine.session import Session
@@ -22,8 +21,11 @@ from tieline.options import Options
 from tieline.protocol.events import CloseInfo
 from tieline.protocol.handshake import HandshakeResponse
 from tieline.protocol.state import State
-from tieline.protocol.wire import Opcode
+from tieline.protocol.wire import CloseCode, Opcode
 from tieline.redact import safe_url
+
+#: The codes after which an iteration just ends; others are raised (RFC 6455 section 7.4.1).
+ORDERLY = (CloseCode.NORMAL_CLOSURE, CloseCode.GOING_AWAY)
 
 
 class Front:
@@ -124,14 +126,8 @@ class ThreadedFront(Front):
         of this connection it never blocks (`SendBufferFull`). Raises `ConnectionClosed` when the
         connection is not open.
         """
-        if compress:
-            raise OptionError("compress=True: no compression was negotiated on this connection")
-        session = self._session()
-        encoded = encode_payload(message)
-        if encoded is None:
-            send_fragments(session, fragments_of(message))
-        else:
-            session.speaker.message(*encoded)
+        refuse_compression(compress)
+        send_message(self._session(), message)
 
     def send_frame(self, payload: object, opcode: int, fin: bool = True) -> None:
         """Send one raw frame, for hand-made fragmentation (RFC 6455 section 5.4).
@@ -139,21 +135,13 @@ class ThreadedFront(Front):
         Until its last fragment (``fin=True``) other threads' messages wait. Raises as `send` does,
         and `ProtocolError` for a frame that does not fit the ones before it.
         """
-        kind = check_frame_opcode(opcode)
-        if kind is Opcode.CLOSE:
-            raise OptionError(
-                f"opcode: a CLOSE frame is sent by {self._closing_method}(code, reason)"
-            )
-        if kind is Opcode.PING or kind is Opcode.PONG:
-            if not fin:
-                raise OptionError(f"fin=False: a {kind.name} frame cannot be fragmented")
-            (self.ping if kind is Opcode.PING else self.pong)(payload)
-            return
-        encoded = encode_payload(payload)
-        if encoded is None:
-            raise OptionError(f"payload: expected str or bytes, got {type(payload).__name__}")
-        session = self._session()
-        session.speaker.frames([(kind, bytes(encoded[1]), bool(fin))])
+        kind, data, last = check_frame(payload, opcode, fin, self._closing_method)
+        if kind is Opcode.PING:
+            self.ping(data)
+        elif kind is Opcode.PONG:
+            self.pong(data)
+        else:
+            self._session().speaker.frames([(kind, data, last)])
 
     def send_json(self, value: object) -> None:
         """Send what ``json_dumps`` makes of `value`, as text. Raises as `send` does."""

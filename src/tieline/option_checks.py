@@ -235,13 +235,20 @@ def function() -> Check:
     return Check("a callable", convert)
 
 
-def has_methods(accepted: str, *methods: str, or_callable: bool = False) -> Check:
-    """An object with all of ``methods``: duck typing, so that no module need be imported."""
+def has_methods(
+    accepted: str, *methods: str, or_method: str = "", or_callable: bool = False
+) -> Check:
+    """An object with all of ``methods``: duck typing, so that no module need be imported.
+
+    ``or_method``: one that stands for all of them.
+    """
 
     def convert(value: Any) -> object:
         if isinstance(value, type):
             raise Refused("This is the class; give an instance of it.")
         if or_callable and callable(value):
+            return value
+        if or_method and callable(getattr(value, or_method, None)):
             return value
         if not all(callable(getattr(value, method, None)) for method in methods):
             raise Refused

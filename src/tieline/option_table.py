@@ -227,7 +227,7 @@ class OptionTable:
         "time", 15.0, "how long one send may wait for the peer to take it", check.seconds()
     )
     close_timeout: float = option(
-        "time", 10.0, "how long disconnect() waits for the peer's Close", check.seconds()
+        "time", 10.0, "how long disconnect() and close() wait for the peer's Close", check.seconds()
     )
     ping_interval: float | None = option(
         "time", 20.0, "time without any received byte until a ping", check.seconds("no pings")
@@ -249,7 +249,10 @@ class OptionTable:
         "limits", 131_072, "most fragments of one received message", check.whole(1, "no limit")
     )
     max_queue: int = option(
-        "limits", 1024, "messages held for recv() before reading stops", check.whole(1)
+        "limits",
+        1024,
+        "messages held for recv(), or for the handlers of an executor, before reading stops",
+        check.whole(1),
     )
     write_limit: int = option(
         "limits", 64 * KIB, "bytes waiting to be sent above which send() blocks", check.whole(1)
@@ -280,8 +283,8 @@ class OptionTable:
     reactor: Any = option(
         "threads",
         None,
-        "the background thread to use; None: one of its own, so that a slow handler of another "
-        "client delays nothing here",
+        "the background thread to use; None: for a client one of its own, so that a slow handler "
+        "of another one delays nothing here; for plain connections the one that they share",
         route.reactor(),
     )
     executor: Any = option(
@@ -289,8 +292,10 @@ class OptionTable:
         None,
         "who runs the handlers, order kept; None: the background thread",
         check.has_methods(
-            "an executor (an object with submit()), a callable that takes a function, or None",
+            "an executor (an object with submit()), an asyncio event loop, a callable that takes a "
+            "function, or None",
             "submit",
+            or_method="call_soon_threadsafe",
             or_callable=True,
         ),
     )

@@ -114,6 +114,21 @@ def clients() -> Iterator[Callable[..., tieline.WebSocketClient]]:
 
 
 @pytest.fixture
+def plain() -> Iterator[Callable[..., tieline.Connection]]:
+    """plain(url or place, **options): an open connection that is closed at the test's end."""
+    made: list[tieline.Connection] = []
+
+    def open_connection(where: Any, **options: Any) -> tieline.Connection:
+        place = where if isinstance(where, Place) else Place(where)
+        made.append(tieline.connect(place.url, **(place.options | options)))
+        return made[-1]
+
+    yield open_connection
+    for connection in made:
+        connection.close(timeout=0.2)
+
+
+@pytest.fixture
 def recorder() -> Recorder:
     return Recorder()
 

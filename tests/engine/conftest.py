@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,7 +14,9 @@ from tieline.engine.callbacks import Callbacks
 from tieline.engine.connecting import connection_settings
 from tieline.engine.delivery import Delivery
 from tieline.engine.handlers import Handlers
+from tieline.engine.inbox import Inbox
 from tieline.engine.reactor import Reactor
+from tieline.engine.serial import Runner
 from tieline.engine.session import Session
 from tieline.engine.supervisor import Supervisor
 from tieline.options import Options
@@ -28,7 +31,7 @@ from tieline.testing.memory import memory_streams
 REQUEST = UpgradeRequest(host="example.com", target="/")
 
 
-class Line:
+class SteppedSession:
     """A session, its reactor, and the server's end of its stream."""
 
     def __init__(
@@ -38,6 +41,7 @@ class Line:
         kinds: tuple[str, ...] = ("open", "close", "error", "ping", "pong"),
         capacity: int = 64 * 1024,
         submit: Any = None,
+        drivable: bool = False,
         **options: Any,
     ) -> None:
         self.options = Options.build("ws://example.com/", options)
@@ -51,8 +55,11 @@ class Line:
         self.log = logging.getLogger("tieline")
         handlers = Handlers(callback=recorder.callback, **recorder.handlers(*kinds))
         self.callbacks = Callbacks(handlers, self.log)
-        self.delivery = Delivery(
-            self.callbacks, submit, self.options.max_queue, lambda: self.session.resume_reading()
+        self.delivery = (Inbox if drivable else Delivery)(
+            self.callbacks,
+            None if submit is None else Runner(submit),
+            self.options.max_queue,
+            lambda: self.session.resume_reading(),
         )
         inspect = "frame" in kinds or self.options.frame_events
         connection = client_connection(
@@ -77,13 +84,42 @@ class Line:
             options=self.options,
             log=self.log,
             on_round_trip=self.round_trips.append,
-            on_ended=self.ended.append,
+            on_ended=self._on_ended,
+            drivable=drivable,
         )
+        # What a driving thread waits on: readable at any time, so that it never does.
+        self._descriptor: socket.socket | None = None
+        if drivable:
+            self._descriptor, other = socket.socketpair()
+            other.close()
+            near.fileno = self._descriptor.fileno  # type: ignore[method-assign]
 
-    def open(self) -> Line:
+    def open(self) -> SteppedSession:
         self.session.start(self.response)
         self.run()
         return self
+
+    def _on_ended(self, session: Session) -> None:
+        self.ended.append(session)
+        self.delivery.end()
+
+    def close(self) -> None:
+        self.session.drop()
+        self.run()
+        if self._descriptor is not None:
+            self._descriptor.close()
+
+    def drive(self, timeout: float = 0.0) -> bool:
+        """One step of a thread that waits for a message. False: it could not begin."""
+        driver = self.session.driver
+        assert driver is not None
+        try:
+            if not driver.enter():
+                return False
+            driver.step(timeout)
+        finally:
+            driver.leave()
+        return True
 
     def run(self) -> None:
         self.reactor.run_until_idle()
@@ -141,23 +177,22 @@ def recorder() -> Recorder:
 
 
 @pytest.fixture
-def line_of(recorder: Recorder) -> Iterator[Callable[..., Line]]:
+def line_of(recorder: Recorder) -> Iterator[Callable[..., SteppedSession]]:
     """line_of(**options): an open line; start=False: one whose `open()` the test calls."""
-    lines: list[Line] = []
+    lines: list[SteppedSession] = []
 
-    def make(start: bool = True, **options: Any) -> Line:
-        lines.append(Line(recorder, **options))
+    def make(start: bool = True, **options: Any) -> SteppedSession:
+        lines.append(SteppedSession(recorder, **options))
         return lines[-1].open() if start else lines[-1]
 
     yield make
     for line in lines:
-        line.session.drop()
-        line.run()
+        line.close()
         assert line.ended == [line.session]
 
 
 @pytest.fixture
-def line(line_of: Callable[..., Line]) -> Line:
+def line(line_of: Callable[..., SteppedSession]) -> SteppedSession:
     return line_of()
 
 

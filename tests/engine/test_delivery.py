@@ -9,11 +9,13 @@ from typing import Any
 from tieline.engine.callbacks import Callbacks
 from tieline.engine.delivery import Delivery
 from tieline.engine.handlers import Handlers
+from tieline.engine.serial import Runner
 
 
 def delivery(submit: Any, calls: list[Any], room: Callable[[], None] = lambda: None) -> Delivery:
     handlers = Handlers(on_message=calls.append)
-    return Delivery(Callbacks(handlers, logging.getLogger("tieline")), submit, 3, room)
+    runner = None if submit is None else Runner(submit)
+    return Delivery(Callbacks(handlers, logging.getLogger("tieline")), runner, 3, room)
 
 
 def test_at_once() -> None:

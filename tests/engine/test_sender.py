@@ -47,6 +47,7 @@ class Bench:
             timeout=timeout,
             now=now or self.clock,
             in_handler=lambda: threading.get_ident() == self.handler,
+            caller=threading.get_ident,
             on_blocked=lambda: self.told.append("blocked"),
             on_broken=lambda: self.told.append("broken"),
             on_waited=lambda *facts: self.told.append(facts),
@@ -82,11 +83,11 @@ def waiting(in_thread: Any) -> Callable[..., Any]:
     """waiting(bench, function): runs it in a thread until it waits."""
 
     def start(bench: Bench, function: Callable[[], Any]) -> Callable[[], Any]:
-        before = bench.sender._waiting
+        before = bench.sender._room._waiting
         result = in_thread(function)
         pause = threading.Event()
         for _ in range(5000):
-            if bench.sender._waiting > before:
+            if bench.sender._room._waiting > before:
                 return result
             pause.wait(0.001)
         raise AssertionError("it does not wait")
@@ -257,6 +258,16 @@ def test_a_handlers_message_is_deferred_to_the_end_of_a_fragmented_one(
     assert bench.sender.buffered == 8
     bench.sender.frames([(Opcode.CONTINUATION, b"b", True)])
     assert bench.received() == ["ab", "deferred"]
+    assert bench.sender.buffered == 0
+
+
+def test_nothing_is_deferred_to_an_end_that_will_not_come(bench: Bench, in_thread: Any) -> None:
+    """After our Close the fragmented message stays unfinished."""
+    in_thread(lambda: bench.sender.frames([(Opcode.TEXT, b"a", False)]))()
+    bench.handler = threading.get_ident()
+    bench.outgoing.is_open = False
+    with pytest.raises(ConnectionClosed):
+        bench.sender.message(Opcode.TEXT, b"whole")
     assert bench.sender.buffered == 0
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tieline.engine.serial import SerialQueue, submitter
+from tieline.engine.serial import Runner, SerialQueue
 
 SOON = 5.0
 
@@ -26,7 +26,7 @@ def test_order_and_one_at_a_time() -> None:
         running[0] -= 1
 
     with ThreadPoolExecutor(8) as pool:
-        queue = SerialQueue(submitter(pool), 10, lambda: None)
+        queue = SerialQueue(Runner(pool), 10, lambda: None)
         for number in range(1000):
             queue.post(lambda number=number: job(number))
         queue.post(done.set)
@@ -39,7 +39,7 @@ def test_many_posters() -> None:
     counts: dict[int, list[int]] = {number: [] for number in range(8)}
     done = threading.Barrier(9)
     with ThreadPoolExecutor(4) as pool:
-        queue = SerialQueue(pool.submit, 10, lambda: None)
+        queue = SerialQueue(Runner(pool.submit), 10, lambda: None)
 
         def post(poster: int) -> None:
             for number in range(200):
@@ -61,7 +61,7 @@ def test_many_posters() -> None:
 def test_load_and_room() -> None:
     jobs: list[Callable[[], None]] = []
     room: list[int] = []
-    queue = SerialQueue(jobs.append, 4, lambda: room.append(queue.load))
+    queue = SerialQueue(Runner(jobs.append), 4, lambda: room.append(queue.load))
     for _ in range(3):
         queue.post(lambda: None, 1)
     assert not queue.is_full
@@ -76,7 +76,7 @@ def test_load_and_room() -> None:
 def test_room_is_told_again_each_time() -> None:
     jobs: list[Callable[[], None]] = []
     room: list[int] = []
-    queue = SerialQueue(jobs.append, 1, lambda: room.append(queue.load))
+    queue = SerialQueue(Runner(jobs.append), 1, lambda: room.append(queue.load))
     for _ in range(3):
         queue.post(lambda: None, 1)
         assert queue.is_full
@@ -86,7 +86,7 @@ def test_room_is_told_again_each_time() -> None:
 
 def test_a_job_knows_where_it_is() -> None:
     inside: list[bool] = []
-    queue = SerialQueue(lambda job: job(), 1, lambda: None)
+    queue = SerialQueue(Runner(lambda job: job()), 1, lambda: None)
     assert not queue.in_job()
     queue.post(lambda: inside.append(queue.in_job()))
     assert inside == [True] and not queue.in_job()
@@ -94,7 +94,7 @@ def test_a_job_knows_where_it_is() -> None:
 
 def test_jobs_posted_by_jobs_come_behind() -> None:
     order: list[str] = []
-    queue = SerialQueue(lambda job: job(), 1, lambda: None)
+    queue = SerialQueue(Runner(lambda job: job()), 1, lambda: None)
 
     def first() -> None:
         queue.post(lambda: order.append("second"))
@@ -109,7 +109,7 @@ def test_an_executor_that_was_shut_down() -> None:
     pool = ThreadPoolExecutor(1)
     pool.shutdown()
     ran: list[int] = []
-    queue = SerialQueue(pool.submit, 10, lambda: None)
+    queue = SerialQueue(Runner(pool.submit), 10, lambda: None)
     queue.post(lambda: ran.append(threading.get_ident()))
     assert ran == [threading.get_ident()]
 
@@ -119,7 +119,7 @@ def test_an_executor_that_refuses_a_job() -> None:
     place: queue.Queue[Callable[[], None]] = queue.Queue(1)
     place.put_nowait(lambda: None)
     order: list[str] = []
-    jobs = SerialQueue(place.put_nowait, 10, lambda: None)
+    jobs = SerialQueue(Runner(place.put_nowait), 10, lambda: None)
     jobs.post(lambda: order.append("refused"))
     assert order == ["refused"]
     place.get_nowait()
@@ -139,7 +139,7 @@ def test_an_executor_that_throws_the_jobs_away() -> None:
 
     pool.submit(block)
     assert inside.wait(SOON)
-    queue = SerialQueue(pool.submit, 10, lambda: None)
+    queue = SerialQueue(Runner(pool.submit), 10, lambda: None)
     ran: list[int] = []
     done = threading.Event()
     queue.post(lambda: ran.append(1), 1)
@@ -154,7 +154,7 @@ def test_an_executor_that_throws_the_jobs_away() -> None:
 def test_a_job_that_raises_is_reported_and_the_next_one_runs() -> None:
     jobs: list[Callable[[], None]] = []
     ran: list[int] = []
-    queue = SerialQueue(jobs.append, 2, lambda: None)
+    queue = SerialQueue(Runner(jobs.append), 2, lambda: None)
 
     def fail() -> None:
         raise ZeroDivisionError
@@ -171,7 +171,7 @@ def test_a_job_that_raises_is_reported_and_the_next_one_runs() -> None:
 def test_after_a_fork_nothing_of_the_parents_runs() -> None:
     jobs: list[Callable[[], None]] = []
     ran: list[str] = []
-    queue = SerialQueue(jobs.append, 1, lambda: None)
+    queue = SerialQueue(Runner(jobs.append), 1, lambda: None)
     queue.post(lambda: ran.append("parent's"), 1)
     queue._lock.acquire()
     queue.abandon_after_fork()
@@ -182,10 +182,10 @@ def test_after_a_fork_nothing_of_the_parents_runs() -> None:
 
 
 @pytest.mark.parametrize("kind", ["pool", "function"])
-def test_submitter(kind: str) -> None:
+def test_what_runs_jobs(kind: str) -> None:
     pool = ThreadPoolExecutor(1)
     given: Any = pool if kind == "pool" else lambda function: function()
     ran = threading.Event()
-    submitter(given)(ran.set)
+    Runner(given).submit(ran.set)
     assert ran.wait(SOON)
     pool.shutdown()

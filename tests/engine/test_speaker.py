@@ -12,6 +12,7 @@ from tieline.engine.callbacks import Callbacks
 from tieline.engine.delivery import Delivery
 from tieline.engine.dispatch import Dispatcher
 from tieline.engine.handlers import Handlers
+from tieline.engine.pings import PingWaiter
 from tieline.engine.speaker import Speaker
 from tieline.engine.telling import Teller
 from tieline.errors import ConnectionClosed
@@ -72,7 +73,9 @@ class Bench:
             delivery, teller, LOG, 7, answers_pings=lambda: True, on_round_trip=lambda seconds: None
         )
         self.sender = Sender(clock)
-        self.speaker = Speaker(self.sender, teller, self.dispatcher, lambda: False)  # type: ignore
+        self.speaker = Speaker(
+            self.sender, teller, self.dispatcher, lambda: PingWaiter(lambda: False)
+        )  # type: ignore
 
     def told(self) -> list[Any]:
         while self.calls:

@@ -11,6 +11,7 @@ import pytest
 from tieline.engine.callbacks import Callbacks
 from tieline.engine.delivery import Delivery
 from tieline.engine.handlers import Handlers
+from tieline.engine.serial import Runner
 from tieline.engine.telling import Teller
 from tieline.events import (
     ClosedEvent,
@@ -33,7 +34,7 @@ class Bench:
         self.clock = ManualClock(100.0)
         self.calls: list[Callable[[], None]] = []
         handlers = Handlers(on_event=self.events.append) if wanted else Handlers(on_open=print)
-        delivery = Delivery(Callbacks(handlers, LOG), submit, 10, lambda: None)
+        delivery = Delivery(Callbacks(handlers, LOG), submit and Runner(submit), 10, lambda: None)
         self.teller = Teller(
             delivery,
             7,

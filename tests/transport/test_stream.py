@@ -322,6 +322,20 @@ def test_unix_sockets_have_paths(tmp_path):
             assert (stream.peer, stream.local, stream.tls) == (path, "", None)
 
 
+def test_release_gives_the_connection_away(pair):
+    descriptor = pair[0].fileno()
+    stream = SocketStream(pair[0])
+    with stream.release() as released:
+        assert released.fileno() == descriptor
+        assert stream.fileno() == -1
+        stream.close()
+        with pytest.raises(OSError):
+            receive(stream)
+        pair[1].sendall(b"hello")
+        assert select.select([released], [], [], 5)[0]
+        assert released.recv(10) == b"hello"
+
+
 # TLS only
 
 
@@ -384,6 +398,21 @@ def test_every_cut_of_the_ciphertext(pair, server_context, ca_pem):
         received = receive(stream) or b""
         pair[1].sendall(ciphertext[cut:])
         assert received + receive_all(stream, 11 - len(received)) == b"firstsecond"
+
+
+def test_the_lower_stream_can_be_replaced_at_any_byte(pair, server_context, ca_pem):
+    stream, peer = secure(pair, server_context, ca_pem)
+    receive(stream)
+    for cut in range(0, 40, 3):
+        ciphertext = peer.records(b"moving")
+        pair[1].sendall(ciphertext[:cut])
+        received = receive(stream) or b""
+        stream.lower = SocketStream(stream.lower.release())
+        pair[1].sendall(ciphertext[cut:])
+        assert received + receive_all(stream, 6 - len(received)) == b"moving"
+        stream.send(b"moved")
+        assert peer.recv() == b"moved"
+    stream.close()
 
 
 def test_close_notify_is_the_end(secured, pair):

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from tieline.engine.callbacks import Callbacks
-from tieline.engine.serial import SerialQueue, Submit
+from tieline.engine.serial import Runner, SerialQueue
 
 
 class Delivery:
     """Calls handlers in order and never two at a time, where the user wants them to run.
 
-    Without `submit` they run at once, on the reactor's thread. With it they queue, and `is_full`
+    Without `runner` they run at once, on the reactor's thread. With it they queue, and `is_full`
     says when more than `max_queue` messages wait; `on_room` is called when reading may go on.
     """
 
     def __init__(
         self,
         callbacks: Callbacks,
-        submit: Submit | None,
+        runner: Runner | None,
         max_queue: int,
         on_room: Callable[[], None],
     ) -> None:
         self.callbacks = callbacks
-        self._queue = None if submit is None else SerialQueue(submit, max_queue, on_room)
+        self._queue = None if runner is None else SerialQueue(runner, max_queue, on_room)
 
     def messages(self, batch: list[str | bytes]) -> None:
         """Deliver a run of messages."""
@@ -43,6 +44,29 @@ class Delivery:
             function(*arguments)
         else:
             self._queue.post(partial(function, *arguments), weight)
+
+    #: What follows the last messages has to wait, see `hold_back`.
+    holds_back = False
+
+    def hold_back(self) -> bool:
+        """The peer breaks a rule behind the messages that come next, and the connection will fail.
+
+        True: wait, because whoever takes these messages may want to answer them first.
+        """
+        return False
+
+    def go_on(self) -> None:
+        """Hold nothing back any more."""
+
+    def discard_rest(self) -> None:
+        """The connection is being closed, so nothing may keep it from being read to its end."""
+
+    def end(self) -> None:
+        """No message will come any more."""
+
+    def finish(self, finished: threading.Event) -> None:
+        """Set it when the last handler has returned."""
+        self.post(finished.set)
 
     @property
     def is_full(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from itertools import count
 from typing import Any
@@ -19,8 +20,8 @@ from tieline.transport.attempt import Attempt
 
 _connection_ids = count(1)
 
-#: Tells an event: its kind, the connection's number, its data.
-Emit = Callable[[type[ConnectionEvent], int, dict[str, Any]], None]
+#: Tells an event.
+Emit = Callable[[ConnectionEvent], None]
 
 
 class Dial:
@@ -44,7 +45,8 @@ class Dial:
         self._options = options
         self._handlers = handlers
         self._headers = headers
-        self._emit = emit
+        #: Where the events go, on the thread that dials.
+        self.emit = emit
         #: The thread that dials, once it does.
         self.thread: int | None = None
         self.attempt = Attempt(
@@ -70,4 +72,5 @@ class Dial:
 
     def _tell(self, kind: type[ConnectionEvent], **data: Any) -> None:
         self.log.debug("%s %s", kind.__name__, data)
-        self._emit(kind, self.connection_id, data)
+        if self._handlers.on_event is not None:
+            self.emit(kind(time=time.monotonic(), connection_id=self.connection_id, **data))

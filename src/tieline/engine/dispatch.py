@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from tieline.engine.delivery import Delivery
 from tieline.engine.log import AnyLogger
-from tieline.engine.pings import PingWaiter
+from tieline.engine.pings import Answer
 from tieline.engine.telling import Teller
 from tieline.errors import ConnectionClosed
 from tieline.events import ClosedEvent, ClosingEvent, OpenEvent, PingEvent, PongEvent
@@ -48,15 +48,15 @@ class Dispatcher:
         self._answers_pings = answers_pings
         self._on_round_trip = on_round_trip
         # Pings of users that wait for their Pong.
-        self._pings: set[PingWaiter] = set()
+        self._pings: set[Answer] = set()
         # The Close frame that was sent was told as a frame event.
         self._shown_close = False
 
-    def expect(self, waiter: PingWaiter) -> None:
+    def expect(self, waiter: Answer) -> None:
         """Its Ping is about to be sent."""
         self._pings.add(waiter)
 
-    def forget(self, waiter: PingWaiter) -> None:
+    def forget(self, waiter: Answer) -> None:
         """Its Ping could not be sent."""
         self._pings.discard(waiter)
 
@@ -100,7 +100,7 @@ class Dispatcher:
         round_trip = None
         for answered in event.answered:
             round_trip = answered.round_trip
-            if isinstance(answered.token, PingWaiter):
+            if isinstance(answered.token, Answer):
                 self._pings.discard(answered.token)
                 answered.token.resolve(round_trip)
         if round_trip is not None:

@@ -67,12 +67,45 @@ class Handlers:
 HANDLER_NAMES = tuple(field.name for field in fields(Handlers))
 
 
+#: The handlers that get messages: not where messages are asked for with `recv()`.
+_MESSAGE_HANDLERS = ("callback", "on_message")
+
+
 def split_handlers(
     callback: object, url_or_options: object, keywords: dict[str, Any]
 ) -> tuple[Handlers, Options]:
     """Handlers and options, from wherever a client's arguments hold them. Raises `OptionError`."""
     if url_or_options is None and isinstance(callback, str | Mapping | Options):
         callback, url_or_options = None, callback
+    handlers, options = _split(callback, url_or_options, keywords)
+    if all(getattr(handlers, name) is None for name in HANDLER_NAMES):
+        raise OptionError(
+            "callback is missing: give a function for the messages as first argument, "
+            f"or a handler ({', '.join(HANDLER_NAMES[1:])})"
+        )
+    return handlers, options
+
+
+def split_plain(url_or_options: object, keywords: dict[str, Any]) -> tuple[Handlers, Options]:
+    """The same for a connection whose messages are asked for with `recv()`."""
+    handlers, options = _split(None, url_or_options, keywords)
+    for name in _MESSAGE_HANDLERS:
+        if getattr(handlers, name) is not None:
+            raise OptionError(
+                f"{name}: a connection made by connect() gives its messages by recv() and "
+                "iteration; WebSocketClient calls functions with them"
+            )
+    if options.executor is not None:
+        raise OptionError(
+            "option 'executor': a connection made by connect() calls no function with messages, "
+            "and its handlers run where it is served; WebSocketClient takes an executor"
+        )
+    return handlers, options
+
+
+def _split(
+    callback: object, url_or_options: object, keywords: dict[str, Any]
+) -> tuple[Handlers, Options]:
     given: dict[str, Any] = {}
     if isinstance(url_or_options, Mapping):
         given.update({n: url_or_options[n] for n in HANDLER_NAMES if n in url_or_options})
@@ -83,10 +116,4 @@ def split_handlers(
             raise OptionError("callback is given twice, as first argument and by name")
         given["callback"] = callback
     handlers = Handlers(**given)
-    options = Options.build(url_or_options, keywords, also_known=HANDLER_NAMES)
-    if all(getattr(handlers, name) is None for name in HANDLER_NAMES):
-        raise OptionError(
-            "callback is missing: give a function for the messages as first argument, "
-            f"or a handler ({', '.join(HANDLER_NAMES[1:])})"
-        )
-    return handlers, options
+    return handlers, Options.build(url_or_options, keywords, also_known=HANDLER_NAMES)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
 from typing import Any
 
 from tieline.engine.callbacks import Callbacks
@@ -15,11 +14,11 @@ from tieline.engine.handlers import Handlers
 from tieline.engine.log import ConnectionLog
 from tieline.engine.process import forkables
 from tieline.engine.reactor import Reactor
-from tieline.engine.serial import submitter
+from tieline.engine.serial import Runner
 from tieline.engine.session import Session
 from tieline.engine.stats import Stats, StatsRecorder
-from tieline.errors import ConnectCancelled
-from tieline.events import ConnectionEvent, SlowCallbackEvent
+from tieline.errors import ConnectCancelled, ConnectionClosed
+from tieline.events import SlowCallbackEvent
 from tieline.options import Options
 from tieline.protocol.events import CloseInfo
 from tieline.protocol.handshake import HandshakeResponse
@@ -39,6 +38,8 @@ class Line:
         handlers: Handlers,
         reactor: Reactor,
         delivery: type[Delivery] = Delivery,
+        owns_reactor: bool = False,
+        drivable: bool = False,
     ) -> None:
         self.options = options
         self.handlers = handlers
@@ -50,9 +51,12 @@ class Line:
             on_slow=self._on_slow_callback,
             on_raised=self._on_handler_raised,
         )
-        submit = None if options.executor is None else submitter(options.executor)
-        self.delivery = delivery(self.callbacks, submit, options.max_queue, self._on_room)
+        runner = None if options.executor is None else Runner(options.executor)
+        self.delivery = delivery(self.callbacks, runner, options.max_queue, self._on_room)
         self.reactor = reactor
+        #: Nobody else's connections are on it: its thread ends with ours.
+        self.owns_reactor = owns_reactor
+        self._drivable = drivable
         # Guards the fields below; `changed` tells when a dial is over. Reentrant for signal
         # handlers.
         self.lock = threading.RLock()
@@ -126,6 +130,7 @@ class Line:
             log=dial.log,
             on_round_trip=self.recorder.round_trip,
             on_ended=self._on_ended,
+            drivable=self._drivable,
         )
         try:
             # Before the lock: log handlers are the user's code.
@@ -159,7 +164,6 @@ class Line:
 
     def end(self, dial: Dial) -> None:
         """The dial is over, well or not."""
-        dial.attempt.close()
         with self.lock:
             if self.dial is dial:
                 self.dial = None
@@ -174,16 +178,40 @@ class Line:
             session.drop()
         return session
 
+    def abandon(self) -> None:
+        """Nobody holds the connection any more: end it, from wherever the collector runs."""
+        session = self.present
+        if session is not None:
+            self.reactor.call_soon(session, session.drop)
+
+    def closed_error(self) -> ConnectionClosed:
+        """What to raise where a message was asked for and none will come."""
+        info = self.close_info
+        error = ConnectionClosed(f"the connection has ended: {info}", info)
+        error.__cause__ = None if info is None else info.error
+        return error
+
     # --- what sessions and callbacks tell -----------------------------------------------------
 
     def _on_ended(self, session: Session) -> None:
         self.recorder.ended(session.traffic)
         self.close_info = session.connection.close_info
+        self.delivery.end()
 
     def _on_room(self) -> None:
         session = self.present
         if session is not None:
             session.resume_reading()
+
+    def dropped(self, count: int) -> None:
+        """Messages came during the close that nobody will get."""
+        self.recorder.dropped(count)
+        if self.session is not None:
+            self.session.log.warning(
+                "%d messages that came after close() were not kept: %d wait already (max_queue)",
+                count,
+                self.delivery.load,
+            )
 
     def _on_handler_raised(self, error: BaseException) -> None:
         session = self.present
@@ -197,16 +225,14 @@ class Line:
         session = self.session
         if session is not None:
             session.log.warning("handler %s took %.3f s", handler, seconds)
-            data = {"handler": handler, "seconds": seconds}
-            self.emit(SlowCallbackEvent, session.connection_id, data)
-
-    def emit(
-        self, kind: type[ConnectionEvent], connection_id: int, data: Mapping[str, Any]
-    ) -> None:
-        """Tell `on_event`, on the calling thread."""
-        if self.handlers.on_event is not None:
-            event = kind(time=time.monotonic(), connection_id=connection_id, **data)
-            self.callbacks.event(event)
+            self.callbacks.event(
+                SlowCallbackEvent(
+                    time=time.monotonic(),
+                    connection_id=session.connection_id,
+                    handler=handler,
+                    seconds=seconds,
+                )
+            )
 
     def abandon_after_fork(self) -> None:
         """In a child process: the connection is the parent's."""

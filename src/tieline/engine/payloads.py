@@ -55,6 +55,15 @@ def encode_json(value: object, dumps: Callable[[Any], str | bytes]) -> bytes:
         ) from error
 
 
+def decode_json(message: str | bytes, loads: Callable[[str | bytes], Any]) -> Any:
+    """What `loads` makes of a message. What it raises tells of the message too."""
+    try:
+        return loads(message)
+    except Exception as error:
+        error.add_note(f"recv_json: the message was {_shortened(message)}")
+        raise
+
+
 def control_payload(data: object) -> bytes:
     """The payload of a Ping or Pong: bytes-like, or text."""
     encoded = encode_payload(data)
@@ -65,6 +74,29 @@ def control_payload(data: object) -> bytes:
     return bytes(encoded[1])
 
 
+def check_frame(
+    payload: object, opcode: object, fin: object, closing_method: str
+) -> tuple[Opcode, bytes, bool]:
+    """The arguments of `send_frame`. `closing_method` is what sends a Close frame instead."""
+    kind = check_frame_opcode(opcode)
+    if kind is Opcode.CLOSE:
+        raise OptionError(f"opcode: a CLOSE frame is sent by {closing_method}(code, reason)")
+    if kind is Opcode.PING or kind is Opcode.PONG:
+        if not fin:
+            raise OptionError(f"fin=False: a {kind.name} frame cannot be fragmented")
+        return kind, control_payload(payload), True
+    encoded = encode_payload(payload)
+    if encoded is None:
+        raise OptionError(f"payload: expected str or bytes, got {type(payload).__name__}")
+    return kind, bytes(encoded[1]), bool(fin)
+
+
+def refuse_compression(compress: bool | None) -> None:
+    """`compress=True` where it cannot be had."""
+    if compress:
+        raise OptionError("compress=True: no compression was negotiated on this connection")
+
+
 def check_frame_opcode(opcode: Any) -> Opcode:
     """The opcode argument of `send_frame`."""
     try:
@@ -72,3 +104,8 @@ def check_frame_opcode(opcode: Any) -> Opcode:
     except ValueError:
         known = ", ".join(f"{known.value:#x} {known.name}" for known in Opcode)
         raise OptionError(f"opcode: expected one of {known}, got {opcode!r}") from None
+
+
+def _shortened(message: str | bytes) -> str:
+    shown = repr(message[:80])
+    return shown if len(message) <= 80 else f"{shown}..."

@@ -3,20 +3,64 @@
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from tieline.engine.waiting import wait_for_event
 
 
-class PingWaiter:
+class Answer(ABC):
+    """What becomes of one Ping: the round trip of its Pong, or the end of the connection."""
+
+    def __init__(self) -> None:
+        self._round_trip: float | None = None
+        self._error: Exception | None = None
+
+    def __repr__(self) -> str:
+        if not self.done:
+            return "<PingWaiter, waiting>"
+        return f"<PingWaiter, {self._error or f'{self._round_trip:.6f} s'}>"
+
+    @property
+    def done(self) -> bool:
+        """True once `wait` would not wait."""
+        return self._round_trip is not None or self._error is not None
+
+    def result(self) -> float:
+        """The round trip in seconds, once it is done. Raises ConnectionClosed."""
+        if self._error is not None:
+            raise self._error
+        assert self._round_trip is not None
+        return self._round_trip
+
+    def resolve(self, round_trip: float) -> None:
+        """The Pong came."""
+        self._round_trip = round_trip
+        self.settled()
+
+    def give_up(self, error: Exception) -> None:
+        """The connection has ended."""
+        if not self.done:
+            self._error = error
+            self.settled()
+
+    @abstractmethod
+    def settled(self) -> None:
+        """It is done: wake those who wait."""
+
+
+class PingWaiter(Answer):
     """The wait for the Pong that answers one `ping()`. Usable from any thread."""
 
-    def __init__(self, cannot_wait: Callable[[], bool]) -> None:
+    def __init__(
+        self, cannot_wait: Callable[[], bool], on_wait: Callable[[], None] | None = None
+    ) -> None:
+        super().__init__()
         # True where waiting might keep the Pong from being read.
         self._cannot_wait = cannot_wait
+        # Somebody waits: the Pong has to be read soon.
+        self._on_wait = on_wait
         self._answered = threading.Event()
-        self._round_trip = 0.0
-        self._error: Exception | None = None
 
     def wait(self, timeout: float | None = None) -> float:
         """The round trip in seconds.
@@ -26,34 +70,16 @@ class PingWaiter:
         be called again, and by several threads. `RuntimeError` in a handler, which may hold up the
         thread that reads the Pong: use `on_pong` there.
         """
-        if not self._answered.is_set() and self._cannot_wait():
+        if not self.done and self._cannot_wait():
             raise RuntimeError(
                 "PingWaiter.wait() in a handler would hold up the thread that reads the Pong: use "
                 "on_pong, or wait in another thread"
             )
+        if self._on_wait is not None and not self.done:
+            self._on_wait()
         if not wait_for_event(self._answered, timeout):
             raise TimeoutError(f"no Pong within {timeout:g} s")
-        if self._error is not None:
-            raise self._error
-        return self._round_trip
+        return self.result()
 
-    def __repr__(self) -> str:
-        if not self._answered.is_set():
-            return "<PingWaiter, waiting>"
-        return f"<PingWaiter, {self._error or f'{self._round_trip:.6f} s'}>"
-
-    @property
-    def done(self) -> bool:
-        """True once `wait` would not wait."""
-        return self._answered.is_set()
-
-    def resolve(self, round_trip: float) -> None:
-        """The Pong came."""
-        self._round_trip = round_trip
+    def settled(self) -> None:
         self._answered.set()
-
-    def give_up(self, error: Exception) -> None:
-        """The connection has ended."""
-        if not self._answered.is_set():
-            self._error = error
-            self._answered.set()

@@ -82,6 +82,10 @@ class Reactor:
         """Is the caller on the reactor's thread?"""
         return threading.get_ident() == self._ident
 
+    def caller(self) -> object:
+        """Who calls: fragments of one message come from one thread."""
+        return threading.get_ident()
+
     # --- from any thread ----------------------------------------------------------------------
 
     def register(self, registrant: Registrant) -> None:

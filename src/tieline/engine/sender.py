@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from tieline.engine.outbox import Outbox
+from tieline.engine.room import Room
+from tieline.engine.send_errors import (
+    FRAGMENT_IN_HANDLER,
+    SIGNAL_HANDLER,
+    buffer_full,
+    no_room,
+    not_taken,
+)
 from tieline.errors import ConnectionClosed, SendBufferFull, SendTimeout
 from tieline.protocol.outgoing import Outgoing
 from tieline.protocol.wire import Opcode
@@ -38,6 +46,7 @@ class Sender:
         timeout: float | None,
         now: Callable[[], float],
         in_handler: Callable[[], bool],
+        caller: Callable[[], object],
         on_blocked: Callable[[], None],
         on_broken: Callable[[], None],
         on_waited: Callable[[int, float, int], None],
@@ -49,15 +58,15 @@ class Sender:
         self._timeout = timeout
         self._now = now
         self._in_handler = in_handler
+        self._caller = caller
         self._on_blocked = on_blocked
         self._on_broken = on_broken
         self._on_waited = on_waited
         self._outbox = Outbox()
         # Senders that wait for room in the buffer, or for the end of a fragmented message.
-        self._room = threading.Condition(lock)
-        self._waiting = 0
-        # The thread whose fragmented message is half sent.
-        self._fragmenter: int | None = None
+        self._room = Room(lock)
+        # The thread or task whose fragmented message is half sent.
+        self._fragmenter: object = None
         # Whole messages that handlers sent meanwhile: they must not wait, so these do.
         self._deferred: deque[tuple[Opcode, bytes]] = deque()
         self._deferred_size = 0
@@ -78,7 +87,7 @@ class Sender:
         """Send a whole message. Raises ConnectionClosed, SendTimeout, SendBufferFull."""
         with self._lock:
             deadline: float | None = None
-            if self._must_wait():
+            if self.must_wait():
                 deadline = self._deadline()
                 if not self._wait_for_turn((opcode, payload), len(payload), deadline):
                     return
@@ -91,7 +100,7 @@ class Sender:
         with self._lock:
             size = sum(len(payload) for _, payload, _ in frames)
             deadline: float | None = None
-            if self._must_wait():
+            if self.must_wait():
                 deadline = self._deadline()
                 self._wait_for_turn(None, size, deadline)
             self._check_unbroken()
@@ -100,7 +109,7 @@ class Sender:
             if fin:
                 self._end_of_fragments()
             else:
-                self._fragmenter = threading.get_ident()
+                self._fragmenter = self._caller()
             self._push(size, deadline)
 
     def ping(self, data: bytes, token: object) -> None:
@@ -140,12 +149,12 @@ class Sender:
         self._deferred.clear()
         self._deferred_size = 0
         self.blocked = False
-        self._room.notify_all()
+        self._room.tell()
 
     def abandon_after_fork(self, lock: Any) -> None:
         """In a child process: another thread may have held the lock, and none of them is here."""
         self._lock = lock
-        self._room = threading.Condition(lock)
+        self._room.abandon_after_fork(lock)
         self._flushing = False
 
     @property
@@ -156,11 +165,7 @@ class Sender:
     @property
     def is_locked_by_caller(self) -> bool:
         """Does the calling thread hold the lock already?"""
-        try:
-            self._room.notify(0)
-        except RuntimeError:
-            return False
-        return True
+        return self._room.is_locked_by_caller()
 
     @property
     def buffered(self) -> int:
@@ -174,10 +179,30 @@ class Sender:
 
     # --- waiting ------------------------------------------------------------------------------
 
-    def _must_wait(self) -> bool:
+    def must_wait(self) -> bool:
+        """Would a data frame of the caller have to wait?"""
         return self._outbox.size >= self._write_limit or (
-            self._outgoing.is_fragmenting and self._fragmenter != threading.get_ident()
+            self._outgoing.is_fragmenting and self._fragmenter != self._caller()
         )
+
+    def call_when_ready(self, function: Callable[[], None]) -> None:
+        """Have `function` called once when there may be room, or there will never be any.
+
+        On any thread, with the lock held: it must be short, and must not raise.
+        """
+        with self._lock:
+            self._room.call(function)
+
+    @contextmanager
+    def waiting(self, size: int) -> Iterator[float | None]:
+        """The body waits for room for a message of `size` bytes; until then at most."""
+        started, written = self._now(), self._outbox.written
+        try:
+            yield self._deadline()
+        finally:
+            seconds = self._now() - started
+            self.seconds += seconds
+            self._on_waited(size, seconds, self._outbox.written - written)
 
     def _deadline(self) -> float | None:
         return None if self._timeout is None else self._now() + self._timeout
@@ -187,16 +212,14 @@ class Sender:
     ) -> bool:
         """Wait until a data frame may be sent. False: the whole message was deferred instead."""
         if not self._in_handler():
-            self._wait(self._must_wait, size, deadline, accepted=False)
+            self._wait(self.must_wait, size, deadline, accepted=False)
             return True
         self._wait_for_room(size, deadline)
-        if not self._must_wait():
+        if not self.must_wait():
             return True
+        self._outgoing.check_open()
         if message is None:
-            raise SendBufferFull(
-                "another thread is in the middle of a fragmented message, so a handler cannot send "
-                "a fragment now: send a whole message instead"
-            )
+            raise SendBufferFull(FRAGMENT_IN_HANDLER)
         self._deferred.append((message[0], bytes(message[1])))
         self._deferred_size += size
         return False
@@ -210,12 +233,7 @@ class Sender:
             # The kernel may have room by now, even if the reactor had no time to notice.
             self._write()
             if self.buffered >= self._write_limit:
-                raise SendBufferFull(
-                    f"the peer does not read: {self.buffered} bytes wait in the write buffer "
-                    f"(write_limit={self._write_limit}), and a handler must not wait for room. "
-                    "Nothing of this message was sent: send it from another thread, or raise "
-                    "write_limit"
-                )
+                raise buffer_full(self.buffered, self._write_limit)
 
     def _wait(
         self, blocked: Callable[[], bool], size: int, deadline: float | None, *, accepted: bool
@@ -226,40 +244,22 @@ class Sender:
             # before it returns.
             if accepted:
                 return
-            raise SendBufferFull(
-                "a signal handler cannot wait for room in the write buffer while it interrupts a "
-                "send. Nothing of this message was sent: send it from another thread"
-            )
+            raise SendBufferFull(SIGNAL_HANDLER)
         self._write()
-        started, written = self._now(), self._outbox.written
-        self._waiting += 1
-        try:
+        with self.waiting(size):
             while blocked() and self.error is None and self._outgoing.is_open:
                 remaining = None if deadline is None else deadline - self._now()
                 if remaining is not None and remaining <= 0:
-                    raise self._timed_out(size, accepted)
+                    assert self._timeout is not None
+                    if accepted:
+                        raise not_taken(size, self._outbox.size, self._timeout)
+                    raise self.no_room()
                 self._room.wait(remaining)
-        finally:
-            self._waiting -= 1
-            seconds = self._now() - started
-            self.seconds += seconds
-            self._on_waited(size, seconds, self._outbox.written - written)
 
-    def _timed_out(self, size: int, accepted: bool) -> SendTimeout:
-        waiting = f"{self._outbox.size} bytes wait in the write buffer"
-        if accepted:
-            return SendTimeout(
-                f"the peer did not take a message of {size} bytes within "
-                f"timeout={self._timeout:g} s: {waiting} and go out as soon as it reads; "
-                "do not send the message again",
-                accepted=True,
-            )
-        why = "does not read" if self._outbox.size else "has to wait for a fragmented message's end"
-        return SendTimeout(
-            f"the peer {why}: {waiting} (write_limit={self._write_limit}) after "
-            f"timeout={self._timeout:g} s. Nothing of this message was sent",
-            accepted=False,
-        )
+    def no_room(self) -> SendTimeout:
+        """What to raise when `waiting` has lasted too long: nothing was sent."""
+        assert self._timeout is not None
+        return no_room(self._outbox.size, self._write_limit, self._timeout)
 
     # --- writing ------------------------------------------------------------------------------
 
@@ -298,8 +298,8 @@ class Sender:
         if self._flushing or self.error is not None:
             # A signal handler came on top of the write below, which will go on with its frames.
             return
-        self._flushing = True
         started = self._now()
+        self._flushing = True  # and nothing between it and `try`, where Ctrl-C could come
         try:
             done = self._write_out()
         except OSError as error:
@@ -314,8 +314,9 @@ class Sender:
         if done == self.blocked:
             self.blocked = not done
             self._on_blocked()
-        if self._waiting and (self._outbox.size < self._write_limit or not self._outgoing.is_open):
-            self._room.notify_all()
+        has_room = self._outbox.size < self._write_limit
+        if self._room.is_wanted and (has_room or not self._outgoing.is_open):
+            self._room.tell()
 
     def _write_out(self) -> bool:
         """Write until nothing is left (True) or the kernel takes no more."""
@@ -344,4 +345,4 @@ class Sender:
             opcode, payload = self._deferred.popleft()
             self._outgoing.message(opcode, payload)
         self._deferred_size = 0
-        self._room.notify_all()
+        self._room.tell()

@@ -6,10 +6,33 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from itertools import count
 from typing import Any
 
-#: Runs a function, somewhere and some time.
-Submit = Callable[[Callable[[], None]], Any]
+
+class Runner:
+    """The ``executor`` option: an event loop, something with ``submit``, or a function."""
+
+    def __init__(self, executor: Any) -> None:
+        call_soon = getattr(executor, "call_soon_threadsafe", None)
+        self._loop = None if call_soon is None else executor
+        #: Runs a function, somewhere and some time.
+        self.submit: Callable[[Callable[[], None]], Any] = call_soon or getattr(
+            executor, "submit", executor
+        )
+        #: Others want to run between two jobs.
+        self.is_shared = call_soon is not None
+
+    def is_here(self) -> bool:
+        """Is the caller on the loop, where waiting for a job would never end?"""
+        if self._loop is None:
+            return False
+        import asyncio  # loaded, since there is a loop; others need not pay for it
+
+        try:
+            return asyncio.get_running_loop() is self._loop
+        except RuntimeError:
+            return False
 
 
 class SerialQueue:
@@ -19,8 +42,8 @@ class SerialQueue:
     it has fallen to half of `limit`, on the executor's thread.
     """
 
-    def __init__(self, submit: Submit, limit: int, on_room: Callable[[], None]) -> None:
-        self._submit = submit
+    def __init__(self, runner: Runner, limit: int, on_room: Callable[[], None]) -> None:
+        self._runner = runner
         self._limit = limit
         self._on_room = on_room
         self._lock = threading.RLock()
@@ -44,7 +67,7 @@ class SerialQueue:
 
     def _schedule(self) -> None:
         try:
-            future = self._submit(self._run)
+            future = self._runner.submit(self._run_some)
         except Exception:
             # It was shut down, or is a queue that is full: the connection still has to end, with
             # all its events, and a queue that nobody runs would hold up all that follows.
@@ -73,15 +96,22 @@ class SerialQueue:
         return self.load >= self._limit
 
     def in_job(self) -> bool:
-        """Is the caller inside a job of this queue?"""
-        return threading.get_ident() == self._running_on
+        """Is the caller inside a job of this queue, or where only jobs can be waited for?"""
+        return threading.get_ident() == self._running_on or self._runner.is_here()
 
-    def _run(self) -> None:
-        while True:
+    def _run_some(self) -> None:
+        if not self._runner.is_shared:
+            self._run()
+        elif self._run(1):
+            self._schedule()
+
+    def _run(self, limit: int | None = None) -> bool:
+        """Run the jobs that there are, or `limit` of them. True: there are more."""
+        for _ in count() if limit is None else range(limit):
             with self._lock:
                 if not self._jobs:
                     self._scheduled = False
-                    return
+                    return False
                 job, weight = self._jobs.popleft()
             self._running_on = threading.get_ident()
             try:
@@ -92,6 +122,7 @@ class SerialQueue:
                 self._schedule()
                 raise
             self._ran(weight)
+        return True
 
     def _ran(self, weight: int) -> None:
         self._running_on = None
@@ -102,9 +133,3 @@ class SerialQueue:
                 self._was_full = False
         if has_room:
             self._on_room()
-
-
-def submitter(executor: Any) -> Submit:
-    """The ``executor`` option: something with ``submit``, or a function that takes a function."""
-    submit: Submit = getattr(executor, "submit", executor)
-    return submit

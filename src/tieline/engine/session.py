@@ -4,37 +4,36 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any
 
+from tieline.engine.deadline import Deadline
 from tieline.engine.delivery import Delivery
 from tieline.engine.dispatch import Dispatcher
-from tieline.engine.handlers import FrameAction
+from tieline.engine.driving import Driver
 from tieline.engine.log import AnyLogger
+from tieline.engine.pings import PingWaiter
+from tieline.engine.pump import BUSY_PAUSE, Pump, ReceiveBuffer
 from tieline.engine.reactor import Reactor
 from tieline.engine.sender import Sender
 from tieline.engine.speaker import Speaker
 from tieline.engine.stats import Traffic
 from tieline.engine.telling import Teller
-from tieline.engine.timers import Timer
 from tieline.errors import ConnectionClosed
 from tieline.options import Options
 from tieline.protocol.connection import Connection
-from tieline.protocol.events import Closed, CloseInfo, Frame, FrameReceived
+from tieline.protocol.events import CloseInfo
 from tieline.protocol.handshake import HandshakeResponse
 from tieline.protocol.state import State
 from tieline.protocol.wire import CloseCode
 from tieline.transport.stream import Stream
 
-#: After a broken write, this many buffers full are read at most: more than a kernel holds.
-_LAST_READS = 64
-
 
 class Session:
     """The life of one connection, from its first message to its one terminal event.
 
-    `lock` guards stream, protocol and buffers; no handler ever runs under it. Every failure,
-    wherever it is noticed, ends in `fail`, which tells the protocol; the protocol tells of the
-    end once; and `_finish` is where every session ends.
+    `lock` guards stream, protocol and buffers; no handler ever runs under it. Whoever has the turn
+    reads and delivers: the reactor's thread, or one that drives. Every failure, wherever it is
+    noticed, ends in `fail`, which tells the protocol; the protocol tells of the end once; and
+    `finish` is where every session ends.
     """
 
     def __init__(
@@ -49,6 +48,7 @@ class Session:
         log: AnyLogger,
         on_round_trip: Callable[[float], None],
         on_ended: Callable[[Session], None],
+        drivable: bool = False,
     ) -> None:
         # Reentrant: a signal handler that sends or disconnects may come on top of a send.
         self.lock = threading.RLock()
@@ -57,12 +57,17 @@ class Session:
         self.stream = stream
         self.reactor = reactor
         self._delivery = delivery
-        self._callbacks = delivery.callbacks
         self.log = log
-        self._teller = Teller(
-            delivery, connection_id, options, log=log, now=reactor.now, soon=self._soon
+        teller = Teller(
+            delivery,
+            connection_id,
+            options,
+            log=log,
+            now=reactor.now,
+            soon=lambda function: self.pump.call_soon(function),
         )
         self._on_ended = on_ended
+        self._end_is_told = False
         self.sender = Sender(
             self.lock,
             connection.outgoing,
@@ -71,40 +76,35 @@ class Session:
             timeout=options.timeout,
             now=reactor.now,
             in_handler=self.in_handler,
-            on_blocked=lambda: self._soon(self._watch),
+            caller=reactor.caller,
+            on_blocked=lambda: self._soon(self.watch),
             on_broken=lambda: self._soon(self._after_broken_write),
-            on_waited=self._teller.waited,
+            on_waited=teller.waited,
         )
         self._dispatcher = Dispatcher(
             delivery,
-            self._teller,
+            teller,
             log,
             connection_id,
             answers_pings=lambda: connection.outgoing.is_open and not self.sender.is_full,
             on_round_trip=on_round_trip,
         )
         #: Where users' messages, Pings and Pongs go.
-        self.speaker = Speaker(self.sender, self._teller, self._dispatcher, self.in_handler)
-        self._response: HandshakeResponse | None = None
-        # The one timer, and when it fires. Deadlines that move later leave it where it is.
-        self._timer: Timer[Any] | None = None
-        # What TLS holds will be read soon.
-        self._reads_on = False
-        # `on_frame` said STOP: nothing more is delivered.
-        self._stopped = False
+        self.speaker = Speaker(self.sender, teller, self._dispatcher, self._new_waiter)
+        self.pump = Pump(self, delivery, self._dispatcher, teller)
+        self._deadline = Deadline(reactor, self, self._on_timer)
+        #: For threads that serve the connection while they wait for a message.
+        self.driver = Driver(self) if drivable else None
         #: The socket is closed; the last handlers may still be running.
         self.has_ended = False
         #: Set when the last handler has returned.
         self.finished = threading.Event()
-        #: Statistics: bytes read, and seconds spent in reading and decoding.
-        self.bytes_read = 0
-        self.receive_seconds = 0.0
 
     # --- from any thread ----------------------------------------------------------------------
 
     def start(self, response: HandshakeResponse) -> None:
         """Hand the connection over to the reactor, which delivers from now on."""
-        self._response = response
+        self.pump.response = response
         self.reactor.register(self)
 
     @property
@@ -114,7 +114,8 @@ class Session:
 
     def in_handler(self) -> bool:
         """Is the caller where waiting would keep this connection from going on?"""
-        return self.reactor.in_thread() or self._delivery.in_handler()
+        driven = self.driver is not None and self.driver.is_mine
+        return driven or self.reactor.in_thread() or self._delivery.in_handler()
 
     @property
     def is_interrupted(self) -> bool:
@@ -132,7 +133,11 @@ class Session:
                 return
             self.connection.send_close(code, reason, self.reactor.now())
             self.sender.flush()
-        self._soon(self._pump_now)
+        # The peer's Close is behind whatever has filled the inbox.
+        self._delivery.discard_rest()
+        self.serve_soon()
+        self.resume_reading()
+        self._soon(self.pump.deliver_now)
 
     def fail(self, error: Exception, code: int | None = None) -> None:
         """Give the connection up; with a code the peer is told why (RFC 6455 section 7.1.7)."""
@@ -141,7 +146,7 @@ class Session:
                 self.connection.connection_lost(error)
             else:
                 self.connection.fail(error, code, self.reactor.now())
-        self._soon(self._pump_now)
+        self._soon(self.pump.deliver_now)
 
     def drop(self) -> None:
         """End at once: a Close goes out if the kernel takes it, and no answer is awaited."""
@@ -156,16 +161,51 @@ class Session:
             self.sender.flush()
             self.connection.connection_lost(None)
             self.stream.shutdown_write()
-        self._soon(self._pump_now)
+        self._soon(self.pump.deliver_now)
+
+    def serve_soon(self) -> None:
+        """Somebody waits for the peer's answer other than by driving: leave nothing unread."""
+        if self.driver is not None:
+            self.driver.give_back()
+
+    def _new_waiter(self) -> PingWaiter:
+        self.serve_soon()  # or the round trip would be longer than it is
+        return PingWaiter(self.in_handler, on_wait=self.serve_soon)
 
     def resume_reading(self) -> None:
-        """The handlers have caught up."""
-        self._soon(self._resume)
+        """Those for whom the messages are have caught up."""
+        if self.driver is None or not self.driver.is_driven:
+            self._soon(self.resume)
 
     def traffic(self) -> Traffic:
         """What went over the connection so far."""
         with self.lock:
-            return Traffic.of(self.connection, self.sender, self.bytes_read, self.receive_seconds)
+            return Traffic.of(
+                self.connection, self.sender, self.pump.bytes_read, self.pump.receive_seconds
+            )
+
+    # --- on a thread that drives --------------------------------------------------------------
+
+    @property
+    def has_buffered_input(self) -> bool:
+        """Is there something to read that the descriptor does not show?"""
+        with self.lock:
+            return not self.has_ended and (self.pump.has_more or self.stream.has_buffered_input)
+
+    def read_as_driver(self, memory: ReceiveBuffer, patience: float) -> None:
+        """Read once, and deliver."""
+        try:
+            self.pump.read(self.reactor.now(), memory, patience)
+        except Exception as error:
+            self.fail(error)
+        except BaseException:
+            # Ctrl-C on the main thread: nobody knows what was read and not yet delivered.
+            self.pump.give_back()
+            cause = ConnectionAbortedError("a read was interrupted; the stream cannot go on")
+            self.fail(cause, CloseCode.GOING_AWAY)
+            if self.has_ended:
+                self._soon(self._release_and_finish)
+            raise
 
     # --- on the reactor's thread --------------------------------------------------------------
 
@@ -174,35 +214,20 @@ class Session:
 
     def on_registered(self) -> None:
         """First of all calls: the handlers learn that the connection is open."""
-        self._watch()
-        if self._response is not None:
-            self._dispatcher.opened(self._response)
-        self._pump_now()
-        self._read_buffered()
+        if self.driver is not None:
+            self.driver.look_again_later()
+        self.pump.deliver_now()
+        self.resume()
 
     def on_readable(self, now: float) -> None:
         """Read once, and deliver."""
-        if self._read(now):
-            self._read_buffered()
+        if self.pump.read(now, self.reactor):
+            self.pump.read_buffered()
 
-    def _read_buffered(self) -> None:
-        """Come back soon for what TLS holds, which the selector cannot see.
-
-        Others have their turn between two reads, and handlers that are behind stop it.
-        """
-        if self.has_ended or self._reads_on or self._delivery.is_full:
-            return
-        if self.stream.has_buffered_input:
-            self._reads_on = True
-            self._soon(self._read_on)
-
-    def _read_on(self) -> None:
-        self._reads_on = False
-        self.on_readable(self.reactor.now())
-
-    def _resume(self) -> None:
-        self._watch()
-        self._read_buffered()
+    def resume(self) -> None:
+        """Read again, if that is wanted."""
+        self.watch()
+        self.pump.read_buffered()
 
     def on_writable(self) -> None:
         """Write what waits."""
@@ -210,124 +235,89 @@ class Session:
             if not self.has_ended:
                 self.sender.flush()
 
-    def _read(self, now: float) -> bool:
-        """Read and deliver one buffer full. False: there was nothing to read."""
-        reactor = self.reactor
-        with self.lock:
-            if self.has_ended:
-                return False
-            try:
-                count = self.stream.receive_into(reactor.view)
-            except OSError as error:
-                self.connection.connection_lost(error)
-            else:
-                if count is None:
-                    return False
-                if count:
-                    self.bytes_read += count
-                    self.connection.receive_data(reactor.buffer, count, now)
-                else:
-                    self.connection.receive_eof()
-            self.receive_seconds += reactor.now() - now
-        self._pump(now)
-        return True
-
-    def _pump_now(self) -> None:
-        self._pump(self.reactor.now())
-
-    def _pump(self, now: float) -> None:
-        """Deliver what the connection has to tell, then write what is to be sent."""
-        connection, lock = self.connection, self.lock
-        while True:
-            with lock:
-                if self.has_ended:
-                    return
-                event = connection.next_event(now)
-                if event is None:
-                    self.sender.flush()
-                    break
-                if isinstance(event, list) and len(event) > 1:
-                    self.sender.cork()
-            if isinstance(event, list):
-                if not self._stopped:
-                    self._delivery.messages(event)
-            elif isinstance(event, FrameReceived):
-                self._on_frame(event.frame)
-            elif isinstance(event, Closed):
-                self._finish(event.info)
-            else:
-                self._dispatcher.pass_on(event)
+    def delivered(self) -> None:
+        """All that came was delivered: what to wait for next? On the thread that delivered."""
         if self._delivery.is_full:
-            self._watch()
-        self._arm_timer()
-
-    def _on_frame(self, frame: Frame) -> None:
-        self._teller.received(frame)
-        if self._stopped:
-            return  # only the peer's Close matters now, and that must be processed
-        action = self._callbacks.frame(frame)
-        if action is FrameAction.PROCESS:
-            return
-        with self.lock:
-            self.connection.skip_frame()
-        if action is FrameAction.STOP:
-            self._stopped = True
-            self.close(CloseCode.GOING_AWAY, "")
+            self._on_reactor(self.watch)
+        if self.driver is not None:
+            self.driver.wake()
+        if not self._deadline.is_covered(self.connection.next_deadline()):
+            self._on_reactor(self._arm_timer)
 
     def _after_broken_write(self) -> None:
         """The stream takes no more; what the peer had sent before, a Close maybe, is still read."""
-        for _ in range(_LAST_READS):
-            if self.has_ended or not self._read(self.reactor.now()):
-                break
+        if self.pump.is_busy:
+            self.reactor.call_at(self.reactor.now() + BUSY_PAUSE, self, self._after_broken_write)
+            return
+        self.pump.read_rest()
         if self.connection.state is not State.CLOSED and self.sender.error is not None:
             self.fail(self.sender.error)
 
     def _on_timer(self) -> None:
-        self._timer = None
         now = self.reactor.now()
+        if self.driver is not None and self.driver.is_driven and not self._delivery.is_full:
+            # What has come counts before a deadline is judged, and nobody else may have read it.
+            self.pump.read(now, self.reactor)
         with self.lock:
             if not self.has_ended:
-                if self._delivery.is_full:
+                if self._delivery.is_full or self.pump.is_busy:
                     self.connection.not_reading(now)
                 self.connection.on_time(now)
-        self._pump(now)
+        self.pump.deliver(now)
+        self._arm_timer()
 
     def _arm_timer(self) -> None:
-        if self.has_ended:
-            return
-        deadline = self.connection.next_deadline()
-        if deadline is None or (self._timer is not None and self._timer.when <= deadline):
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self.reactor.call_at(deadline, self, self._on_timer)
+        if not self.has_ended:
+            self._deadline.set(self.connection.next_deadline())
 
-    def _watch(self) -> None:
+    def watch(self) -> None:
         """Tell the reactor what to wait for."""
         if not self.has_ended:
+            driven = self.driver is not None and self.driver.is_driven
             self.reactor.watch(
-                self, readable=not self._delivery.is_full, writable=self.sender.blocked
+                self,
+                readable=not driven and not self._delivery.is_full,
+                writable=self.sender.blocked,
             )
 
-    def _finish(self, info: CloseInfo) -> None:
+    def finish(self, info: CloseInfo) -> None:
         """The one end of every session."""
+        here = self.reactor.in_thread()
         try:
             with self.lock:
                 self.sender.flush()
                 self.has_ended = True
                 self.sender.drop()
-                self.reactor.unregister(self)
                 if info.clean:
                     self.stream.shutdown_write()
-                self.stream.close()
-            if self._timer is not None:
-                self._timer.cancel()
+            if here:
+                self._release()
+            self._tell_end()
             self.log.info("closed: %s", info)
-            self._on_ended(self)
             self._dispatcher.ended(info)
         finally:
             # Whatever a logger raised: those who wait for the end must not wait for ever.
-            self._delivery.post(self.finished.set)
+            if here:
+                self._delivery.finish(self.finished)
+            else:
+                self._soon(self._release_and_finish)
+
+    def _tell_end(self) -> None:
+        if not self._end_is_told:
+            self._on_ended(self)
+            self._end_is_told = True
+
+    def _release_and_finish(self) -> None:
+        self._release()
+        self._tell_end()  # if Ctrl-C kept the other thread from it
+        self._delivery.finish(self.finished)
+
+    def _release(self) -> None:
+        self.reactor.unregister(self)
+        self._deadline.cancel()
+        if self.driver is not None:
+            self.driver.close()
+        self.stream.close()
 
     def abandon_after_fork(self) -> None:
         """In a child process: forget the connection without a byte on the parent's line."""
@@ -339,10 +329,19 @@ class Session:
         error = ConnectionAbortedError("the process was forked, and the parent has the connection")
         self.connection.connection_lost(error)
         self.stream.detach_after_fork()
+        if self.driver is not None:
+            self.driver.abandon_after_fork()
         self._dispatcher.give_up(ConnectionClosed(str(error), self.connection.close_info))
-        self._callbacks.give_up_watching(self.connection_id, error)
+        self._delivery.callbacks.give_up_watching(self.connection_id, error)
         self._on_ended(self)
         self.finished.set()
 
     def _soon(self, function: Callable[[], None]) -> None:
         self.reactor.call_soon(self, function)
+
+    def _on_reactor(self, function: Callable[[], None]) -> None:
+        """At once on the reactor's thread, else soon."""
+        if self.reactor.in_thread():
+            function()
+        else:
+            self._soon(function)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from tieline.engine.dispatch import Dispatcher
-from tieline.engine.pings import PingWaiter
+from tieline.engine.pings import Answer, PingWaiter
 from tieline.engine.sender import Sender
 from tieline.engine.telling import Teller
 from tieline.protocol.wire import Opcode
@@ -21,12 +21,12 @@ class Speaker:
         sender: Sender,
         teller: Teller,
         dispatcher: Dispatcher,
-        cannot_wait: Callable[[], bool],
+        new_waiter: Callable[[], PingWaiter],
     ) -> None:
         self._sender = sender
         self._teller = teller
         self._dispatcher = dispatcher
-        self._cannot_wait = cannot_wait
+        self._new_waiter = new_waiter
 
     def message(self, opcode: Opcode, payload: Data) -> None:
         """A whole message."""
@@ -48,7 +48,12 @@ class Speaker:
 
     def ping(self, data: bytes) -> PingWaiter:
         """A Ping; the waiter is resolved by its Pong or by the end of the connection."""
-        waiter = PingWaiter(self._cannot_wait)
+        waiter = self._new_waiter()
+        self.ping_for(waiter, data)
+        return waiter
+
+    def ping_for(self, waiter: Answer, data: bytes) -> None:
+        """The same, for a waiter of the caller's."""
         self._dispatcher.expect(waiter)
         try:
             self._sender.ping(data, waiter)
@@ -56,7 +61,6 @@ class Speaker:
             self._dispatcher.forget(waiter)
             raise
         self._teller.sent(Opcode.PING, data)
-        return waiter
 
     def pong(self, data: bytes) -> None:
         """An unasked Pong."""

@@ -85,7 +85,7 @@ class Stats(Traffic):
     reconnects: int = 0
     #: Messages that could not be delivered or sent and were dropped.
     dropped: int = 0
-    #: Messages that were read and wait for their handler (with ``executor``).
+    #: Messages that were read and wait for their handler (with ``executor``) or for `recv()`.
     queue_depth: int = 0
     #: Bytes that wait for the kernel to take them.
     buffered_bytes: int = 0
@@ -103,6 +103,7 @@ class StatsRecorder:
         self._ended = Traffic()
         self._zero = Traffic()
         self._connects = 0
+        self._dropped = 0
         self._round_trips: deque[float] = deque(maxlen=_WINDOW)
         self._latency = Latency()
 
@@ -113,10 +114,16 @@ class StatsRecorder:
             self._present.append(traffic)
 
     def ended(self, traffic: Callable[[], Traffic]) -> None:
-        """That connection has ended."""
+        """That connection has ended. A second call for it does nothing."""
         with self._lock:
-            self._present.remove(traffic)
-            self._ended = self._ended.plus(traffic())
+            if traffic in self._present:
+                self._present.remove(traffic)
+                self._ended = self._ended.plus(traffic())
+
+    def dropped(self, count: int) -> None:
+        """Messages came that nobody will get."""
+        with self._lock:
+            self._dropped += count
 
     def round_trip(self, seconds: float) -> None:
         """A Ping was answered."""
@@ -142,10 +149,11 @@ class StatsRecorder:
         with self._lock:
             traffic = self._total().plus(self._zero, -1)
             latency = self._with_percentiles()
-            connects = self._connects
+            connects, dropped = self._connects, self._dropped
         return Stats(
             **{field.name: getattr(traffic, field.name) for field in fields(Traffic)},
             connects=connects,
+            dropped=dropped,
             queue_depth=queue_depth,
             buffered_bytes=buffered_bytes,
             latency=latency,
@@ -157,6 +165,7 @@ class StatsRecorder:
             self._ended = Traffic()
             self._zero = self._total()
             self._connects = 0
+            self._dropped = 0
             self._round_trips.clear()
             self._latency = Latency()
 

@@ -61,7 +61,7 @@ class Supervisor(Line):
             timeout=timeout,
             info=info,
             clock=self.reactor.now,
-            emit=self.emit,
+            emit=self.callbacks.event,
         )
         try:
             self.begin(dial)
@@ -71,6 +71,7 @@ class Supervisor(Line):
             dial.log.info("connecting failed: %s", error)
             raise
         finally:
+            dial.attempt.close()
             self.end(dial)
         return connected.response
 
@@ -131,7 +132,7 @@ class Supervisor(Line):
         if not session.finished.wait(limit):
             session.drop()
             session.log.warning("a handler does not return; its connection is closed all the same")
-        elif self.options.reactor is None:
+        elif self.owns_reactor:
             self.reactor.join(_left(deadline))
 
 

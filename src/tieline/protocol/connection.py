@@ -123,6 +123,11 @@ class Connection:
             self._end(self._closing.stream_ended())
         return self._events.popleft()
 
+    @property
+    def is_broken(self) -> bool:
+        """The peer broke a rule behind the messages returned last: `next_event` will act on it."""
+        return self._assembler.failure is not None and not self._reading_ended
+
     def data_to_send(self) -> list[bytes | bytearray]:
         """What to write, in order; each byte string is handed out once."""
         return self.outgoing.take()
@@ -173,10 +178,8 @@ class Connection:
         if self.state is State.OPEN:
             closing.begin("local", now)
             # "replace": the error may be a handler's, with any text.
-            reason = (
-                str(error).encode("utf-8", "replace")[:MAX_CLOSE_REASON].decode("utf-8", "ignore")
-            )
-            self._send_close(Close(code, reason))
+            reason = str(error).encode("utf-8", "replace")[:MAX_CLOSE_REASON]
+            self._send_close(Close(code, reason.decode("utf-8", "ignore")))
         closing.error = closing.error or error
         closing.linger(now)
         self._reading_ended = True
@@ -288,11 +291,9 @@ class Connection:
             self._events.append(PongReceived(data, self.outgoing.pong_received(data, now)))
         else:
             try:
-                close = decode_close(data)
+                self._on_close(decode_close(data), now)
             except ProtocolError as error:
                 self.fail(error, error.close_code, now)
-            else:
-                self._on_close(close, now)
 
     def _on_close(self, close: Close, now: float) -> None:
         closing = self._closing

@@ -18,7 +18,7 @@ cdef class MessageAssembler:
     cdef object binary
     cdef bytes control_payload
     cdef object control
-    cdef object failure
+    cdef readonly object failure
     cdef object frame_payload
     cdef readonly long long messages
     cdef readonly long long message_bytes

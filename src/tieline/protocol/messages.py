@@ -46,9 +46,10 @@ class MessageAssembler:
         self.text = StringIO()
         self.cut = b""
         self.binary = BytesIO()
-        # A control frame in work; one that waits behind the messages before it; what went wrong.
+        # A control frame in work; one that waits behind the messages before it.
         self.control_payload = b""
         self.control: Frame | None = None
+        #: What went wrong, behind all that was returned.
         self.failure: Exception | None = None
         # A frame in work when frames are handed out one by one.
         self.frame_payload = BytesIO()

@@ -54,7 +54,7 @@ class Outgoing:
 
     def message(self, opcode: int, payload: Data) -> None:
         """A whole message in one frame."""
-        self._check_open()
+        self.check_open()
         if self._fragmenting:
             raise ProtocolError("a fragmented message is being sent: finish it before the next one")
         self._ready.append(self._encoder.encode(opcode, payload))
@@ -63,7 +63,7 @@ class Outgoing:
 
     def fragment(self, opcode: int, payload: Data, fin: bool) -> None:
         """One frame of a message (5.4): the first has its opcode, the others CONTINUATION."""
-        self._check_open()
+        self.check_open()
         if opcode not in (Opcode.CONTINUATION, Opcode.TEXT, Opcode.BINARY):
             # A Close that got through here would leave the connection open behind it.
             raise OptionError(
@@ -139,7 +139,8 @@ class Outgoing:
             "pongs_sent": self._pongs_sent,
         }
 
-    def _check_open(self) -> None:
+    def check_open(self) -> None:
+        """Raise ConnectionClosed unless messages can be sent."""
         if not self.is_open:
             ended = f": {self.close_info}" if self.close_info is not None else ""
             raise ConnectionClosed(
@@ -147,7 +148,7 @@ class Outgoing:
             )
 
     def _check_control(self, data: bytes) -> None:
-        self._check_open()
+        self.check_open()
         if len(data) > MAX_CONTROL_PAYLOAD:
             raise OptionError(
                 f"a Ping or Pong holds at most {MAX_CONTROL_PAYLOAD} bytes, got {len(data)}: "

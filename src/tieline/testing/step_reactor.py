@@ -133,6 +133,9 @@ class StepReactor:
     def in_thread(self) -> bool:
         return threading.get_ident() == self._ident
 
+    def caller(self) -> object:
+        return threading.get_ident()
+
     def register(self, registrant: SteppedRegistrant) -> None:
         if not isinstance(registrant.stream, MemoryStream):
             raise TypeError(

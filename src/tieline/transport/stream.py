@@ -27,7 +27,7 @@ class _Scratch(threading.local):
         self.memory = memoryview(bytearray(_PIECE))
 
 
-_scratch = _Scratch()
+ciphertext = _Scratch()
 
 
 class Stream(Protocol):
@@ -120,6 +120,10 @@ class SocketStream:
     def close(self) -> None:
         self._socket.close()
 
+    def release(self) -> socket.socket:
+        """Give the socket away. The stream is closed then, without a sign to the peer."""
+        return socket.socket(fileno=self._socket.detach())
+
     def detach_after_fork(self) -> None:
         # close(2) alone: the parent's descriptor keeps the connection, so no FIN is sent.
         self._socket.close()
@@ -134,7 +138,8 @@ class TLSStream:
     """
 
     def __init__(self, lower: Stream, context: ssl.SSLContext, server_hostname: str) -> None:
-        self._lower = lower
+        #: Replaced when the connection below has moved to another kind of stream.
+        self.lower = lower
         self.peer = lower.peer
         self.local = lower.local
         self._incoming = ssl.MemoryBIO()
@@ -163,7 +168,7 @@ class TLSStream:
         self._shut_down = False
 
     def fileno(self) -> int:
-        return self._lower.fileno()
+        return self.lower.fileno()
 
     @property
     def tls(self) -> dict[str, Any] | None:
@@ -208,7 +213,7 @@ class TLSStream:
     def has_buffered_input(self) -> bool:
         if len(self._plaintext) or self._failure is not None:
             return True
-        inside = self._session.pending() or self._incoming.pending or self._lower.has_buffered_input
+        inside = self._session.pending() or self._incoming.pending or self.lower.has_buffered_input
         return self._more_inside and bool(inside)
 
     def send(self, data: bytes | bytearray | memoryview) -> int:
@@ -225,15 +230,15 @@ class TLSStream:
     @property
     def has_pending_output(self) -> bool:
         pending = len(self._ciphertext) or self._outgoing.pending
-        return bool(pending) or self._lower.has_pending_output
+        return bool(pending) or self.lower.has_pending_output
 
     def flush(self) -> bool:
         while True:
             if not len(self._ciphertext):
                 if not self._outgoing.pending:
-                    return self._lower.flush()
+                    return self.lower.flush()
                 self._ciphertext = memoryview(self._outgoing.read())
-            sent = self._lower.send(self._ciphertext)
+            sent = self.lower.send(self._ciphertext)
             if not sent:
                 return False
             self._ciphertext = self._ciphertext[sent:]
@@ -243,13 +248,13 @@ class TLSStream:
             self._shut_down = True
             with suppress(OSError):
                 self._send_close_notify()
-        self._lower.shutdown_write()
+        self.lower.shutdown_write()
 
     def close(self) -> None:
-        self._lower.close()
+        self.lower.close()
 
     def detach_after_fork(self) -> None:
-        self._lower.detach_after_fork()
+        self.lower.detach_after_fork()
 
     def _send_close_notify(self) -> None:
         if not self.flush():
@@ -310,8 +315,8 @@ class TLSStream:
         """Move ciphertext from the lower stream to the session; how much, 0 for none now."""
         if self._ended:
             return 0
-        scratch = self._own_scratch or _scratch.memory
-        count = self._lower.receive_into(scratch)
+        scratch = self._own_scratch or ciphertext.memory
+        count = self.lower.receive_into(scratch)
         if count is None:
             return 0
         if count == 0:

@@ -1,0 +1,140 @@
+"""A line on an event loop: dial on a thread, serve on the loop, wait in tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar, cast
+
+from tieline.aio.dialling import Post, adopt, dial_in_thread
+from tieline.aio.inbox import LoopInbox
+from tieline.aio.loop_reactor import LoopReactor, running_loop_reactor
+from tieline.aio.waiters import Waiters
+from tieline.engine.connecting import Connected
+from tieline.engine.dial import Dial
+from tieline.engine.handlers import Handlers
+from tieline.engine.line import Line
+from tieline.engine.reactor import Reactor
+from tieline.engine.session import Session
+from tieline.errors import ConnectError, SendBufferFull
+from tieline.options import Options
+
+T = TypeVar("T")
+
+#: Seconds beyond `close_timeout` that `close` waits: the protocol keeps that deadline itself.
+_PATIENCE = 1.0
+
+
+class LoopLine(Line):
+    """Belongs to the loop that was running when it was made, and to its thread."""
+
+    def __init__(self, options: Options, handlers: Handlers) -> None:
+        self._loop_reactor: LoopReactor = running_loop_reactor()
+        super().__init__(options, handlers, cast(Reactor, self._loop_reactor), delivery=LoopInbox)
+        assert isinstance(self.delivery, LoopInbox)
+        self._inbox = self.delivery
+        self._inbox.on_dropped = self.dropped
+        # Tasks that wait for room in the write buffer, or for a fragmented message's end.
+        self._senders = Waiters()
+        self._asked_for_room = False
+
+    async def open(self, info: dict[str, Any]) -> None:
+        """Dial and serve. Raises ConnectError; cancelling it closes what there is so far."""
+        dial = Dial(
+            self.options,
+            self.handlers,
+            headers=(),
+            timeout=self.options.connect_timeout,
+            info=info,
+            clock=self.reactor.now,
+            emit=self.callbacks.event,
+        )
+        self.begin(dial)
+        try:
+            connected = await dial_in_thread(
+                partial(self._dial, dial), dial.attempt, lambda connected: connected.stream.close()
+            )
+            stream = await adopt(connected.stream, self._loop_reactor)
+            self.serve(connected._replace(stream=stream), dial)
+        except ConnectError as error:
+            dial.log.info("connecting failed: %s", error)
+            raise
+        finally:
+            self.end(dial)
+
+    def _dial(self, dial: Dial, post: Post) -> Connected:
+        """On the dial's thread: events go to the loop, where handlers run."""
+        dial.emit = lambda event: post(partial(self.callbacks.event, event))
+        return dial.connect()
+
+    # --- receiving ----------------------------------------------------------------------------
+
+    async def receive(self, timeout: float | None) -> str | bytes:
+        """The next message. Raises TimeoutError, and ConnectionClosed when there is none left."""
+        inbox = self._inbox
+        deadline = None if timeout is None else self.reactor.now() + timeout
+        while True:
+            try:
+                return inbox.take()
+            except IndexError:
+                pass
+            if inbox.has_ended:
+                raise self.closed_error()
+            left = None if deadline is None else max(0.0, deadline - self.reactor.now())
+            try:
+                await inbox.arrival(left)
+            except TimeoutError:
+                if not inbox and not inbox.has_ended:
+                    raise TimeoutError(f"no message within {timeout:g} s") from None
+
+    # --- sending ------------------------------------------------------------------------------
+
+    async def say(
+        self, session: Session, size: int, blocked: Callable[[], bool], action: Callable[[], T]
+    ) -> T:
+        """Wait while `blocked()`, then do it, in one go: cancelled means that nothing was sent."""
+        while True:
+            if blocked() and session.is_open:
+                await self._room(session, size, blocked)
+            try:
+                return action()
+            except SendBufferFull:
+                pass  # another thread was faster: wait again
+
+    async def _room(self, session: Session, size: int, blocked: Callable[[], bool]) -> None:
+        sender = session.sender
+        with sender.waiting(size) as deadline:
+            while blocked() and session.is_open:
+                left = None if deadline is None else deadline - self.reactor.now()
+                if left is not None and left <= 0:
+                    raise sender.no_room()
+                if not self._asked_for_room:
+                    self._asked_for_room = True
+                    sender.call_when_ready(self._on_send_room)
+                try:
+                    await self._senders.wait(left)
+                except TimeoutError:
+                    pass  # looked at above
+
+    def _on_send_room(self) -> None:
+        """On any thread, with the session's lock held."""
+        if self.reactor.in_thread():
+            self._wake_senders()
+        else:
+            self._loop_reactor.post(self._wake_senders)
+
+    def _wake_senders(self) -> None:
+        self._asked_for_room = False
+        self._senders.wake()
+
+    # --- closing ------------------------------------------------------------------------------
+
+    async def close(self, code: int, reason: str, timeout: float | None) -> None:
+        """Close, and wait for the end. Cancelling it leaves the close to go on by itself."""
+        session = self.session
+        assert session is not None
+        session.close(code, reason)
+        limit = self.options.close_timeout + _PATIENCE if timeout is None else timeout
+        if not await self._inbox.finished(session.finished, limit):
+            session.drop()
+            await self._inbox.finished(session.finished, _PATIENCE)

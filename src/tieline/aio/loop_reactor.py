@@ -1,0 +1,335 @@
+"""A running asyncio loop → a reactor: connections are served by the loop itself."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import threading
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
+from functools import partial
+from typing import Protocol, cast
+from weakref import WeakKeyDictionary, WeakSet, ref
+
+from tieline.aio.transport_stream import TransportStream
+from tieline.engine.process import GOODBYE
+from tieline.engine.reactor import BUFFER_SIZE, Reactor, Registrant, all_reactors
+from tieline.protocol.wire import CloseCode
+from tieline.transport.stream import Stream, TLSStream
+
+#: Seconds for what is left to be closed after `GOODBYE`; nothing of it waits for a peer.
+_LAST_CALLS = 0.2
+
+#: The shortest wait that all loops can tell from none: uvloop counts in milliseconds.
+_TICK = 0.001
+
+
+class LoopRegistrant(Registrant, Protocol):
+    """What a `LoopReactor` serves: a session on a stream that the loop reads."""
+
+    stream: Stream
+
+    def close(self, code: int, reason: str) -> None: ...
+    def drop(self) -> None: ...
+
+
+class LoopTimer:
+    """One call at one time; `cancel` takes it back. Belongs to the loop's thread."""
+
+    __slots__ = ("_call", "_handle", "_loop", "_reactor", "when")
+
+    def __init__(self, reactor: LoopReactor, when: float, call: Callable[[], None]) -> None:
+        self._reactor = reactor
+        self._loop = reactor.loop
+        self.when = when
+        self._call: Callable[[], None] | None = call
+        self._handle: asyncio.Handle = self._loop.call_later(when - reactor.now(), self._on_time)
+
+    def cancel(self) -> None:
+        """It will never be called."""
+        self._call = None
+        self._handle.cancel()
+
+    def _on_time(self) -> None:
+        early = self.when - self._reactor.now()
+        if early > 0:  # loops round
+            self._handle = self._loop.call_later(max(early, _TICK), self._on_time)
+        else:
+            # What has arrived counts before any deadline is judged, and some loops fire timers
+            # before they read: between the second call from here and now they have read.
+            self._handle = self._loop.call_soon(self._after_reads)
+
+    def _after_reads(self) -> None:
+        self._handle = self._loop.call_soon(self._fire)
+
+    def _fire(self) -> None:
+        call, self._call = self._call, None
+        if call is not None:
+            call()
+
+
+class LoopReactor:
+    """Serves connections on an asyncio loop, in place of a `Reactor` and its thread.
+
+    Get the one of the running loop by `running_loop_reactor()`. `call_soon`, `now` and `in_thread`
+    may be called on any thread, the rest on the loop's.
+
+    When the loop ends in an orderly way (`asyncio.run` does, `shutdown_asyncgens` is what counts),
+    peers get a Close with 1001 and a moment to answer. A loop that was closed without it serves
+    nobody any more: the next call from wherever it comes ends what is left, on a thread of its own.
+    """
+
+    is_tieline_reactor = True
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.name = f"asyncio loop {id(loop):#x}"
+        self.loop = loop
+        # The receive buffer that all connections share: an idle connection needs none.
+        self.buffer = bytearray(BUFFER_SIZE)
+        self.view = memoryview(self.buffer)
+        self._registrants: set[LoopRegistrant] = set()
+        # Transports whose descriptors are open.
+        self._streams: set[TransportStream] = set()
+        # Set whenever nobody is served and no descriptor is open.
+        self._idle = asyncio.Event()
+        # Waits for the loop's `shutdown_asyncgens`, while there is anything to be closed then.
+        self._farewell: AsyncGenerator[None, None] | None = None
+        self._leaving = False
+        # Without the loop: the calls that it does not make any more, and the thread that does.
+        self._ending = threading.Lock()
+        self._starting = threading.RLock()
+        self._last_calls: deque[tuple[LoopRegistrant, Callable[[], None]]] = deque()
+        self._stand_in: int | None = None
+        self._thread: threading.Thread | None = None
+        all_reactors.add(cast(Reactor, self))
+        _loop_reactors.add(self)
+
+    def __repr__(self) -> str:
+        return f"<LoopReactor on {self.name}, {len(self._registrants)} connections>"
+
+    # --- on any thread ------------------------------------------------------------------------
+
+    def now(self) -> float:
+        """Seconds of the monotonic clock that all timers of this reactor use."""
+        return time.monotonic()
+
+    def in_thread(self) -> bool:
+        """Is the caller inside the running loop?"""
+        return asyncio._get_running_loop() is self.loop or threading.get_ident() == self._stand_in
+
+    def call_soon(self, registrant: LoopRegistrant, callback: Callable[[], None]) -> None:
+        """Run `callback` on the loop after what is under way, if `registrant` is still served."""
+        if registrant not in self._registrants:
+            return
+        if self._stand_in is not None:
+            self._last_calls.append((registrant, callback))
+        elif asyncio._get_running_loop() is self.loop:
+            self.loop.call_soon(self._call, registrant, callback)
+        else:
+            try:
+                self.loop.call_soon_threadsafe(self._call, registrant, callback)
+            except RuntimeError:  # the loop is closed
+                self._last_calls.append((registrant, callback))
+                self._end_on_a_thread()
+
+    def caller(self) -> object:
+        """Who calls, since fragments of one message come from one: a task of the loop, a thread."""
+        if asyncio._get_running_loop() is self.loop:
+            return asyncio.current_task(self.loop)
+        return threading.get_ident()
+
+    def post(self, function: Callable[[], None]) -> None:
+        """Run `function` on the loop; nothing happens when that is closed."""
+        with suppress(RuntimeError):
+            self.loop.call_soon_threadsafe(function)
+
+    def registrants(self) -> list[LoopRegistrant]:
+        """Who is served now."""
+        return list(self._registrants)
+
+    # --- on the loop's thread -----------------------------------------------------------------
+
+    def register(self, registrant: LoopRegistrant) -> None:
+        """Serve a connection from now on."""
+        _transport_below(registrant).serve(registrant)
+        self._registrants.add(registrant)
+        self._begin()
+        self.loop.call_soon(self._call, registrant, registrant.on_registered)
+
+    def unregister(self, registrant: LoopRegistrant) -> None:
+        """Serve this connection no more. Call it before its stream is closed."""
+        self._registrants.discard(registrant)
+        _transport_below(registrant).serve(None)
+        self._note_idle()
+
+    def watch(self, registrant: LoopRegistrant, *, readable: bool, writable: bool) -> None:
+        """Call `on_readable` and `on_writable` while the stream is ready for it."""
+        if self._stand_in is None:
+            _transport_below(registrant).watch(readable=readable, writable=writable)
+
+    def call_at(
+        self, when: float, registrant: LoopRegistrant, callback: Callable[[], None]
+    ) -> LoopTimer:
+        """Run `callback` at `when`, never earlier, if `registrant` is still served then."""
+        return LoopTimer(self, when, lambda: self._call(registrant, callback))
+
+    def _call(self, registrant: LoopRegistrant, callback: Callable[[], None]) -> None:
+        if registrant in self._registrants:
+            try:
+                callback()
+            except Exception as error:
+                registrant.fail(error)
+
+    def stream_opened(self, stream: TransportStream) -> None:
+        """Its descriptor is to be closed before the loop ends."""
+        self._streams.add(stream)
+        self._begin()
+
+    def stream_closed(self, stream: TransportStream) -> None:
+        """Its transport is gone."""
+        self._streams.discard(stream)
+        self._note_idle()
+
+    # --- the end of the loop ------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        """There is something to take leave of, so have it done before the loop ends."""
+        self._idle.clear()
+        if self._farewell is None and not self._leaving:
+            self._farewell = self._on_shutdown()
+            # Up to its `yield`. The loop knows of it then, because it was begun inside the loop.
+            with suppress(StopIteration):
+                self._farewell.__anext__().send(None)
+
+    def _note_idle(self) -> None:
+        if self._registrants or self._streams or self._stand_in is not None:
+            return
+        self._idle.set()
+        if self._farewell is not None:
+            # It has nothing to wait for, so it ends in this one step.
+            with suppress(StopIteration):
+                self._farewell.aclose().send(None)
+
+    async def _on_shutdown(self) -> AsyncGenerator[None, None]:
+        """`shutdown_asyncgens` is the one sign that a loop gives before it ends."""
+        try:
+            yield
+        finally:
+            self._farewell = None
+            if self._registrants or self._streams:
+                await self._take_leave()
+
+    async def _take_leave(self) -> None:
+        self._leaving = True
+        try:
+            for registrant in self.registrants():
+                self._call(registrant, partial(registrant.close, CloseCode.GOING_AWAY, ""))
+            for stream in list(self._streams):
+                if not stream.is_served:
+                    stream.close()
+            if not await self._becomes_idle(GOODBYE):
+                for registrant in self.registrants():
+                    self._call(registrant, registrant.drop)
+                for stream in list(self._streams):
+                    if not stream.is_served:
+                        stream.close()
+                await self._becomes_idle(_LAST_CALLS)
+        finally:
+            self._leaving = False
+
+    async def _becomes_idle(self, limit: float) -> bool:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(limit):
+                await self._idle.wait()
+        return self._idle.is_set()
+
+    def end_without_loop(self) -> None:
+        """The loop runs no more: this thread ends what it served, and makes its last calls.
+
+        Each peer gets its Close with 1001 if the kernel takes it; no answer is awaited.
+        """
+        if not self._ending.acquire(timeout=GOODBYE):
+            return  # another thread is at it, in a handler that does not return
+        self._stand_in = threading.get_ident()
+        try:
+            for registrant in self.registrants():
+                self._call(registrant, registrant.drop)
+            while self._last_calls:
+                self._call(*self._last_calls.popleft())
+            self._registrants.clear()
+            for stream in list(self._streams):
+                stream.close()
+            self._streams.clear()
+        finally:
+            self._stand_in = None
+            self._ending.release()
+
+    def _end_on_a_thread(self) -> None:
+        """Not on the caller's: it may hold its session's lock, and no handler runs under that."""
+        with self._starting:
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self.end_without_loop, name="tieline-last-calls", daemon=True
+                )
+                self._thread.start()
+
+    def abandon_after_fork(self) -> None:
+        """In a child process: the loop does not run here, and its descriptors are the parent's."""
+        self._ending = threading.Lock()
+        self._starting = threading.RLock()
+        for registrant in self._registrants:
+            registrant.abandon_after_fork()
+        for stream in self._streams:
+            stream.detach_after_fork()
+        self._registrants = set()
+        self._streams = set()
+        self._note_idle()
+
+
+#: Every one of them, for the end of the program.
+_loop_reactors: WeakSet[LoopReactor] = WeakSet()
+
+# Weak on both sides: a loop lives as long as its user wants, a reactor as long as it serves.
+_reactor_of_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, ref[LoopReactor]] = (
+    WeakKeyDictionary()
+)
+
+
+def running_loop_reactor() -> LoopReactor:
+    """The one reactor of the running loop. Raises RuntimeError when no loop is running."""
+    loop = asyncio.get_running_loop()
+    known = _reactor_of_loop.get(loop)
+    reactor = None if known is None else known()
+    if reactor is None:
+        reactor = LoopReactor(loop)
+        _reactor_of_loop[loop] = ref(reactor)
+    return reactor
+
+
+def lowest(stream: Stream) -> Stream:
+    """What is below all TLS."""
+    while isinstance(stream, TLSStream):
+        stream = stream.lower
+    return stream
+
+
+def _transport_below(registrant: LoopRegistrant) -> TransportStream:
+    stream = lowest(registrant.stream)
+    if not isinstance(stream, TransportStream):
+        raise TypeError(
+            f"a LoopReactor cannot read a {type(stream).__name__}: adopt it into the loop first"
+        )
+    return stream
+
+
+def _end_stopped_loops() -> None:
+    """At exit: a loop that is stopped will not run again. Those that run are closed like others."""
+    for reactor in list(_loop_reactors):
+        if not reactor.loop.is_running():
+            reactor.end_without_loop()
+
+
+# Runs before the `atexit` function of engine.process, which was registered earlier.
+atexit.register(_end_stopped_loops)

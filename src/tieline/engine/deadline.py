@@ -1,0 +1,43 @@
+"""A session's next deadline → the one timer of its reactor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tieline.engine.reactor import Reactor, Registrant
+from tieline.engine.timers import Timer
+
+
+class Deadline:
+    """Fires at the deadline or before it: deadlines that move later leave the timer where it is."""
+
+    def __init__(
+        self, reactor: Reactor, registrant: Registrant, on_due: Callable[[], None]
+    ) -> None:
+        self._reactor = reactor
+        self._registrant = registrant
+        self._on_due = on_due
+        self._timer: Timer[Any] | None = None
+
+    def is_covered(self, when: float | None) -> bool:
+        """Is there nothing to set for `when`? Any thread; certain on the reactor's only."""
+        timer = self._timer
+        return when is None or (timer is not None and timer.when <= when)
+
+    def set(self, when: float | None) -> None:
+        """Call `on_due` at `when`, or before. On the reactor's thread."""
+        if when is None or self.is_covered(when):
+            return
+        self.cancel()
+        self._timer = self._reactor.call_at(when, self._registrant, self._fire)
+
+    def cancel(self) -> None:
+        """Nothing is due any more. On the reactor's thread."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _fire(self) -> None:
+        self._timer = None
+        self._on_due()

@@ -1,0 +1,216 @@
+"""A thread that waits for a message → the one that serves the connection meanwhile."""
+
+from __future__ import annotations
+
+import math
+import select
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from tieline.engine.deadline import Deadline
+from tieline.engine.reactor import BUFFER_SIZE
+from tieline.engine.waiting import SLICE
+from tieline.transport.wakeup import Wakeup
+
+if TYPE_CHECKING:
+    from tieline.engine.session import Session
+
+#: Seconds without a driving thread after which the reactor watches the descriptor again. Each
+#: hand-over costs two threads a wake-up, so a thread that will soon be back keeps the connection.
+ADOPTION = 0.25
+
+
+class ReceiveBuffer:
+    """What one read goes into."""
+
+    def __init__(self) -> None:
+        self.buffer = bytearray(BUFFER_SIZE)
+        self.view = memoryview(self.buffer)
+
+
+class _Spares(threading.local):
+    """The receive buffers of one thread that are not in use.
+
+    One is enough but for handlers, of this connection or of a signal, that receive on another one:
+    the bytes below them are not all used yet.
+    """
+
+    def __init__(self) -> None:
+        self.buffers: list[ReceiveBuffer] = []
+
+
+_spares = _Spares()
+
+
+class Driver:
+    """Lets one thread at a time serve a session: no hand-over between threads in a round trip.
+
+    While it does, and for a moment after, the reactor does not watch the descriptor for reading;
+    then it adopts it again. Timers and blocked writes stay with the reactor all the time.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._look_at = Deadline(session.reactor, session, self._look)
+        #: The reactor leaves reading to threads. It begins so: most programs receive at once.
+        self.is_driven = True
+        # Reentrant for signal handlers.
+        self._lock = threading.RLock()
+        self._thread: int | None = None
+        # How often a thread came to drive, and how often at the last look.
+        self._drives = 0
+        self._drives_seen = 0
+        # What the reactor does when the thread leaves.
+        self._after: Callable[[], None] | None = None
+        self._closed = False
+        # Made when a thread first waits, gone when the reactor adopts: idle connections have none.
+        self._wakeup: Wakeup | None = None
+        self._wait: Callable[[int], Any] | None = None
+        self._woken = False
+
+    # --- the thread that drives ---------------------------------------------------------------
+
+    @property
+    def is_free(self) -> bool:
+        """Could a thread begin to drive now?"""
+        return self._thread is None and not self._closed and not self._session.has_ended
+
+    @property
+    def is_mine(self) -> bool:
+        """Does the caller drive already? Then it is a handler, or a signal handler, on top."""
+        return self._thread == threading.get_ident()
+
+    def enter(self) -> bool:
+        """Begin to drive. False: another thread does, or it is over."""
+        with self._lock:
+            if not self.is_free:
+                return False
+            if self._wait is None:
+                self._open()
+            self._thread = threading.get_ident()
+            self._drives += 1
+            if not self.is_driven:
+                # First, so that Ctrl-C in between leaves a connection that somebody looks after.
+                self._session.reactor.call_soon(self._session, self._taken_over)
+                self.is_driven = True
+            return True
+
+    def step(self, timeout: float) -> None:
+        """Wait until there is something to read, `timeout` seconds at most, and deliver it."""
+        session, pause = self._session, min(SLICE, timeout)
+        if not session.has_buffered_input:
+            assert self._wait is not None
+            is_ready = self._wait(math.ceil(pause * 1000))
+            if self._woken:
+                self._clear_wakeup()
+            elif not is_ready:
+                return
+        spares = _spares.buffers
+        memory = spares.pop() if spares else ReceiveBuffer()
+        # When that raises, somebody may still hold the buffer.
+        session.read_as_driver(memory, pause)
+        spares.append(memory)
+
+    def leave(self) -> bool:
+        """Drive no more. False: the caller did not."""
+        with self._lock:
+            if not self.is_mine:
+                return False
+            self._thread = None
+            if self._closed:
+                self._release()
+            elif self._after is not None:
+                self._session.reactor.call_soon(self._session, self._after)
+                self._after = None
+            return True
+
+    # --- any thread ---------------------------------------------------------------------------
+
+    def wake(self) -> None:
+        """There is news for the thread that drives, unless it is the caller."""
+        if self._thread is not None and not self.is_mine:
+            with self._lock:
+                if self._wakeup is not None:
+                    self._woken = True
+                    self._wakeup.set()
+
+    def give_back(self) -> None:
+        """Let the reactor watch again, at once or as soon as no thread drives."""
+        self._session.reactor.call_soon(self._session, self._adopt)
+
+    # --- the reactor's thread -----------------------------------------------------------------
+
+    def look_again_later(self) -> None:
+        """Adopt the descriptor when nobody has driven for a while."""
+        self._look_at.set(self._session.reactor.now() + ADOPTION)
+
+    def _taken_over(self) -> None:
+        with self._lock:
+            self._session.watch()
+        self.look_again_later()
+
+    def _look(self) -> None:
+        with self._lock:
+            idle, self._drives_seen = self._drives == self._drives_seen, self._drives
+            if self._thread is not None:
+                # Its leaving is looked at, so there is no need to look while it waits.
+                self._after = self._after or self.look_again_later
+                return
+        if idle:
+            self._adopt()
+        else:
+            self.look_again_later()
+
+    def _adopt(self) -> None:
+        with self._lock:
+            if self._thread is not None:
+                self._after = self._adopt
+                return
+            self.is_driven = False
+            self._release()
+        self._session.resume()
+
+    def close(self) -> None:
+        """The session has ended."""
+        self._look_at.cancel()
+        with self._lock:
+            self._closed = True
+            if self._thread is None:
+                self._release()
+            else:
+                self.wake()
+
+    def abandon_after_fork(self) -> None:
+        """In a child process: the thread that drove may not be here."""
+        self._lock = threading.RLock()
+        self._thread = None
+        self._closed = True
+        self._release()
+
+    # --- descriptors --------------------------------------------------------------------------
+
+    def _open(self) -> None:
+        if self._wakeup is None:
+            self._wakeup = Wakeup()
+        descriptors = [self._session.fileno(), self._wakeup.fileno()]
+        if hasattr(select, "poll"):
+            poll = select.poll()
+            for descriptor in descriptors:
+                poll.register(descriptor, select.POLLIN)
+            self._wait = poll.poll
+        else:
+            self._wait = lambda pause: select.select(descriptors, (), (), pause / 1000)[0]
+
+    def _clear_wakeup(self) -> None:
+        with self._lock:
+            if self._wakeup is not None:
+                self._wakeup.clear()
+            self._woken = False
+
+    def _release(self) -> None:
+        self._woken = False
+        self._wait = None
+        wakeup, self._wakeup = self._wakeup, None  # never closed twice, whatever interrupts
+        if wakeup is not None:
+            wakeup.close()

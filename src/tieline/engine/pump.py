@@ -1,0 +1,224 @@
+"""Bytes of one session's stream → what is delivered, by one thread at a time."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from tieline.engine.delivery import Delivery
+from tieline.engine.dispatch import Dispatcher
+from tieline.engine.handlers import FrameAction
+from tieline.engine.telling import Teller
+from tieline.engine.turn import Turn
+from tieline.protocol.events import Closed, Frame, FrameReceived
+from tieline.protocol.handshake import HandshakeResponse
+from tieline.protocol.state import State
+from tieline.protocol.wire import CloseCode
+
+if TYPE_CHECKING:
+    from tieline.engine.session import Session
+
+#: Seconds for which the peer's error is held back, so that the messages before it can be answered.
+_HOLDING = 0.25
+#: More buffers full than a kernel holds.
+_LAST_READS = 64
+
+#: Seconds until the next look when another thread is about it.
+BUSY_PAUSE = 0.01
+
+
+class ReceiveBuffer(Protocol):
+    """Memory to read into, and a view of it."""
+
+    @property
+    def buffer(self) -> bytearray: ...
+    @property
+    def view(self) -> memoryview: ...
+
+
+class Pump:
+    """Reads and delivers, for whichever thread has the turn; handlers run with no lock held."""
+
+    def __init__(
+        self, session: Session, delivery: Delivery, dispatcher: Dispatcher, teller: Teller
+    ) -> None:
+        self._session = session
+        self._delivery = delivery
+        self._dispatcher = dispatcher
+        self._teller = teller
+        self._turn = Turn()
+        # Handlers' calls that other threads have asked for.
+        self._calls: deque[Callable[[], None]] = deque()
+        #: Told to the handlers before anything else, then None.
+        self.response: HandshakeResponse | None = None
+        #: There is something to deliver before more may be read: what came with the 101, which
+        #: the reactor may not have had time for, or the peer's error that was held back.
+        self.has_more = True
+        # What TLS holds will be read soon.
+        self._reads_on = False
+        # `on_frame` said STOP: nothing more is delivered.
+        self._stopped = False
+        #: Statistics: bytes read, and seconds spent in reading and decoding.
+        self.bytes_read = 0
+        self.receive_seconds = 0.0
+
+    @property
+    def is_mine(self) -> bool:
+        """Is the caller the one who delivers, hence a handler?"""
+        return self._turn.is_mine
+
+    @property
+    def is_busy(self) -> bool:
+        """Is another thread about it? It may be in a handler that does not return for long."""
+        return self._turn.is_taken and not self._turn.is_mine
+
+    def read(self, now: float, memory: ReceiveBuffer, patience: float = 0.0) -> bool:
+        """Read and deliver one buffer full. False: nothing to read, or another thread does.
+
+        `patience`: seconds to wait for the other thread.
+        """
+        has_read = False
+        try:
+            if self._turn.take(patience):
+                if self.has_more:
+                    self._deliver(now)
+                if self._receive(now, memory):
+                    has_read = True
+                    self._deliver(now)
+        finally:
+            self._turn.give_back()
+        if self._turn.is_asked:
+            self.deliver(now)
+        return has_read
+
+    def read_buffered(self) -> None:
+        """Come back soon for what TLS holds, which the selector cannot see. The reactor's thread.
+
+        Others have their turn between two reads, and handlers that are behind stop it.
+        """
+        session = self._session
+        if session.has_ended or self._reads_on or self._delivery.is_full:
+            return
+        if self.has_more or session.stream.has_buffered_input:
+            self._reads_on = True
+            session.reactor.call_soon(session, self._read_on)
+
+    def _read_on(self) -> None:
+        self._reads_on = False
+        self._session.on_readable(self._session.reactor.now())
+
+    def read_rest(self) -> None:
+        """Read up to the end, from a peer that may go on for ever. The reactor's thread."""
+        session = self._session
+        for _ in range(_LAST_READS):
+            if session.has_ended or not self.read(session.reactor.now(), session.reactor):
+                return
+
+    def deliver(self, now: float) -> None:
+        """Deliver what there is, or let the thread do it that is about it."""
+        turn = self._turn
+        turn.is_asked = True
+        while turn.is_asked and not turn.is_mine:
+            try:
+                if not turn.take():
+                    return
+                turn.is_asked = False
+                self._deliver(now)
+            finally:
+                turn.give_back()
+
+    def deliver_now(self) -> None:
+        """`deliver`, as a call without arguments."""
+        self.deliver(self._session.reactor.now())
+
+    def call_soon(self, function: Callable[[], None]) -> None:
+        """Call a handler behind what was delivered before, and never beside another. Any thread."""
+        self._calls.append(function)
+        self._session.reactor.call_soon(self._session, self.deliver_now)
+
+    def give_back(self) -> None:
+        """Ctrl-C may have kept the caller's turn from being given back."""
+        self._turn.give_back()
+
+    def _receive(self, now: float, memory: ReceiveBuffer) -> bool:
+        session = self._session
+        with session.lock:
+            if session.has_ended or self._delivery.holds_back:
+                return False
+            try:
+                count = session.stream.receive_into(memory.view)
+            except OSError as error:
+                session.connection.connection_lost(error)
+            else:
+                if count is None:
+                    return False
+                if count:
+                    self.bytes_read += count
+                    session.connection.receive_data(memory.buffer, count, now)
+                else:
+                    session.connection.receive_eof()
+            self.receive_seconds += session.reactor.now() - now
+            return True
+
+    def _deliver(self, now: float) -> None:
+        """Deliver what the connection has to tell, then write what is to be sent."""
+        session, connection = self._session, self._session.connection
+        self.has_more = False
+        if self.response is not None:
+            response, self.response = self.response, None
+            self._dispatcher.opened(response)
+        while True:
+            while self._calls and not session.has_ended:
+                self._calls.popleft()()
+            # Not kept in a variable: a handler may fork, and in the child it is another one.
+            with session.lock:
+                if session.has_ended:
+                    return
+                if self._delivery.holds_back and connection.state is State.OPEN:
+                    self.has_more = True
+                    session.sender.flush()
+                    break
+                event = connection.next_event(now)
+                if event is None:
+                    session.sender.flush()
+                    if connection.close_info is None:
+                        break
+                    # A thread was told already, and Ctrl-C kept it from passing it on.
+                    event = Closed(connection.close_info)
+                if isinstance(event, list) and len(event) > 1:
+                    session.sender.cork()
+            if isinstance(event, list):
+                if not self._stopped:
+                    if connection.is_broken and self._delivery.hold_back():
+                        session.reactor.call_soon(session, self._go_on_later)
+                    self._delivery.messages(event)
+            elif isinstance(event, FrameReceived):
+                self._on_frame(event.frame)
+            elif isinstance(event, Closed):
+                session.finish(event.info)
+            else:
+                self._dispatcher.pass_on(event)
+        session.delivered()
+
+    def _go_on_later(self) -> None:
+        """Nobody may ever ask for more messages. The reactor's thread."""
+        reactor = self._session.reactor
+        reactor.call_at(reactor.now() + _HOLDING, self._session, self._go_on)
+
+    def _go_on(self) -> None:
+        self._delivery.go_on()
+        self.read_buffered()
+
+    def _on_frame(self, frame: Frame) -> None:
+        self._teller.received(frame)
+        if self._stopped:
+            return  # only the peer's Close matters now, and that must be processed
+        action = self._delivery.callbacks.frame(frame)
+        if action is FrameAction.PROCESS:
+            return
+        with self._session.lock:
+            self._session.connection.skip_frame()
+        if action is FrameAction.STOP:
+            self._stopped = True
+            self._session.close(CloseCode.GOING_AWAY, "")

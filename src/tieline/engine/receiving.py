@@ -1,0 +1,88 @@
+"""A line whose messages are asked for → the thread that asks serves the connection meanwhile."""
+
+from __future__ import annotations
+
+import time
+
+from tieline.engine.handlers import Handlers
+from tieline.engine.inbox import Inbox
+from tieline.engine.reactor import Reactor
+from tieline.engine.supervisor import Supervisor
+from tieline.engine.waiting import SLICE
+from tieline.options import Options
+
+#: Serves all plain connections while no thread is inside their `recv()`: one thread for thousands.
+CARETAKER = Reactor("tieline-caretaker")
+
+
+class Receiver(Supervisor):
+    """Any number of threads may ask; one of them drives, the others wait for what it reads."""
+
+    def __init__(self, options: Options, handlers: Handlers) -> None:
+        super().__init__(
+            options, handlers, options.reactor or CARETAKER, delivery=Inbox, drivable=True
+        )
+        assert isinstance(self.delivery, Inbox)
+        self._inbox = self.delivery
+        self._inbox.on_dropped = self.dropped
+        #: The next message that is here. Raises IndexError when there is none.
+        self.take = self._inbox.take
+
+    def receive(self, timeout: float | None) -> str | bytes:
+        """The next message. Raises TimeoutError, and ConnectionClosed when there is none left."""
+        try:
+            return self._inbox.take()
+        except IndexError:
+            pass
+        if self.in_handler():
+            raise RuntimeError(
+                "recv() in a handler cannot wait: the message would wait for the handler to return "
+                "(a signal handler on top of recv() counts as one)"
+            )
+        try:
+            return self._receive(timeout)
+        except BaseException:
+            # Ctrl-C may have come at the very moment of leaving.
+            self._stop_driving()
+            raise
+
+    def _receive(self, timeout: float | None) -> str | bytes:
+        inbox = self._inbox
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            pause = SLICE if deadline is None else max(0.0, deadline - time.monotonic())
+            ended = inbox.has_ended  # before the look: the last message comes before the end
+            if not ended:
+                self._wait(min(SLICE, pause))
+            try:
+                return inbox.take()
+            except IndexError:
+                pass
+            if ended:
+                raise self.closed_error()
+            if deadline is not None and time.monotonic() >= deadline and not inbox.has_ended:
+                raise TimeoutError(f"no message within {timeout:g} s")
+
+    def _wait(self, pause: float) -> None:
+        """Until there is a message, or something else has happened, or `pause` seconds are over."""
+        inbox, session = self._inbox, self.session
+        assert session is not None and session.driver is not None
+        driver = session.driver
+        try:
+            if driver.enter():
+                if not inbox:
+                    driver.step(pause)
+                return
+        finally:
+            self._stop_driving()
+        inbox.wait_for(lambda: bool(inbox) or inbox.has_ended or driver.is_free, pause)
+
+    def _stop_driving(self) -> None:
+        session = self.session
+        if session is not None and session.driver is not None and session.driver.leave():
+            self._inbox.tell()  # somebody else may drive now
+
+    def in_handler(self) -> bool:
+        """Also on a thread that drives: what runs there runs on top of its `receive`."""
+        session = self.session
+        return super().in_handler() if session is None else session.in_handler()

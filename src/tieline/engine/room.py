@@ -1,0 +1,57 @@
+"""Senders that cannot go on yet → told when they may look again."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+
+class Room:
+    """Threads that wait, and calls that are wanted, when there may be room for a message.
+
+    `lock` is the session's, held around every call of these methods.
+    """
+
+    def __init__(self, lock: Any) -> None:
+        self._condition = threading.Condition(lock)
+        self._waiting = 0
+        self._calls: list[Callable[[], None]] = []
+
+    @property
+    def is_wanted(self) -> bool:
+        """Does anybody wait?"""
+        return self._waiting > 0 or bool(self._calls)
+
+    def wait(self, timeout: float | None) -> None:
+        """Wait to be told, `timeout` seconds at most; the lock is let go meanwhile."""
+        self._waiting += 1
+        try:
+            self._condition.wait(timeout)
+        finally:
+            self._waiting -= 1
+
+    def call(self, function: Callable[[], None]) -> None:
+        """Have it called once, on whatever thread tells: it must be short, and must not raise."""
+        self._calls.append(function)
+
+    def tell(self) -> None:
+        """There is room, or there will never be."""
+        self._condition.notify_all()
+        calls, self._calls = self._calls, []
+        for function in calls:
+            function()
+
+    def is_locked_by_caller(self) -> bool:
+        """Does the calling thread hold the lock already? The one method to call without it."""
+        try:
+            self._condition.notify(0)
+        except RuntimeError:
+            return False
+        return True
+
+    def abandon_after_fork(self, lock: Any) -> None:
+        """In a child process: another thread may have held the lock."""
+        self._condition = threading.Condition(lock)
+        self._waiting = 0
+        self._calls.clear()

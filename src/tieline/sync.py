@@ -1,0 +1,137 @@
+"""A URL → a WebSocket connection that a script sends on and receives from, without callbacks."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any
+
+from tieline.engine.handlers import split_plain
+from tieline.engine.payloads import decode_json
+from tieline.engine.receiving import Receiver
+from tieline.engine.route import check_addresses
+from tieline.errors import ConnectionClosed, OptionError
+from tieline.front import ORDERLY, ThreadedFront, check_seconds
+from tieline.protocol.close import check_close
+from tieline.protocol.wire import CloseCode
+
+
+def connect(
+    url_or_options: object = None, /, *, info: dict[str, Any] | None = None, **options: Any
+) -> Connection:
+    """Dial and upgrade, and return the open connection.
+
+    `url_or_options` is the URL or a mapping of options that holds ``"url"``; keyword options go
+    before it. The handlers that are not about messages may be among them. `info` is filled with
+    what happened during set-up, also when it fails. Takes ``connect_timeout`` seconds at most.
+
+    Raises `ConnectError` and `OptionError`.
+    """
+    if info is not None and not isinstance(info, dict):
+        raise OptionError(f"info: expected a dict to fill, got {type(info).__name__}")
+    handlers, checked = split_plain(url_or_options, options)
+    check_addresses(checked)
+    receiver = Receiver(checked, handlers)
+    receiver.connect((), checked.connect_timeout, {} if info is None else info)
+    return Connection(receiver)
+
+
+class Connection(ThreadedFront):
+    """An open WebSocket connection (RFC 6455), made by `tieline.connect`.
+
+    Any number of threads may send and receive. A thread inside `recv()` serves the connection
+    itself; while none is, one background thread for all such connections answers Pings, runs the
+    keepalive and notices the end, and keeps up to ``max_queue`` messages before it stops reading.
+
+    Handlers (``on_ping``, ``on_close``, ...) run on the thread inside `recv()` or on that
+    background thread, in order and never two at a time: they must be quick.
+    """
+
+    _closing_method = "close"
+
+    def __init__(self, receiver: Receiver) -> None:
+        """Not for users: `tieline.connect` makes connections."""
+        self.options = receiver.options
+        self._line: Receiver = receiver
+
+    # --- receiving ----------------------------------------------------------------------------
+
+    def recv(self, timeout: float | None = None) -> str | bytes:
+        """The next message: ``str`` for text, ``bytes`` for binary.
+
+        What came before the end can be received after it. Raises `TimeoutError` after `timeout`
+        seconds (None: wait as long as the connection lives), which loses nothing, and
+        `ConnectionClosed` when the connection has ended. `RuntimeError` in a handler, which would
+        wait for itself, when there is no message yet.
+        """
+        return self._line.receive(None if timeout is None else check_seconds("timeout", timeout))
+
+    def recv_json(self, timeout: float | None = None) -> Any:
+        """What ``json_loads`` makes of the next message. Raises as `recv` and ``json_loads`` do."""
+        return decode_json(self.recv(timeout), self.options.json_loads)
+
+    def __iter__(self) -> Iterator[str | bytes]:
+        """Each message as it comes, until the connection ends.
+
+        Ends with the connection when that was closed with 1000 or 1001, and raises
+        `ConnectionClosed` when it ended in any other way.
+        """
+        take, receive = self._line.take, self._line.receive
+        message: str | bytes | None
+        while True:
+            try:
+                message = take()  # of a flood, this is all there is to do
+            except IndexError:
+                message = None
+            if message is None:
+                try:
+                    message = receive(None)
+                except ConnectionClosed as closed:
+                    if closed.close_info is not None and closed.close_info.code in ORDERLY:
+                        return
+                    raise
+            yield message
+
+    # --- closing ------------------------------------------------------------------------------
+
+    def close(
+        self,
+        code: int = CloseCode.NORMAL_CLOSURE,
+        reason: str = "",
+        *,
+        timeout: float | None = None,
+    ) -> None:
+        """Send Close, wait for the peer's up to `timeout` (``close_timeout``) seconds, and end.
+
+        A no-op when the connection has ended. From a handler it returns at once and the close goes
+        on in the background. Messages that have come can still be received; of those that come
+        during the close, no more than ``max_queue`` are kept (`Stats.dropped` counts the rest).
+
+        Raises `OptionError`, and the connection stays up, for a `code` that may not be sent (RFC
+        6455 section 7.4) and for a `reason` of more than 123 bytes of UTF-8.
+        """
+        check_close(code, reason)
+        limit = None if timeout is None else check_seconds("timeout", timeout)
+        self._line.disconnect(code, reason, limit)
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if isinstance(error, KeyboardInterrupt):
+            self._line.leave()
+        else:
+            self.close()
+
+    def __del__(self) -> None:
+        # Nobody can receive from it any more, but it would be kept alive for ever.
+        line = getattr(self, "_line", None)
+        if line is not None and line.present is not None:
+            warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
+            line.abandon()

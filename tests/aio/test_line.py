@@ -1,0 +1,103 @@
+"""LoopLine: one loop's connection, from its dial to its end."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+import tieline
+from tieline.aio.line import LoopLine
+from tieline.engine.handlers import Handlers
+from tieline.options import Options
+from tieline.protocol.wire import Opcode
+from tieline.testing import EchoServer, ScriptedServer
+
+SOON = 5.0
+
+
+def line(url: Any, **options: Any) -> LoopLine:
+    return LoopLine(Options.build(url, {"proxy": None} | options), Handlers())
+
+
+def test_it_needs_a_running_loop() -> None:
+    with pytest.raises(RuntimeError, match="no running event loop"):
+        line("ws://localhost:1/")
+
+
+def test_from_dial_to_end(run: Any) -> None:
+    async def main(url: str) -> None:
+        opened = line(url)
+        info: dict[str, Any] = {}
+        opening = asyncio.ensure_future(opened.open(info))
+        await asyncio.sleep(0)
+        assert opened.state is tieline.State.CONNECTING
+        await opening
+        assert opened.state is tieline.State.OPEN and opened.info["peer"] == info["peer"]
+        session = opened.session
+        assert session is not None and opened.in_handler(), "nothing may block the loop"
+        speaker = session.speaker
+        await opened.say(session, 1, lambda: False, lambda: speaker.message(Opcode.TEXT, b"a"))
+        assert await opened.receive(SOON) == "a"
+        with pytest.raises(TimeoutError, match="no message within 0.001 s"):
+            await opened.receive(0.001)
+        await opened.close(1000, "", None)
+        assert opened.state is tieline.State.CLOSED
+        with pytest.raises(tieline.ConnectionClosed, match="1000"):
+            await opened.receive(None)
+
+    with EchoServer() as server:
+        run(main(server.url))
+
+
+def test_callables_do_not_block_the_loop(run: Any) -> None:
+    """They run where the dial does: a look-up of a token may take its time."""
+
+    async def main(url: str) -> None:
+        loop = asyncio.get_running_loop()
+        asked = asyncio.Event()
+
+        def headers() -> dict[str, str]:
+            future = asyncio.run_coroutine_threadsafe(answer(), loop)
+            return {"X-Token": future.result(SOON)}
+
+        async def answer() -> str:
+            asked.set()
+            return "t"
+
+        opened = line(url, headers=headers)
+        await opened.open({})
+        assert asked.is_set()
+        await opened.close(1000, "", None)
+
+    with EchoServer() as server:
+        run(main(server.url))
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, tieline.OptionError])
+def test_a_callable_that_fails_leaves_no_dial_behind(run: Any, error: type[Exception]) -> None:
+    async def main() -> None:
+        def url() -> Any:
+            return 1 / 0 if error is ZeroDivisionError else 5
+
+        failed = line(url)
+        for _ in range(2):
+            with pytest.raises(error):
+                await failed.open({})
+        assert failed.state is tieline.State.CLOSED
+
+    run(main())
+
+
+def test_an_answer_that_is_cut_off(run: Any) -> None:
+    def script(peer: Any) -> None:
+        peer.read_request()
+        peer.reset()
+
+    async def main(url: str) -> None:
+        with pytest.raises(tieline.ConnectError, match="upgrade"):
+            await line(url).open({})
+
+    with ScriptedServer(script) as server:
+        run(main(server.url))

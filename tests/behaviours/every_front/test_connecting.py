@@ -1,0 +1,194 @@
+"""Options of request, route and TLS, at work on each front."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from typing import Any
+
+import pytest
+import trustme
+
+import tieline
+from tests.behaviours.every_front.conftest import Open, echo_script, shows
+from tieline.testing import ScriptedPeer
+
+
+def request_of(server: Any) -> Any:
+    """The last upgrade request that came."""
+    return server.peers[-1].request
+
+
+# --- request
+
+
+@shows("headers", "origin", "user_agent", "cookies")
+def test_headers(talk: Open, scripted: Any) -> None:
+    server = scripted(echo_script)
+    talk(
+        server.url,
+        headers={"X-Client": "42"},
+        origin="https://example.com",
+        user_agent="me/1",
+        cookies={"a": "b"},
+    )
+    headers = request_of(server).headers
+    assert headers.get("x-client") == "42"
+    assert headers.get("origin") == "https://example.com"
+    assert headers.get("user-agent") == "me/1"
+    assert headers.get("cookie") == "a=b"
+
+
+@shows("url", "default_path")
+def test_callables_are_asked_for_each_attempt(talk: Open, scripted: Any) -> None:
+    server = scripted(echo_script)
+    threads: list[threading.Thread] = []
+
+    def url() -> str:
+        threads.append(threading.current_thread())
+        return f"ws://127.0.0.1:{server.port}"
+
+    given = {"url": url, "headers": lambda: {"X-Attempt": "1"}, "default_path": "/here"}
+    open_talk = talk(given)
+    request = request_of(server)
+    assert (request.target, request.headers.get("x-attempt")) == ("/here", "1")
+    loop = getattr(open_talk, "_thread", None)
+    assert len(threads) == 1 and loop not in threads, "the loop must not be held up"
+
+
+@shows("subprotocols")
+def test_subprotocols(talk: Open, echoing: Any) -> None:
+    server = echoing(subprotocols=["b"])
+    assert talk(server.url, subprotocols=["a", "b"]).front.subprotocol == "b"
+
+
+@shows("auth", "username", "password", "token", "token_type")
+@pytest.mark.parametrize(
+    ("options", "sent"),
+    [
+        ({"auth": ("me", "it")}, "Basic bWU6aXQ="),
+        ({"auth": lambda url: tieline.Bearer("x")}, "Bearer x"),
+        ({"username": "me", "password": "it"}, "Basic bWU6aXQ="),
+        ({"token": "x", "token_type": "Token"}, "Token x"),
+    ],
+    ids=["auth", "callable", "username", "token"],
+)
+def test_credentials(talk: Open, scripted: Any, options: dict[str, Any], sent: str) -> None:
+    server = scripted(echo_script)
+    talk(server.url, **options)
+    assert request_of(server).headers.get("authorization") == sent
+
+
+@shows("max_redirects")
+def test_redirects(talk: Open, scripted: Any) -> None:
+    def moved(peer: ScriptedPeer) -> None:
+        peer.redirect("/there")
+
+    server = scripted(moved, echo_script, moved)
+    assert talk(server.url).front.response.url.endswith("/there")
+    with pytest.raises(tieline.HandshakeError):
+        talk(server.url, max_redirects=0)
+
+
+# --- route
+
+
+@shows("proxy", "proxy_headers")
+def test_proxy(talk: Open, scripted: Any) -> None:
+    def proxy(peer: ScriptedPeer) -> None:
+        data = b""
+        while b"\r\n\r\n" not in data:
+            data += peer.socket.recv(4096)
+        heads.append(data)
+        peer.send_raw(b"HTTP/1.1 200 OK\r\n\r\n")
+        echo_script(peer)
+
+    heads: list[bytes] = []
+    server = scripted(proxy)
+    options = {"proxy": f"http://127.0.0.1:{server.port}", "proxy_headers": {"X-For": "proxy"}}
+    open_talk = talk("ws://far.example/", **options)
+    open_talk.send("through")
+    assert open_talk.receive() == "through"
+    assert heads[0].startswith(b"CONNECT far.example:80 ") and b"X-For: proxy" in heads[0]
+
+
+@shows("connect_to", "source_address", "schemes", "default_port")
+def test_where_to(talk: Open, scripted: Any) -> None:
+    server = scripted(echo_script, echo_script, echo_script)
+    options: dict[str, Any] = {"connect_to": ("127.0.0.1", server.port)}
+    talk("ws://far.example/", source_address=("127.0.0.1", 0), **options)
+    assert request_of(server).headers.get("host") == "far.example"
+    talk("feed://127.0.0.1", schemes={"feed": {"port": server.port, "ssl": False}})
+    talk("ws://127.0.0.1", default_port=server.port)
+    assert len(server.peers) == 3
+
+
+@shows("family")
+def test_family(talk: Open, echoing: Any) -> None:
+    server = echoing()
+    with pytest.raises(tieline.ConnectError):
+        talk(server.url, family=socket.AF_INET6)
+
+
+@shows("unix_socket")
+def test_unix_socket(talk: Open, scripted: Any, tmp_path: Any) -> None:
+    path = str(tmp_path / "s")
+    scripted(echo_script, path=path)
+    open_talk = talk("ws://localhost/", unix_socket=path)
+    open_talk.send("near")
+    assert open_talk.receive() == "near"
+
+
+@shows("sock")
+def test_sock(talk: Open, echoing: Any) -> None:
+    server = echoing()
+    connected = socket.create_connection(("127.0.0.1", server.port))
+    open_talk = talk("ws://localhost/", sock=connected)
+    open_talk.send("mine")
+    assert open_talk.receive() == "mine"
+
+
+# --- TLS
+
+
+@shows("ssl_ca_data", "ssl_context", "ssl_verify_cert", "server_hostname", "ssl_fingerprint")
+def test_tls(
+    talk: Open, echoing: Any, authority: trustme.CA, server_context: ssl.SSLContext
+) -> None:
+    trust = {"ssl_ca_data": authority.cert_pem.bytes()}
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    server = echoing(ssl_context=server_context)
+    url = f"wss://127.0.0.1:{server.port}/"
+    for options in (
+        trust,
+        {"ssl_context": context},
+        {"ssl_verify_cert": False},
+        trust | {"server_hostname": "localhost"},
+    ):
+        open_talk = talk(url, **options)
+        open_talk.send("secret")
+        assert open_talk.receive() == "secret"
+        assert open_talk.front.connection_info()["tls"]["version"] == "TLSv1.3"
+    for refused in (
+        {},
+        trust | {"server_hostname": "elsewhere.example"},
+        trust | {"ssl_fingerprint": "0" * 64},
+    ):
+        with pytest.raises(tieline.TLSError):
+            talk(url, **refused)
+
+
+@shows("ssl_cert_data")
+def test_client_certificate(talk: Open, echoing: Any, authority: trustme.CA) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    authority.configure_trust(context)
+    context.verify_mode = ssl.CERT_REQUIRED
+    mine = authority.issue_cert("client@example.com").private_key_and_cert_chain_pem.bytes()
+    server = echoing(ssl_context=context)
+    url = f"wss://localhost:{server.port}/"
+    open_talk = talk(url, ssl_ca_data=authority.cert_pem.bytes(), ssl_cert_data=mine)
+    open_talk.send("known")
+    assert open_talk.receive() == "known"

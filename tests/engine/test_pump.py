@@ -1,0 +1,221 @@
+"""Pump: what is read is delivered, in order, by one thread at a time, and nothing is left lying."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tieline.engine.driving import ReceiveBuffer
+from tieline.protocol.wire import Opcode
+from tieline.testing import Recorder
+
+Lines = Callable[..., Any]
+SOON = 5.0
+
+
+def unread(line: Any, *messages: str) -> None:
+    """The server sends them, and nobody reads them yet."""
+    for message in messages:
+        line.server.outgoing.message(Opcode.TEXT, message.encode())
+    line.flush_server()
+
+
+def read(line: Any) -> bool:
+    return bool(line.session.pump.read(line.reactor.now(), ReceiveBuffer()))
+
+
+def test_any_thread_may_read_and_deliver(line: Any, recorder: Recorder) -> None:
+    unread(line, "a", "b")
+    assert line.in_another_thread(lambda: read(line)) is True
+    assert recorder.messages == ["a", "b"]
+    assert line.in_another_thread(lambda: read(line)) is False
+
+
+def test_on_open_comes_first_whoever_is_first(line_of: Lines, recorder: Recorder) -> None:
+    """A thread may drive before the reactor's has come to the new connection."""
+    line = line_of(start=False, drivable=True)
+    unread(line, "early")
+    line.session.start(line.response)
+    line.server.outgoing.ping(b"?", line.clock.now())
+    line.flush_server()
+    line.in_another_thread(lambda: line.drive())
+    line.run()
+    assert [record.kind for record in recorder.take()] == ["open", "ping"]
+    assert line.delivery.take() == "early"
+
+
+def test_no_second_thread_reads_while_one_delivers(line: Any, recorder: Recorder) -> None:
+    outcome: list[bool] = []
+
+    def during(message: str) -> None:
+        assert line.session.pump.is_mine and not line.session.pump.is_busy
+        if message == "1":
+            unread(line, "3")
+            outcome.append(line.in_another_thread(lambda: line.session.pump.is_busy))
+            outcome.append(line.in_another_thread(lambda: read(line)))
+
+    recorder.react("message", during)
+    unread(line, "1", "2")
+    read(line)
+    assert outcome == [True, False]
+    assert recorder.messages == ["1", "2"]
+    assert not line.session.pump.is_mine
+    read(line)
+    assert recorder.messages == ["1", "2", "3"]
+
+
+def test_a_reader_may_wait_for_its_turn(line: Any, recorder: Recorder) -> None:
+    waiting = threading.Event()
+    results: list[bool] = []
+
+    def other() -> None:
+        waiting.set()
+        results.append(line.session.pump.read(line.reactor.now(), ReceiveBuffer(), SOON))
+
+    thread = threading.Thread(target=other)
+
+    def during(message: str) -> None:
+        if message == "1":
+            thread.start()
+            assert waiting.wait(SOON)
+            unread(line, "2")
+
+    recorder.react("message", during)
+    unread(line, "1")
+    read(line)
+    thread.join(SOON)
+    assert results == [True]
+    assert recorder.messages == ["1", "2"]
+    assert recorder.overlaps == []
+
+
+@pytest.mark.parametrize("what", [None, b"data"])
+def test_what_came_up_during_a_read_is_delivered_behind_it(
+    line: Any, recorder: Recorder, what: bytes | None
+) -> None:
+    """Also when there was nothing to read: nobody else would come for it."""
+    receive = line.near.receive_into
+
+    def with_news(buffer: memoryview) -> int | None:
+        line.near.receive_into = receive
+        line.session.connection.connection_lost(OSError("gone"))
+        line.in_another_thread(lambda: line.session.pump.deliver(line.reactor.now()))
+        return receive(buffer)
+
+    line.near.receive_into = with_news
+    if what is not None:
+        unread(line, "a")
+    read(line)
+    assert line.session.has_ended
+    assert recorder.take()[-1].kind == "end"
+
+
+def test_what_came_up_in_a_handler_is_delivered_by_its_thread(
+    line: Any, recorder: Recorder
+) -> None:
+    def drop(message: str) -> None:
+        line.session.drop()
+        line.in_another_thread(lambda: line.session.pump.deliver(line.reactor.now()))
+        assert not line.session.has_ended
+
+    recorder.react("message", drop)
+    unread(line, "a")
+    read(line)
+    assert line.session.has_ended
+    assert [record.kind for record in recorder.take()] == ["open", "message", "close", "end"]
+
+
+def test_calls_of_other_threads_are_handlers_among_the_others(
+    line: Any, recorder: Recorder
+) -> None:
+    """Not beside one that runs, and not after the last."""
+    calls: list[str] = []
+
+    def during(message: str) -> None:
+        line.in_another_thread(lambda: line.session.pump.call_soon(lambda: calls.append(message)))
+        line.in_another_thread(lambda: line.session.pump.deliver(line.reactor.now()))
+        assert calls == []
+
+    recorder.react("message", during)
+    unread(line, "a")
+    read(line)
+    assert calls == ["a"]
+    line.session.pump.call_soon(lambda: calls.append("soon"))
+    line.run()
+    assert calls == ["a", "soon"]
+    recorder.react("close", lambda _: line.session.pump.call_soon(lambda: calls.append("late")))
+    line.session.drop()
+    line.run()
+    assert calls == ["a", "soon"]
+
+
+def test_handlers_hold_no_lock(line: Any, recorder: Recorder) -> None:
+    def during(message: str) -> None:
+        lock = line.session.lock
+        assert line.in_another_thread(lambda: lock.acquire(timeout=0.1) and lock.release() is None)
+
+    recorder.react("message", during)
+    line.server_sends("a")
+    assert recorder.messages == ["a"]
+    assert not [record for record in recorder.take() if record.kind == "error"]
+
+
+def test_a_handler_that_forks(line: Any, recorder: Recorder) -> None:
+    """The child's lock is another one, and the old one may be held by a thread of the parent."""
+
+    def fork(message: str) -> None:
+        line.in_another_thread(line.session.lock.acquire)
+        line.session.abandon_after_fork()
+
+    recorder.react("message", fork)
+    unread(line, "a")
+    read(line)
+    assert line.session.has_ended and not line.session.pump.is_mine
+
+
+def test_an_error_inside_gives_the_turn_back(line: Any, recorder: Recorder) -> None:
+    def broken(buffer: memoryview) -> int:
+        raise ValueError("a bug")
+
+    line.near.receive_into = broken
+    with pytest.raises(ValueError, match="a bug"):
+        read(line)
+    assert not line.session.pump.is_mine
+    line.session.drop()
+    line.run()
+    assert line.session.has_ended
+
+
+def test_seconds_and_bytes_are_counted(line: Any) -> None:
+    unread(line, "abc")
+    receive = line.near.receive_into
+
+    def slow(buffer: memoryview) -> int | None:
+        line.clock.advance(0.25)
+        return receive(buffer)
+
+    line.near.receive_into = slow
+    read(line)
+    assert line.session.pump.bytes_read == 5
+    assert line.session.pump.receive_seconds == 0.25
+
+
+def test_a_lost_end_is_found_again(line: Any, recorder: Recorder) -> None:
+    """Ctrl-C between taking the last event and passing it on."""
+    finish = line.session.finish
+
+    def interrupted(info: Any) -> None:
+        line.session.finish = finish
+        raise KeyboardInterrupt
+
+    line.session.finish = interrupted
+    line.session.connection.connection_lost(None)
+    with pytest.raises(KeyboardInterrupt):
+        line.session.pump.deliver(line.reactor.now())
+    assert not line.session.has_ended
+    line.session.pump.deliver(line.reactor.now())
+    assert line.session.has_ended
+    assert [record.kind for record in recorder.take()] == ["open", "close", "end"]

@@ -1,0 +1,61 @@
+"""Room: who waits is told, in whatever way it waits."""
+
+from __future__ import annotations
+
+import threading
+
+from tieline.engine.room import Room
+
+SOON = 5.0
+
+
+def test_a_thread_and_a_call() -> None:
+    lock = threading.RLock()
+    room = Room(lock)
+    told: list[str] = []
+    waiting = threading.Event()
+
+    def wait() -> None:
+        with lock:
+            waiting.set()
+            room.wait(SOON)
+            told.append("thread")
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    assert waiting.wait(SOON)
+    with lock:  # the thread has let go of it, so it waits
+        assert room.is_wanted
+        room.call(lambda: told.append("call"))
+        room.tell()
+        room.tell()
+        assert told == ["call"], "once, and at once"
+    thread.join(SOON)
+    assert told == ["call", "thread"]
+    assert not room.is_wanted
+
+
+def test_a_wait_that_is_too_long() -> None:
+    room = Room(threading.RLock())
+    with room._condition:
+        room.wait(0.0)
+    assert not room.is_wanted
+
+
+def test_who_holds_the_lock() -> None:
+    lock = threading.RLock()
+    room = Room(lock)
+    assert not room.is_locked_by_caller()
+    with lock:
+        assert room.is_locked_by_caller()
+
+
+def test_after_a_fork() -> None:
+    held = threading.RLock()
+    room = Room(held)
+    room.call(lambda: None)
+    lock = threading.RLock()
+    room.abandon_after_fork(lock)
+    assert not room.is_wanted
+    with lock:
+        room.wait(0.0)

@@ -1,0 +1,135 @@
+"""Turn: one thread at a time, and no work that nobody does."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tieline.engine.turn import Turn
+
+SOON = 5.0
+
+
+@pytest.fixture
+def switching() -> Iterator[None]:
+    """Threads take turns after nearly every instruction."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def in_thread(function: Callable[[], Any]) -> Any:
+    outcome: list[Any] = []
+    thread = threading.Thread(target=lambda: outcome.append(function()))
+    thread.start()
+    thread.join(SOON)
+    return outcome[0]
+
+
+def test_one_has_it() -> None:
+    turn = Turn()
+    assert not turn.is_taken
+    assert turn.take()
+    assert turn.is_taken and turn.is_mine
+    assert in_thread(lambda: (turn.is_mine, turn.is_taken, turn.take())) == (False, True, False)
+    turn.give_back()
+    assert not turn.is_taken and not turn.is_mine
+    assert in_thread(lambda: (turn.take(), turn.give_back()))[0]
+
+
+def test_only_its_holder_can_give_it_back() -> None:
+    turn = Turn()
+    turn.take()
+    in_thread(turn.give_back)
+    assert turn.is_mine
+    turn.give_back()
+    turn.give_back()
+    assert in_thread(lambda: (turn.take(), turn.give_back()))[0]
+
+
+def test_waiting_for_it() -> None:
+    turn = Turn()
+    turn.take()
+    asked = threading.Event()
+    taken: list[bool] = []
+
+    def wait() -> None:
+        asked.set()
+        taken.append(turn.take(SOON))
+        turn.give_back()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    assert asked.wait(SOON)
+    turn.give_back()
+    thread.join(SOON)
+    assert taken == [True]
+    turn.take()
+    assert in_thread(lambda: turn.take(0.01)) is False
+
+
+class _Interrupting:
+    """A lock in whose `acquire` Ctrl-C comes, when it has been acquired but nobody knows yet."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+
+    def acquire(self, timeout: float) -> bool:
+        self._lock.acquire(timeout=timeout)
+        raise KeyboardInterrupt
+
+    def release(self) -> None:
+        self._lock.release()
+
+
+def test_ctrl_c_while_it_is_taken() -> None:
+    turn = Turn()
+    lock = _Interrupting()
+    turn._lock = lock  # type: ignore[assignment]
+    with pytest.raises(KeyboardInterrupt):
+        try:
+            turn.take()
+        finally:
+            turn.give_back()
+    assert in_thread(lambda: lock._lock.acquire(timeout=0.01))
+
+
+def test_whoever_finds_it_taken_leaves_the_work_to_the_holder(switching: None) -> None:
+    """The rule of the class's docstring: not a single piece of work is left undone."""
+    turn = Turn()
+    work: list[int] = []
+    done: list[int] = []
+    inside = 0
+
+    def serve() -> None:
+        nonlocal inside
+        turn.is_asked = True
+        while turn.is_asked:
+            try:
+                if not turn.take():
+                    return
+                turn.is_asked = False
+                inside += 1
+                assert inside == 1
+                while work:
+                    done.append(work.pop())
+                inside -= 1
+            finally:
+                turn.give_back()
+
+    def add(first: int) -> None:
+        for number in range(first, first + 500):
+            work.append(number)
+            serve()
+
+    threads = [threading.Thread(target=add, args=(first,)) for first in (0, 1000, 2000)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(SOON)
+    assert work == [] and len(done) == 1500
