@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     print(f"Python {platform.python_version()}, {platform.machine()}; {share_one_core()}")
     print(_SERVER)
-    print(f"{repetitions} repetitions in turns, {target:g} s each; medians; ratios to tieline's")
+    print(f"{repetitions} repetitions in turns, {target:g} s each; medians; ratios to callback's")
     if missing:
         print(f"not installed: {', '.join(missing)}")
     with running_server() as port:

@@ -8,6 +8,7 @@ import sys
 import time
 
 import tieline
+from compliance import fronts
 from compliance.case_numbers import parse_case_numbers
 from compliance.fuzzing_server import CaseNotDriven, FuzzingServer
 
@@ -18,13 +19,15 @@ _PROGRESS = 50
 def main(arguments: list[str] | None = None) -> int:
     """Drive the cases; the exit status is 0 when all of them came to their end."""
     options = _parser().parse_args(arguments)
-    server = FuzzingServer(options.url, options.agent, options.timeout)
+    agent = options.agent or _agent(options)
     try:
+        talk = fronts.front(options.front, options.loop)
+        server = FuzzingServer(options.url, agent, options.timeout, talk)
         numbers = parse_case_numbers(options.cases, server.case_count())
-        print(f"{options.agent}: {len(numbers)} cases at {options.url}", flush=True)
+        print(f"{agent}: {len(numbers)} cases at {options.url}", flush=True)
         seconds, failures = _drive(server, numbers)
         server.update_reports()
-    except (ValueError, tieline.ConnectError, CaseNotDriven) as error:
+    except (ValueError, ImportError, tieline.ConnectError, CaseNotDriven) as error:
         print(f"compliance: {error}", file=sys.stderr)
         return 2
     slowest = sorted(seconds, key=lambda number: -seconds[number])[:5]
@@ -53,6 +56,16 @@ def _drive(
     return seconds, failures
 
 
+def _agent(options: argparse.Namespace) -> str:
+    """ "tieline" for the callback front, "tieline-sync", "tieline-aio" or "tieline-aio-uvloop"."""
+    words = ["tieline"]
+    if options.front != "callback":
+        words.append(options.front)
+    if options.front == "aio" and options.loop != "asyncio":
+        words.append(options.loop)
+    return "-".join(words)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m compliance",
@@ -67,8 +80,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--agent",
-        default=os.environ.get("AGENT", "tieline"),
-        help="the name in the report (default: $AGENT, or tieline)",
+        default=os.environ.get("AGENT", ""),
+        help="the name in the report (default: $AGENT, or one that says the front)",
+    )
+    parser.add_argument(
+        "--front",
+        choices=fronts.NAMES,
+        default="callback",
+        help="WebSocketClient, tieline.connect or tieline.aio.connect (default: callback)",
+    )
+    parser.add_argument(
+        "--loop",
+        choices=fronts.LOOPS,
+        default="asyncio",
+        help="the event loop of --front aio (default: asyncio)",
     )
     parser.add_argument(
         "--cases", default="", help="numbers and ranges, such as 1-16,40 (default: all)"

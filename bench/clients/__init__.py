@@ -13,9 +13,12 @@ stop it when the last message has come:
 Callback clients work in callbacks, the others in a loop. Compression is off everywhere.
 """
 
-#: Module name → what has to be importable for it. tieline comes first: the others are compared.
+#: Module name → what has to be importable for it. The first is the one that others are compared to.
 CLIENTS = {
-    "tieline_client": "tieline",
+    "tieline_callback_client": "tieline",
+    "tieline_sync_client": "tieline",
+    "tieline_asyncio_client": "tieline",
+    "tieline_uvloop_client": "uvloop",
     "picows_client": "picows",
     "aiohttp_client": "aiohttp",
     "websockets_client": "websockets",

@@ -1,9 +1,10 @@
-"""A server that talks as the fuzzing server does → what the driver makes of it."""
+"""A server that talks as the fuzzing server does → what the driver makes of it, on each front."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from importlib.util import find_spec
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -54,11 +55,20 @@ def suite() -> Iterator[tuple[TinySuite, str]]:
         assert not thread.is_alive()
 
 
+@pytest.fixture(params=["callback", "sync", "aio", "aio --loop uvloop"])
+def front(request: pytest.FixtureRequest) -> list[str]:
+    """The words that choose a front."""
+    words = ["--front", *request.param.split()]
+    if "uvloop" in words and find_spec("uvloop") is None:
+        pytest.skip("uvloop is not installed")
+    return words
+
+
 def test_every_message_comes_back_as_its_own_type_and_the_report_is_asked_for(
-    suite: tuple[TinySuite, str], capsys: pytest.CaptureFixture[str]
+    suite: tuple[TinySuite, str], front: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     server, url = suite
-    assert main(["--url", url, "--agent", "an agent"]) == 0
+    assert main(["--url", url, "--agent", "an agent", *front]) == 0
     assert server.echoes == {1: "a text", 2: b"\x00\xff"}
     assert server.reports_for == ["an agent"]
     assert capsys.readouterr().err == ""
@@ -80,13 +90,23 @@ def test_url_and_agent_come_from_the_environment(
     assert server.reports_for == ["from-the-environment"]
 
 
+def test_the_agent_says_which_front_it_is(
+    suite: tuple[TinySuite, str], front: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, url = suite
+    monkeypatch.delenv("AGENT", raising=False)
+    assert main(["--url", url, "--cases", "1", *front]) == 0
+    names = {"callback": "tieline", "sync": "tieline-sync", "aio": "tieline-aio"}
+    assert server.reports_for == [names[front[1]] + ("-uvloop" if "uvloop" in front else "")]
+
+
 def test_a_case_that_does_not_end_is_given_up_and_the_others_are_driven(
-    suite: tuple[TinySuite, str], capsys: pytest.CaptureFixture[str]
+    suite: tuple[TinySuite, str], front: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     server, url = suite
     server.cases = 3
     threading.Timer(0.2, server.end).start()  # lets the suite's own side of case 3 end
-    assert main(["--url", url, "--timeout", "0.1", "--cases", "3,1"]) == 1
+    assert main(["--url", url, "--timeout", "0.1", "--cases", "3,1", *front]) == 1
     assert list(server.echoes) == [1]
     assert "case 3: the server has not closed" in capsys.readouterr().err
 
@@ -98,6 +118,8 @@ def test_a_case_that_the_server_lacks_is_refused(
     assert "expected numbers from 1 to 2" in capsys.readouterr().err
 
 
-def test_without_a_server_nothing_is_driven(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--url", "ws://127.0.0.1:1"]) == 2
+def test_without_a_server_nothing_is_driven(
+    front: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--url", "ws://127.0.0.1:1", *front]) == 2
     assert "compliance: " in capsys.readouterr().err

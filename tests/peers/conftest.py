@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from itertools import count
 from typing import Any
 
@@ -11,10 +12,20 @@ import trustme
 
 import tieline
 from tests.peers.clients import Received
+from tests.peers.fronts import FRONTS, Front
 from tests.peers.nginx import PeerBehindNginx
 from tests.peers.processes import PLAIN_PEERS, Peer
 
 _keys = count(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def descriptors_that_uvloop_keeps() -> None:
+    """The first loop of a process opens a pipe for all: that is no leak of the first test."""
+    if find_spec("uvloop") is not None:
+        import uvloop
+
+        uvloop.new_event_loop().close()
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +52,14 @@ def peer(
 def key() -> str:
     """The query of this test's URLs, by which a peer's reports are told apart."""
     return f"test-{next(_keys)}"
+
+
+@pytest.fixture(params=FRONTS)
+def front(request: pytest.FixtureRequest) -> Iterator[Front]:
+    """Each front in turn; its connections are closed at the end of the test."""
+    front = Front(request.param)
+    yield front
+    front.stop()
 
 
 @pytest.fixture

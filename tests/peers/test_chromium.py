@@ -14,7 +14,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 import pytest
 
 import tieline
-from tests.peers.clients import Received
+from tests.peers.fronts import Line
 from tests.peers.processes import PATIENCE, find_program
 
 pytestmark = [pytest.mark.peers, pytest.mark.slow]
@@ -84,15 +84,14 @@ class Chromium:
 _ids = count(1)
 
 
-def command(client: tieline.WebSocketClient, method: str, **parameters: object) -> dict:
+def command(line: Line, method: str, **parameters: object) -> dict:
     """Send a command and wait for its answer."""
     number = next(_ids)
-    answer = client.wait_for(
-        lambda message: json.loads(message).get("id") == number,
-        PATIENCE,
-        send=json.dumps({"id": number, "method": method, "params": parameters}),
-    )
-    return json.loads(answer)["result"]
+    line.send(json.dumps({"id": number, "method": method, "params": parameters}))
+    while True:
+        answer = json.loads(line.receive())
+        if answer.get("id") == number:
+            return answer["result"]
 
 
 @pytest.fixture(scope="module")
@@ -102,99 +101,88 @@ def chromium(tmp_path_factory):
     chromium.stop()
 
 
-def test_commands_and_answers(chromium, received, make_client):
-    client = make_client(received, chromium.browser_url)
+def test_commands_and_answers(chromium, front):
     info = {}
-    response = client.connect({"hdr": {"X-Seat": "1"}}, info)
-    assert response["status_code"] == 101
-    assert response["upgrade"].lower() == "websocket"
+    line = front.open(chromium.browser_url, info, headers={"X-Seat": "1"})
+    assert line.connection.response["status_code"] == 101
+    assert line.connection.response["upgrade"].lower() == "websocket"
     assert info["request-headers"]["X-Seat"] == "1"
     assert info["response-code"] == 101
-    version = command(client, "Browser.getVersion")
-    assert "Chrom" in version["product"]
-    shown = received.next()
-    assert type(shown) is str
-    assert json.loads(shown)["result"] == version
+    assert "Chrom" in command(line, "Browser.getVersion")["product"]
 
 
 @pytest.mark.parametrize("size", [1, 125, 126, 65_535, 65_536, 5_000_000])
-def test_answers_of_every_length(chromium, received, make_client, size):
-    client = make_client(received, chromium.new_page())
-    client.connect()
-    result = command(
-        client, "Runtime.evaluate", expression=f"'ü'.repeat({size})", returnByValue=True
-    )
+def test_answers_of_every_length(chromium, front, size):
+    line = front.open(chromium.new_page())
+    result = command(line, "Runtime.evaluate", expression=f"'ü'.repeat({size})", returnByValue=True)
     assert result["result"]["value"] == "ü" * size
 
 
-def test_long_commands(chromium, received, make_client):
-    client = make_client(received, chromium.new_page())
-    client.connect()
+def test_long_commands(chromium, front):
+    line = front.open(chromium.new_page())
     expression = "/*" + "x" * 1_000_000 + "*/ 6 * 7"
-    result = command(client, "Runtime.evaluate", expression=expression)
+    result = command(line, "Runtime.evaluate", expression=expression)
     assert result["result"]["value"] == 42
 
 
-def test_many_commands_at_once_are_answered_in_order(chromium, received, make_client):
-    client = make_client(received, chromium.new_page())
-    client.connect()
+def test_many_commands_at_once_are_answered_in_order(chromium, front):
+    line = front.open(chromium.new_page())
     for number in range(200):
-        client.send_json(
-            {"id": number, "method": "Runtime.evaluate", "params": {"expression": str(number)}}
-        )
-    answers = [json.loads(received.next()) for _ in range(200)]
+        parameters = {"expression": str(number)}
+        line.send(json.dumps({"id": number, "method": "Runtime.evaluate", "params": parameters}))
+    answers = [json.loads(line.receive()) for _ in range(200)]
     assert [answer["id"] for answer in answers] == list(range(200))
     assert [answer["result"]["result"]["value"] for answer in answers] == list(range(200))
 
 
-def test_callback_gets_none_once_when_the_page_is_closed(chromium, received, make_client):
+def test_the_page_is_closed(chromium, front):
     page = chromium.new_page()
-    client = make_client(received, page)
-    client.connect()
-    other = make_client(Received(), chromium.browser_url)
-    other.connect()
-    command(other, "Target.closeTarget", targetId=page.rpartition("/")[2])
-    received.until_none()
-    received.assert_thread_ends()
-    assert not client.is_open()
+    line = front.open(page)
+    command(front.open(chromium.browser_url), "Target.closeTarget", targetId=page.split("/")[-1])
+    assert line.ended() == line.connection.close_info
+    line.receive_rest()
+    assert not line.connection.is_open()
     with pytest.raises(tieline.ConnectError):
-        client.connect()
-    assert not client.is_open()
+        front.open(page)
 
 
 def test_connect_while_connected_opens_a_new_connection(chromium, received, make_client):
     client = make_client(received, chromium.browser_url)
+
+    def assert_answers():
+        version = json.dumps({"id": 0, "method": "Browser.getVersion"})
+        answer = client.wait_for(lambda message: True, PATIENCE, send=version)
+        assert "Chrom" in answer
+        assert received.next() == answer
+
     client.connect()
     first = client.connection_id
     client.connect()
     assert received.next() is None
     assert client.connection_id > first
-    assert command(client, "Browser.getVersion")
+    assert_answers()
     client.disconnect()
+    assert received.next() is None
     assert client.close_info.sent == (1001, "")
     assert not client.isOpen()
     client.connect()
-    assert command(client, "Browser.getVersion")
+    assert_answers()
 
 
-def test_an_unknown_path_is_a_refusal(chromium, received, make_client):
-    client = make_client(received, f"ws://127.0.0.1:{chromium.port}/devtools/page/none")
+def test_an_unknown_path_is_a_refusal(chromium, front):
     info = {}
     with pytest.raises(tieline.HandshakeError) as raised:
-        client.connect(info=info)
+        front.open(f"ws://127.0.0.1:{chromium.port}/devtools/page/none", info)
     assert info["response-code"] == raised.value.response.status >= 400
 
 
-def test_the_browser_ends(tmp_path, received, make_client):
+def test_the_browser_ends(tmp_path, front):
     chromium = Chromium(tmp_path)
     try:
-        client = make_client(received, chromium.browser_url)
-        client.connect()
-        client.send_json({"id": 0, "method": "Browser.close"})
-        info = client.wait(PATIENCE)
-        received.until_none()
-        received.assert_thread_ends()
-        assert info == client.close_info
-        assert not client.is_open()
+        line = front.open(chromium.browser_url)
+        line.send(json.dumps({"id": 0, "method": "Browser.close"}))
+        assert line.ended() == line.connection.close_info
+        line.receive_rest()
+        assert not line.connection.is_open()
     finally:
         chromium.stop()

@@ -1,7 +1,8 @@
-"""A server that dies in the middle of a transfer: the callback hears of it once, nothing hangs."""
+"""A server that dies, at any time: every front tells of it once and soon, and nothing hangs."""
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -11,10 +12,11 @@ import pytest
 import tieline
 from tests.peers.nginx import PeerBehindNginx
 from tests.peers.processes import PATIENCE, PLAIN_PEERS, Peer
+from tieline.events import ClosingEvent, ConnectedEvent
 
 pytestmark = [pytest.mark.peers, pytest.mark.slow]
 
-#: Seconds from the death of a peer on this machine to `callback(None)`.
+#: Seconds from the death of a peer on this machine until every front has told of it.
 NOTICED = 8.0
 
 
@@ -42,104 +44,153 @@ def kill(peer: Peer, name: str) -> None:
         peer.kill()
 
 
+class Worker:
+    """Calls in a loop, on a thread, until it raises; keeps what."""
+
+    def __init__(self, function) -> None:
+        self.error: BaseException | None = None
+        self._function = function
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            while True:
+                self._function()
+        except Exception as error:
+            self.error = error
+
+    def raised(self) -> BaseException | None:
+        """What it ended with, soon after the death of the peer."""
+        self._thread.join(NOTICED)
+        assert not self._thread.is_alive()
+        return self.error
+
+
 @pytest.mark.parametrize("name", [*PLAIN_PEERS, "nginx", "nginx, upstream killed"])
-def test_server_killed_while_both_sides_send(make_peer, make_client, key, name):
+def test_server_killed_while_both_sides_send(make_peer, front, key, name):
     peer = make_peer(name)
+    line = front.open(peer.url("/echo", key), timeout=5, **peer.options)
     flowing = threading.Event()
-    calls = []
-    closed = []
-    errors = []
     bytes_received = 0
 
-    def callback(message):
+    def receive():
         nonlocal bytes_received
-        if message is None:
-            calls.append(threading.current_thread())
-            return
-        bytes_received += len(message)
+        bytes_received += len(line.receive())
         if bytes_received > 4 * 1024 * 1024:
             flowing.set()
 
-    client = make_client(
-        callback, peer.url("/echo", key), on_close=closed.append, timeout=5, **peer.options
-    )
-    client.connect()
-
-    def send_until_it_breaks():
-        block = bytes(100_000)
-        try:
-            while True:
-                client.send(block)
-        except tieline.WebSocketError as error:
-            errors.append(error)
-
-    client.send("!flood")
-    sender = threading.Thread(target=send_until_it_breaks)
-    sender.start()
+    line.send("!flood")
+    receiver = Worker(receive)
+    block = bytes(100_000)
+    sender = Worker(lambda: line.send(block))
     assert flowing.wait(PATIENCE)
     kill(peer, name)
     begun = time.monotonic()
-    info = client.wait(PATIENCE)
-    sender.join(PATIENCE)
-    assert not sender.is_alive()
+    info = line.ended()
+    assert isinstance(sender.raised(), tieline.ConnectionClosed)
+    assert isinstance(receiver.raised(), tieline.ConnectionClosed)
     assert time.monotonic() - begun < NOTICED
+    assert receiver.error.close_info == info == line.connection.close_info
+    assert (info.code, info.clean, info.initiator) == (1006, False, "none")
+    assert not line.connection.is_open()
+    assert line.connection.state is tieline.State.CLOSED
 
-    assert len(calls) == len(closed) == len(errors) == 1
-    calls[0].join(PATIENCE)
-    assert not calls[0].is_alive()
-    assert closed == [info] == [client.close_info]
-    assert info.code == 1006
-    assert not info.clean
-    assert info.initiator == "none"
-    assert isinstance(errors[0], tieline.ConnectionClosed)
-    assert not client.is_open()
-    assert client.state is tieline.State.CLOSED
-
-    client.disconnect()
+    line.close()
     with pytest.raises(tieline.ConnectError):
-        client.connect(timeout=5)
-    assert len(calls) == 1, "a failed connect() is not the end of a connection"
+        front.open(peer.url("/echo", key), connect_timeout=5, **peer.options)
+    assert line.ends.empty(), "the end was told twice"
 
 
 @pytest.mark.parametrize("name", ["websockets-sync", "ws", "nginx"])
-def test_server_killed_while_the_line_is_idle(make_peer, make_client, received, key, name):
+@pytest.mark.parametrize("receiving", [True, False], ids=["inside recv", "nobody receives"])
+def test_server_killed_while_the_line_is_idle(make_peer, front, key, name, receiving):
     peer = make_peer(name)
-    client = make_client(received, peer.url("/echo", key), **peer.options)
-    client.connect()
-    client.send("hello")
-    assert received.next() == "hello"
+    line = front.open(peer.url("/echo", key), **peer.options)
+    line.send("hello")
+    assert line.receive() == "hello"
+    receiver = Worker(line.receive) if receiving else None
     kill(peer, name)
-    assert client.wait(NOTICED).code == 1006
-    assert received.until_none() == []
-    received.assert_thread_ends()
+    assert line.ended(NOTICED).code == 1006
+    if receiver is not None:
+        assert isinstance(receiver.raised(), tieline.ConnectionClosed)
+    assert line.receive_rest() == []
+    with pytest.raises(tieline.ConnectionClosed):
+        line.send("too late")
 
 
-def test_server_killed_during_the_handshake(make_peer, make_client, received, key):
-    peer = make_peer("websockets-sync")
-    client = make_client(received, peer.url("/silent", key))
+@pytest.mark.parametrize("name", ["websockets-sync", "nginx"])
+def test_server_killed_while_a_ping_and_a_close_wait_for_it(make_peer, front, key, name):
+    """Stopped first, so that it answers neither."""
+    peer = make_peer(name)
+    closing = threading.Event()
+
+    def on_event(event):
+        if isinstance(event, ClosingEvent):
+            closing.set()
+
+    line = front.open(peer.url("/echo", key), on_event=on_event, **peer.options)
+    group = peer.nginx.process.pid if name == "nginx" else None
+    if group is None:
+        peer.process.send_signal(signal.SIGSTOP)
+    else:
+        os.killpg(group, signal.SIGSTOP)
+    pinger = Worker(line.ping)
+    closer = threading.Thread(target=line.close)
+    closer.start()
+    assert closing.wait(PATIENCE)
+    kill(peer, name)
+    assert isinstance(pinger.raised(), tieline.ConnectionClosed)
+    closer.join(NOTICED)
+    assert not closer.is_alive()
+    info = line.ended()
+    assert (info.code, info.clean, info.sent) == (1006, False, (1000, ""))
+
+
+@pytest.mark.parametrize("name", ["websockets-sync", "nginx", "nginx, upstream killed"])
+def test_server_killed_before_it_answers_the_upgrade(make_peer, front, key, name):
+    peer = make_peer(name)
 
     def kill_when_asked():
         peer.saw("request", key)
-        peer.kill()
+        kill(peer, name)
 
     killer = threading.Thread(target=kill_when_asked)
     killer.start()
     with pytest.raises(tieline.ConnectError) as raised:
-        client.connect()
+        front.open(peer.url("/silent", key), **peer.options)
     killer.join(PATIENCE)
     assert not isinstance(raised.value, tieline.ConnectTimeout)
-    assert received.thread is None
 
 
-def test_a_stopped_process_is_noticed_by_the_heartbeat(make_peer, make_client, received, key):
+def test_server_killed_in_the_tls_handshake(make_peer, front, key):
+    """The kernel has accepted the connection for an nginx that is stopped, and then killed."""
+    peer = make_peer("nginx")
+    os.killpg(peer.nginx.process.pid, signal.SIGSTOP)
+    info = {}
+    connected = threading.Event()
+
+    def on_event(event):
+        if isinstance(event, ConnectedEvent):
+            connected.set()
+
+    url = peer.url("/echo", key)
+    dial = Worker(lambda: front.open(url, info, on_event=on_event, **peer.options))
+    assert connected.wait(PATIENCE)
+    peer.nginx.kill()
+    assert isinstance(dial.raised(), tieline.ConnectError)
+    assert not isinstance(dial.error, tieline.ConnectTimeout)
+    assert info["tls"] is None
+
+
+def test_a_stopped_process_is_noticed_by_the_heartbeat(make_peer, front, key):
     """A frozen server keeps its TCP connection: only unanswered Pings tell."""
     peer = make_peer("ws")
-    client = make_client(received, peer.url("/echo", key), ping_interval=0.2, ping_timeout=0.3)
-    client.connect()
-    client.send("hello")
-    assert received.next() == "hello"
+    line = front.open(peer.url("/echo", key), ping_interval=0.2, ping_timeout=0.3)
+    line.send("hello")
+    assert line.receive() == "hello"
     peer.process.send_signal(signal.SIGSTOP)
-    info = client.wait(NOTICED)
+    info = line.ended(NOTICED)
     assert info.code == 1006
     assert "ping" in str(info.error).lower()
-    assert received.until_none() == []
+    assert line.receive_rest() == []

@@ -1,4 +1,4 @@
-"""wss through nginx: what is trusted, who the client is, and what nginx answers by itself."""
+"""wss through nginx, on every front: what is trusted, who the client is, what nginx answers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import trustme
 from cryptography.hazmat.primitives import serialization
 
 import tieline
-from tests.peers.clients import Received
+from tests.peers.fronts import Line
 from tests.peers.nginx import Nginx, tls_directives
 from tests.peers.processes import Peer
 
@@ -100,23 +100,21 @@ def site(tmp_path_factory, authority):
 
 
 @pytest.fixture
-def dial(site, key, received, make_client):
+def dial(site, key, front):
     """dial(name, path, **options): connect there; the CA is trusted unless `trusting` it is not."""
 
     def dial(name: str, path: str = "/echo", *, host="localhost", trusting=True, **options: Any):
         if trusting:
             options.setdefault("ssl_ca_path", site.path("ca.pem"))
         mark = "&" if "?" in path else "?"
-        client = make_client(received, site.url(name, f"{path}{mark}{key}", host), **options)
-        client.connect()
-        return client
+        return front.open(site.url(name, f"{path}{mark}{key}", host), **options)
 
     return dial
 
 
-def assert_echo(client: tieline.WebSocketClient, received: Received) -> None:
-    client.send("hello")
-    assert received.next() == "hello"
+def assert_echo(line: Line) -> None:
+    line.send("hello")
+    assert line.receive() == "hello"
 
 
 # --- whom the client trusts ----------------------------------------------------------------------
@@ -124,23 +122,23 @@ def assert_echo(client: tieline.WebSocketClient, received: Received) -> None:
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
 def test_ca_from_a_file(dial, received, host):
-    client = dial("tls", host=host)
-    assert_echo(client, received)
-    tls = client.connection_info()["tls"]
+    line = dial("tls", host=host)
+    assert_echo(line)
+    tls = line.connection.connection_info()["tls"]
     assert tls["version"] == "TLSv1.3"
 
 
 def test_ca_as_pem_text_and_as_der(dial, received, authority):
     pem = authority.cert_pem.bytes().decode()
-    assert_echo(dial("tls", trusting=False, ssl_ca_data=pem), received)
+    assert_echo(dial("tls", trusting=False, ssl_ca_data=pem))
     der = ssl.PEM_cert_to_DER_cert(pem)
-    assert_echo(dial("tls", trusting=False, ssl_ca_data=der), received)
+    assert_echo(dial("tls", trusting=False, ssl_ca_data=der))
 
 
-def test_older_server_with_tls_1_2(dial, received):
-    client = dial("tls12")
-    assert_echo(client, received)
-    assert client.connection_info()["tls"]["version"] == "TLSv1.2"
+def test_older_server_with_tls_1_2(dial):
+    line = dial("tls12")
+    assert_echo(line)
+    assert line.connection.connection_info()["tls"]["version"] == "TLSv1.2"
 
 
 def test_unknown_ca_is_refused_and_the_text_says_what_to_do(dial, site):
@@ -150,54 +148,48 @@ def test_unknown_ca_is_refused_and_the_text_says_what_to_do(dial, site):
         dial("tls", ssl_ca_path=site.path("other-ca.pem"))
 
 
-def test_wrong_host_name_is_refused(site, received, make_client, key):
+def test_wrong_host_name_is_refused(site, front, key):
     port = site.nginx.ports["tls"]
     options = {"connect_to": ("127.0.0.1", port), "ssl_ca_path": site.path("ca.pem")}
-    client = make_client(received, f"wss://example.com/echo?{key}", **options)
+    url = f"wss://example.com/echo?{key}"
     with pytest.raises(tieline.TLSError, match="another name, not for 'example.com'"):
-        client.connect()
-    client = make_client(
-        received, f"wss://example.com/echo?{key}", server_hostname="localhost", **options
-    )
-    client.connect()
-    assert_echo(client, received)
+        front.open(url, **options)
+    assert_echo(front.open(url, server_hostname="localhost", **options))
 
 
-def test_verification_can_be_turned_off(dial, received):
-    assert_echo(dial("tls", trusting=False, ssl_verify_cert=False), received)
+def test_verification_can_be_turned_off(dial):
+    assert_echo(dial("tls", trusting=False, ssl_verify_cert=False))
 
 
-def test_fingerprint_pins_the_certificate(dial, site, received):
+def test_fingerprint_pins_the_certificate(dial, site):
     colons = ":".join(site.fingerprint[i : i + 2] for i in range(0, 64, 2)).upper()
     for pin in (site.fingerprint, colons):
-        assert_echo(dial("tls", ssl_fingerprint=pin), received)
+        assert_echo(dial("tls", ssl_fingerprint=pin))
         unverified = {"trusting": False, "ssl_verify_cert": False}
-        assert_echo(dial("tls", ssl_fingerprint=pin, **unverified), received)
+        assert_echo(dial("tls", ssl_fingerprint=pin, **unverified))
     other = "00" + site.fingerprint[2:]
     for options in ({}, {"trusting": False, "ssl_verify_cert": False}):
         with pytest.raises(tieline.TLSError, match="ssl_fingerprint"):
             dial("tls", ssl_fingerprint=other, **options)
 
 
-def test_a_context_of_the_users_own(dial, site, received):
+def test_a_context_of_the_users_own(dial, site):
     context = ssl.create_default_context(cafile=site.path("ca.pem"))
-    assert_echo(dial("tls", trusting=False, ssl_context=context), received)
+    assert_echo(dial("tls", trusting=False, ssl_context=context))
 
 
-def test_wss_to_a_plain_port_and_ws_to_a_tls_port(site, received, make_client):
+def test_wss_to_a_plain_port_and_ws_to_a_tls_port(site, front):
     plain, tls = site.nginx.ports["plain"], site.nginx.ports["tls"]
-    client = make_client(received, f"wss://127.0.0.1:{plain}/", connect_timeout=5)
     with pytest.raises(tieline.TLSError):
-        client.connect()
-    client = make_client(received, f"ws://127.0.0.1:{tls}/", connect_timeout=5)
+        front.open(f"wss://127.0.0.1:{plain}/", connect_timeout=5)
     with pytest.raises(tieline.HandshakeError, match="400"):
-        client.connect()
+        front.open(f"ws://127.0.0.1:{tls}/", connect_timeout=5)
 
 
 # --- who the client is ---------------------------------------------------------------------------
 
 
-def test_client_certificate_in_every_form(dial, site, received):
+def test_client_certificate_in_every_form(dial, site):
     certificate = site.client_certificate
     pem = certificate.cert_chain_pems[0].bytes().decode()
     key = certificate.private_key_pem.bytes().decode()
@@ -219,7 +211,7 @@ def test_client_certificate_in_every_form(dial, site, received):
         },
     ]
     for form in forms:
-        assert_echo(dial("mutual", **form), received)
+        assert_echo(dial("mutual", **form))
 
 
 def test_without_a_client_certificate_nginx_refuses(dial):
@@ -240,9 +232,9 @@ def test_an_encrypted_key_needs_its_password(dial, site, password):
     assert "horse" not in str(raised.value)
 
 
-def test_basic_authentication_by_nginx(dial, site, received, make_client, key):
-    assert_echo(dial("private", username="Aladdin", password="open sesame"), received)
-    assert_echo(dial("private", host="Aladdin:open%20sesame@localhost"), received)
+def test_basic_authentication_by_nginx(dial):
+    assert_echo(dial("private", username="Aladdin", password="open sesame"))
+    assert_echo(dial("private", host="Aladdin:open%20sesame@localhost"))
     with pytest.raises(tieline.HandshakeError, match="401") as raised:
         dial("private")
     assert raised.value.response["www-authenticate"] == 'Basic realm="peers"'
@@ -253,20 +245,20 @@ def test_basic_authentication_by_nginx(dial, site, received, make_client, key):
 # --- what nginx answers by itself ----------------------------------------------------------------
 
 
-def test_a_permanent_redirect_is_followed(dial, received):
-    assert_echo(dial("moving", "/moved"), received)
+def test_a_permanent_redirect_is_followed(dial):
+    assert_echo(dial("moving", "/moved"))
 
 
-def test_redirect_to_another_origin_leaves_the_credentials_behind(dial, site, key, received):
+def test_redirect_to_another_origin_leaves_the_credentials_behind(dial, site, key):
     to = f"localhost:{site.nginx.ports['tls']}"
-    client = dial(
+    line = dial(
         "moving",
         f"/elsewhere?to={to}&key={key}",
         token="secret-token",
         cookies={"session": "secret"},
         headers={"X-Kept": "1"},
     )
-    assert_echo(client, received)
+    assert_echo(line)
     sent = {
         name.lower(): value for name, value in site.upstream.saw("request", key)["headers"].items()
     }

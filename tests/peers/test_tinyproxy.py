@@ -1,4 +1,4 @@
-"""Through an HTTP proxy with password, tinyproxy, to a plain peer and to one with TLS."""
+"""Through a proxy with password, tinyproxy, to a plain peer and one with TLS; on every front."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 import tieline
 from tests.peers.nginx import PeerBehindNginx
-from tests.peers.processes import PATIENCE, Peer
+from tests.peers.processes import Peer
 from tests.peers.tinyproxy import Tinyproxy
 
 pytestmark = pytest.mark.peers
@@ -30,61 +30,55 @@ def target(request, authority, tmp_path_factory):
     peer.stop()
 
 
-def test_proxy_with_user_and_password_in_its_url(proxy, target, key, received, make_client):
-    client = make_client(received, target.url("/echo", key), proxy=proxy.url(), **target.options)
+def test_proxy_with_user_and_password_in_its_url(proxy, target, key, front):
     info = {}
-    client.connect(info=info)
-    client.send("through the tunnel")
-    assert received.next() == "through the tunnel"
+    line = front.open(target.url("/echo", key), info, proxy=proxy.url(), **target.options)
+    line.send("through the tunnel")
+    assert line.receive() == "through the tunnel"
     assert f"127.0.0.1:{proxy.port}" in str(info["proxy"])
     assert info["peer"] == ("127.0.0.1", proxy.port)
     assert "proxy" in info["timings"]
     sent = {name.lower() for name in target.saw("request", key)["headers"]}
     assert "proxy-authorization" not in sent, "the proxy's password is not for the server"
-    assert "sesame" not in repr(info) + repr(client) + repr(client.options)
+    shown = repr(info) + repr(line.connection) + repr(line.connection.options)
+    assert "sesame" not in shown
 
-    client.disconnect(1000)
+    line.close(1000)
     assert target.saw("close", key)["code"] == 1000
 
 
 @pytest.mark.parametrize("credentials", ["", "Aladdin:wrong-horse@"])
-def test_proxy_that_refuses(proxy, target, key, received, make_client, credentials):
-    client = make_client(
-        received, target.url("/echo", key), proxy=proxy.url(credentials), **target.options
-    )
+def test_proxy_that_refuses(proxy, target, key, front, credentials):
     with pytest.raises(tieline.ProxyError, match="40[17]") as raised:
-        client.connect()
+        front.open(target.url("/echo", key), proxy=proxy.url(credentials), **target.options)
     assert raised.value.response.status in (401, 407)
     assert "wrong-horse" not in str(raised.value)
     assert target.saw_nothing_more("request", key)
 
 
-def test_proxy_of_the_environment(proxy, target, key, received, make_client, monkeypatch):
+def test_proxy_of_the_environment(proxy, target, key, front, monkeypatch):
     for name in ("no_proxy", "NO_PROXY", "all_proxy", "ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("https_proxy" if target.secure else "http_proxy", proxy.url())
-    client = make_client(received, target.url("/echo", key), proxy=True, **target.options)
     info = {}
-    client.connect(info=info)
+    front.open(target.url("/echo", key), info, proxy=True, **target.options)
     assert info["peer"] == ("127.0.0.1", proxy.port)
 
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    client.connect(info=info)
+    front.open(target.url("/echo", key), info, proxy=True, **target.options)
     assert info["peer"] == ("127.0.0.1", target.port)
 
 
-def test_proxy_that_dies_ends_the_connection(target, key, received, make_client, tmp_path):
+def test_proxy_that_dies_ends_the_connection(target, key, front, tmp_path):
     proxy = Tinyproxy(tmp_path)
+    through = {"proxy": proxy.url(), **target.options}
     try:
-        client = make_client(
-            received, target.url("/echo", key), proxy=proxy.url(), **target.options
-        )
-        client.connect()
-        client.send("hello")
-        assert received.next() == "hello"
+        line = front.open(target.url("/echo", key), **through)
+        line.send("hello")
+        assert line.receive() == "hello"
     finally:
         proxy.stop()
-    assert client.wait(PATIENCE).code == 1006
-    assert received.until_none() == []
+    assert line.ended().code == 1006
+    assert line.receive_rest() == []
     with pytest.raises(tieline.ProxyError):
-        client.connect()
+        front.open(target.url("/echo", key), **through)

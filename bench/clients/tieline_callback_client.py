@@ -5,14 +5,13 @@ from __future__ import annotations
 import threading
 
 import tieline
+from bench.clients.tieline_build import version
 from bench.stopwatch import Stopwatch
-from tieline.protocol import decoder
+
+VERSION = version("callback")
 
 #: Seconds that a run may take.
 _PATIENCE = 60.0
-
-_build = "pure" if str(decoder.__file__).endswith(".py") else "compiled"
-VERSION = f"tieline {tieline.__version__} ({_build})"
 
 
 def receive(url: str, count: int, stopwatch: Stopwatch) -> tuple[int, int]:
