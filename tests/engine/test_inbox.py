@@ -195,3 +195,25 @@ def test_in_a_child_process() -> None:
     thread.start()
     thread.join(SOON)
     assert inbox.has_ended and inbox.take() == "a"
+
+
+def test_held_back_until_somebody_asks_for_more() -> None:
+    """The peer's error is acted on when the messages before it were taken, hence answered."""
+    bench = Bench()
+    inbox = bench.inbox
+    assert inbox.hold_back() and inbox.is_full
+    inbox.messages(["a"])
+    assert inbox.take() == "a" and inbox.holds_back
+    with pytest.raises(IndexError):
+        inbox.take()
+    assert not inbox.holds_back and not inbox.is_full and bench.room == 1
+    inbox.go_on()
+    assert bench.room == 1, "there was nothing to go on with"
+
+
+def test_nothing_is_held_back_after_our_close() -> None:
+    inbox = Bench().inbox
+    assert inbox.hold_back()
+    inbox.discard_rest()
+    assert not inbox.holds_back
+    assert not inbox.hold_back() and not inbox.is_full

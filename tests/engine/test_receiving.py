@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -179,10 +180,12 @@ def test_another_drives_when_one_leaves(
     receiver = receiver_of(echo)
     got: list[Any] = []
     waiting = threading.Barrier(4)
+    one_got = threading.Semaphore(0)
 
     def receive() -> None:
         waiting.wait(SOON)
         got.append(receiver.receive(SOON))
+        one_got.release()
 
     threads = [threading.Thread(target=receive) for _ in range(3)]
     for thread in threads:
@@ -190,9 +193,34 @@ def test_another_drives_when_one_leaves(
     waiting.wait(SOON)
     for text in "abc":
         send(receiver, text)
+        assert one_got.acquire(timeout=SOON / 2)  # and so its thread has left
     for thread in threads:
         thread.join(SOON)
-    assert sorted(got) == ["a", "b", "c"]
+    assert got == ["a", "b", "c"]
+
+
+def test_another_drives_when_one_gives_up(
+    echo: EchoServer, receiver_of: Receivers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has brought no message whose coming would wake the others."""
+    monkeypatch.setattr(driving, "ADOPTION", 3 * SOON)
+    monkeypatch.setattr(receiving, "SLICE", 3 * SOON)
+    receiver = receiver_of(echo)
+    assert receiver.session is not None and receiver.session.driver is not None
+    driver, inbox = receiver.session.driver, receiver._inbox
+    got: list[Any] = []
+    assert driver.enter()  # this thread is the one that drives
+    thread = threading.Thread(target=lambda: got.append(receiver.receive(SOON)))
+    thread.start()
+    while not inbox._waiting:
+        pass
+    receiver._stop_driving()
+    deadline = time.monotonic() + SOON / 2
+    while driver.is_free:
+        assert time.monotonic() < deadline
+    send(receiver, "a")
+    thread.join(SOON)
+    assert got == ["a"]
 
 
 def test_no_spinning_between_the_end_and_its_telling(

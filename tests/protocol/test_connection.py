@@ -198,6 +198,22 @@ class TestMessages:
         side.pull()
         assert side.messages == ["a"]
 
+    def test_what_is_broken_behind_the_messages(self, side: Side) -> None:
+        """The driver may let the messages be answered before the peer is told of its fault."""
+        good, bad = side.peers_frame(FIN | TEXT, b"a"), side.peers_frame(FIN | 0x40 | TEXT, b"b")
+        connection = side.connection
+        for stream in (good, good + bad):
+            connection.receive_data(bytearray(stream), len(stream), 100.0)
+            assert not connection.is_broken
+            assert connection.next_event(100.0) == ["a"]
+            assert connection.is_broken == (stream != good)
+            if stream == good:
+                assert connection.next_event(100.0) is None
+        connection.outgoing.message(Opcode.TEXT, b"answer")
+        side.pull()
+        assert not connection.is_broken, "it was acted on"
+        assert [first for first, _ in side.sent_frames()] == [FIN | TEXT, FIN | CLOSE]
+
 
 class TestPings:
     def test_are_answered_in_order(self, side: Side) -> None:

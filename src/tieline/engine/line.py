@@ -207,7 +207,7 @@ class Line:
         """Messages came during the close that nobody will get."""
         self.recorder.dropped(count)
         if self.session is not None:
-            self.session.log.warning(
+            self.session.log.info(
                 "%d messages that came after close() were not kept: %d wait already (max_queue)",
                 count,
                 self.delivery.load,

@@ -102,7 +102,7 @@ class Supervisor(Line):
             return
         if timeout is None or not up:  # when it is not, its thread may still be on its way out
             self._await_end(session, self.options.close_timeout + patience)
-        elif not session.finished.wait(timeout):
+        elif not wait_for_event(session.finished, timeout):
             session.drop()
             self._await_end(session, patience)
 
@@ -129,7 +129,7 @@ class Supervisor(Line):
 
     def _await_end(self, session: Session, limit: float) -> None:
         deadline = time.monotonic() + limit
-        if not session.finished.wait(limit):
+        if not wait_for_event(session.finished, limit):
             session.drop()
             session.log.warning("a handler does not return; its connection is closed all the same")
         elif self.owns_reactor:
