@@ -19,6 +19,7 @@ import pytest
 import trustme
 
 import tieline
+from tieline.engine import driving, receiving
 from tieline.testing import EchoServer, Recorder, ScriptedServer
 
 #: Seconds after which something that should have happened long ago will not happen any more.
@@ -236,6 +237,13 @@ def in_thread() -> Iterator[Callable[..., Callable[[], Any]]]:
     for thread in threads:
         thread.join(PATIENCE)
         assert not thread.is_alive()
+
+
+@pytest.fixture
+def without_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not woken waits for very long, so that a busy machine cannot hide it."""
+    for module in (driving, receiving):
+        monkeypatch.setattr(module, "SLICE", 60.0)
 
 
 @pytest.fixture

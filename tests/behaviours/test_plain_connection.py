@@ -19,8 +19,11 @@ from tieline.testing.frames import frame_bytes
 
 SOON = 5.0
 
-#: Seconds within which something happens that is said to happen at once, on a busy machine.
-AT_ONCE = 0.6
+#: Seconds within which something happens that is said to happen at once, on a busy machine; what
+#: it must not wait for lasts for longer.
+AT_ONCE = 3.0
+
+pytestmark = pytest.mark.usefixtures("without_slices")
 
 Plain = Callable[..., tieline.Connection]
 
@@ -300,14 +303,14 @@ def test_close_with_a_full_inbox(
     ws = plain(scripted(script).url, max_queue=5)
     ws.send("go on")
     assert sent.wait(SOON)
-    with within(AT_ONCE), caplog.at_level(logging.WARNING, "tieline"):
+    with within(AT_ONCE), caplog.at_level(logging.INFO, "tieline"):
         ws.close()
     assert ws.close_info is not None and ws.close_info.clean
     kept = list(ws)
     assert kept == [str(number) for number in range(len(kept))] and len(kept) >= 5
     stats = ws.stats()
     assert stats.dropped == 60 - len(kept) == stats.messages_received - len(kept)
-    assert [record.message.count("were not kept") for record in caplog.records] == [1]
+    assert caplog.text.count("were not kept") == 1
 
 
 @pytest.mark.parametrize("receiving", [False, True], ids=["nobody receives", "one receives"])

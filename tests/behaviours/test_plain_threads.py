@@ -20,7 +20,7 @@ SOON = 20.0
 
 Plain = Callable[..., tieline.Connection]
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("without_slices")]
 
 
 @pytest.fixture
@@ -196,7 +196,7 @@ def test_nobody_is_stuck_when_the_one_that_drives_leaves(
     results = [in_thread(lambda: ws.recv(5)) for _ in range(waiting)]
     with pytest.raises(TimeoutError):
         ws.recv(0.01)
-    with within(0.9):
+    with within(5.0):
         for _ in range(waiting):
             ws.send("next")
         assert sorted(result() for result in results) == [str(n) for n in range(waiting)]
@@ -223,7 +223,7 @@ def test_a_timeout_of_the_one_that_drives_leaves_it_to_another(
     assert started.wait(SOON)
     two = in_thread(lambda: ws.recv(5))
     one()
-    with within(0.6):
+    with within(5.0):
         ws.send("now")
         assert two() == "a"
 
