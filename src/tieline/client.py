@@ -107,7 +107,9 @@ class WebSocketClient(ThreadedFront):
         when there never was a connection. Ctrl-C interrupts it at once.
         """
         if self._line.in_handler():
-            raise RuntimeError("wait() in a handler would wait for the handler itself to return")
+            raise RuntimeError(
+                "wait() in a handler, or on the loop that runs them, would wait for itself"
+            )
         return self._line.wait(None if timeout is None else check_seconds("timeout", timeout))
 
     def run_forever(self) -> CloseInfo | None:
@@ -155,7 +157,7 @@ class WebSocketClient(ThreadedFront):
         session = self._session()
         if session.in_handler():
             raise RuntimeError(
-                "wait_for() in a handler would wait for the handler itself to return"
+                "wait_for() in a handler, or on the loop that runs them, would wait for itself"
             )
         watcher = Watcher(predicate, session.connection_id)
         callbacks = self._line.callbacks

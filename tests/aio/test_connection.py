@@ -571,3 +571,80 @@ def test_a_client_whose_handlers_run_on_the_loop(run: Any, echo: EchoServer) -> 
 
     run(main())
     assert [record.value for record in recorder.take()] == [*map(str, range(100)), None]
+
+
+# --- mistakes -------------------------------------------------------------------------------------
+
+
+def test_one_that_is_never_awaited(echo: EchoServer) -> None:
+    with pytest.warns(RuntimeWarning, match="never awaited"):
+        connect(echo)
+
+
+def test_before_it_is_awaited(run: Any, echo: EchoServer) -> None:
+    async def main() -> None:
+        connecting = connect(echo)
+        with pytest.raises(AttributeError, match=r"'recv': there is no connection yet; use 'async"):
+            connecting.recv  # type: ignore[attr-defined]  # noqa: B018
+        ws = await connecting
+        await ws.close()
+
+    run(main())
+
+
+def test_as_a_task(run: Any, echo: EchoServer) -> None:
+    async def main() -> None:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(connect(echo)) for _ in range(3)]
+        for task in tasks:
+            ws = task.result()
+            await ws.send("a")
+            assert await ws.recv(SOON) == "a"
+            await ws.close()
+        cancelled = asyncio.create_task(connect(echo))
+        await asyncio.sleep(0)
+        cancelled.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await cancelled
+
+    run(main())
+
+
+def test_on_another_loop(run: Any, echo: EchoServer) -> None:
+    async def main() -> None:
+        async with connect(echo) as ws:
+
+            async def elsewhere() -> None:
+                for call in (ws.recv(), ws.send("x"), ws.ping(), ws.close(), ws.send(["a"])):
+                    with pytest.raises(RuntimeError, match="belongs to another event loop"):
+                        await call
+
+            await asyncio.to_thread(asyncio.run, elsewhere())
+            await ws.send("a")
+            assert await ws.recv(SOON) == "a"
+
+    run(main())
+
+
+def test_after_its_loop_was_closed(new_loop: Any, scripted: Any) -> None:
+    """A bare `loop.close()` gives no sign; it must not look as if the line were up."""
+
+    def script(peer: Any) -> None:
+        peer.accept_upgrade()
+        peer.hold()
+
+    server = scripted(script)
+    loop = new_loop()
+    ws = loop.run_until_complete(_open(server))
+    assert ws.is_open()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # asyncio's, of its transport
+        loop.close()
+        assert not ws.is_open()
+        with pytest.raises(tieline.ConnectionClosed, match="the event loop was closed"):
+            ws.send_threadsafe("x")
+        session = ws._line.session
+        assert session is not None and session.finished.wait(SOON)
+        assert ws.state is tieline.State.CLOSED
+        del ws, session, loop
+        gc.collect()

@@ -119,3 +119,18 @@ def test_the_last_handlers_run(program: Any, echo: Any) -> None:
     seconds, status, output = ending.finish()
     assert (status, output) == (0, "closed 1001 True\nended: None\n")
     assert seconds < LIMIT
+
+
+def test_a_daemon_thread_inside_recv_is_left_there(program: Any, echo: Any) -> None:
+    source = """
+    import sys, threading, tieline
+    ws = tieline.connect(sys.argv[1], proxy=None)
+    for _ in range(3):
+        threading.Thread(target=ws.recv, daemon=True).start()
+    print("ready", flush=True)
+    """
+    ending = program(source, echo.url)
+    ending.wait_until_ready()
+    seconds, status, output = ending.finish()
+    assert (status, output) == (0, "")
+    assert seconds < LIMIT

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Generator, Iterable
+import warnings
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterable,
+)
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tieline.aio.line import LoopLine
 from tieline.aio.pings import PingWaiter
@@ -23,7 +31,7 @@ from tieline.engine.payloads import (
 from tieline.engine.process import GOODBYE
 from tieline.engine.route import check_addresses
 from tieline.engine.session import Session
-from tieline.errors import ConnectionClosed, OptionError
+from tieline.errors import ConnectionClosed, OptionError, SendBufferFull
 from tieline.front import ORDERLY, Front, check_seconds
 from tieline.protocol.close import check_close
 from tieline.protocol.wire import CloseCode, Opcode
@@ -56,22 +64,52 @@ def connect(
     return Connecting(open_connection)
 
 
-class Connecting:
-    """What `tieline.aio.connect` returns: each time it is awaited it opens a connection."""
+class Connecting(Coroutine[Any, Any, "Connection"]):
+    """What `tieline.aio.connect` returns: each time it is awaited it opens a connection.
 
-    def __init__(self, open_connection: Any) -> None:
+    A coroutine, so that ``asyncio.create_task`` takes it as well.
+    """
+
+    def __init__(self, open_connection: Callable[[], Coroutine[Any, Any, Connection]]) -> None:
         self._open = open_connection
+        self._coroutine: Coroutine[Any, Any, Connection] | None = None
         self._connection: Connection | None = None
+        self._was_awaited = False
 
-    def __getattr__(self, name: str) -> Any:
-        raise AttributeError(
-            f"{name!r}: there is no connection yet; use 'async with aio.connect(...) as ws' or "
-            "'ws = await aio.connect(...)'"
-        )
+    if not TYPE_CHECKING:  # a type checker knows better, and would believe any name
+
+        def __getattr__(self, name: str) -> Any:
+            raise AttributeError(
+                f"{name!r}: there is no connection yet; use 'async with aio.connect(...) as ws' "
+                "or 'ws = await aio.connect(...)'"
+            )
+
+    def __del__(self) -> None:
+        if not self._was_awaited:
+            text = "tieline.aio.connect() was never awaited"
+            warnings.warn(text, RuntimeWarning, source=self, stacklevel=2)
+
+    # What `asyncio.create_task` calls.
+
+    def send(self, value: Any) -> Any:
+        return self._begun().send(value)
+
+    def throw(self, *arguments: Any) -> Any:
+        return self._begun().throw(*arguments)
+
+    def close(self) -> None:
+        if self._coroutine is not None:
+            self._coroutine.close()
+
+    def _begun(self) -> Coroutine[Any, Any, Connection]:
+        self._was_awaited = True
+        if self._coroutine is None:
+            self._coroutine = self._open()
+        return self._coroutine
 
     def __await__(self) -> Generator[Any, None, Connection]:
-        opened: Generator[Any, None, Connection] = self._open().__await__()
-        return opened
+        self._was_awaited = True
+        return self._open().__await__()
 
     async def __aenter__(self) -> Connection:
         self._connection = await self
@@ -191,7 +229,15 @@ class Connection(Front):
         On the loop's own thread it never blocks: it raises `SendBufferFull` where it would.
         """
         refuse_compression(compress)
-        send_message(self._session(), message)
+        session = self._session()
+        try:
+            send_message(session, message)
+        except SendBufferFull as error:
+            raise SendBufferFull(
+                f"{session.sender.buffered} bytes wait in the write buffer "
+                f"(write_limit={self.options.write_limit}), and the event loop must not be held "
+                "up: use 'await ws.send()' there. Nothing of this message was sent"
+            ) from error
 
     async def ping(self, data: object = b"") -> PingWaiter:
         """Send a Ping (at most 125 bytes); awaiting what it returns gives the round trip."""
@@ -239,6 +285,18 @@ class Connection(Front):
             if started:
                 give_up_message(session, error)
             raise
+
+    def is_open(self) -> bool:
+        """True only while messages can be sent."""
+        return super().is_open() and not self._line.loop_is_closed
+
+    isOpen = is_open
+
+    def _session(self) -> Session:
+        if self._line.loop_is_closed:
+            self._line.abandon()
+            raise ConnectionClosed("nothing can be sent: the event loop was closed")
+        return super()._session()
 
     # --- closing ------------------------------------------------------------------------------
 

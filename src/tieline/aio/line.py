@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar, cast
@@ -67,10 +68,23 @@ class LoopLine(Line):
         dial.emit = lambda event: post(partial(self.callbacks.event, event))
         return dial.connect()
 
+    @property
+    def loop_is_closed(self) -> bool:
+        """Its loop serves nothing any more."""
+        return self._loop_reactor.loop.is_closed()
+
+    def _check_loop(self) -> None:
+        if asyncio.get_running_loop() is not self._loop_reactor.loop:
+            raise RuntimeError(
+                "this connection belongs to another event loop: from other threads use "
+                "send_threadsafe(), or asyncio.run_coroutine_threadsafe() with its own loop"
+            )
+
     # --- receiving ----------------------------------------------------------------------------
 
     async def receive(self, timeout: float | None) -> str | bytes:
         """The next message. Raises TimeoutError, and ConnectionClosed when there is none left."""
+        self._check_loop()
         inbox = self._inbox
         deadline = None if timeout is None else self.reactor.now() + timeout
         while True:
@@ -93,6 +107,7 @@ class LoopLine(Line):
         self, session: Session, size: int, blocked: Callable[[], bool], action: Callable[[], T]
     ) -> T:
         """Wait while `blocked()`, then do it, in one go: cancelled means that nothing was sent."""
+        self._check_loop()
         while True:
             if blocked() and session.is_open:
                 await self._room(session, size, blocked)
@@ -131,6 +146,7 @@ class LoopLine(Line):
 
     async def close(self, code: int, reason: str, timeout: float | None) -> None:
         """Close, and wait for the end. Cancelling it leaves the close to go on by itself."""
+        self._check_loop()
         session = self.session
         assert session is not None
         session.close(code, reason)

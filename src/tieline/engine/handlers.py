@@ -48,7 +48,7 @@ class Handlers:
                 raise OptionError(
                     f"{name}: expected a function (or None), got a coroutine function (async def), "
                     "which nothing here awaits; give a plain function, for example one that calls "
-                    "asyncio.run_coroutine_threadsafe()"
+                    "asyncio.run_coroutine_threadsafe(); tieline.aio.connect() is for coroutines"
                 )
 
     def message_function(self) -> Callable[[Any], object] | None:

@@ -208,7 +208,7 @@ class Line:
         self.recorder.dropped(count)
         if self.session is not None:
             self.session.log.info(
-                "%d messages that came after close() were not kept: %d wait already (max_queue)",
+                "%d messages that came after close() were not kept: %d wait to be received",
                 count,
                 self.delivery.load,
             )

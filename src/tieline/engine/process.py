@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import threading
 import time
 from typing import Protocol
 from weakref import WeakSet
@@ -29,8 +30,13 @@ class Forkable(Protocol):
 forkables: WeakSet[Forkable] = WeakSet()
 
 
+#: Set when the interpreter ends. Only daemon threads are left then, besides the main one.
+is_ending = threading.Event()
+
+
 def _at_exit() -> None:
     """Close all connections with 1001, and wait a moment for their handlers."""
+    is_ending.set()
     sessions = [
         registrant
         for reactor in list(all_reactors)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 from tieline.engine.handlers import Handlers
 from tieline.engine.inbox import Inbox
+from tieline.engine.process import is_ending
 from tieline.engine.reactor import Reactor
 from tieline.engine.supervisor import Supervisor
 from tieline.engine.waiting import SLICE
@@ -59,9 +61,15 @@ class Receiver(Supervisor):
             except IndexError:
                 pass
             if ended:
+                self._stay_at_exit()
                 raise self.closed_error()
             if deadline is not None and time.monotonic() >= deadline and not inbox.has_ended:
                 raise TimeoutError(f"no message within {timeout:g} s")
+
+    def _stay_at_exit(self) -> None:
+        """The end of a program is no news for its daemon threads, which end with it."""
+        if is_ending.is_set() and threading.current_thread() is not threading.main_thread():
+            threading.Event().wait()
 
     def _wait(self, pause: float) -> None:
         """Until there is a message, or something else has happened, or `pause` seconds are over."""
