@@ -22,6 +22,7 @@ help: ## this list
 demo: ## the real client against an embedded server: messages, ping, close, reconnection
 	$(PREPARE)
 	@$(PY) -m tieline demo
+	@echo 'now try: $(VENV)/bin/tieline serve --port 8080'
 
 test: ## the whole suite (ARGS='-k close -x' goes to pytest; TIELINE_PURE=1: without C)
 	$(PREPARE) test

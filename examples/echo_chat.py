@@ -1,6 +1,8 @@
 """Lines of standard input → messages; messages → lines of standard output. Ends with the input.
 
-printf 'hello\nhow are you\n' | python examples/echo_chat.py wss://example.com/chat
+    printf 'hello\\nhow are you\\n' | python examples/echo_chat.py ws://127.0.0.1:8080/
+
+Try it: `tieline serve --port 8080` in another terminal is its server.
 """
 
 from __future__ import annotations
@@ -30,4 +32,6 @@ def main(url: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        raise SystemExit(__doc__)
     main(sys.argv[1])

@@ -1,6 +1,8 @@
 """Slow handlers on a thread pool: the connection stays lively, and the order is kept.
 
-python examples/executor.py ws://example.com/
+    python examples/executor.py ws://127.0.0.1:8080/
+
+Try it: `tieline serve --port 8080` in another terminal is its server.
 """
 
 from __future__ import annotations
@@ -43,4 +45,6 @@ def main(url: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        raise SystemExit(__doc__)
     main(sys.argv[1])

@@ -1,6 +1,8 @@
 """Frames before they become messages: look at them, leave some out, stop at one.
 
-python examples/frames.py ws://example.com/
+    python examples/frames.py ws://127.0.0.1:8080/
+
+Try it: `tieline serve --port 8080` in another terminal is its server.
 """
 
 from __future__ import annotations
@@ -39,4 +41,6 @@ def main(url: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        raise SystemExit(__doc__)
     main(sys.argv[1])

@@ -1,6 +1,8 @@
 """A subscription, its acknowledgement, some ticks, and the counters at the end.
 
-python examples/market_feed.py wss://example.com/feed
+    python examples/market_feed.py ws://127.0.0.1:8080/
+
+Try it: `python examples/feed_server.py` in another terminal is the server that it needs.
 """
 
 from __future__ import annotations
@@ -38,12 +40,17 @@ class Feed:
 def main(url: str) -> None:
     feed = Feed()
     with tieline.WebSocketClient(url, on_message=feed.on_message, on_close=feed.on_close) as client:
-        acknowledgement = client.wait_for(
-            lambda message: json.loads(message).get("type") == "subscribed",
-            timeout=5,
-            send=json.dumps({"op": "subscribe", "symbols": ["ABC", "XYZ"]}),
+        # The first thing that such a server says.
+        acknowledgement = json.loads(
+            client.wait_for(
+                lambda message: True,
+                timeout=5,
+                send=json.dumps({"op": "subscribe", "symbols": ["ABC", "XYZ"]}),
+            )
         )
-        print("subscribed:", json.loads(acknowledgement)["symbols"])
+        if acknowledgement.get("type") != "subscribed":
+            raise SystemExit(f"{acknowledgement}\nDoes that server send prices?")
+        print("subscribed:", acknowledgement["symbols"])
         if not feed.enough.wait(timeout=30):
             print("the market is quiet")
         stats = client.stats()
@@ -56,4 +63,6 @@ def main(url: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        raise SystemExit(__doc__)
     main(sys.argv[1])

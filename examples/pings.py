@@ -1,7 +1,8 @@
 """Round trips, measured by Ping and Pong.
 
-    python examples/pings.py wss://example.com/ [HOW_MANY]
+    python examples/pings.py ws://127.0.0.1:8080/ [HOW_MANY]
 
+Try it: `tieline serve --port 8080` in another terminal is its server.
 The heartbeat (`ping_interval`, `ping_timeout`) pings by itself when the line is quiet, and ends a
 connection whose peer has gone silent.
 """
@@ -37,4 +38,6 @@ def main(url: str, how_many: int) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        raise SystemExit(__doc__)
     main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 5)

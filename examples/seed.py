@@ -1,7 +1,8 @@
 """The two example programs of Qore's WebSocketClient, which tieline grew from, in Python.
 
-    python examples/seed.py ws://example.com:8080/path
+    python examples/seed.py ws://127.0.0.1:8080/
 
+Try it: `tieline serve --port 8080` in another terminal is its server.
 The first gives everything in one mapping, the second the function and the options. Both say
 something and hang up after half a second, where the originals listen until they are stopped.
 """
@@ -45,5 +46,7 @@ def second(url: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        raise SystemExit(__doc__)
     first(sys.argv[1])
     second(sys.argv[1])

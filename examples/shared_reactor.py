@@ -1,6 +1,8 @@
 """Many connections, one background thread.
 
-python examples/shared_reactor.py ws://example.com/ [HOW_MANY]
+    python examples/shared_reactor.py ws://127.0.0.1:8080/ [HOW_MANY]
+
+Try it: `tieline serve --port 8080` in another terminal is its server.
 """
 
 from __future__ import annotations
@@ -44,4 +46,6 @@ def main(url: str, how_many: int) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        raise SystemExit(__doc__)
     main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 20)

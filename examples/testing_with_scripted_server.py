@@ -3,8 +3,8 @@
     python examples/testing_with_scripted_server.py
 
 A script says what the server does, also what no server should do. When something else happens
-than the script expects, the error is raised where the server is closed. No URL is needed: the
-server listens at a free port.
+than the script expects, the error is raised where the server is closed. It needs no server
+beside its own, which listen at free ports.
 """
 
 from __future__ import annotations

@@ -2,7 +2,9 @@
 
     python examples/tls_client_certificate.py wss://example.com/ CA.pem CLIENT.crt CLIENT.key
 
-The password of the key, if it has one, is in the environment variable KEY_PASSWORD.
+It needs a server that asks for the certificate; `tieline serve --cert FILE --key FILE` takes the
+connection too, and does not ask. The password of the key, if it has one, is in the environment
+variable KEY_PASSWORD.
 """
 
 from __future__ import annotations
@@ -35,4 +37,6 @@ def main(url: str, ca: str, certificate: str, key: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 5:
+        raise SystemExit(__doc__)
     main(*sys.argv[1:5])

@@ -1,35 +1,41 @@
-"""The option table of tieline → the tables of docs/options.md, so that the page cannot go stale.
+"""The option table of tieline → the tables of docs/options.md.
 
-A hook of MkDocs (see mkdocs.yml): it replaces the marker in the page.
+    python -m scripts.options_page
+
+writes them anew; tests/test_options_page.py proves that the page is up to date.
 """
 
 from __future__ import annotations
 
 from itertools import groupby
-from typing import Any
-
-from mkdocs.exceptions import PluginError
+from pathlib import Path
 
 from tieline.options import describe
 
-PAGE = "options.md"
-MARKER = "<!-- the table of options -->"
+PAGE = Path(__file__).parent.parent / "docs" / "options.md"
+BEGIN = "<!-- generated: python -m scripts.options_page -->"
+END = "<!-- end of what is generated -->"
 
 
-def on_page_markdown(markdown: str, *, page: Any, **_: object) -> str:
-    if page.file.src_uri != PAGE:
-        return markdown
-    if MARKER not in markdown:
-        raise PluginError(f"{PAGE} lacks the line {MARKER!r}, where the options go")
-    return markdown.replace(MARKER, "\n".join(_tables()))
-
-
-def _tables() -> list[str]:
-    lines: list[str] = []
+def tables() -> str:
+    """All that stands between the two marks of the page: a table for each group of options."""
+    lines = [BEGIN, ""]
     for group, rows in groupby(describe(), key=lambda row: row.group):
-        lines += ["", f"## {group[0].upper()}{group[1:]}", ""]
+        lines += [f"## {group[0].upper()}{group[1:]}", ""]
         lines += ["| option | default | meaning | accepted |", "| --- | --- | --- | --- |"]
         for row in rows:
             cells = (f"`{row.name}`", f"`{row.default}`", row.meaning, row.accepted)
             lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return lines
+        lines.append("")
+    return "\n".join([*lines, END])
+
+
+def page_with(tables: str, page: str) -> str:
+    """The page with these tables in place of the ones that it has."""
+    before, _, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return before + tables + after
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page_with(tables(), PAGE.read_text(encoding="utf-8")), encoding="utf-8")

@@ -30,6 +30,9 @@ FRONTS: dict[str, Any] = {
 
 YES, AWAIT, NOT_YET = "yes", "`await`", "not yet"
 
+#: The cell of a handler that belongs to an option which is not there yet.
+NOT_CALLED_YET = "accepted, and not called yet"
+
 # --- what a front has in place of a method, or why it has none
 
 _NO_RECV = "no: `on_message` is called with each message"
@@ -128,6 +131,8 @@ def instance_attributes() -> list[str]:
 
 def option_cell(name: str, front: str) -> str:
     """The cell of an option or a handler."""
+    if name == "on_reconnecting" and is_not_yet("reconnect"):
+        return NOT_CALLED_YET
     if is_not_yet(name):
         return NOT_YET
     refusal = REFUSED.get(name, {}).get(front)
@@ -135,9 +140,7 @@ def option_cell(name: str, front: str) -> str:
 
 
 def is_not_yet(name: str) -> bool:
-    """Is it an option or a handler whose capability a later version brings?"""
-    if name == "on_reconnecting":
-        return is_not_yet("reconnect")
+    """Is it an option whose capability a later version brings?"""
     for option in fields(Options):
         if option.name == name:
             return "this version does not have" in option.metadata["check"].accepted

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import json
+import ast
 import os
 import re
+import signal
 import ssl
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import trustme
 from cryptography.hazmat.primitives import serialization
 
+import tieline
 from tests.peers.tinyproxy import Tinyproxy
 from tieline.testing import EchoServer
 
@@ -29,10 +33,25 @@ PATIENCE = 30
 _PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
 
 
+NAMES = [path.stem for path in sorted(EXAMPLES.glob("*.py"))]
+
+#: Those that have something to do when they are given nothing.
+WITHOUT_ARGUMENTS = {"feed_server", "testing_with_scripted_server"}
+
+
 def run(name: str, *arguments: str, stdin: str = "", **environment: str) -> list[str]:
     """The lines that the example prints. It must end by itself, with status 0 and no complaint."""
+    done = complete(name, *arguments, stdin=stdin, **environment)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    return done.stdout.splitlines()
+
+
+def complete(
+    name: str, *arguments: str, stdin: str = "", **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """What became of the example."""
     inherited = {key: value for key, value in os.environ.items() if key.lower() not in _PROXIES}
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-W", "error", str(EXAMPLES / f"{name}.py"), *arguments],
         input=stdin,
         env={**inherited, **environment},
@@ -40,48 +59,72 @@ def run(name: str, *arguments: str, stdin: str = "", **environment: str) -> list
         text=True,
         timeout=PATIENCE,
     )
-    assert (done.returncode, done.stderr) == (0, ""), done.stderr
-    return done.stdout.splitlines()
 
 
-def feed(connection, message: str | bytes) -> str | bytes | None:
-    """What the server says: ticks to a subscription, answers to requests, else the echo."""
-    if isinstance(message, bytes):
-        return message
-    if message == "are you still there?":
-        connection.send("yes")
-        connection.close(1001, "no")
-        return None
-    if message.startswith('{"id"'):
-        request = json.loads(message)
-        connection.send(json.dumps({"event": "somebody else came"}))
-        if request["method"] == "silence":
-            return None
-        return json.dumps({"id": request["id"], "result": request["method"] + " as asked"})
-    if message.startswith("{"):
-        symbols = json.loads(message)["symbols"]
-        connection.send(json.dumps({"type": "subscribed", "symbols": symbols}))
-        for number in range(99):
-            tick = {
-                "type": "tick",
-                "symbol": symbols[number % len(symbols)],
-                "price": 100 + number / 10,
-            }
-            connection.send(json.dumps(tick))
-        return json.dumps({"type": "tick", "symbol": symbols[0], "price": 17})
-    return message
+@contextmanager
+def started(name: str, *arguments: str) -> Iterator[str]:
+    """The first line that a server among the examples prints, while it runs. Ctrl-C ends it."""
+    command = [sys.executable, "-W", "error", str(EXAMPLES / f"{name}.py"), *arguments]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as server:
+        # Whatever goes wrong, the server does not outlive its time, and nothing waits for it.
+        guard = threading.Timer(10 * PATIENCE, server.kill)
+        guard.start()
+        try:
+            yield server.stdout.readline().strip()
+            server.send_signal(signal.SIGINT)
+            rest = server.communicate(timeout=PATIENCE)
+        finally:
+            guard.cancel()
+            server.kill()
+    assert (server.returncode, rest) == (0, ("", ""))
 
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with EchoServer(on_message=feed) as server:
-        yield server.url
+    """The server that some of the examples need and all of them can talk to."""
+    with started("feed_server", "0") as url:
+        yield url
 
 
 def test_every_example_has_its_test():
     source = Path(__file__).read_text(encoding="utf-8")
-    tested = set(re.findall(r'\brun\(\s*"(\w+)"', source))
-    assert tested == {path.stem for path in EXAMPLES.glob("*.py")}
+    tested = set(re.findall(r'\b(?:run|started)\(\s*"(\w+)"', source))
+    assert tested == set(NAMES)
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - WITHOUT_ARGUMENTS))
+def test_without_arguments_it_says_how_it_is_used(name):
+    done = complete(name)
+    source = (EXAMPLES / f"{name}.py").read_text(encoding="utf-8")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.strip() == ast.get_docstring(ast.parse(source), clean=False).strip()
+    assert f"python examples/{name}.py " in done.stderr
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_says_which_server_it_needs(name):
+    text = ast.get_docstring(ast.parse((EXAMPLES / f"{name}.py").read_text(encoding="utf-8")))
+    assert re.search(
+        r"`tieline serve|`python examples/feed_server\.py`|It needs no server|ask\.py", text
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("ask", "Does that server only echo?"),
+        ("many", "Does that server send prices?"),
+        ("market_feed", "Does that server send prices?"),
+    ],
+)
+def test_a_server_that_only_echoes(name, complaint):
+    with EchoServer() as server:
+        done = complete(name, server.url)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == complaint
+    assert "Traceback" not in done.stderr
 
 
 def test_seed(url):
@@ -104,7 +147,7 @@ def test_echo_chat(url):
 def test_market_feed(url):
     lines = run("market_feed", url)
     assert lines[0] == "subscribed: ['ABC', 'XYZ']"
-    assert lines[1:3] == ["ABC 17.00", "XYZ 109.70"]
+    assert lines[1:3] == ["ABC 109.80", "XYZ 109.90"]
     assert lines[3].startswith("101 messages, ")
 
 
@@ -120,7 +163,14 @@ def test_ask(url):
 
 def test_many(url):
     lines = run("many", url, "20")
-    assert lines == ["S0 17.00", "S1 17.00", "S2 17.00", "20 feeds read, on one thread"]
+    assert lines == ["S0 109.90", "S1 109.90", "S2 109.90", "20 feeds read, on one thread"]
+
+
+def test_feed_server_echoes_what_it_does_not_know(url):
+    for message in ["hello", "5", '{"op": "subscribe"}', '{"id": 1}', b"\xff\x00"]:
+        with tieline.connect(url, proxy=None) as ws:
+            ws.send(message)
+            assert ws.recv(timeout=PATIENCE) == message
 
 
 def test_shared_reactor(url):

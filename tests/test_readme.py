@@ -6,6 +6,7 @@ the promises of the first screen.
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -66,6 +67,27 @@ def test_links_lead_to_files() -> None:
     links = [link for link in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in link]
 
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+@pytest.mark.parametrize(("pure", "folder"), [("0", ".venv"), ("1", ".venv-pure")])
+def test_the_demo_ends_with_what_to_try_next(pure: str, folder: str) -> None:
+    # What a make that runs these tests has set is not for this one.
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    planned = subprocess.run(
+        ["make", "--dry-run", "demo"],
+        cwd=ROOT,
+        env={**inherited, "TIELINE_PURE": pure},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=True,
+    ).stdout.splitlines()
+
+    command = f"{folder}/bin/tieline serve --port 8080"
+    assert planned[-1] == f"echo 'now try: {command}'"
+    assert "tieline serve --port 8080" in ENDLESS
+    assert "`tieline serve --port 8080`" in README
+    assert "`.venv/bin/tieline`" in README
 
 
 def test_the_two_commands_exist() -> None:
