@@ -219,3 +219,15 @@ def test_a_lost_end_is_found_again(line: Any, recorder: Recorder) -> None:
     line.session.pump.deliver(line.reactor.now())
     assert line.session.has_ended
     assert [record.kind for record in recorder.take()] == ["open", "close", "end"]
+
+
+def test_a_round_trip_is_never_negative(line: Any) -> None:
+    """The thread that reads looked at the clock, and then another one sent the Ping."""
+    early = line.reactor.now()
+    line.clock.advance(1.0)
+    line.session.speaker.ping(b"p")
+    line.clock.advance(0.5)
+    line.server.outgoing.pong(b"p")
+    line.flush_server()
+    line.session.pump.read(early, ReceiveBuffer())
+    assert line.round_trips == [0.5]

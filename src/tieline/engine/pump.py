@@ -83,9 +83,10 @@ class Pump:
             if self._turn.take(patience):
                 if self.has_more:
                     self._deliver(now)
-                if self._receive(now, memory):
+                received = self._receive(now, memory)
+                if received is not None:
                     has_read = True
-                    self._deliver(now)
+                    self._deliver(received)
         finally:
             self._turn.give_back()
         if self._turn.is_asked:
@@ -141,25 +142,30 @@ class Pump:
         """Ctrl-C may have kept the caller's turn from being given back."""
         self._turn.give_back()
 
-    def _receive(self, now: float, memory: ReceiveBuffer) -> bool:
+    def _receive(self, now: float, memory: ReceiveBuffer) -> float | None:
+        """Read once: when it was done, None when there was nothing to read.
+
+        That moment, not `now`, which may be before the Ping was sent whose Pong has come.
+        """
         session = self._session
         with session.lock:
             if session.has_ended or self._delivery.holds_back:
-                return False
+                return None
             try:
                 count = session.stream.receive_into(memory.view)
             except OSError as error:
                 session.connection.connection_lost(error)
             else:
                 if count is None:
-                    return False
+                    return None
                 if count:
                     self.bytes_read += count
                     session.connection.receive_data(memory.buffer, count, now)
                 else:
                     session.connection.receive_eof()
-            self.receive_seconds += session.reactor.now() - now
-            return True
+            done = session.reactor.now()
+            self.receive_seconds += done - now
+            return done
 
     def _deliver(self, now: float) -> None:
         """Deliver what the connection has to tell, then write what is to be sent."""

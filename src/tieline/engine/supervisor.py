@@ -131,7 +131,7 @@ class Supervisor(Line):
         deadline = time.monotonic() + limit
         if not wait_for_event(session.finished, limit):
             session.drop()
-            session.log.warning("a handler does not return; its connection is closed all the same")
+            session.log.warning("a handler does not return, or its executor does not run it; the connection is closed")
         elif self.owns_reactor:
             self.reactor.join(_left(deadline))
 
