@@ -57,6 +57,9 @@ def test_both_ways_to_open(run: Any, echo: EchoServer) -> None:
         assert ws.state is tieline.State.CLOSED
         assert ws.close_info is not None and ws.close_info.clean and ws.close_info.code == 1000
         connecting = connect(echo)
+        async with connecting as outer, connecting as inner:
+            assert outer is not inner
+        assert not outer.is_open() and not inner.is_open()
         for _ in range(2):
             async with connecting as ws:
                 await ws.send("a")
@@ -450,6 +453,59 @@ def test_a_peer_that_does_not_read(run: Any, scripted: Any) -> None:
     run(main())
 
 
+def test_a_sender_that_waits_learns_of_the_close(run: Any, scripted: Any) -> None:
+    """The buffer stays full, so waiting for room would last for ever."""
+
+    def script(peer: Any) -> None:
+        peer.accept_upgrade()
+        peer.hold()
+
+    server = scripted(script)
+
+    async def main() -> None:
+        ws = await connect(server, write_limit=1000, close_timeout=0.1)
+
+        async def send() -> None:
+            while True:
+                await ws.send(b"x" * 1_000_000)
+
+        sending = asyncio.ensure_future(send())
+        while ws.stats().buffered_bytes < 1000:
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        await ws.close()
+        with pytest.raises(tieline.ConnectionClosed):
+            await sending
+
+    run(main())
+
+
+def test_sending_lets_others_run(run: Any, echo: EchoServer) -> None:
+    """The kernel takes all, so no `send()` has to wait: timers and cancels work all the same."""
+
+    async def main() -> None:
+        async with connect(echo) as ws:
+
+            async def send() -> None:
+                while True:
+                    await ws.send("x")
+
+            async def receive() -> None:
+                async for _ in ws:
+                    pass
+
+            receiving = asyncio.ensure_future(receive())
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await send()
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await ws.send("x" for _ in iter(int, 1))
+            receiving.cancel()
+
+    run(main())
+
+
 def test_senders_in_threads(run: Any, echo: EchoServer) -> None:
     async def main() -> None:
         async with connect(echo, write_limit=1000) as ws:
@@ -619,7 +675,14 @@ def test_on_another_loop(run: Any, echo: EchoServer) -> None:
                     with pytest.raises(RuntimeError, match="belongs to another event loop"):
                         await call
 
+            waiter = await ws.ping()
+
+            async def for_the_pong() -> None:
+                with pytest.raises(RuntimeError, match="another event loop"):
+                    await waiter
+
             await asyncio.to_thread(asyncio.run, elsewhere())
+            await asyncio.to_thread(asyncio.run, for_the_pong())
             await ws.send("a")
             assert await ws.recv(SOON) == "a"
 

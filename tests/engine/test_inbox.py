@@ -197,6 +197,23 @@ def test_in_a_child_process() -> None:
     assert inbox.has_ended and inbox.take() == "a"
 
 
+def test_full_again_before_the_reading_goes_on() -> None:
+    """Reading goes on at once, on another thread: the inbox may be full again, and must know."""
+    bench = Bench(max_queue=1)
+    inbox = bench.inbox
+    refills = iter(["b", "c"])
+
+    def on_room() -> None:
+        bench.room += 1
+        if (message := next(refills, None)) is not None:
+            inbox.messages([message])
+
+    inbox._on_room = on_room
+    inbox.messages(["a"])
+    assert [inbox.take() for _ in range(3)] == ["a", "b", "c"]
+    assert bench.room == 3
+
+
 def test_held_back_until_somebody_asks_for_more() -> None:
     """The peer's error is acted on when the messages before it were taken, hence answered."""
     bench = Bench()

@@ -73,7 +73,8 @@ class Connecting(Coroutine[Any, Any, "Connection"]):
     def __init__(self, open_connection: Callable[[], Coroutine[Any, Any, Connection]]) -> None:
         self._open = open_connection
         self._coroutine: Coroutine[Any, Any, Connection] | None = None
-        self._connection: Connection | None = None
+        # Those whose ``async with`` has not ended: one object may be used several times at once.
+        self._entered: list[Connection] = []
         self._was_awaited = False
 
     if not TYPE_CHECKING:  # a type checker knows better, and would believe any name
@@ -112,8 +113,9 @@ class Connecting(Coroutine[Any, Any, "Connection"]):
         return self._open().__await__()
 
     async def __aenter__(self) -> Connection:
-        self._connection = await self
-        return self._connection
+        connection = await self
+        self._entered.append(connection)
+        return connection
 
     async def __aexit__(
         self,
@@ -121,9 +123,7 @@ class Connecting(Coroutine[Any, Any, "Connection"]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        connection, self._connection = self._connection, None
-        assert connection is not None
-        await connection.__aexit__(kind, error, traceback)
+        await self._entered.pop().__aexit__(kind, error, traceback)
 
 
 class Connection(Front):
@@ -201,8 +201,10 @@ class Connection(Front):
     async def send_frame(self, payload: object, opcode: int, fin: bool = True) -> None:
         """Send one raw frame, for hand-made fragmentation (RFC 6455 section 5.4).
 
-        Until its last fragment (``fin=True``) other tasks' messages wait. Raises as `send` does,
-        and `ProtocolError` for a frame that does not fit the ones before it.
+        One task sends all fragments of a message; until the last one (``fin=True``) the messages
+        of others wait. (`asyncio.wait_for` runs what it is given in a task of its own before Python
+        3.12: use `asyncio.timeout`.) Raises as `send` does, and `ProtocolError` for a frame that
+        does not fit the ones before it.
         """
         kind, data, last = check_frame(payload, opcode, fin, "close")
         if kind is Opcode.PING:

@@ -113,7 +113,10 @@ class _Handover(Generic[T]):
             if isinstance(error, StopIteration):
                 # No coroutine can raise that; it would look like the end of the caller's.
                 raise RuntimeError("a callable among the options raised StopIteration") from error
-            raise error
+            try:
+                raise error
+            finally:
+                del error  # its traceback holds this frame, and the dial's with its buffers
         with self._lock:
             return self._results.pop()
 

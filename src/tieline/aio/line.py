@@ -17,13 +17,16 @@ from tieline.engine.handlers import Handlers
 from tieline.engine.line import Line
 from tieline.engine.reactor import Reactor
 from tieline.engine.session import Session
-from tieline.errors import ConnectError, SendBufferFull
+from tieline.errors import ConnectError, ConnectionClosed, SendBufferFull
 from tieline.options import Options
 
 T = TypeVar("T")
 
 #: Seconds beyond `close_timeout` that `close` waits: the protocol keeps that deadline itself.
 _PATIENCE = 1.0
+
+#: Seconds after which a task that sends and sends lets others run.
+_LOOP_TURN = 0.005
 
 
 class LoopLine(Line):
@@ -38,6 +41,8 @@ class LoopLine(Line):
         # Tasks that wait for room in the write buffer, or for a fragmented message's end.
         self._senders = Waiters()
         self._asked_for_room = False
+        # When a sender last let the loop turn.
+        self._yielded_at = 0.0
 
     async def open(self, info: dict[str, Any]) -> None:
         """Dial and serve. Raises ConnectError; cancelling it closes what there is so far."""
@@ -108,13 +113,21 @@ class LoopLine(Line):
     ) -> T:
         """Wait while `blocked()`, then do it, in one go: cancelled means that nothing was sent."""
         self._check_loop()
+        if self.reactor.now() - self._yielded_at > _LOOP_TURN:
+            # Nothing here need ever wait while the kernel takes all, and others want to run.
+            await asyncio.sleep(0)
+            self._yielded_at = self.reactor.now()
         while True:
             if blocked() and session.is_open:
                 await self._room(session, size, blocked)
             try:
                 return action()
             except SendBufferFull:
-                pass  # another thread was faster: wait again
+                if not session.is_open:
+                    raise ConnectionClosed(
+                        "nothing can be sent, the connection is closing or closed", self.close_info
+                    ) from None
+                # Another thread was faster: wait again.
 
     async def _room(self, session: Session, size: int, blocked: Callable[[], bool]) -> None:
         sender = session.sender

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Protocol, cast
 from weakref import WeakKeyDictionary, WeakSet, ref
 
+from tieline.aio.failing import give_up
 from tieline.aio.transport_stream import TransportStream
 from tieline.engine.process import GOODBYE
 from tieline.engine.reactor import BUFFER_SIZE, Reactor, Registrant, all_reactors
@@ -179,8 +180,8 @@ class LoopReactor:
         if registrant in self._registrants:
             try:
                 callback()
-            except Exception as error:
-                registrant.fail(error)
+            except BaseException as error:
+                give_up(registrant, error)
 
     def stream_opened(self, stream: TransportStream) -> None:
         """Its descriptor is to be closed before the loop ends."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Generator
 from typing import Any
 
@@ -14,6 +15,7 @@ class PingWaiter(Answer):
 
     def __init__(self) -> None:
         super().__init__()
+        self._loop = asyncio.get_running_loop()
         self._waiters = Waiters()
 
     async def wait(self, timeout: float | None = None) -> float:
@@ -23,6 +25,8 @@ class PingWaiter(Answer):
         long as the connection lives), and `ConnectionClosed` when the connection ends first. May
         be called again, and by several tasks; cancelling it loses nothing.
         """
+        if asyncio.get_running_loop() is not self._loop:
+            raise RuntimeError("this Ping was sent on another event loop: wait for its Pong there")
         if not self.done:
             try:
                 await self._waiters.wait(timeout)

@@ -9,6 +9,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
+from tieline.aio.failing import give_up
 from tieline.transport.stream import ciphertext
 
 if TYPE_CHECKING:
@@ -250,8 +251,8 @@ class TransportStream(asyncio.BufferedProtocol):
                 registrant.on_writable()
             if self._wants_input and self._is_readable():
                 registrant.on_readable(self._reactor.now())
-        except Exception as error:
-            registrant.fail(error)
+        except BaseException as error:
+            give_up(registrant, error)
         if not self._closing:
             self._pause_or_resume()
             self._schedule_call()
@@ -291,8 +292,8 @@ class TransportStream(asyncio.BufferedProtocol):
             return
         try:
             registrant.on_readable(self._reactor.now())
-        except Exception as error:
-            registrant.fail(error)
+        except BaseException as error:
+            give_up(registrant, error)
         if self._fresh or self._kept:
             self._keep()
 

@@ -156,24 +156,29 @@ def _await_answer(
     buffer = bytearray(64 * 1024)
     view = memoryview(buffer)
     give_up: float | None = None
-    while True:
-        event = connection.next_event(attempt.clock())
-        if isinstance(event, Opened | HandshakeFailed):
-            return event
-        if connection.is_refused and give_up is None:
-            give_up = attempt.clock() + _BODY_PATIENCE
-        try:
-            count = receive(stream, view, attempt, until=give_up)
-        except ConnectTimeout:
-            if not connection.is_refused:
-                raise
-            count = None  # a refusal tells more than the deadline
-        if count is None:
-            connection.stop_waiting_for_body()
-        elif count:
-            connection.receive_data(buffer, count, attempt.clock())
-        else:
-            connection.receive_eof()
+    try:
+        while True:
+            event = connection.next_event(attempt.clock())
+            if isinstance(event, Opened | HandshakeFailed):
+                return event
+            if connection.is_refused and give_up is None:
+                give_up = attempt.clock() + _BODY_PATIENCE
+            try:
+                count = receive(stream, view, attempt, until=give_up)
+            except ConnectTimeout:
+                if not connection.is_refused:
+                    raise
+                count = None  # a refusal tells more than the deadline
+            if count is None:
+                connection.stop_waiting_for_body()
+            elif count:
+                connection.receive_data(buffer, count, attempt.clock())
+            else:
+                connection.receive_eof()
+    finally:
+        # Tracebacks keep frames, and these the memory, for as long as somebody keeps an error.
+        view.release()
+        buffer.clear()
 
 
 def _follow(target: Target, refusal: HandshakeError, followed: int) -> Target:

@@ -105,8 +105,8 @@ class Inbox(Delivery):
             self.go_on()
             raise
         if self._was_full and len(self._messages) <= self._max_queue // 2:
+            self._was_full = False  # first: it may be full again before `_on_room` returns
             self._on_room()
-            self._was_full = False
         return message
 
     def wait_for(self, predicate: Callable[[], bool], timeout: float) -> None:

@@ -16,6 +16,9 @@ from tieline.options import Options
 #: Serves all plain connections while no thread is inside their `recv()`: one thread for thousands.
 CARETAKER = Reactor("tieline-caretaker")
 
+#: Seconds: longer than the end of a program takes, but a thread that is joined there goes on.
+_STAY = 2.0
+
 
 class Receiver(Supervisor):
     """Any number of threads may ask; one of them drives, the others wait for what it reads."""
@@ -69,7 +72,7 @@ class Receiver(Supervisor):
     def _stay_at_exit(self) -> None:
         """The end of a program is no news for its daemon threads, which end with it."""
         if is_ending.is_set() and threading.current_thread() is not threading.main_thread():
-            threading.Event().wait()
+            threading.Event().wait(_STAY)
 
     def _wait(self, pause: float) -> None:
         """Until there is a message, or something else has happened, or `pause` seconds are over."""
