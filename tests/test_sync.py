@@ -245,3 +245,40 @@ def test_documented_names() -> None:
         "close_info connection_id latency"
     ).split():
         assert hasattr(tieline.Connection, name), name
+
+
+@pytest.mark.parametrize("moment", ["before it is made", "before connect() returns"])
+def test_ctrl_c_in_connect_leaves_no_connection_that_nobody_holds(
+    echo: EchoServer, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    ended = threading.Event()
+
+    def interrupted(*arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    if moment == "before it is made":
+        monkeypatch.setattr(tieline.Connection, "__init__", interrupted)
+    else:
+        monkeypatch.setattr("tieline.engine.supervisor.Supervisor.end", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        tieline.connect(echo.url, proxy=None, on_close=lambda info: ended.set())
+    assert ended.wait(SOON)
+
+
+def test_a_signal_handler_on_top_of_a_call_to_the_background_thread(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That thread needs the lock below, so a close would wait in vain."""
+    session = connect()._line.session
+    assert session is not None
+    told: list[bool] = []
+    wake, me = session.reactor._wake, threading.get_ident()
+
+    def with_signal() -> None:
+        if threading.get_ident() == me:
+            told.append(session.is_interrupted)
+        wake()
+
+    monkeypatch.setattr(session.reactor, "_wake", with_signal)
+    session.serve_soon()
+    assert told == [True] and not session.is_interrupted

@@ -33,8 +33,12 @@ def connect(
     handlers, checked = split_plain(url_or_options, options)
     check_addresses(checked)
     receiver = Receiver(checked, handlers)
-    receiver.connect((), checked.connect_timeout, {} if info is None else info)
-    return Connection(receiver)
+    try:
+        receiver.connect((), checked.connect_timeout, {} if info is None else info)
+        return Connection(receiver)
+    except BaseException:
+        receiver.drop()  # Ctrl-C: nobody would hold what is open already
+        raise
 
 
 class Connection(ThreadedFront):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -160,3 +161,16 @@ def test_a_handler_cannot_wait_for_what_may_stand_behind_it(
     client.send("a")
     assert done.wait(SOON)
     client.disconnect()
+
+
+def test_a_loop_that_is_closed_too_early(echo: Any, recorder: Recorder) -> None:
+    """With a message of ours waiting on it: the end is told all the same, and can be waited for."""
+    loop = asyncio.new_event_loop()
+    client = tieline.WebSocketClient(
+        recorder.callback, echo.url, proxy=None, executor=loop, **recorder.handlers("close")
+    )
+    client.connect()
+    loop.close()
+    client.disconnect()
+    assert client.wait(SOON).code == 1001
+    assert [record.kind for record in recorder.take()] == ["close", "end"]

@@ -208,3 +208,14 @@ def test_log_lines_name_the_connection(caplog: Any) -> None:
     made.begin(ConnectionLog(None, 42))
     made.messages(["a"])
     assert "[42] handler on_message raised" in caplog.text
+
+
+def test_ctrl_c_in_on_close_keeps_the_callback_from_nothing() -> None:
+    order: list[Any] = []
+
+    def interrupted(info: Any) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        callbacks(callback=order.append, on_close=interrupted).closed("info")  # type: ignore[arg-type]
+    assert order == [None]

@@ -12,6 +12,7 @@ import pytest
 
 from tieline.engine import driving
 from tieline.engine.driving import ADOPTION
+from tieline.errors import ConnectionClosed
 from tieline.events import FrameSentEvent
 from tieline.protocol.state import State
 from tieline.protocol.wire import CloseCode, Opcode
@@ -442,3 +443,69 @@ def test_without_poll(driven: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     unread(driven, "a")
     assert driven.drive()
     assert inbox(driven) == ["a"]
+
+
+def test_a_signal_handler_on_top_of_the_beginning(
+    driven: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It holds the lock that the reactor needs to serve: its close must not wait for the end."""
+    session, wakeup = driven.session, driving.Wakeup
+    waiter = session.speaker.ping(b"")
+    told: list[Any] = []
+    monkeypatch.setattr(driven.reactor, "in_thread", lambda: False)
+
+    def with_signal() -> Any:
+        told.append(session.is_interrupted)
+        with pytest.raises(RuntimeError, match="handler"):
+            waiter.wait(0)
+        session.close(CloseCode.NORMAL_CLOSURE, "")
+        told.append(session.connection.state)
+        return wakeup()
+
+    monkeypatch.setattr(driving, "Wakeup", with_signal)
+    assert driven.drive()
+    monkeypatch.undo()
+    assert told == [True, State.OPEN] and not session.is_interrupted
+    driven.run()
+    assert session.connection.state is State.CLOSING
+
+
+@pytest.mark.parametrize("where", ["flush", "drop", "ended", "tell", "post"])
+def test_ctrl_c_in_the_end_on_a_driving_thread_keeps_nothing_from_being_told(
+    driven: Any, recorder: Recorder, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """Who waits for a Pong is given up, and each handler is called once."""
+    session = driven.session
+    waiter = session.speaker.ping(b"")
+    monkeypatch.setattr(driven.reactor, "in_thread", lambda: False)
+    driven.far.close()
+
+    def interrupt(owner: Any, name: str) -> None:
+        real = getattr(owner, name)
+
+        def interrupted(*arguments: Any, **named: Any) -> Any:
+            if name == "flush" and session.connection.state is not State.CLOSED:
+                return real(*arguments, **named)
+            setattr(owner, name, real)
+            raise KeyboardInterrupt
+
+        setattr(owner, name, interrupted)
+
+    dispatcher = session._dispatcher
+    interrupt(
+        *{
+            "flush": (session.sender, "flush"),
+            "drop": (session.sender._outbox, "clear"),
+            "ended": (dispatcher, "give_up"),
+            "tell": (waiter, "settled"),
+            "post": (driven.delivery, "post"),
+        }[where]
+    )
+    with pytest.raises(KeyboardInterrupt):
+        driven.drive()
+    monkeypatch.undo()
+    driven.run()
+    assert session.finished.is_set() and session.has_ended
+    with pytest.raises(ConnectionClosed):
+        waiter.wait(0)
+    assert [record.kind for record in recorder.take()] == ["open", "error", "close", "end"]

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from tests.engine.test_sender import Bench
+from tests.moments import at_every_moment
 from tieline.engine.fragments import send_fragments
-from tieline.errors import OptionError
+from tieline.errors import OptionError, SendTimeout
 from tieline.protocol.wire import CloseCode, Opcode
 
 
@@ -19,6 +21,9 @@ class Session:
         self.calls: list[list[tuple[Opcode, bytes, bool]]] = []
         self.failures: list[tuple[Exception, int | None]] = []
         self.is_open = True
+        self.is_mid_message = False
+        #: Raised once the frames have been taken.
+        self.error: BaseException | None = None
         self._in_handler = in_handler
 
     def in_handler(self) -> bool:
@@ -28,10 +33,17 @@ class Session:
     def speaker(self) -> Session:
         return self
 
+    @property
+    def sender(self) -> Session:
+        return self
+
     def frames(self, frames: list[tuple[Opcode, bytes, bool]]) -> None:
         if not self.is_open:
             raise ConnectionError("closed")
         self.calls.append(frames)
+        self.is_mid_message = not frames[-1][2]
+        if self.error is not None:
+            raise self.error
 
     def fail(self, error: Exception, code: int | None = None) -> None:
         self.failures.append((error, code))
@@ -124,3 +136,63 @@ def test_a_connection_that_has_ended_is_not_failed_again() -> None:
     with pytest.raises(ConnectionError):
         send(pieces(), session)
     assert session.failures == []
+
+
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt(), SendTimeout("accepted, but not taken", accepted=True)]
+)
+def test_the_first_frame_went_out_although_frames_raised(error: BaseException) -> None:
+    """Nobody could ever send again if the message stayed unfinished."""
+    session = Session()
+    session.error = error
+    with pytest.raises(type(error)):
+        send(["a", "b"], session)
+    ((_, code),) = session.failures
+    assert code == CloseCode.INTERNAL_ERROR
+
+
+def test_a_message_that_was_completed_is_not_given_up() -> None:
+    session = Session()
+    session.error = SendTimeout("accepted, but not taken", accepted=True)
+    with pytest.raises(SendTimeout):
+        send(["only"], session)
+    assert session.failures == []
+
+
+def test_another_message_of_the_callers_is_not_given_up() -> None:
+    """One that it sends by hand, or that a signal handler has come on top of."""
+    session = Session()
+    session.is_mid_message = True
+    with pytest.raises(OptionError):
+        send(["a", None], session)
+    assert session.failures == []
+
+
+class RealSession(Session):
+    """With a sender, and what it would have told a peer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bench = Bench()
+
+    @property
+    def sender(self) -> Any:
+        return self.bench.sender
+
+    @property
+    def speaker(self) -> Any:
+        return self.bench.sender
+
+
+def test_ctrl_c_leaves_no_half_sent_message_behind() -> None:
+    """Whenever it comes: the message is complete, was not begun, or the connection is failed."""
+    for session, error in at_every_moment(
+        RealSession,
+        lambda session: send_fragments(session, ["a", "b", "c"]),  # type: ignore[arg-type]
+    ):
+        assert isinstance(error, KeyboardInterrupt)
+        bench = session.bench
+        if not session.failures and bench.sender.error is None:
+            assert not bench.outgoing.is_fragmenting
+            bench.sender.message(Opcode.TEXT, b"next")
+            assert bench.received() in (["abc", "next"], ["next"])

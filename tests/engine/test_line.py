@@ -88,3 +88,22 @@ def test_slow_callbacks_are_told_of(supervise: Any, echo: Any, recorder: Recorde
     (slow,) = [event for event in events if isinstance(event, SlowCallbackEvent)]
     assert slow.handler == "on_open" and slow.seconds >= 0.02
     assert slow.connection_id == supervisor.session.connection_id
+
+
+def test_ctrl_c_after_the_start(supervise: Any, echo: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is served already: the reactor ends it, and closes its stream, in an orderly way."""
+    supervisor = supervise(echo.url)
+    register = supervisor.reactor.register
+
+    def interrupted(registrant: Any) -> None:
+        register(registrant)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(supervisor.reactor, "register", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            connect(supervisor)
+    session = supervisor.session
+    assert session is not None and session.finished.wait(SOON)
+    assert session.connection.close_info.sent == (1001, "")
+    assert supervisor.reactor.join(SOON)

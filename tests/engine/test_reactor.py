@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -354,3 +355,43 @@ def test_after_a_fork_everybody_is_told(serve: Any, reactor: Reactor) -> None:
     assert reactor.join()
     served.socket.close()
     served.ended.set()
+
+
+@pytest.mark.parametrize("point", ["add", "append"])
+def test_ctrl_c_during_a_registration(reactor: Reactor, serve: Any, point: str) -> None:
+    """The thread does not stay for nobody, and who is registered can be called, to be ended."""
+    served = serve()
+
+    class Set(set[Any]):
+        def add(self, item: Any) -> None:
+            super().add(item)
+            raise KeyboardInterrupt
+
+    class Calls(deque[Any]):
+        def append(self, item: Any) -> None:
+            raise KeyboardInterrupt
+
+    if point == "add":
+        reactor._registrants = Set()
+    else:
+        reactor._calls = Calls()
+    with pytest.raises(KeyboardInterrupt):
+        reactor.register(served)
+    reactor._registrants, reactor._calls = set(reactor._registrants), deque()
+    for registrant in reactor.registrants():
+        reactor.call_soon(registrant, served.end)
+        assert served.ended.wait(SOON)
+    assert reactor.join(SOON)
+
+
+def test_a_signal_handler_on_top_of_a_call(
+    serve: Any, reactor: Reactor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = serve()
+    reactor.register(served)
+    assert served.registered.wait(SOON)
+    told: list[bool] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(reactor, "_wake", lambda: told.append(reactor.is_interrupted))
+        reactor.call_soon(served, lambda: None)
+    assert told == [True] and not reactor.is_interrupted

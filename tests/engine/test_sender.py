@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.moments import at_every_moment
 from tieline.engine.sender import Sender
 from tieline.errors import ConnectionClosed, ProtocolError, SendBufferFull, SendTimeout
 from tieline.protocol.close import check_close
@@ -358,10 +359,10 @@ def test_one_send_has_one_timeout(waiting: Any) -> None:
 def test_ctrl_c_between_encoding_and_keeping(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """A frame is lost for good, so nothing may come behind it."""
 
-    def interrupted(chunks: Any) -> None:
+    def interrupted(take: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(bench.sender._outbox, "extend", interrupted)
+    monkeypatch.setattr(bench.sender._outbox, "extend_from", interrupted)
     with pytest.raises(KeyboardInterrupt):
         text(bench, "a")
     assert bench.sender.error is not None and bench.told == ["broken"]
@@ -433,3 +434,65 @@ def test_after_a_fork_a_lock_of_another_thread_is_no_matter(bench: Bench, in_thr
             in_thread(lambda: text(bench, "a"))()
     finally:
         bench.lock.release()
+
+
+@pytest.mark.parametrize("fragments", [0, 1, 2])
+def test_a_signal_handlers_message_at_every_moment(fragments: int) -> None:
+    """It goes out before or behind the one that is being sent, once; or it is refused."""
+    frames = [(Opcode.TEXT, b"a", False), (Opcode.CONTINUATION, b"b", True)]
+    accepted: list[bool] = []
+
+    def make() -> Bench:
+        bench = Bench()
+        if fragments == 1:
+            bench.sender.frames(frames[:1])
+        return bench
+
+    def act(bench: Bench) -> None:
+        if fragments:
+            bench.sender.frames(frames[-fragments:])
+        else:
+            text(bench, "ab")
+
+    def on_top(bench: Bench) -> None:
+        try:
+            text(bench, "on top")
+        except (ProtocolError, SendBufferFull):
+            accepted.append(False)
+        else:
+            accepted.append(True)
+
+    for bench, error in at_every_moment(make, act, on_top):
+        assert error is None
+        assert len(accepted) == 1
+        assert sorted(bench.received()) == ["ab", "on top"][: 1 + accepted.pop()]
+        assert bench.sender.buffered == 0
+
+
+def test_ctrl_c_in_the_last_fragment(in_thread: Any) -> None:
+    """Who waits for the end of the message, and what was deferred to it, is not forgotten."""
+
+    def make() -> Bench:
+        bench = Bench()
+        bench.sender.frames([(Opcode.TEXT, b"a", False)])
+
+        def handle() -> None:
+            bench.handler = threading.get_ident()
+            text(bench, "deferred")
+            bench.handler = None
+
+        in_thread(handle)()
+        return bench
+
+    for bench, error in at_every_moment(
+        make, lambda bench: bench.sender.frames([(Opcode.CONTINUATION, b"b", True)])
+    ):
+        assert isinstance(error, KeyboardInterrupt)
+        if bench.sender.error is not None:
+            assert bench.told[-1] == "broken"
+            continue
+        if bench.outgoing.is_fragmenting:
+            assert bench.sender.is_mid_message
+            bench.sender.frames([(Opcode.CONTINUATION, b"b", True)])
+        bench.flush()
+        assert bench.received() == ["ab", "deferred"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import queue
 import threading
 from collections.abc import Callable
@@ -149,6 +150,47 @@ def test_an_executor_that_throws_the_jobs_away() -> None:
     assert done.wait(SOON)
     release.set()
     assert ran == [1, 2] and queue.load == 0
+
+
+def test_a_loop_that_is_closed_with_a_job_scheduled() -> None:
+    """It throws the job away without a word: still nothing is lost, also of what comes later."""
+    loop = asyncio.new_event_loop()
+    ran: list[int] = []
+    done = threading.Event()
+    jobs = SerialQueue(Runner(loop), 10, lambda: None)
+    jobs.post(lambda: ran.append(1), 1)
+    jobs.post(lambda: ran.append(2), 1)
+    loop.close()
+    jobs.post(lambda: ran.append(3), 1)
+    jobs.post(done.set)
+    assert done.wait(SOON)
+    assert ran == [1, 2, 3] and jobs.load == 0
+
+
+def test_a_loop_that_is_closed_while_a_job_is_posted() -> None:
+    """It had looked whether it was closed, and took the job after it had thrown all away."""
+    loop = asyncio.new_event_loop()
+    kept: list[Any] = []
+
+    class Loop:
+        def call_soon_threadsafe(self, function: Callable[[], None]) -> None:
+            loop.close()
+            kept.append(function)
+
+        is_closed = loop.is_closed
+
+    ran = threading.Event()
+    SerialQueue(Runner(Loop()), 10, lambda: None).post(ran.set)
+    assert ran.wait(SOON)
+    ran.clear()
+    kept[0]()
+    assert not ran.is_set()
+
+
+def test_an_executor_that_forgets_a_job() -> None:
+    ran = threading.Event()
+    SerialQueue(Runner(lambda function: None), 10, lambda: None).post(ran.set)
+    assert ran.wait(SOON)
 
 
 def test_a_job_that_raises_is_reported_and_the_next_one_runs() -> None:

@@ -381,3 +381,21 @@ def test_after_a_fork(line: Any, recorder: Recorder) -> None:
     line.session.close(1000, "")
     line.run()
     assert kinds(recorder) == ["open"]
+
+
+@pytest.mark.parametrize("call", ["close", "drop"])
+def test_ctrl_c_while_ending_it(line_of: Lines, call: str) -> None:
+    """The Close that was begun goes out, and its deadline holds."""
+    line = line_of(ping_interval=None)
+    flush = line.session.sender.flush
+
+    def interrupted() -> None:
+        line.session.sender.flush = flush
+        raise KeyboardInterrupt
+
+    line.session.sender.flush = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        line.session.close(1000, "") if call == "close" else line.session.drop()
+    line.reactor.advance(60)
+    assert line.session.finished.is_set()
+    assert line.session.connection.close_info.sent is not None

@@ -116,3 +116,25 @@ def test_reconnect_uses_the_same_headers(supervise: Any) -> None:
         supervisor.reconnect()
         supervisor.disconnect(1001, "", None)
         assert [peer.request.headers.get("x") for peer in server.peers] == ["1", "1"]
+
+
+def test_ctrl_c_while_a_failed_dial_is_cleared_up(
+    supervise: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for ever for a dial that is over."""
+    from tieline.transport.attempt import Attempt
+
+    supervisor = supervise("ws://127.0.0.1:1/")
+
+    def interrupted(attempt: Attempt) -> None:
+        close(attempt)
+        raise KeyboardInterrupt
+
+    close = Attempt.close
+    with monkeypatch.context() as patch:
+        patch.setattr(Attempt, "close", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            connect(supervisor)
+    assert supervisor.state is State.CLOSED
+    with pytest.raises(ConnectionClosed, match="call connect"):
+        supervisor.wait(SOON)

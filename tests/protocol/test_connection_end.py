@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.moments import at_every_moment
 from tests.protocol.frame_bytes import (
     BINARY,
     CLOSE,
@@ -488,3 +489,60 @@ class TestBuffers:
         assert held > half // 2
         assert left < half // 8
         assert side.connection.counters()["frames_received"] == 2
+
+
+class TestInterrupts:
+    """Ctrl-C may come at any moment of a step: the step is done, or it can be done again."""
+
+    @pytest.mark.parametrize("start", ["send_close", "fail", "silence", "peers_close"])
+    def test_the_closing_has_begun_or_not(self, role: str, start: str) -> None:
+        def make() -> Side:
+            return opened(role, Settings(close_timeout=5.0, ping_interval=1.0, ping_timeout=1.0))
+
+        steps: dict[str, Callable[[Side], object]] = {
+            "send_close": lambda side: side.connection.send_close(1000, "bye", 0.0),
+            "fail": lambda side: side.connection.fail(ValueError("why"), 1011, 0.0),
+            "silence": lambda side: (
+                side.connection.on_time(1e6),
+                side.connection.on_time(1e6 + 1.0),
+            ),
+            "peers_close": lambda side: side.receive_frame(FIN | CLOSE, code(4000)),
+        }
+        outcomes = set()
+        for side, _ in at_every_moment(make, steps[start]):
+            connection, state = side.connection, side.connection.state
+            outcomes.add(state)
+            sent = [first for first, _ in side.sent_frames() if first == FIN | CLOSE]
+            if state is State.OPEN:
+                assert connection.outgoing.is_open and sent == []
+                connection.send_close(4001, "", 0.0)
+                assert side.sent_frames() == [(FIN | CLOSE, code(4001))]
+            else:
+                assert not connection.outgoing.is_open and sent == [FIN | CLOSE]
+                connection.send_close(4001, "", 0.0)
+                assert side.sent() == b""
+            if connection.state is State.CLOSING:
+                assert connection.next_deadline() is not None
+                connection.on_time(1e9)
+            assert connection.state is State.CLOSED
+            assert connection.close_info is not None and connection.close_info.sent is not None
+        assert State.OPEN in outcomes
+
+    @pytest.mark.parametrize("closing", [True, False])
+    def test_a_connection_that_has_ended_says_how(self, role: str, closing: bool) -> None:
+        def make() -> Side:
+            side = opened(role)
+            if closing:
+                side.close()
+            return side
+
+        cause = ConnectionResetError("reset")
+        for side, _ in at_every_moment(make, lambda side: side.connection.connection_lost(cause)):
+            connection = side.connection
+            if connection.state is not State.CLOSED:
+                assert connection.close_info is None
+                connection.connection_lost(cause)
+            side.pull()
+            assert side.info.error is cause
+            assert not connection.outgoing.is_open
+            assert connection.outgoing.close_info is connection.close_info

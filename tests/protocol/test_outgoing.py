@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.moments import at_every_moment
 from tests.protocol.frame_bytes import KEY, frame
 from tests.protocol.pair import parse_frames
 from tieline.errors import ConnectionClosed, OptionError, ProtocolError
@@ -185,3 +186,64 @@ def test_what_was_sent_is_counted(outgoing: Outgoing) -> None:
         "pings_sent": 1,
         "pongs_sent": 2,
     }
+
+
+class TestSignals:
+    """A signal handler may send on top of a send of the thread that it interrupts."""
+
+    @staticmethod
+    def fresh() -> tuple[Outgoing, list[bytes | bytearray]]:
+        outgoing = Outgoing(None)
+        outgoing.is_open = True
+        return outgoing, []
+
+    @pytest.mark.parametrize(
+        ("send", "first"),
+        [
+            (lambda outgoing: outgoing.message(Opcode.TEXT, b"a"), 0x81),
+            (lambda outgoing: outgoing.fragment(Opcode.TEXT, b"a", False), 0x01),
+            (lambda outgoing: outgoing.ping(b"a", 100.0), 0x89),
+            (lambda outgoing: outgoing.pong(b"a"), 0x8A),
+            (lambda outgoing: outgoing.close(Close(1000, "")), 0x88),
+        ],
+    )
+    def test_both_go_out_once(self, send: Callable[[Outgoing], None], first: int) -> None:
+        def act(thing: tuple[Outgoing, list[bytes | bytearray]]) -> None:
+            outgoing, taken = thing
+            send(outgoing)
+            taken += outgoing.take()
+
+        def on_top(thing: tuple[Outgoing, list[bytes | bytearray]]) -> None:
+            outgoing, taken = thing
+            try:
+                outgoing.message(Opcode.BINARY, b"on top")
+                assert not outgoing.is_fragmenting
+            except (ConnectionClosed, ProtocolError):
+                taken.append(b"")  # refused, and so not to come
+            taken += outgoing.take()
+
+        for (outgoing, taken), error in at_every_moment(self.fresh, act, on_top):
+            assert error is None
+            sent = [number for number, _ in parse_frames(b"".join(taken), masked=False)]
+            assert outgoing.is_empty
+            if b"" in taken:
+                assert sent == [first]
+            elif first in (0x01, 0x88):
+                # Nothing follows a Close, and no message a fragment.
+                assert sent == [0x82, first]
+            else:
+                assert sorted(sent) == sorted([0x82, first])
+
+    def test_what_was_taken_does_not_grow(self) -> None:
+        outgoing, _ = self.fresh()
+        taken = outgoing.take()
+        outgoing.message(Opcode.TEXT, b"a")
+        assert taken == []
+        assert len(outgoing.take()) == 1
+
+    def test_an_interrupted_close_is_queued_or_never_was(self) -> None:
+        """Nobody may believe in a Close that does not go out, and none goes out twice."""
+        for (outgoing, _), _ in at_every_moment(
+            self.fresh, lambda thing: thing[0].close(Close(1000, ""))
+        ):
+            assert outgoing.is_open == outgoing.is_empty

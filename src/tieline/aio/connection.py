@@ -275,16 +275,15 @@ class Connection(Front):
 
     async def _send_fragments(self, session: Session, pieces: AsyncIterable[Any]) -> None:
         fragments = Fragments()
-        started = False
+        by_hand = session.sender.is_mid_message
         try:
             async for piece in pieces:
                 frame = fragments.add(piece)
                 if frame is not None:
                     await self._send_frame(session, frame)
-                    started = True
             await self._send_frame(session, fragments.last())
         except BaseException as error:
-            if started:
+            if not by_hand:
                 give_up_message(session, error)
             raise
 

@@ -107,8 +107,10 @@ class Callbacks:
 
     def closed(self, info: CloseInfo) -> None:
         """The last two calls for a connection: `on_close`, then `callback` with None."""
-        self._call("on_close", self._handlers.on_close, info)
-        self._call("callback", self._handlers.callback, None)
+        try:
+            self._call("on_close", self._handlers.on_close, info)
+        finally:  # Ctrl-C
+            self._call("callback", self._handlers.callback, None)
 
     def ping(self, data: bytes) -> None:
         self._call("on_ping", self._handlers.on_ping, data)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 from tieline.engine.delivery import Delivery
 from tieline.engine.log import AnyLogger
@@ -21,6 +23,18 @@ from tieline.protocol.events import (
 )
 from tieline.protocol.handshake import HandshakeResponse
 from tieline.protocol.wire import Opcode
+
+
+class _Once:
+    """A call that is made at most once, however often it is asked for."""
+
+    def __init__(self, function: Callable[..., None], *arguments: Any, **named: Any) -> None:
+        self._call: Callable[[], None] | None = partial(function, *arguments, **named)
+
+    def __call__(self) -> None:
+        call, self._call = self._call, None
+        if call is not None:
+            call()
 
 
 class Dispatcher:
@@ -49,6 +63,8 @@ class Dispatcher:
         self._on_round_trip = on_round_trip
         # Pings of users that wait for their Pong.
         self._pings: set[Answer] = set()
+        # What `ended` tells and then posts.
+        self._last_calls: tuple[_Once, list[_Once]] | None = None
         # The Close frame that was sent was told as a frame event.
         self._shown_close = False
 
@@ -62,8 +78,9 @@ class Dispatcher:
 
     def give_up(self, error: Exception) -> None:
         """No Pong will come any more."""
-        while self._pings:
-            self._pings.pop().give_up(error)
+        for waiter in self._pings.copy():
+            waiter.give_up(error)
+            self._pings.discard(waiter)
 
     def opened(self, response: HandshakeResponse) -> None:
         """The first call for a connection."""
@@ -72,14 +89,20 @@ class Dispatcher:
         self._delivery.post(self._callbacks.opened, response)
 
     def ended(self, info: CloseInfo) -> None:
-        """The last call for a connection."""
+        """The last call for a connection. Called again, it tells what Ctrl-C kept it from."""
         error = ConnectionClosed(f"the connection has ended: {info}", info)
         self.give_up(error)
-        self._teller.tell(ClosedEvent, info=info)
-        self._delivery.post(self._callbacks.give_up_watching, self._connection_id, error)
-        if info.error is not None:
-            self._delivery.post(self._callbacks.error, info.error)
-        self._delivery.post(self._callbacks.closed, info)
+        callbacks = self._callbacks
+        if self._last_calls is None:
+            calls = [_Once(callbacks.give_up_watching, self._connection_id, error)]
+            if info.error is not None:
+                calls.append(_Once(callbacks.error, info.error))
+            calls.append(_Once(callbacks.closed, info))
+            self._last_calls = _Once(self._teller.tell, ClosedEvent, info=info), calls
+        tell, calls = self._last_calls
+        tell()
+        for call in calls:
+            self._delivery.post(call)
 
     def pass_on(self, event: Event) -> None:
         """Tell everybody whom it concerns."""
@@ -101,8 +124,8 @@ class Dispatcher:
         for answered in event.answered:
             round_trip = answered.round_trip
             if isinstance(answered.token, Answer):
-                self._pings.discard(answered.token)
                 answered.token.resolve(round_trip)
+                self._pings.discard(answered.token)
         if round_trip is not None:
             self._on_round_trip(round_trip)
         self._delivery.post(self._callbacks.pong, event.data, weight=1)

@@ -9,8 +9,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tieline.engine.deadline import Deadline
+from tieline.engine.holding import is_held_by_caller
 from tieline.engine.reactor import BUFFER_SIZE
 from tieline.engine.waiting import SLICE
+from tieline.protocol.wire import CloseCode
 from tieline.transport.wakeup import Wakeup
 
 if TYPE_CHECKING:
@@ -81,6 +83,11 @@ class Driver:
         """Does the caller drive already? Then it is a handler, or a signal handler, on top."""
         return self._thread == threading.get_ident()
 
+    @property
+    def is_interrupted(self) -> bool:
+        """Is the caller a signal handler on top of a call of ours, and so holds the lock?"""
+        return is_held_by_caller(self._lock)
+
     def enter(self) -> bool:
         """Begin to drive. False: another thread does, or it is over."""
         with self._lock:
@@ -98,8 +105,8 @@ class Driver:
 
     def step(self, timeout: float) -> None:
         """Wait until there is something to read, `timeout` seconds at most, and deliver it."""
-        session, pause = self._session, min(SLICE, timeout)
-        if not session.has_buffered_input:
+        pause = min(SLICE, timeout)
+        if not self._has_buffered_input:
             assert self._wait is not None
             is_ready = self._wait(math.ceil(pause * 1000))
             if self._woken:
@@ -109,8 +116,33 @@ class Driver:
         spares = _spares.buffers
         memory = spares.pop() if spares else ReceiveBuffer()
         # When that raises, somebody may still hold the buffer.
-        session.read_as_driver(memory, pause)
+        self._read(memory, pause)
         spares.append(memory)
+
+    @property
+    def _has_buffered_input(self) -> bool:
+        """Is there something to read that the descriptor does not show?"""
+        session = self._session
+        with session.lock:
+            return not session.has_ended and (
+                session.pump.has_more or session.stream.has_buffered_input
+            )
+
+    def _read(self, memory: ReceiveBuffer, patience: float) -> None:
+        """Read once, and deliver."""
+        session = self._session
+        try:
+            session.pump.read(session.reactor.now(), memory, patience)
+        except Exception as error:
+            session.fail(error)
+        except BaseException:
+            # Ctrl-C on the main thread: nobody knows what was read and not yet delivered.
+            session.pump.give_back()
+            cause = ConnectionAbortedError("a read was interrupted; the stream cannot go on")
+            session.fail(cause, CloseCode.GOING_AWAY)
+            if session.has_ended:
+                session.reactor.call_soon(session, session.finish_here)
+            raise
 
     def leave(self) -> bool:
         """Drive no more. False: the caller did not."""

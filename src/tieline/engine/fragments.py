@@ -69,23 +69,26 @@ def send_fragments(session: Session, pieces: Iterable[Any]) -> None:
         frames = [frame for piece in pieces if (frame := fragments.add(piece)) is not None]
         session.speaker.frames([*frames, fragments.last()])
         return
-    started = False
+    # Of another message of the caller's, by hand or under a signal handler: this one is refused.
+    was_mid_message = session.sender.is_mid_message
     try:
         for piece in pieces:
             frame = fragments.add(piece)
             if frame is not None:
                 session.speaker.frames([frame])
-                started = True
         session.speaker.frames([fragments.last()])
     except BaseException as error:
-        if started:
+        if not was_mid_message:
             give_up_message(session, error)
         raise
 
 
 def give_up_message(session: Session, error: BaseException) -> None:
-    """Fail the connection: the peer waits for the rest of a message that will not come."""
-    if session.is_open:
+    """Fail the connection if the peer waits for the rest of a message that will not come.
+
+    What was sent decides, and not what `frames` returned: Ctrl-C may have come in between.
+    """
+    if session.is_open and session.sender.is_mid_message:
         session.fail(
             RuntimeError(f"a fragmented message could not be completed: {type(error).__name__}"),
             CloseCode.INTERNAL_ERROR,

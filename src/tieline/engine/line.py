@@ -137,7 +137,10 @@ class Line:
             dial.log.info("open: %s", connected.response.url)
             self._start(session, connected.response, dial)
         except BaseException:
-            connected.stream.close()
+            if self.session is session:
+                session.drop()  # Ctrl-C came when it was served already
+            else:
+                connected.stream.close()
             raise
         return session
 
@@ -158,8 +161,9 @@ class Line:
             try:
                 session.start(response)
             except BaseException:
-                self.session, self.response = before
-                self.recorder.ended(session.traffic)
+                if session not in self.reactor.registrants():
+                    self.session, self.response = before
+                    self.recorder.ended(session.traffic)
                 raise
 
     def end(self, dial: Dial) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 from tieline.transport.stream import Stream
 
@@ -22,9 +23,19 @@ class Outbox:
 
     def extend(self, chunks: list[bytes | bytearray]) -> None:
         """Add frames at the end."""
-        for chunk in chunks:
-            self._chunks.append(chunk)
-            self.size += len(chunk)
+        self.extend_from(lambda: chunks)
+
+    def extend_from(self, take: Callable[[], list[bytes | bytearray]]) -> None:
+        """Add the frames that `take` returns at the end.
+
+        What a signal handler sends on top of this comes before or behind them, never in their
+        midst: a message between two fragments of another would be against the rules.
+        """
+        chunks = take()
+        if chunks:
+            self._chunks.extend(chunks)
+            size = len(chunks[0]) if len(chunks) == 1 else sum(map(len, chunks))
+            self.size += size  # no call within, which a signal handler's send could come into
 
     def write_to(self, stream: Stream) -> bool:
         """Write as much as the stream takes. True: nothing is left. Raises `OSError`."""

@@ -40,9 +40,9 @@ class Answer(ABC):
 
     def give_up(self, error: Exception) -> None:
         """The connection has ended."""
-        if not self.done:
-            self._error = error
-            self.settled()
+        if self._round_trip is None:
+            self._error = self._error or error
+        self.settled()  # again, if Ctrl-C kept it from being heard
 
     @abstractmethod
     def settled(self) -> None:

@@ -11,6 +11,7 @@ from itertools import count
 from typing import Protocol
 from weakref import WeakSet
 
+from tieline.engine.holding import is_held_by_caller
 from tieline.engine.timers import Timer, TimerHeap
 from tieline.transport.wakeup import Wakeup
 
@@ -91,16 +92,19 @@ class Reactor:
     def register(self, registrant: Registrant) -> None:
         """Serve a connection from now on, and start the thread if it is the first."""
         with self._lock:
-            self._registrants.add(registrant)
-            self._calls.append((registrant, registrant.on_registered))
             try:
                 if self._thread is None:
                     self._start()
-                else:
-                    self._wake()
-            except BaseException:
-                self._registrants.discard(registrant)
-                raise
+                self._registrants.add(registrant)
+                self._calls.append((registrant, registrant.on_registered))
+            finally:
+                # After Ctrl-C too: a thread with nobody to serve has to see it, and end.
+                self._wake()
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Is the caller a signal handler on top of a call of ours, and so holds the lock?"""
+        return is_held_by_caller(self._lock)
 
     def call_soon(self, registrant: Registrant, callback: Callable[[], None]) -> None:
         """Run `callback` on the thread after what is under way, if `registrant` is still served."""
@@ -159,14 +163,14 @@ class Reactor:
             wakeup.close()
             raise
         self._wakeup, self._selector = wakeup, selector
-        selector.register(wakeup.fileno(), selectors.EVENT_READ)
-        self.buffer = bytearray(BUFFER_SIZE)
-        self.view = memoryview(self.buffer)
-        # A daemon, so that a program with an open connection can end; `at_exit` says goodbye.
-        self._thread = threading.Thread(
-            target=self._run, args=(selector, wakeup), name=self.name, daemon=True
-        )
         try:
+            selector.register(wakeup.fileno(), selectors.EVENT_READ)
+            self.buffer = bytearray(BUFFER_SIZE)
+            self.view = memoryview(self.buffer)
+            # A daemon, so that a program with an open connection can end; `at_exit` says goodbye.
+            self._thread = threading.Thread(
+                target=self._run, args=(selector, wakeup), name=self.name, daemon=True
+            )
             self._thread.start()
         except BaseException:
             # No thread could be had; or it was Ctrl-C, and the thread sees that it is unwanted.

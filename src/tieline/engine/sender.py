@@ -7,16 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from tieline.engine import send_errors
 from tieline.engine.outbox import Outbox
 from tieline.engine.room import Room
-from tieline.engine.send_errors import (
-    FRAGMENT_IN_HANDLER,
-    SIGNAL_HANDLER,
-    buffer_full,
-    no_room,
-    not_taken,
-)
-from tieline.errors import ConnectionClosed, SendBufferFull, SendTimeout
+from tieline.errors import ConnectionClosed, SendBufferFull, SendTimeout, WebSocketError
 from tieline.protocol.outgoing import Outgoing
 from tieline.protocol.wire import Opcode
 from tieline.transport.stream import Stream
@@ -104,12 +98,17 @@ class Sender:
                 deadline = self._deadline()
                 self._wait_for_turn(None, size, deadline)
             self._check_unbroken()
-            for opcode, payload, fin in frames:
-                self._outgoing.fragment(opcode, payload, fin)
-            if fin:
-                self._end_of_fragments()
-            else:
-                self._fragmenter = self._caller()
+            self._fragmenter = self._caller()
+            try:
+                for opcode, payload, fin in frames:
+                    self._outgoing.fragment(opcode, payload, fin)
+                if fin:
+                    self._end_of_fragments()
+            except WebSocketError:
+                raise  # refused, and nothing is different
+            except BaseException:
+                self._interrupted()
+                raise
             self._push(size, deadline)
 
     def ping(self, data: bytes, token: object) -> None:
@@ -182,14 +181,16 @@ class Sender:
     def must_wait(self) -> bool:
         """Would a data frame of the caller have to wait?"""
         return self._outbox.size >= self._write_limit or (
-            self._outgoing.is_fragmenting and self._fragmenter != self._caller()
+            self._outgoing.is_fragmenting and not self.is_mid_message
         )
 
-    def call_when_ready(self, function: Callable[[], None]) -> None:
-        """Have `function` called once when there may be room, or there will never be any.
+    @property
+    def is_mid_message(self) -> bool:
+        """Is a fragmented message of the caller half sent?"""
+        return self._outgoing.is_fragmenting and self._fragmenter == self._caller()
 
-        On any thread, with the lock held: it must be short, and must not raise.
-        """
+    def call_when_ready(self, function: Callable[[], None]) -> None:
+        """Have `function`, which must not raise, called once when there may be room, or never."""
         with self._lock:
             self._room.call(function)
 
@@ -219,7 +220,7 @@ class Sender:
             return True
         self._outgoing.check_open()
         if message is None:
-            raise SendBufferFull(FRAGMENT_IN_HANDLER)
+            raise SendBufferFull(send_errors.FRAGMENT_IN_HANDLER)
         self._deferred.append((message[0], bytes(message[1])))
         self._deferred_size += size
         return False
@@ -233,7 +234,7 @@ class Sender:
             # The kernel may have room by now, even if the reactor had no time to notice.
             self._write()
             if self.buffered >= self._write_limit:
-                raise buffer_full(self.buffered, self._write_limit)
+                raise send_errors.buffer_full(self.buffered, self._write_limit)
 
     def _wait(
         self, blocked: Callable[[], bool], size: int, deadline: float | None, *, accepted: bool
@@ -244,7 +245,7 @@ class Sender:
             # before it returns.
             if accepted:
                 return
-            raise SendBufferFull(SIGNAL_HANDLER)
+            raise SendBufferFull(send_errors.SIGNAL_HANDLER)
         self._write()
         with self.waiting(size):
             while blocked() and self.error is None and self._outgoing.is_open:
@@ -252,14 +253,14 @@ class Sender:
                 if remaining is not None and remaining <= 0:
                     assert self._timeout is not None
                     if accepted:
-                        raise not_taken(size, self._outbox.size, self._timeout)
+                        raise send_errors.not_taken(size, self._outbox.size, self._timeout)
                     raise self.no_room()
                 self._room.wait(remaining)
 
     def no_room(self) -> SendTimeout:
         """What to raise when `waiting` has lasted too long: nothing was sent."""
         assert self._timeout is not None
-        return no_room(self._outbox.size, self._write_limit, self._timeout)
+        return send_errors.no_room(self._outbox.size, self._write_limit, self._timeout)
 
     # --- writing ------------------------------------------------------------------------------
 
@@ -274,7 +275,7 @@ class Sender:
         `deadline`: the one of a wait before, since one send has one timeout.
         """
         try:
-            self._outbox.extend(self._outgoing.take())
+            self._outbox.extend_from(self._outgoing.take)
         except BaseException:
             self._interrupted()
             raise
@@ -321,7 +322,7 @@ class Sender:
     def _write_out(self) -> bool:
         """Write until nothing is left (True) or the kernel takes no more."""
         while True:
-            self._outbox.extend(self._outgoing.take())
+            self._outbox.extend_from(self._outgoing.take)
             done = self._outbox.write_to(self._stream) and (
                 not self._stream.has_pending_output or self._stream.flush()
             )

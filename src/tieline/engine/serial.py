@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -22,6 +25,11 @@ class Runner:
         )
         #: Others want to run between two jobs.
         self.is_shared = call_soon is not None
+
+    @property
+    def is_closed(self) -> bool:
+        """Is it a loop that will run nothing any more?"""
+        return self._loop is not None and self._loop.is_closed()
 
     def is_here(self) -> bool:
         """Is the caller on the loop, where waiting for a job would never end?"""
@@ -51,6 +59,10 @@ class SerialQueue:
         self._scheduled = False
         self._was_full = False
         self._running_on: int | None = None
+        # Stands for what the executor was given and has not begun to run.
+        self._given: object = None
+        # Tells when the executor lets go of it.
+        self._notice: weakref.ref[Callable[[], None]] | None = None
         self.load = 0
 
     def post(self, job: Callable[[], None], weight: int = 0) -> None:
@@ -66,20 +78,39 @@ class SerialQueue:
         self._schedule()
 
     def _schedule(self) -> None:
+        given = self._given = object()
+        run = partial(self._run_some, given)
+        # A loop that is closed lets go of what it was to run, and tells nobody.
+        self._notice = weakref.ref(run, lambda _: self._run_elsewhere(given))
         try:
-            future = self._runner.submit(self._run_some)
+            future = self._runner.submit(run)
         except Exception:
             # It was shut down, or is a queue that is full: the connection still has to end, with
             # all its events, and a queue that nobody runs would hold up all that follows.
-            self._run()
+            if self._begin(given):
+                self._run()
             return
         if isinstance(future, Future):
-            future.add_done_callback(self._after_run)
+            future.add_done_callback(partial(self._after_run, given))
+        elif self._runner.is_closed:  # since it looked: nobody lets go of what it has
+            self._run_elsewhere(given)
 
-    def _after_run(self, future: Future[Any]) -> None:
+    def _begin(self, given: object) -> bool:
+        """What was given runs from now on. False: it does, or did, already."""
+        with self._lock:
+            if self._given is not given:
+                return False
+            self._given = None
+            return True
+
+    def _after_run(self, given: object, future: Future[Any]) -> None:
         """An executor that was shut down with ``cancel_futures`` has thrown the jobs away."""
         if future.cancelled():
-            # Not here, where the executor holds its lock.
+            self._run_elsewhere(given)
+
+    def _run_elsewhere(self, given: object) -> None:
+        """The executor will not run it. Not here, where its lock may be held."""
+        if self._begin(given) and not sys.is_finalizing():
             threading.Thread(target=self._run, name="tieline-last-jobs", daemon=True).start()
 
     def abandon_after_fork(self) -> None:
@@ -87,7 +118,7 @@ class SerialQueue:
         self._lock = threading.RLock()
         self._jobs.clear()
         self._scheduled = self._was_full = False
-        self._running_on = None
+        self._running_on = self._given = None
         self.load = 0
 
     @property
@@ -99,7 +130,9 @@ class SerialQueue:
         """Is the caller inside a job of this queue, or where only jobs can be waited for?"""
         return threading.get_ident() == self._running_on or self._runner.is_here()
 
-    def _run_some(self) -> None:
+    def _run_some(self, given: object) -> None:
+        if not self._begin(given):
+            return
         if not self._runner.is_shared:
             self._run()
         elif self._run(1):

@@ -11,7 +11,7 @@ from tieline.engine.dispatch import Dispatcher
 from tieline.engine.driving import Driver
 from tieline.engine.log import AnyLogger
 from tieline.engine.pings import PingWaiter
-from tieline.engine.pump import BUSY_PAUSE, Pump, ReceiveBuffer
+from tieline.engine.pump import BUSY_PAUSE, Pump
 from tieline.engine.reactor import Reactor
 from tieline.engine.sender import Sender
 from tieline.engine.speaker import Speaker
@@ -119,8 +119,19 @@ class Session:
 
     @property
     def is_interrupted(self) -> bool:
-        """Is the caller a signal handler that came on top of a send, and so holds the lock?"""
-        return self.sender.is_locked_by_caller
+        """Is the caller a signal handler on top of a call of ours, and so holds a lock?
+
+        Whoever serves the connection may need that lock: the caller must not wait for anything.
+        """
+        return (
+            self.sender.is_locked_by_caller
+            or (self.driver is not None and self.driver.is_interrupted)
+            # A reactor without a thread of its own has no such lock.
+            or bool(getattr(self.reactor, "is_interrupted", False))
+        )
+
+    def _cannot_wait(self) -> bool:
+        return self.in_handler() or self.is_interrupted
 
     def close(self, code: int, reason: str) -> None:
         """Begin the closing handshake, without waiting for it."""
@@ -128,16 +139,18 @@ class Session:
             # A message may be half encoded below: the Close must come behind it.
             self._soon(lambda: self.close(code, reason))
             return
-        with self.lock:
-            if self.has_ended:
-                return
-            self.connection.send_close(code, reason, self.reactor.now())
-            self.sender.flush()
-        # The peer's Close is behind whatever has filled the inbox.
-        self._delivery.discard_rest()
-        self.serve_soon()
-        self.resume_reading()
-        self._soon(self.pump.deliver_now)
+        try:
+            with self.lock:
+                if self.has_ended:
+                    return
+                self.connection.send_close(code, reason, self.reactor.now())
+                self.sender.flush()
+            # The peer's Close is behind whatever has filled the inbox.
+            self._delivery.discard_rest()
+            self.serve_soon()
+            self.resume_reading()
+        finally:  # after Ctrl-C too: what was begun has a deadline, and that needs a timer
+            self._soon(self.pump.deliver_now)
 
     def fail(self, error: Exception, code: int | None = None) -> None:
         """Give the connection up; with a code the peer is told why (RFC 6455 section 7.1.7)."""
@@ -153,15 +166,17 @@ class Session:
         if self.is_interrupted:
             self._soon(self.drop)
             return
-        with self.lock:
-            if self.has_ended:
-                return
-            # Now, because a handler may hold up the reactor's thread for long.
-            self.connection.send_close(CloseCode.GOING_AWAY, "", self.reactor.now())
-            self.sender.flush()
-            self.connection.connection_lost(None)
-            self.stream.shutdown_write()
-        self._soon(self.pump.deliver_now)
+        try:
+            with self.lock:
+                if self.has_ended:
+                    return
+                # Now, because a handler may hold up the reactor's thread for long.
+                self.connection.send_close(CloseCode.GOING_AWAY, "", self.reactor.now())
+                self.sender.flush()
+                self.connection.connection_lost(None)
+                self.stream.shutdown_write()
+        finally:  # as above
+            self._soon(self.pump.deliver_now)
 
     def serve_soon(self) -> None:
         """Somebody waits for the peer's answer other than by driving: leave nothing unread."""
@@ -170,7 +185,7 @@ class Session:
 
     def _new_waiter(self) -> PingWaiter:
         self.serve_soon()  # or the round trip would be longer than it is
-        return PingWaiter(self.in_handler, on_wait=self.serve_soon)
+        return PingWaiter(self._cannot_wait, on_wait=self.serve_soon)
 
     def resume_reading(self) -> None:
         """Those for whom the messages are have caught up."""
@@ -183,29 +198,6 @@ class Session:
             return Traffic.of(
                 self.connection, self.sender, self.pump.bytes_read, self.pump.receive_seconds
             )
-
-    # --- on a thread that drives --------------------------------------------------------------
-
-    @property
-    def has_buffered_input(self) -> bool:
-        """Is there something to read that the descriptor does not show?"""
-        with self.lock:
-            return not self.has_ended and (self.pump.has_more or self.stream.has_buffered_input)
-
-    def read_as_driver(self, memory: ReceiveBuffer, patience: float) -> None:
-        """Read once, and deliver."""
-        try:
-            self.pump.read(self.reactor.now(), memory, patience)
-        except Exception as error:
-            self.fail(error)
-        except BaseException:
-            # Ctrl-C on the main thread: nobody knows what was read and not yet delivered.
-            self.pump.give_back()
-            cause = ConnectionAbortedError("a read was interrupted; the stream cannot go on")
-            self.fail(cause, CloseCode.GOING_AWAY)
-            if self.has_ended:
-                self._soon(self._release_and_finish)
-            raise
 
     # --- on the reactor's thread --------------------------------------------------------------
 
@@ -281,36 +273,44 @@ class Session:
             )
 
     def finish(self, info: CloseInfo) -> None:
-        """The one end of every session."""
+        """The one end of every session.
+
+        On another thread it ends with the same call on the reactor's, which makes up for what
+        Ctrl-C may have kept that thread from.
+        """
         here = self.reactor.in_thread()
         try:
             with self.lock:
-                self.sender.flush()
+                is_first = not self.has_ended
+                if is_first:
+                    self.sender.flush()
                 self.has_ended = True
                 self.sender.drop()
-                if info.clean:
+                if is_first and info.clean:
                     self.stream.shutdown_write()
             if here:
                 self._release()
-            self._tell_end()
-            self.log.info("closed: %s", info)
-            self._dispatcher.ended(info)
+            self._tell_end(info)
         finally:
             # Whatever a logger raised: those who wait for the end must not wait for ever.
             if here:
                 self._delivery.finish(self.finished)
             else:
-                self._soon(self._release_and_finish)
+                self._soon(self.finish_here)
 
-    def _tell_end(self) -> None:
-        if not self._end_is_told:
-            self._on_ended(self)
-            self._end_is_told = True
+    def finish_here(self) -> None:
+        """`finish`, as a call without arguments."""
+        assert self.connection.close_info is not None
+        self.finish(self.connection.close_info)
 
-    def _release_and_finish(self) -> None:
-        self._release()
-        self._tell_end()  # if Ctrl-C kept the other thread from it
-        self._delivery.finish(self.finished)
+    def _tell_end(self, info: CloseInfo) -> None:
+        try:
+            if not self._end_is_told:
+                self._on_ended(self)
+                self._end_is_told = True
+                self.log.info("closed: %s", info)
+        finally:
+            self._dispatcher.ended(info)
 
     def _release(self) -> None:
         self.reactor.unregister(self)

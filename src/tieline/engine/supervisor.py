@@ -71,8 +71,10 @@ class Supervisor(Line):
             dial.log.info("connecting failed: %s", error)
             raise
         finally:
-            dial.attempt.close()
-            self.end(dial)
+            try:
+                dial.attempt.close()
+            finally:  # Ctrl-C
+                self.end(dial)
         return connected.response
 
     # --- ending -------------------------------------------------------------------------------
@@ -131,7 +133,7 @@ class Supervisor(Line):
         deadline = time.monotonic() + limit
         if not wait_for_event(session.finished, limit):
             session.drop()
-            session.log.warning("a handler does not return, or its executor does not run it; the connection is closed")
+            session.log.warning("closed, although a handler does not return, or was not run yet")
         elif self.owns_reactor:
             self.reactor.join(_left(deadline))
 

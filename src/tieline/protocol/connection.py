@@ -108,13 +108,13 @@ class Connection:
             if not self._reading_ended:
                 try:
                     item = self._next_of_frames()
+                    if isinstance(item, Frame):
+                        self._on_control(item, now)
+                        continue
                 except (ProtocolError, MessageTooBig) as error:
                     # `CloseInfo` keeps the error; its traceback would keep the buffers as well.
                     error.__traceback__ = error.__context__ = None
                     self.fail(error, error.close_code, now)
-                    continue
-                if isinstance(item, Frame):
-                    self._on_control(item, now)
                     continue
                 if item is not None:
                     return item
@@ -153,9 +153,10 @@ class Connection:
                 self.outgoing.ping(data, now)
                 self._events.append(PingSent(data))
             elif action is HeartbeatAction.GIVE_UP:
-                self._closing.begin("local", now)
-                self._send_close(Close(CloseCode.INTERNAL_ERROR, "keepalive ping timeout"))
-                self._end(TimeoutError(self._heartbeat.explain(now)))
+                close = Close(CloseCode.INTERNAL_ERROR, "keepalive ping timeout")
+                error = TimeoutError(self._heartbeat.explain(now))
+                self._closing_started(Trigger.FAILED, ClosingStarted(close, None, error), now)
+                self._end(error)
         elif self.state is State.CLOSING:
             deadline = self._closing.deadline
             if deadline is not None and now >= deadline:
@@ -165,26 +166,22 @@ class Connection:
         """Begin the closing handshake (section 7.1.2). A no-op when it has begun already."""
         close = check_close(code, reason)
         if self.state is State.OPEN:
-            self._advance(Trigger.CLOSE_SENT)
-            self._closing.begin("local", now)
-            self._send_close(close)
-            self._events.append(ClosingStarted(close, None, None))
+            told = ClosingStarted(close, None, None)
+            self._closing_started(Trigger.CLOSE_SENT, told, now)
+            self._events += (told,)
 
     def fail(self, error: Exception, code: int, now: float) -> None:
         """Section 7.1.7: tell the peer why with a Close frame, and listen no more."""
         if self.state not in (State.OPEN, State.CLOSING):
             return
-        closing = self._closing
+        close = self._closing.sent
         if self.state is State.OPEN:
-            closing.begin("local", now)
             # "replace": the error may be a handler's, with any text.
             reason = str(error).encode("utf-8", "replace")[:MAX_CLOSE_REASON]
-            self._send_close(Close(code, reason.decode("utf-8", "ignore")))
-        closing.error = closing.error or error
-        closing.linger(now)
-        self._reading_ended = True
-        self._advance(Trigger.FAILED)
-        self._events.append(ClosingStarted(closing.sent, closing.received, error))
+            close = Close(code, reason.decode("utf-8", "ignore"))
+        told = ClosingStarted(close, self._closing.received, error)
+        self._closing_started(Trigger.FAILED, told, now)
+        self._events += (told,)
 
     def counters(self) -> dict[str, int]:
         """Statistics since the start, by their names in `Traffic`."""
@@ -240,7 +237,7 @@ class Connection:
         """Answer `RequestReceived` with another status; `HandshakeFailed` follows."""
         assert isinstance(self._opening, ServerOpening)
         self.outgoing.raw(self._opening.reject(status, text, headers, reason))
-        self._advance(Trigger.ENDED)
+        self.state = TRANSITIONS[self.state, Trigger.ENDED]
         self._events.append(HandshakeFailed(HandshakeError(f"rejected with status {status}")))
 
     def _next_of_opening(self, now: float) -> Event | None:
@@ -251,14 +248,14 @@ class Connection:
         elif isinstance(event, HandshakeFailed):
             if isinstance(self._opening, ServerOpening) and self._opening.refusal:
                 self.outgoing.raw(self._opening.refusal)
-            self._advance(Trigger.ENDED)
+            self.state = TRANSITIONS[self.state, Trigger.ENDED]
         return event
 
     def _open(self, now: float) -> None:
         assert self._opening is not None
         early = self._opening.trailing_data
         self._opening = None
-        self._advance(Trigger.UPGRADED)
+        self.state = TRANSITIONS[self.state, Trigger.UPGRADED]
         self.outgoing.is_open = True
         self._heartbeat.start(now)
         self._decoder.feed(early, len(early))
@@ -290,44 +287,47 @@ class Connection:
             self._pongs_received += 1
             self._events.append(PongReceived(data, self.outgoing.pong_received(data, now)))
         else:
-            try:
-                self._on_close(decode_close(data), now)
-            except ProtocolError as error:
-                self.fail(error, error.close_code, now)
+            self._on_close(decode_close(data), now)
 
-    def _on_close(self, close: Close, now: float) -> None:
-        closing = self._closing
-        closing.received = close
-        self._reading_ended = True
+    def _on_close(self, received: Close, now: float) -> None:
+        close = self._closing.sent
         if self.state is State.OPEN:
-            closing.begin("remote", now)
             # 5.5.1: the answer typically echoes the code.
-            self._send_close(close if close == NO_STATUS else Close(close.code, ""))
-        self._advance(Trigger.CLOSE_RECEIVED)
-        self._events.append(ClosingStarted(closing.sent, close, None))
-        if self._is_client:
-            closing.linger(now)
-        else:
+            close = received if received == NO_STATUS else Close(received.code, "")
+        told = ClosingStarted(close, received, None)
+        self._closing_started(Trigger.CLOSE_RECEIVED, told, now)
+        self._events += (told,)
+        if not self._is_client:
             # 7.1.1: the server closes TCP first.
             self._end(None)
 
-    def _send_close(self, close: Close) -> None:
-        self._closing.sent = close
-        self.outgoing.close(close)
+    def _closing_started(self, trigger: Trigger, told: ClosingStarted, now: float) -> None:
+        # A signal is handled where a call begins or ends. So this, and `_end`, first do what may be
+        # done again, and then all the rest without a call: Ctrl-C never leaves half of it.
+        closing, state = self._closing, TRANSITIONS[self.state, trigger]
+        if self.state is State.OPEN:
+            closing.begin("remote" if trigger is Trigger.CLOSE_RECEIVED else "local", now)
+        if trigger is not Trigger.CLOSE_SENT:
+            closing.linger(now)
+        if self.state is State.OPEN:
+            assert told.sent is not None
+            self.outgoing.close(told.sent)
+        closing.sent, closing.received = told.sent, told.received
+        closing.error = closing.error or told.error
+        self._reading_ended = self._reading_ended or trigger is not Trigger.CLOSE_SENT
+        self.state = state
 
     def _end(self, error: Exception | None) -> None:
         """The one way into CLOSED for a connection that was, or might have been, open."""
         self._closing.error = self._closing.error or error
-        self._reading_ended = True
-        self._assembler.release()  # clients live on with their last connection
-        self._advance(Trigger.ENDED)
-        self.close_info = self._closing.info()
+        state, info = TRANSITIONS[self.state, Trigger.ENDED], self._closing.info()
+        told = Closed(info)
+        self.close_info = self.outgoing.close_info = info
         self.outgoing.is_open = False
-        self.outgoing.close_info = self.close_info
-        self._events.append(Closed(self.close_info))
-
-    def _advance(self, trigger: Trigger) -> None:
-        self.state = TRANSITIONS[self.state, trigger]
+        self._reading_ended = True
+        self.state = state
+        self._events += (told,)
+        self._assembler.release()  # clients live on with their last connection
 
 
 def client_connection(

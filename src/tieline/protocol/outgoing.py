@@ -18,7 +18,8 @@ class Outgoing:
     """Encodes what is to be sent and keeps it, in order, until `take`.
 
     Open between the opening handshake and this side's Close frame: after that nothing may be sent
-    (RFC 6455 section 5.5.1). Owned by one thread at a time.
+    (RFC 6455 section 5.5.1). Owned by one thread at a time, and a signal handler may come on top of
+    it: hence a frame is encoded before `_ready` is looked at, and queued after all else is noted.
     """
 
     def __init__(self, random_bytes: Callable[[int], bytes] | None) -> None:
@@ -42,9 +43,9 @@ class Outgoing:
 
     def take(self) -> list[bytes | bytearray]:
         """What to write, in order; each byte string is handed out once."""
-        ready = self._ready
-        if ready:
-            self._ready = []
+        fresh: list[bytes | bytearray] = []
+        # Nothing happens in between: a signal handler may send on top of any other line.
+        ready, self._ready = self._ready, fresh
         return ready
 
     @property
@@ -57,9 +58,10 @@ class Outgoing:
         self.check_open()
         if self._fragmenting:
             raise ProtocolError("a fragmented message is being sent: finish it before the next one")
-        self._ready.append(self._encoder.encode(opcode, payload))
+        frame = self._encoder.encode(opcode, payload)
         self._messages += 1
         self._payload_bytes += len(payload)
+        self._ready.append(frame)
 
     def fragment(self, opcode: int, payload: Data, fin: bool) -> None:
         """One frame of a message (5.4): the first has its opcode, the others CONTINUATION."""
@@ -76,10 +78,12 @@ class Outgoing:
                 if self._fragmenting
                 else "expected TEXT or BINARY for a message's first frame, got CONTINUATION"
             )
-        self._ready.append(self._encoder.encode(opcode, payload, fin))
+        size = len(payload)
+        frame = self._encoder.encode(opcode, payload, fin)
         self._fragmenting = 0 if fin else self._fragmenting or opcode
         self._messages += 1 if fin else 0
-        self._payload_bytes += len(payload)
+        self._payload_bytes += size
+        self._ready.append(frame)
 
     @property
     def is_fragmenting(self) -> bool:
@@ -89,15 +93,17 @@ class Outgoing:
     def ping(self, data: bytes, now: float, token: object = None) -> None:
         """A Ping; `token` comes back when its Pong does."""
         self._check_control(data)
-        self._ready.append(self._encoder.encode(Opcode.PING, data))
+        frame = self._encoder.encode(Opcode.PING, data)
         self._pings.sent(data, now, token)
         self._pings_sent += 1
+        self._ready.append(frame)
 
     def pong(self, data: bytes) -> None:
         """An unasked Pong: a one-way heartbeat (5.5.3)."""
         self._check_control(data)
-        self._ready.append(self._encoder.encode(Opcode.PONG, data))
+        frame = self._encoder.encode(Opcode.PONG, data)
         self._pongs_sent += 1
+        self._ready.append(frame)
 
     def answer_ping(self, data: bytes) -> None:
         """5.5.2: a Pong as soon as is practical, if one may still be sent."""
@@ -121,9 +127,11 @@ class Outgoing:
         return self._pings.answered(data, now)
 
     def close(self, close: Close) -> None:
-        """The Close frame: the last of all."""
-        self._ready.append(self._encoder.encode(Opcode.CLOSE, encode_close(close)))
+        """The Close frame: the last of all. An interrupt comes before anything is done."""
+        frame = self._encoder.encode(Opcode.CLOSE, encode_close(close))
+        # Not `append`: signals are handled after calls, and the caller has yet to note this one.
         self.is_open = False
+        self._ready += [frame]
 
     def raw(self, data: bytes) -> None:
         """Bytes of the opening handshake."""
