@@ -86,11 +86,12 @@ def test_ctrl_c_at_any_instruction(program: Any, echo: Any) -> None:
     In a program of its own: an interrupt inside of what measures coverage would hang that.
     """
     source = """
-    import random, signal, sys, tieline
+    import faulthandler, random, signal, sys, tieline
+    faulthandler.dump_traceback_later(8)  # what hangs is shown, before the program is killed
     signal.signal(signal.SIGALRM, signal.default_int_handler)
     chance = random.Random(5)
     print("ready", flush=True)
-    for _ in range(60):
+    for _ in range(15):
         ws = tieline.connect(sys.argv[1], proxy=None)
         for _ in range(20):
             ws.send("a" * 100)
