@@ -80,11 +80,15 @@ def test_ctrl_c_in_a_flood(program: Any, echo: Any, receive: str) -> None:
     assert output_of(program(source, echo.url)) == "closed State.CLOSED\n"
 
 
-def test_ctrl_c_at_any_instruction(program: Any, echo: Any) -> None:
+def test_ctrl_c_at_any_instruction(
+    program: Any, echo: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Interrupts at random moments: close() is bounded after each, and nobody waits.
 
-    In a program of its own: an interrupt inside of what measures coverage would hang that.
+    In a program that is not measured: an interrupt inside of coverage's own lock hangs it.
     """
+    for name in ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
     source = """
     import faulthandler, random, signal, sys, tieline
     faulthandler.dump_traceback_later(8)  # what hangs is shown, before the program is killed
