@@ -42,14 +42,6 @@ def test_a_wait_that_is_too_long() -> None:
     assert not room.is_wanted
 
 
-def test_who_holds_the_lock() -> None:
-    lock = threading.RLock()
-    room = Room(lock)
-    assert not room.is_locked_by_caller()
-    with lock:
-        assert room.is_locked_by_caller()
-
-
 def test_after_a_fork() -> None:
     held = threading.RLock()
     room = Room(held)

@@ -42,14 +42,6 @@ class Room:
         for function in calls:
             function()
 
-    def is_locked_by_caller(self) -> bool:
-        """Does the calling thread hold the lock already? The one method to call without it."""
-        try:
-            self._condition.notify(0)
-        except RuntimeError:
-            return False
-        return True
-
     def abandon_after_fork(self, lock: Any) -> None:
         """In a child process: another thread may have held the lock."""
         self._condition = threading.Condition(lock)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from tieline.engine import send_errors
+from tieline.engine.holding import is_held_by_caller
 from tieline.engine.outbox import Outbox
 from tieline.engine.room import Room
 from tieline.errors import ConnectionClosed, SendBufferFull, SendTimeout, WebSocketError
@@ -164,7 +165,7 @@ class Sender:
     @property
     def is_locked_by_caller(self) -> bool:
         """Does the calling thread hold the lock already?"""
-        return self._room.is_locked_by_caller()
+        return is_held_by_caller(self._lock)
 
     @property
     def buffered(self) -> int:
