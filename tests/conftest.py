@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -15,19 +16,21 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # This machine's speed is no property of the code, so no example has a deadline.
-settings.register_profile("tieline", deadline=None)
-settings.register_profile("thorough", deadline=None, max_examples=2_000)
+_UNHURRIED: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("tieline", **_UNHURRIED)
+settings.register_profile("thorough", **_UNHURRIED, max_examples=2_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "tieline"))
 
 ROOT = Path(__file__).parent.parent
 
 #: Seconds that a test's threads and descriptors get to go away after its end.
-SETTLE_TIMEOUT = 2.0
+SETTLE_TIMEOUT = 10.0
 
 _OPEN_DESCRIPTORS = Path("/proc/self/fd")
 
@@ -87,6 +90,26 @@ def _leaks(threads: set[threading.Thread], descriptors: dict[str, str]) -> list[
     ]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c_is_heard() -> Iterator[None]:
+    """Programs inherit that it is ignored, as it is in what a script runs in the background."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    if before is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patient_servers() -> Iterator[None]:
+    """The seconds after which a server of `tieline.testing` complains suit a quiet machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tieline.testing.scripted_server._GRACE", 10.0)
+        patch.setattr("tieline.testing.echo_server._HOOK_LIMIT", 20.0)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def no_leaks() -> Iterator[None]:
     """Fail the test that leaves a thread or a descriptor behind.
@@ -125,6 +148,17 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"TIELINE_PEERS=required, but this test was skipped: {reason}"
     return report
+
+
+def _measure_no_more() -> None:
+    """In a forked child: tests/unmeasured.py says why. Its threads come from `threading`."""
+    sys.settrace(None)
+    threading.settrace(None)  # type: ignore[arg-type]
+
+
+if hasattr(os, "register_at_fork"):
+    # Before what tieline registers when it is imported, so that this is the first to run.
+    os.register_at_fork(after_in_child=_measure_no_more)
 
 
 def _folder_of(package: str) -> str:

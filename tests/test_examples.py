@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import serialization
 
 import tieline
 from tests.peers.tinyproxy import Tinyproxy
+from tests.unmeasured import unmeasured
 from tieline.testing import EchoServer
 
 pytestmark = pytest.mark.slow
@@ -66,7 +67,7 @@ def started(name: str, *arguments: str) -> Iterator[str]:
     """The first line that a server among the examples prints, while it runs. Ctrl-C ends it."""
     command = [sys.executable, "-W", "error", str(EXAMPLES / f"{name}.py"), *arguments]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command, env=unmeasured(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as server:
         # Whatever goes wrong, the server does not outlive its time, and nothing waits for it.
         guard = threading.Timer(10 * PATIENCE, server.kill)
@@ -177,13 +178,17 @@ def test_shared_reactor(url):
     assert run("shared_reactor", url, "25") == ["25 connections answered, on 1 thread"]
 
 
-def test_executor(url):
+def executor_output(url):
     lines = run("executor", url)
     worked = [line.partition(", on ") for line in lines if line.startswith("worked")]
     assert [before for before, _, _ in worked] == [f"worked on job {n}" for n in range(5)]
     assert all(thread.startswith("worker") for _, _, thread in worked)
-    # The ping did not wait for the work.
-    assert "ping answered" in "".join(lines[:-1])
+    return lines
+
+
+def test_executor(url):
+    """The ping does not wait for the work of 0.25 s. A busy machine may hold it up now and then."""
+    assert any("ping answered" in "".join(executor_output(url)[:-1]) for _ in range(5))
 
 
 @pytest.mark.parametrize("password", ["", "correct horse"])

@@ -19,11 +19,13 @@ import pytest
 import trustme
 
 import tieline
-from tieline.engine import driving, receiving
+from tests.unmeasured import unmeasured
+from tieline.engine import driving, receiving, supervisor
 from tieline.testing import EchoServer, Recorder, ScriptedServer
+from tieline.transport import attempt
 
 #: Seconds after which something that should have happened long ago will not happen any more.
-PATIENCE = 5.0
+PATIENCE = 20.0
 
 
 @dataclass
@@ -92,7 +94,7 @@ def scripted() -> Iterator[Callable[..., ScriptedServer]]:
     servers: list[ScriptedServer] = []
 
     def start(*scripts: Any, **options: Any) -> ScriptedServer:
-        servers.append(ScriptedServer(*scripts, **options))
+        servers.append(ScriptedServer(*scripts, **({"timeout": PATIENCE} | options)))
         return servers[-1]
 
     yield start
@@ -154,16 +156,18 @@ def unanswering_port() -> Iterator[int]:
 class Program:
     """A Python program of its own, with every warning an error. Tells when it is ``ready``."""
 
-    def __init__(self, source: str, *arguments: str) -> None:
+    def __init__(self, source: str, *arguments: str, measured: bool = True) -> None:
+        self._measured = measured
         self._process = subprocess.Popen(
             [sys.executable, "-X", "dev", "-W", "error", "-c", textwrap.dedent(source), *arguments],
+            env=None if measured else unmeasured(),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             # What a buffer had read behind the line ``ready`` would be lost to `communicate`.
             bufsize=0,
         )
         # A program that hangs must not make the test hang with it.
-        self._limit = threading.Timer(2 * PATIENCE, self._process.kill)
+        self._limit = threading.Timer(PATIENCE, self._process.kill)
         self._limit.start()
         self.errors = ""
 
@@ -174,12 +178,13 @@ class Program:
             raise AssertionError(f"expected 'ready', got {line!r}: {self.finish()}")
 
     def press_ctrl_c(self) -> None:
+        assert not self._measured, "coverage may hang what gets a signal: program(measured=False)"
         self._process.send_signal(signal.SIGINT)
 
     def finish(self) -> tuple[float, int, str]:
         """Seconds until it had ended, its exit status and what it printed."""
         started = time.monotonic()
-        output, errors = self._process.communicate(timeout=20)
+        output, errors = self._process.communicate(timeout=2 * PATIENCE)
         self.errors = errors.decode()
         return time.monotonic() - started, self._process.returncode, output.decode() + self.errors
 
@@ -193,11 +198,14 @@ class Program:
 
 @pytest.fixture
 def program() -> Iterator[Callable[..., Program]]:
-    """program(source, *arguments): started at once, killed at the test's end."""
+    """program(source, *arguments): started at once, killed at the test's end.
+
+    ``measured=False`` for one that gets signals, or forks: tests/unmeasured.py says why.
+    """
     programs: list[Program] = []
 
-    def start(source: str, *arguments: str) -> Program:
-        programs.append(Program(source, *arguments))
+    def start(source: str, *arguments: str, measured: bool = True) -> Program:
+        programs.append(Program(source, *arguments, measured=measured))
         return programs[-1]
 
     yield start
@@ -244,6 +252,14 @@ def without_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is not woken waits for very long, so that a busy machine cannot hide it."""
     for module in (driving, receiving):
         monkeypatch.setattr(module, "SLICE", 60.0)
+
+
+@pytest.fixture
+def without_second_chances(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dial or a handler that is not told to end is waited for very long, for the same reason."""
+    monkeypatch.setattr(attempt, "_LONGEST_POLL", 60.0)
+    monkeypatch.setattr(supervisor, "_CANCELLED_DIAL", 60.0)
+    monkeypatch.setattr(supervisor, "_LAST_HANDLERS", 60.0)
 
 
 @pytest.fixture

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import signal
 from typing import Any
 
 import pytest
 
 pytestmark = pytest.mark.slow
 
-#: Seconds that a program may take to end. Starting to end is immediate; the rest is a goodbye.
-AT_ONCE = 1.5
+#: Seconds that a program may take to end, on a busy machine. Starting to end is immediate, the rest
+#: is a goodbye; what it must not wait for (`close_timeout`, a dial) takes 10 s and more.
+AT_ONCE = 6.0
 
 WAITING = """
 import sys, tieline
@@ -49,7 +49,7 @@ print(client.state, client.is_open())
 
 def interrupted(program: Any, source: str, url: str) -> str:
     """What the program prints after 'ready', when Ctrl-C is pressed there."""
-    running = program(source, url)
+    running = program(source, url, measured=False)
     running.wait_until_ready()
     running.press_ctrl_c()
     seconds, status, output = running.finish()
@@ -193,15 +193,19 @@ def test_a_handler_of_the_signal_that_cancels_the_dial(program: Any, scripted: A
     assert interrupted(program, source, scripted(silent).url) == "cancelled\n"
 
 
-def test_ctrl_c_in_this_process_leaves_the_client_usable(clients: Any, echo: Any) -> None:
+def test_an_interrupted_wait_leaves_the_client_usable(program: Any, echo: Any) -> None:
     """The interrupt is raised in the middle of a wait, and the connection does not notice."""
-    client = clients(lambda message: None, echo.url)
+    source = """
+    import sys, threading, tieline
+    client = tieline.WebSocketClient(lambda message: None, sys.argv[1], proxy=None)
     client.connect()
-    old = signal.signal(signal.SIGALRM, signal.default_int_handler)
     try:
-        signal.setitimer(signal.ITIMER_REAL, 0.05)
-        with pytest.raises(KeyboardInterrupt):
-            client.wait(5)
-    finally:
-        signal.signal(signal.SIGALRM, old)
-    assert client.wait_for(lambda message: message == "still here", 5, send="still here")
+        threading.Timer(0.1, print, ["ready"], {"flush": True}).start()
+        client.wait()
+    except KeyboardInterrupt:
+        print("interrupted")
+    print(client.wait_for(lambda message: message == "still here", 5, send="still here"))
+    client.disconnect()
+    print(client.close_info.clean)
+    """
+    assert interrupted(program, source, echo.url) == "interrupted\nstill here\nTrue\n"

@@ -13,8 +13,13 @@ from tieline.events import OpenEvent, RequestEvent
 from tieline.protocol.wire import Opcode
 from tieline.testing import Recorder
 
-#: Seconds; nothing here has a reason to take long.
-SOON = 2.0
+SOON = 20.0
+
+#: Seconds within which something happens that is said to happen at once, on a busy machine; what
+#: it must not wait for lasts for longer.
+AT_ONCE = 5.0
+
+pytestmark = pytest.mark.usefixtures("without_second_chances")
 
 
 def closing(recorder: Recorder) -> list[str]:
@@ -25,7 +30,7 @@ def closing(recorder: Recorder) -> list[str]:
 def test_from_outside(echo_place: Any, recorder: Recorder, within: Any) -> None:
     client = echo_place.client(recorder.callback, **recorder.handlers("open", "close", "error"))
     client.connect()
-    with within(SOON):
+    with within(AT_ONCE):
         client.disconnect(4001, "bye")
     assert recorder.expect("open").status == 101
     info = recorder.expect("close")
@@ -116,7 +121,7 @@ def test_from_a_handler(
 
     def leave(value: Any) -> None:
         if kind != "event" or isinstance(value, OpenEvent):
-            with within(0.5):
+            with within(AT_ONCE):
                 client.disconnect()
             assert not client.is_open()
 
@@ -135,7 +140,7 @@ def test_from_the_last_handlers(
 ) -> None:
     def leave(value: Any) -> None:
         assert not client.is_open()
-        with within(0.5):
+        with within(AT_ONCE):
             client.disconnect()
 
     recorder.react(kind, leave)
@@ -151,7 +156,7 @@ def test_from_an_event_of_the_dial(echo: Any, clients: Any, within: Any) -> None
 
     def leave(event: Any) -> None:
         if isinstance(event, RequestEvent):
-            with within(0.5):
+            with within(AT_ONCE):
                 client.disconnect()
 
     client = clients(echo.url, on_event=leave)
@@ -198,7 +203,7 @@ def test_during_a_dial(
     client = clients(recorder.callback, scripted(script).url, on_event=tell)
     connecting = in_thread(client.connect)
     assert dialling.wait(SOON)
-    with within(0.5):
+    with within(AT_ONCE):
         client.disconnect()
     assert client.state is tieline.State.CLOSED
     with pytest.raises(tieline.ConnectCancelled):
@@ -218,7 +223,7 @@ def test_during_a_tls_handshake(scripted: Any, clients: Any, in_thread: Any, wit
     client = clients(print, url)
     connecting = in_thread(client.connect)
     assert accepted.wait(SOON)
-    with within(0.5):
+    with within(AT_ONCE):
         client.disconnect()
     with pytest.raises(tieline.ConnectCancelled):
         connecting()
@@ -231,7 +236,7 @@ def test_during_a_dial_to_a_host_that_does_not_answer(
     client = clients(f"ws://127.0.0.1:{unanswering_port}/", on_event=lambda event: dialling.set())
     connecting = in_thread(client.connect)
     assert dialling.wait(SOON)
-    with within(0.5):
+    with within(AT_ONCE):
         client.disconnect()
     with pytest.raises(tieline.ConnectCancelled):
         connecting()
@@ -379,7 +384,7 @@ def test_reconnect_does_not_wait_for_the_old_peer(
     server = scripted(first, second)
     client = clients(recorder.callback, server.url, **recorder.handlers("open", "close", "error"))
     client.connect(headers={"X-Extra": "1"})
-    with within(SOON):
+    with within(AT_ONCE):
         client.reconnect()
     assert client.is_open()
     client.disconnect()
@@ -394,7 +399,7 @@ def test_a_handler_that_does_not_return(echo: Any, recorder: Recorder, within: A
 
     def block(message: Any) -> None:
         inside.set()
-        release.wait(10)
+        release.wait(SOON)
 
     with tieline.testing.EchoServer(
         on_close=lambda connection, info: closed_at_the_server.set()
@@ -404,7 +409,7 @@ def test_a_handler_that_does_not_return(echo: Any, recorder: Recorder, within: A
         client.connect()
         client.send("a")
         assert inside.wait(SOON)
-        with within(SOON):
+        with within(AT_ONCE):
             client._line.leave()
         assert not client.is_open()
         assert closed_at_the_server.wait(SOON)

@@ -16,7 +16,11 @@ from tieline.protocol.wire import Opcode
 from tieline.testing import Recorder
 from tieline.testing.frames import frame_bytes
 
-SOON = 5.0
+SOON = 20.0
+
+#: Seconds within which a client ends that nothing holds up, on a busy machine; `close_timeout`
+#: is 10.
+AT_ONCE = 5.0
 
 
 class Queue:
@@ -55,9 +59,9 @@ def test_order_and_one_at_a_time(echo: Any, executor: Any, recorder: Recorder) -
         **recorder.handlers("open", "close", "pong"),
     )
     client.connect()
-    for number in range(300):
+    for number in range(299):
         client.send(str(number))
-    client.wait_for(lambda message: message == "299", SOON)
+    client.wait_for(lambda message: message == "299", SOON, send="299")
     client.disconnect()
     recorder.expect("open")
     for number in range(300):
@@ -76,7 +80,7 @@ def test_reading_stops_and_goes_on(
     count, size = 400, 64 * 1024
     frame = frame_bytes(Opcode.BINARY, bytes(size))
     sent: list[int] = []
-    release = threading.Event()
+    release, all_came = threading.Event(), threading.Event()
     received: list[int] = []
 
     def script(peer: Any) -> None:
@@ -92,23 +96,26 @@ def test_reading_stops_and_goes_on(
             if not received:
                 assert release.wait(SOON)
             received.append(len(message))
+            if len(received) == count:
+                all_came.set()
 
     server = scripted(script, timeout=SOON, **secure_or_not)
+    # The Pongs are not read for longer than `ping_timeout`, which a busy machine does not reach.
     client = place_of(server).client(
-        slow, executor=executor, max_queue=4, ping_interval=0.05, ping_timeout=0.05
+        slow, executor=executor, max_queue=4, ping_interval=0.05, ping_timeout=1.0
     )
     client.connect()
     try:
         watch, before = threading.Event(), -1
-        while len(sent) != before or not sent:
+        while client.is_open() and (len(sent) != before or client.stats().queue_depth < 4):
             before = len(sent)
-            watch.wait(0.2)
+            watch.wait(1.0)
         assert len(sent) < count
         assert client.is_open()
         assert 4 <= client.stats().queue_depth <= 16
     finally:
         release.set()
-    client.wait_for(lambda message: len(received) == count - 1, SOON)
+    assert all_came.wait(SOON)
     client.disconnect()
     assert received == [size] * count
     assert client.close_info.clean
@@ -138,7 +145,7 @@ def test_an_executor_that_is_shut_down_early(
     client.ping().wait(SOON)
     pool.shutdown(wait=False, cancel_futures=cancel)
     release.set()
-    with within(SOON):
+    with within(AT_ONCE):
         client.disconnect()
     assert [one.kind for one in recorder.take()] == ["message", "message", "close", "end"]
     assert recorder.overlaps == []

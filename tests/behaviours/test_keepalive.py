@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from tieline.protocol.wire import Opcode
 from tieline.testing import Recorder
 
-SOON = 5.0
+SOON = 10.0
 
 
 def test_a_dead_peer(
@@ -30,35 +29,30 @@ def test_a_dead_peer(
         **recorder.handlers("close", "error"),
     )
     client.connect()
-    started = time.monotonic()
-    info = client.wait(SOON)
-    assert 0.1 < time.monotonic() - started < 0.6
+    info = client.wait(SOON)  # the default of either is longer
     assert (info.code, info.clean) == (1006, False)
     assert info.sent.code == 1011
     assert isinstance(info.error, TimeoutError) and "ping_timeout=0.1 s" in str(info.error)
     assert [one.kind for one in recorder.take()] == ["error", "close", "end"]
 
 
+@pytest.mark.slow
 def test_a_peer_that_only_sends_data_lives(scripted: Any, clients: Any) -> None:
-    """It answers no Ping, but what it sends shows that it is there."""
-    enough = threading.Event()
+    """It answers no Ping, but what it sends shows that it is there: for twice `ping_timeout`.
+
+    Which is so long because a busy machine may hold up the server's thread and not the client's.
+    """
 
     def script(peer: Any) -> None:
         peer.accept_upgrade()
-        while not enough.is_set():
+        peer.expect_frame(Opcode.PING)
+        for _ in range(100):
             peer.send_text("tick")
-            peer.pause(0.01)
+            peer.pause(0.02)
         peer.finish(1000)
 
-    count = 0
-
-    def handle(message: Any) -> None:
-        nonlocal count
-        count += 1
-        if count == 20:
-            enough.set()
-
-    client = clients(handle, scripted(script).url, ping_interval=0.03, ping_timeout=0.05)
+    url = scripted(script).url
+    client = clients(lambda message: None, url, ping_interval=0.03, ping_timeout=1.0)
     client.connect()
     assert client.wait(SOON).code == 1000
     assert client.stats().pings_sent > 0
@@ -90,6 +84,7 @@ def test_off(scripted: Any, clients: Any) -> None:
     assert client.stats().pings_sent == 0
 
 
+@pytest.mark.slow
 def test_a_handler_that_holds_up_the_thread_is_not_the_peers_fault(echo: Any, clients: Any) -> None:
     """The Pong had come, and was only not read yet."""
     held: list[int] = []
@@ -98,9 +93,9 @@ def test_a_handler_that_holds_up_the_thread_is_not_the_peers_fault(echo: Any, cl
         if message is not None:
             held.append(1)
             if len(held) == 1:
-                threading.Event().wait(0.2)
+                threading.Event().wait(1.5)
 
-    client = clients(hold, echo.url, ping_interval=0.03, ping_timeout=0.03)
+    client = clients(hold, echo.url, ping_interval=0.03, ping_timeout=1.0)
     client.connect()
     client.send("a")
     assert client.wait_for(lambda message: message == "b", SOON, send="b") == "b"

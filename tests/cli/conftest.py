@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 
+from tests.unmeasured import unmeasured
 from tieline.testing import EchoServer
 
 #: Seconds for anything that a program is expected to do.
-PATIENCE = 20.0
+PATIENCE = 30.0
 
 COMMAND = (sys.executable, "-m", "tieline")
 
@@ -38,9 +39,10 @@ def environment(**changes: str) -> dict[str, str]:
 class Program:
     """A running `tieline` whose output can be waited for."""
 
-    def __init__(self, process: subprocess.Popen[bytes], output: int) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], output: int, measured: bool) -> None:
         self.process = process
         self._output = output
+        self._measured = measured
         self.seen = b""
 
     def read_until(self, text: str | bytes) -> bytes:
@@ -69,20 +71,28 @@ class Program:
             self.seen += chunk
 
     def signal(self, number: int = signal.SIGINT) -> None:
+        self.expect_no_measuring()
         self.process.send_signal(number)
+
+    def expect_no_measuring(self) -> None:
+        assert not self._measured, "coverage may hang what gets a signal: start(measured=False)"
 
 
 class Terminal(Program):
     """A program at a terminal of its own."""
 
-    def __init__(self, process: subprocess.Popen[bytes], master: int, modes: list[Any]) -> None:
-        super().__init__(process, master)
+    def __init__(
+        self, process: subprocess.Popen[bytes], master: int, modes: list[Any], measured: bool
+    ) -> None:
+        super().__init__(process, master, measured)
         self._master = master
         #: How the terminal was set up before the program began.
         self.modes_before = modes
 
     def type(self, text: str | bytes) -> None:
         """Press these keys: ``\\x03`` is Ctrl-C, ``\\x04`` is Ctrl-D."""
+        if "\x03" in text if isinstance(text, str) else b"\x03" in text:
+            self.expect_no_measuring()
         os.write(self._master, text.encode() if isinstance(text, str) else text)
 
     def modes(self) -> list[Any]:
@@ -110,20 +120,23 @@ def tieline() -> Callable[..., subprocess.CompletedProcess[bytes]]:
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., Program]]:
-    """``start("listen", url)``: a program in the background, with pipes; killed at the end."""
+    """``start("listen", url)``: a program in the background, with pipes; killed at the end.
+
+    ``measured=False`` for a program that gets a signal: tests/unmeasured.py says why.
+    """
     running: list[subprocess.Popen[bytes]] = []
 
-    def run(*words: str, **changes: Any) -> Program:
+    def run(*words: str, measured: bool = True, **changes: Any) -> Program:
         streams: dict[str, Any] = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE}
         process = subprocess.Popen(
             [*COMMAND, *words],
             stdout=subprocess.PIPE,
-            env=environment(),
+            env=environment() if measured else unmeasured(environment()),
             **(streams | changes),
         )
         running.append(process)
         assert process.stdout is not None
-        return Program(process, process.stdout.fileno())
+        return Program(process, process.stdout.fileno(), measured)
 
     yield run
     for process in running:
@@ -134,26 +147,30 @@ def start() -> Iterator[Callable[..., Program]]:
 
 @pytest.fixture
 def terminal() -> Iterator[Callable[..., Terminal]]:
-    """``terminal("connect", url)``: a program at a terminal without cursor keys (TERM=dumb)."""
+    """``terminal("connect", url)``: a program at a terminal without cursor keys (TERM=dumb).
+
+    ``measured=False`` for a program that gets a signal: tests/unmeasured.py says why.
+    """
     running: list[tuple[subprocess.Popen[bytes], int]] = []
 
-    def run(*words: str, **changes: str) -> Terminal:
+    def run(*words: str, measured: bool = True, **changes: str) -> Terminal:
         master, slave = pty.openpty()
         attributes = termios.tcgetattr(slave)
         attributes[1] &= ~termios.ONLCR  # line ends as the program writes them
         termios.tcsetattr(slave, termios.TCSANOW, attributes)
         modes = termios.tcgetattr(slave)
+        surroundings = environment(**({"TERM": "dumb", "PYTHONIOENCODING": "utf-8"} | changes))
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", _TAKE_TERMINAL, *COMMAND, *words],
             stdin=slave,
             stdout=slave,
             stderr=slave,
             start_new_session=True,
-            env=environment(**({"TERM": "dumb", "PYTHONIOENCODING": "utf-8"} | changes)),
+            env=surroundings if measured else unmeasured(surroundings),
         )
         os.close(slave)
         running.append((process, master))
-        return Terminal(process, master, modes)
+        return Terminal(process, master, modes, measured)
 
     yield run
     for process, master in running:

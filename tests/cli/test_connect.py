@@ -45,12 +45,13 @@ def test_typed_lines_are_sent_and_answers_printed(
 
 
 def test_ctrl_c_closes_with_1001(terminal: Callable[..., Terminal], echo: EchoServer) -> None:
-    program = terminal("connect", echo.url)
+    program = terminal("connect", echo.url, measured=False)
     program.read_until("connected")
     (connection,) = echo.connections
     program.type(CTRL_C)
 
     assert program.end() == 130
+    echo.close()  # which waits until the server has ended the connection as well
     assert connection.close_info is not None
     assert connection.close_info.code == 1001
     assert b"Traceback" not in program.seen
@@ -144,7 +145,7 @@ def test_the_prompt_ends_when_the_server_closes(
 def test_an_interrupted_prompt_closes_with_1001(
     how: str, terminal: Callable[..., Terminal], echo: EchoServer
 ) -> None:
-    program = terminal("connect", echo.url, **PROMPTING)
+    program = terminal("connect", echo.url, measured=False, **PROMPTING)
     program.read_until(PROMPT)
     (connection,) = echo.connections
     if how == "Ctrl-C":
@@ -153,6 +154,7 @@ def test_an_interrupted_prompt_closes_with_1001(
         program.signal(signal.SIGTERM)
 
     assert program.end() == (130 if how == "Ctrl-C" else 143)
+    echo.close()
     assert connection.close_info is not None
     assert connection.close_info.code == 1001
     assert b"Traceback" not in program.seen
@@ -179,7 +181,7 @@ def test_each_line_of_a_pipe_is_a_message_and_answers_come_raw(
     tieline: Run, echo: EchoServer
 ) -> None:
     text = "one\n\nü \x1b[31m \u202e\nwithout line end"
-    done = tieline("connect", echo.url, "--wait", "0.3", input=text.encode())
+    done = tieline("connect", echo.url, "--wait", "2", input=text.encode())
 
     assert done.returncode == 0
     assert done.stdout.decode() == text + "\n"
@@ -212,7 +214,7 @@ def test_waits_for_answers_that_take_a_while(start: Callable[..., Program]) -> N
 
 
 def test_more_lines_than_any_buffer_holds_all_come_back(tieline: Run, echo: EchoServer) -> None:
-    text = b"".join(b"line %d\n" % number for number in range(50_000))
+    text = b"".join(b"line %d %s\n" % (number, b"x" * 100) for number in range(10_000))
     done = tieline("connect", echo.url, "--wait", "inf", input=text + b"go away")
 
     assert done.returncode == 0
@@ -220,7 +222,7 @@ def test_more_lines_than_any_buffer_holds_all_come_back(tieline: Run, echo: Echo
 
 
 def test_binary_sends_lines_as_they_are(tieline: Run, echo: EchoServer) -> None:
-    done = tieline("connect", echo.url, "--binary", "--wait", "0.1", input=b"\xff\xfe\n")
+    done = tieline("connect", echo.url, "--binary", "--wait", "2", input=b"\xff\xfe\n")
 
     assert (done.returncode, done.stdout) == (0, b"\xff\xfe\n")
 
@@ -286,7 +288,8 @@ def test_nobody_reads_the_output_any_more(start: Callable[..., Program], echo: E
 
 def test_ctrl_c_while_dialling(start: Callable[..., Program]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        program = start("connect", f"ws://127.0.0.1:{silent.getsockname()[1]}/")
+        url = f"ws://127.0.0.1:{silent.getsockname()[1]}/"
+        program = start("connect", url, measured=False)
         silent.settimeout(PATIENCE)
         accepted, _ = silent.accept()
         with accepted:
@@ -301,7 +304,7 @@ def test_ctrl_c_while_dialling(start: Callable[..., Program]) -> None:
 def test_ctrl_c_while_the_reader_of_the_output_does_not_read(
     start: Callable[..., Program], echo: EchoServer
 ) -> None:
-    program = start("connect", echo.url)
+    program = start("connect", echo.url, measured=False)
     assert program.process.stdin is not None
     program.process.stdin.write(b"hello\n")
     program.process.stdin.flush()

@@ -35,6 +35,7 @@ def options_of(*words: str) -> dict[str, Any]:
         (["--no-proxy"], "proxy", None),
         (["--unix-socket", "/run/s"], "unix_socket", "/run/s"),
         (["--insecure"], "ssl_verify_cert", False),
+        (["--no-compression"], "compression", None),
         (["--timeout", "2.5"], "connect_timeout", 2.5),
         (["--ping-interval", "7"], "ping_interval", 7.0),
         (["--ping-interval", "0"], "ping_interval", None),

@@ -23,7 +23,7 @@ def test_shows_the_life_of_a_client_within_seconds(tieline: Run) -> None:
 
     assert done.returncode == 0, done.stderr
     assert done.stderr == b""
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 15
     lines = done.stdout.decode().splitlines()
     steps = [line.split()[0] for line in lines if not line.startswith(" ")]
     assert steps == [

@@ -7,7 +7,7 @@ import json
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -32,31 +32,40 @@ def test_each_message_is_a_line_at_once_and_ctrl_c_closes_with_1001(
     start: Callable[..., Program],
 ) -> None:
     with EchoServer(on_open=greet) as server:
-        program = start("listen", server.url)
+        program = start("listen", server.url, measured=False)
         assert program.read_until(b"third\n") == b"first\nsecond\x1b[31m\n\x00\xffthird\n"
         (connection,) = server.connections
         program.signal(signal.SIGINT)
 
         assert program.end() == 130
-        assert connection.close_info is not None
-        assert connection.close_info.code == 1001
+    assert connection.close_info is not None
+    assert connection.close_info.code == 1001
     assert program.process.stderr is not None
     assert program.process.stderr.read() == b""
 
 
+@pytest.fixture
+def hang_ups_are_heard() -> Iterator[None]:
+    """A program inherits that they are ignored, as they are where the tests run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("hang_ups_are_heard")
 @pytest.mark.parametrize("number, status", [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_signals_to_end_close_with_1001(
     number: int, status: int, start: Callable[..., Program]
 ) -> None:
     with EchoServer(on_open=greet) as server:
-        program = start("listen", server.url)
+        program = start("listen", server.url, measured=False)
         program.read_until("first\n")
         (connection,) = server.connections
         program.signal(number)
 
         assert program.end() == status
-        assert connection.close_info is not None
-        assert connection.close_info.code == 1001
+    assert connection.close_info is not None
+    assert connection.close_info.code == 1001
 
 
 def test_json_lines_hold_type_data_and_time(tieline: Run) -> None:

@@ -142,7 +142,7 @@ def test_signals_that_are_ignored_stay_so(start: Callable[..., Program], echo: E
     """As under nohup."""
     ignored = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        program = start("connect", echo.url)
+        program = start("connect", echo.url, measured=False)
     finally:
         signal.signal(signal.SIGHUP, ignored)
     stdin = program.process.stdin

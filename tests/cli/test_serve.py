@@ -33,7 +33,7 @@ def echoed(url: str, **options: object) -> object:
 def test_echoes_and_logs_one_line_for_each_end_of_a_connection(
     start: Callable[..., Program],
 ) -> None:
-    program = start("serve")
+    program = start("serve", measured=False)
     url = url_of(program)
     assert echoed(url + "path?token=hidden") == "hello"
     program.read_until("1 closed")
@@ -51,7 +51,7 @@ def test_echoes_and_logs_one_line_for_each_end_of_a_connection(
 
 
 def test_closes_its_clients_when_it_ends(start: Callable[..., Program]) -> None:
-    program = start("serve")
+    program = start("serve", measured=False)
     client = WebSocketClient(lambda message: None, url_of(program), proxy=None)
     client.connect()
     program.signal(signal.SIGTERM)

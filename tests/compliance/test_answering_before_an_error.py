@@ -16,10 +16,10 @@ import pytest
 import tieline
 from compliance import fronts
 from compliance.fronts import Talk
-from tieline.protocol.connection import server_connection
+from tieline.protocol.endpoints import server_connection
 from tieline.protocol.events import Closed, RequestReceived
 
-PATIENCE = 5.0
+PATIENCE = 20.0
 
 #: A text frame, and one with a reserved bit.
 HELLO, BROKEN = b"\x81\x05Hello", b"\xc1\x05Hello"
@@ -167,7 +167,7 @@ def busy_reactor() -> Iterator[tuple[tieline.Reactor, threading.Event]]:
 
     def on_open(response: object) -> None:
         entered.set()
-        over.wait(3 * PATIENCE)
+        over.wait(2 * PATIENCE)
 
     ours, theirs = socket.socketpair()
     server = RudeServer(theirs)

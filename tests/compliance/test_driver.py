@@ -31,11 +31,11 @@ class TinySuite:
         elif target.path == "/updateReports":
             self.reports_for.append(query["agent"])
         elif query["case"] == "3":
-            self._over.wait(5)
+            self._over.wait(20)
         else:
             case = int(query["case"])
             connection.send("a text" if case == 1 else b"\x00\xff")
-            self.echoes[case] = connection.recv(timeout=5)
+            self.echoes[case] = connection.recv(timeout=20)
 
     def end(self) -> None:
         self._over.set()
@@ -100,13 +100,14 @@ def test_the_agent_says_which_front_it_is(
     assert server.reports_for == [names[front[1]] + ("-uvloop" if "uvloop" in front else "")]
 
 
+@pytest.mark.slow
 def test_a_case_that_does_not_end_is_given_up_and_the_others_are_driven(
     suite: tuple[TinySuite, str], front: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     server, url = suite
     server.cases = 3
-    threading.Timer(0.2, server.end).start()  # lets the suite's own side of case 3 end
-    assert main(["--url", url, "--timeout", "0.1", "--cases", "3,1", *front]) == 1
+    # So long that a busy machine is connected, and has case 1 behind it, in that time.
+    assert main(["--url", url, "--timeout", "1", "--cases", "3,1", *front]) == 1
     assert list(server.echoes) == [1]
     assert "case 3: the server has not closed" in capsys.readouterr().err
 

@@ -14,11 +14,11 @@ import pytest
 
 import tieline
 from tieline.engine.session import Session
-from tieline.protocol.connection import server_connection
+from tieline.protocol.endpoints import server_connection
 from tieline.protocol.events import RequestReceived
 from tieline.protocol.wire import Opcode
 
-TIMEOUT = 2.0
+TIMEOUT = 20.0
 
 
 @pytest.fixture

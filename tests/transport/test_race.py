@@ -109,7 +109,7 @@ def test_no_descriptors_left_is_a_reason_too(attempt, monkeypatch):
 
 def test_deadline(make_attempt, unanswering_port):
     with pytest.raises(ConnectTimeout) as caught:
-        race([v4(unanswering_port)], make_attempt(0.05))
+        race([v4(unanswering_port)], make_attempt(0.2))
     assert caught.value.phase == "tcp"
     assert f"waiting for 127.0.0.1:{unanswering_port} to accept" in str(caught.value)
 
@@ -117,7 +117,7 @@ def test_deadline(make_attempt, unanswering_port):
 def test_one_fails_and_one_is_silent(make_attempt, unanswering_port, refusing_port, monkeypatch):
     monkeypatch.setattr(race_module, "STAGGER", 0.005)
     with pytest.raises(ConnectTimeout):
-        race([v4(unanswering_port), v4(refusing_port)], make_attempt(0.05))
+        race([v4(unanswering_port), v4(refusing_port)], make_attempt(0.2))
 
 
 def test_cancel_from_another_thread(make_attempt, unanswering_port):
