@@ -1,4 +1,4 @@
-"""Turns four modules of tieline.protocol into C extensions, or leaves them the Python they are.
+"""Turns the hot modules of tieline.protocol into C extensions, or leaves them the Python they are.
 
 TIELINE_PURE=1 builds none. TIELINE_REQUIRE_COMPILED=1 makes a failure to build fatal.
 By default a failure (no compiler, no Python.h, no Cython) is reported and the package is pure.
@@ -13,7 +13,15 @@ from setuptools.command.build_ext import build_ext
 
 PURE = os.environ.get("TIELINE_PURE", "0") not in ("", "0")
 REQUIRED = os.environ.get("TIELINE_REQUIRE_COMPILED", "0") not in ("", "0")
-SOURCES = ["decoder.py", "encoder.py", "messages.py", "_masking.pyx"]
+SOURCES = [
+    "decoder.py",
+    "content.py",
+    "inflater.py",
+    "messages.py",
+    "inspection.py",
+    "encoder.py",
+    "_masking.pyx",
+]
 FLAGS = [] if sys.platform == "win32" else ["-O2", "-g0", "-Wsign-compare"]
 
 if PURE and REQUIRED:

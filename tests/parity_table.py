@@ -55,6 +55,7 @@ INSTEAD: dict[str, dict[str, str]] = {
     "wait_for": {"plain": "`recv()` in a loop", "asyncio": "`await recv()` in a loop"},
     "recv": {"callback": _NO_RECV + "; `wait_for()` waits for one"},
     "recv_json": {"callback": _NO_RECV},
+    "recv_stream": {"callback": "no: with `streaming=True` handlers get a stream for each message"},
     "send_threadsafe": {
         "callback": "`send()`, which any thread may call",
         "plain": "`send()`, which any thread may call",
@@ -83,6 +84,7 @@ SYNTAX: dict[str, dict[str, tuple[str, str]]] = {
 # --- options and handlers that a front refuses, or has no use for
 
 _BY_ASKING = "no: messages are asked for, with `recv()` or iteration"
+_BY_RECV_STREAM = "no: `recv_stream()` gives a message in chunks"
 
 #: Option or handler -> front -> why it is an OptionError there.
 REFUSED: dict[str, dict[str, str]] = {
@@ -92,6 +94,7 @@ REFUSED: dict[str, dict[str, str]] = {
         "plain": "no: handlers run on the thread inside `recv()` or on the background thread",
         "asyncio": "no: handlers run on the loop",
     },
+    "streaming": {"plain": _BY_RECV_STREAM, "asyncio": _BY_RECV_STREAM},
     "reactor": {"asyncio": "no: the running loop serves the connection"},
 }
 

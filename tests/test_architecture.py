@@ -23,6 +23,7 @@ PUBLIC_NAMES = {
     "__version__",
     # clients
     "Connection",
+    "MessageStream",
     "aio",
     "connect",
     "Reactor",
@@ -31,6 +32,7 @@ PUBLIC_NAMES = {
     # options
     "Basic",
     "Bearer",
+    "Deflate",
     "Options",
     # results
     "Close",

@@ -12,7 +12,7 @@ import tieline
 from tieline import OptionError, State, WebSocketClient
 from tieline.testing import EchoServer, Recorder, ScriptedServer
 
-SOON = 5.0
+SOON = 20.0
 
 
 def ignore(message: object) -> None:

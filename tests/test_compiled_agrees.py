@@ -19,6 +19,7 @@ from tests.protocol.implementations import IMPLEMENTATIONS, INSTALLED, SOURCE, I
 from tests.protocol.reading import Outcome, read
 from tests.protocol.splits import cut, every_split, places
 from tieline.errors import MessageTooBig, ProtocolError
+from tieline.protocol.deflate_backend import Backend, installed_backends
 
 if SOURCE is INSTALLED:
     pytest.skip("this build is pure: there is nothing to compare", allow_module_level=True)
@@ -38,7 +39,8 @@ LIMITS += [2**31 - 1, 2**31, 2**31 + 1, 2**32 - 1, 2**32, 2**32 + 1, 2**63 - 1, 
 lengths = st.sampled_from(EDGES)
 limits = st.sampled_from(LIMITS)
 first_bytes = st.one_of(
-    st.sampled_from([0x81, 0x82, 0x01, 0x02, 0x00, 0x80, 0x89, 0x88]), st.integers(0, 255)
+    st.sampled_from([0x81, 0x82, 0x01, 0x02, 0x00, 0x80, 0x89, 0x88, 0xC1, 0xC2, 0x41, 0x42]),
+    st.integers(0, 255),
 )
 
 
@@ -51,7 +53,7 @@ def agreed(pieces: list[bytes], **how: Any) -> Outcome:
 
 def test_there_are_two() -> None:
     source, compiled = IMPLEMENTATIONS
-    for name in ("decoder", "messages", "encoder"):
+    for name in ("decoder", "content", "inflater", "messages", "inspection", "encoder"):
         assert getattr(source, name).__file__.endswith(".py")
         assert not getattr(compiled, name).__file__.endswith(".py")
     assert source.masking.apply_mask is not compiled.masking.apply_mask
@@ -101,12 +103,29 @@ def test_headers_at_every_split(
             assert split == whole
 
 
+backends = st.sampled_from([None, *installed_backends()])
 frames = st.lists(
-    st.tuples(first_bytes, st.binary(max_size=20), st.sampled_from([None, 2, 8])), max_size=6
+    st.tuples(
+        first_bytes,
+        st.one_of(st.binary(max_size=20), st.just(bytes.fromhex("f248cdc9c90700"))),
+        st.sampled_from([None, 2, 8]),
+    ),
+    max_size=6,
 )
 
 
-@given(frames, lengths, st.booleans(), places, limits, limits, st.booleans(), st.booleans())
+@given(
+    frames,
+    lengths,
+    st.booleans(),
+    places,
+    limits,
+    limits,
+    st.booleans(),
+    st.booleans(),
+    st.booleans(),
+    backends,
+)
 def test_frame_sequences(
     parts: list[tuple[int, bytes, int | None]],
     last: int,
@@ -116,6 +135,8 @@ def test_frame_sequences(
     fragments: int | None,
     decode_text: bool,
     frame_by_frame: bool,
+    streaming: bool,
+    deflated: Backend | None,
 ) -> None:
     """Any frames, then a header that announces an edge."""
     stream = b"".join(
@@ -128,6 +149,8 @@ def test_frame_sequences(
         "max_fragments": fragments,
         "decode_text": decode_text,
         "frame_by_frame": frame_by_frame,
+        "streaming": streaming,
+        "deflated": deflated,
     }
     assert agreed(cut(stream, where), **how) == agreed([stream], **how)
 
@@ -148,6 +171,21 @@ def test_encoder(length: int) -> None:
             assert written[1] == written[3]
 
 
+@pytest.mark.parametrize("length", [65536, 2**31 - 1, 2**31, 2**32, 2**32 + 1, 2**63 - 1])
+def test_headers_of_big_frames(length: int) -> None:
+    for opcode in (0x0, 0x1, 0x2, 0x41, 0x42):
+        for seed in (None, 7):
+            for fin in (True, False):
+                assert 1 == len(
+                    {
+                        each.encoder.FrameEncoder(
+                            None if seed is None else random.Random(seed).randbytes
+                        ).encode_header(opcode, length, fin)
+                        for each in IMPLEMENTATIONS
+                    }
+                )
+
+
 def test_encoder_over_many_keys() -> None:
     encoders = [each.encoder.FrameEncoder(random.Random(3).randbytes) for each in IMPLEMENTATIONS]
     for size in range(2500):
@@ -166,10 +204,11 @@ def test_masking_at_every_alignment(length: int) -> None:
                 for each in IMPLEMENTATIONS
             ]
             assert masked[0] == masked[1]
-        written = [bytearray(length + shift) for _ in IMPLEMENTATIONS]
-        for each, target in zip(IMPLEMENTATIONS, written, strict=True):
-            each.masking.mask_into(target, shift, data[:length], b"\x01\x80\xff\x7e")
-        assert written[0] == written[1]
+        for offset in (0, 1, 2, 3, 2**32 + 1, 2**63 - 1):
+            written = [bytearray(length + shift) for _ in IMPLEMENTATIONS]
+            for each, target in zip(IMPLEMENTATIONS, written, strict=True):
+                each.masking.mask_into(target, shift, data[:length], b"\x01\x80\xff\x7e", offset)
+            assert written[0] == written[1]
 
 
 def misuse(implementation: Implementation, call: str) -> str:
@@ -195,6 +234,8 @@ def misuse(implementation: Implementation, call: str) -> str:
         "decoder.feed(b'ab', 3)",
         "decoder.feed(b'ab', -1)",
         "decoder.feed(b'ab', 2);decoder.feed(b'ab', 2)",
+        "encoder.encode_header(2, 65535)",
+        "encoder.encode_header(2, -1)",
         "masking.apply_mask(b'ab', b'123')",
         "masking.mask_into(bytearray(3), 2, b'ab', b'1234')",
         "masking.mask_into(bytearray(3), -1, b'ab', b'1234')",

@@ -34,7 +34,12 @@ PARENTS = {
     "SendBufferFull": {"WebSocketError"},
 }
 
-EXTRA = {"ConnectTimeout": {"phase": "tls"}, "SendTimeout": {"accepted": False}}
+TOO_BIG = {"side": "client", "size": 11, "limit": 10, "option": "max_message_size"}
+EXTRA = {
+    "ConnectTimeout": {"phase": "tls"},
+    "SendTimeout": {"accepted": False},
+    "MessageTooBig": TOO_BIG,
+}
 
 
 def test_the_tree():
@@ -59,7 +64,9 @@ def test_what_errors_carry():
     assert errors.SendTimeout("late", accepted=True).accepted is True
     assert errors.ProtocolError("bad").close_code == 1002
     assert errors.ProtocolError("bad", 1007).close_code == 1007
-    assert errors.MessageTooBig("big").close_code == 1009
+    too_big = errors.MessageTooBig("big", **TOO_BIG)
+    assert too_big.close_code == 1009
+    assert {name: getattr(too_big, name) for name in TOO_BIG} == TOO_BIG
     assert errors.ConnectionClosed("gone").close_info is None
     for error in (errors.HandshakeError, errors.ProxyError, errors.TooManyRedirects):
         assert error("refused").response is None

@@ -15,7 +15,7 @@ from tieline import events
 from tieline.protocol.wire import Opcode
 from tieline.testing import EchoServer, Recorder, ScriptedServer
 
-SOON = 5.0
+SOON = 20.0
 
 
 @pytest.fixture
@@ -158,6 +158,7 @@ def test_frame_events() -> None:
     assert recorder.messages[0] == "ab"
 
 
+@pytest.mark.slow
 def test_pings_of_the_heartbeat_and_of_the_peer() -> None:
     def script(peer: Any) -> None:
         peer.accept_upgrade()
@@ -170,7 +171,7 @@ def test_pings_of_the_heartbeat_and_of_the_peer() -> None:
     told: list[Any] = []
     with ScriptedServer(script) as server:
         client = tieline.WebSocketClient(
-            server.url, proxy=None, on_event=told.append, ping_interval=0.02
+            server.url, proxy=None, on_event=told.append, ping_interval=1.0
         )
         client.connect()
         client.wait(SOON)

@@ -56,6 +56,11 @@ def test_options_about_http_bodies_say_that_there_is_none(name: str) -> None:
         ("protocol_version", "13"),
         ("extra_headers", "`headers`"),
         ("max_size", "`max_message_size`"),
+        ("compress", "`compression`"),
+        ("compression_options", r"`compression`.*Deflate\(...\)"),
+        ("enable_compression", "`compression`"),
+        ("per_message_deflate", "`compression`"),
+        ("extensions", "`compression`"),
         ("verify", "`ssl_ca_path`.*`ssl_verify_cert`"),
     ],
 )

@@ -18,11 +18,18 @@ import pytest
 
 from tests.refusals import HEX, PEM, URL, Stranger
 from tieline.auth import Basic, Bearer
+from tieline.compression import Deflate
 from tieline.errors import OptionError
 from tieline.options import Options
 
 NAMES = [entry.name for entry in fields(Options)]
-BOOLEANS = {"ssl_verify_cert", "decode_text", "frame_events", "close_on_callback_error"}
+BOOLEANS = {
+    "ssl_verify_cert",
+    "decode_text",
+    "frame_events",
+    "close_on_callback_error",
+    "streaming",
+}
 SECONDS = {"connect_timeout", "timeout", "close_timeout", "ping_interval", "ping_timeout"}
 SECONDS |= {"slow_callback", "slow_send"}
 RATES = {"low_throughput"}
@@ -150,7 +157,12 @@ ACCEPTED: dict[str, list[tuple[Any, Any]]] = {
     "max_head_size": [(1, 1)],
     "max_header_count": [(1, 1)],
     "max_error_body": [(0, 0)],
-    "compression": [(None, None)],
+    "compression": [
+        (None, None),
+        ("deflate", "deflate"),
+        (Deflate(), Deflate()),
+        (Deflate(level=9), Deflate(level=9)),
+    ],
     "reconnect": [(False, False)],
     "reactor": [(None, None), (REACTOR, REACTOR)],
     "executor": [(None, None), (POOL, POOL), (give_url, give_url)],
@@ -158,6 +170,7 @@ ACCEPTED: dict[str, list[tuple[Any, Any]]] = {
     "json_dumps": [(repr, repr)],
     "json_loads": [(eval, eval)],
     "decode_text": [(False, False)],
+    "streaming": [(True, True)],
     "slow_callback": [(None, None), (0.1, 0.1)],
     "slow_send": [(None, None), (0.1, 0.1)],
     "low_throughput": [(None, None), (1000, 1000.0)],
@@ -223,7 +236,7 @@ REFUSED: dict[str, list[Any]] = {
     "ssl_key_password": [7, ["pw"]],
     "server_hostname": ["", 7, b"h", "a\n"],
     "ssl_fingerprint": ["", HEX[:-1], HEX + "0", "g" * 64, b"short", 7],
-    "compression": ["deflate", True, False],
+    "compression": [True, False, 0, 15, "", "gzip", "permessage-deflate", b"deflate", Deflate, {}],
     "reconnect": [True, None, 0],
     "reactor": [7, True, threading.Thread, StepReactor],
     "executor": [7, "thread", ThreadPoolExecutor],
@@ -309,9 +322,11 @@ def test_defaults_are_the_promised_ones() -> None:
         "max_head_size": 64 * 1024,
         "max_header_count": 256,
         "max_error_body": 64 * 1024,
+        "compression": "deflate",
         "reconnect": False,
         "netrc": False,
         "decode_text": True,
+        "streaming": False,
         "json_dumps": json.dumps,
         "json_loads": json.loads,
         "frame_events": False,

@@ -120,7 +120,6 @@ def test_credentials_come_from_any_of_the_options() -> None:
     "name, value, capability",
     [
         ("reconnect", True, "reconnection"),
-        ("compression", "deflate", "compression"),
         ("netrc", True, "netrc"),
         ("cookies", CookieJar(), "CookieJar"),
         ("auth", type("Digest", (), {})(), "Digest"),

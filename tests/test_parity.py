@@ -93,6 +93,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "logger": {"logger": logging.getLogger("tieline.tests")},
     "json_dumps": {"json_dumps": str},
     "json_loads": {"json_loads": str},
+    "streaming": {"streaming": True},
     "decode_text": {"decode_text": False},
     "slow_callback": {"slow_callback": 1},
     "slow_send": {"slow_send": 1},

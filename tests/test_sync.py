@@ -15,7 +15,7 @@ import pytest
 import tieline
 from tieline.testing import EchoServer, ScriptedServer
 
-SOON = 5.0
+SOON = 20.0
 
 
 @pytest.fixture

@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from tieline.auth import Basic as Basic
     from tieline.auth import Bearer as Bearer
     from tieline.client import WebSocketClient as WebSocketClient
+    from tieline.compression import Deflate as Deflate
     from tieline.engine.handlers import FrameAction as FrameAction
     from tieline.engine.pings import PingWaiter as PingWaiter
     from tieline.engine.reactor import Reactor as Reactor
     from tieline.engine.stats import Stats as Stats
+    from tieline.engine.streams import MessageStream as MessageStream
     from tieline.errors import ConnectCancelled as ConnectCancelled
     from tieline.errors import ConnectError as ConnectError
     from tieline.errors import ConnectionClosed as ConnectionClosed
@@ -62,10 +64,12 @@ _HOME = {
     "ConnectTimeout": "errors",
     "Connection": "sync",
     "ConnectionClosed": "errors",
+    "Deflate": "compression",
     "Frame": "protocol.events",
     "FrameAction": "engine.handlers",
     "HandshakeError": "errors",
     "HandshakeResponse": "protocol.handshake",
+    "MessageStream": "engine.streams",
     "MessageTooBig": "errors",
     "Opcode": "protocol.wire",
     "OptionError": "errors",

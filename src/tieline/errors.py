@@ -126,13 +126,24 @@ class ProtocolError(WebSocketError):
 
 
 class MessageTooBig(WebSocketError):
-    """A message is over a limit. The text names side, size, limit and option."""
+    """A received message is over a limit of this side. The text is the reason of the Close, 1009."""
 
     close_code = 1009
 
+    def __init__(self, message: str, *, side: str, size: int, limit: int, option: str) -> None:
+        super().__init__(message)
+        #: Which side's limit it is: "client" or "server".
+        self.side = side
+        #: Bytes after decompression, or fragments: as far as they were counted, at least so many.
+        self.size = size
+        #: The most that is accepted.
+        self.limit = limit
+        #: The option that sets the limit.
+        self.option = option
+
 
 class SendTimeout(WebSocketError, TimeoutError):
-    """The peer did not take the data within ``timeout``.
+    """The peer took no data for ``timeout`` seconds.
 
     ``accepted`` tells the message's fate: False, nothing of it was sent and it may be sent again;
     True, it is in the write buffer and goes out as soon as the peer reads.

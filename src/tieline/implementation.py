@@ -6,15 +6,16 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from types import FunctionType
 from typing import Literal
 
-from tieline.protocol import decoder, encoder, masking, messages
+from tieline.protocol import content, decoder, encoder, inflater, inspection, masking, messages
 
 
 def implementation() -> Literal["compiled", "pure"]:
     """ "compiled" when the hot path runs as C, "pure" when it is the Python sources.
 
-    It looks at what this process has really loaded. The build makes all four modules or none.
+    It looks at what this process has really loaded. The build makes all modules or none.
     """
-    files = [str(module.__file__) for module in (decoder, encoder, messages)]
+    modules = (decoder, encoder, content, inflater, messages, inspection)
+    files = [str(module.__file__) for module in modules]
     compiled = all(name.endswith(tuple(EXTENSION_SUFFIXES)) for name in files)
     # masking.py itself is Python in both cases; what counts is whose function it found.
     # A compiled function has a `__code__` too, but is no FunctionType.

@@ -72,6 +72,11 @@ ELSEWHERE = {
     "ssl": "a wss:// URL uses TLS; its options are `ssl_context` and those that start with ssl_",
     "sslopt": "use the options that start with ssl_, or `ssl_context`",
     "verify": "use `ssl_ca_path` to trust an authority, `ssl_verify_cert` to trust anyone",
+    "compress": "use `compression`",
+    "compression_options": "use `compression` with a Deflate(...)",
+    "enable_compression": "use `compression`, 'deflate' or None",
+    "per_message_deflate": "use `compression`, 'deflate' or None",
+    "extensions": "use `compression`; permessage-deflate is the only extension in use",
     "http_proxy_host": "use `proxy`, a URL",
 }
 
@@ -128,6 +133,11 @@ def _contradictions(options: Options) -> Iterator[str]:
                 f"option {name!r} is given without a client certificate; "
                 "give ssl_cert_path or ssl_cert_data too"
             )
+    if options.streaming and hasattr(options.executor, "call_soon_threadsafe"):
+        yield (
+            "option 'streaming': a handler waits for the rest of its message, which would hold up "
+            "the event loop that is the executor; tieline.aio.connect() has recv_stream() for it"
+        )
     yield from _credential_contradictions(options)
     if options.source_address is not None:
         for name in ("unix_socket", "sock"):

@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tieline import compression as compressing
 from tieline import option_checks as check
 from tieline import request_checks as request
 from tieline import route_checks as route
 from tieline.auth import Basic, Bearer
+from tieline.compression import Compression
 from tieline.request_checks import HeaderPairs
 
 if TYPE_CHECKING:
@@ -49,10 +51,7 @@ class OptionTable:
         request.request_headers(),
     )
     subprotocols: tuple[str, ...] = option(
-        "request",
-        (),
-        "subprotocols to offer, the preferred one first",
-        request.subprotocols(),
+        "request", (), "subprotocols to offer, the preferred one first", request.subprotocols()
     )
     origin: str | None = option(
         "request",
@@ -79,16 +78,10 @@ class OptionTable:
         "request", None, "user name of basic authentication", request.username()
     )
     password: str | None = option(
-        "request",
-        None,
-        "password of basic authentication",
-        request.password(),
+        "request", None, "password of basic authentication", request.password()
     )
     token: str | None = option(
-        "request",
-        None,
-        "token sent as Authorization: Bearer",
-        request.token(),
+        "request", None, "token sent as Authorization: Bearer", request.token()
     )
     token_type: str = option(
         "request", "Bearer", "the word in front of the token", request.token_type()
@@ -224,7 +217,7 @@ class OptionTable:
         check.seconds(),
     )
     timeout: float = option(
-        "time", 15.0, "how long one send may wait for the peer to take it", check.seconds()
+        "time", 15.0, "how long a send waits while the peer takes no bytes", check.seconds()
     )
     close_timeout: float = option(
         "time", 10.0, "how long disconnect() and close() wait for the peer's Close", check.seconds()
@@ -269,8 +262,11 @@ class OptionTable:
     )
 
     # --- compression, reconnection
-    compression: None = option(
-        "compression", None, "permessage-deflate (RFC 7692)", check.not_yet(None, "compression")
+    compression: Compression = option(
+        "compression",
+        "deflate",
+        "compress messages where the server takes it (permessage-deflate, RFC 7692)",
+        compressing.compression(),
     )
     reconnect: bool = option(
         "reconnection",
@@ -298,6 +294,13 @@ class OptionTable:
             or_method="call_soon_threadsafe",
             or_callable=True,
         ),
+    )
+    streaming: bool = option(
+        "threads",
+        False,
+        "True: handlers get a stream of chunks for each message and may wait for them, on a thread "
+        "of their own or the executor's",
+        check.boolean(),
     )
 
     # --- other

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple, cast
 
 from tieline.auth import Basic, Bearer
+from tieline.compression import Deflate
 from tieline.errors import OptionError
 from tieline.option_checks import Check
 from tieline.option_rules import refuse_contradictions, refuse_unknown
@@ -166,7 +167,7 @@ def _shown(name: str, value: object, secret: bool) -> str:
         return repr(tuple(safe_headers(value)))
     if name == "cookies" and isinstance(value, tuple):
         return repr(tuple((cookie, MASK) for cookie, _ in value))
-    if isinstance(value, Basic | Bearer):
+    if isinstance(value, Basic | Bearer | Deflate):
         return repr(value)
     if callable(value):
         module, shown = getattr(value, "__module__", None), getattr(value, "__qualname__", None)

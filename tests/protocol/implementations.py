@@ -10,17 +10,20 @@ from types import ModuleType
 from unittest.mock import patch
 
 import tieline
-from tieline.protocol import decoder, encoder, masking, messages
+from tieline.protocol import content, decoder, encoder, inflater, inspection, masking, messages
 
 
 @dataclass(frozen=True)
 class Implementation:
-    """The four modules that exist in two ways. `messages` works with `decoder` of the same way."""
+    """The modules that exist in two ways. Each works with the others of the same way."""
 
     name: str
     masking: ModuleType
     decoder: ModuleType
+    content: ModuleType
+    inflater: ModuleType
     messages: ModuleType
+    inspection: ModuleType
     encoder: ModuleType
 
     def __str__(self) -> str:
@@ -28,7 +31,20 @@ class Implementation:
 
 
 _IS_PURE = str(decoder.__file__).endswith(".py")
-INSTALLED = Implementation("pure" if _IS_PURE else "compiled", masking, decoder, messages, encoder)
+INSTALLED = Implementation(
+    "pure" if _IS_PURE else "compiled",
+    masking,
+    decoder,
+    content,
+    inflater,
+    messages,
+    inspection,
+    encoder,
+)
+
+
+#: What a module imports of the others stands before it.
+_IN_ORDER = ("masking", "decoder", "content", "inflater", "messages", "inspection", "encoder")
 
 
 def _load_sources() -> Implementation:
@@ -37,7 +53,7 @@ def _load_sources() -> Implementation:
     loaded: dict[str, ModuleType] = {}
     # What each of them imports from the others is its like, and `_masking` is not there.
     with patch.dict(sys.modules, {"tieline.protocol._masking": None}):
-        for name in ("masking", "decoder", "messages", "encoder"):
+        for name in _IN_ORDER:
             spec = importlib.util.spec_from_file_location(
                 f"tieline_source_{name}", folder / f"{name}.py"
             )

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from tests.protocol.frame_bytes import frame
-from tieline.protocol.connection import Connection, client_connection, server_connection
+from tieline.protocol.connection import Connection
+from tieline.protocol.endpoints import client_connection, server_connection
 from tieline.protocol.events import Closed, CloseInfo, HandshakeFailed, RequestReceived
 from tieline.protocol.handshake import UpgradeRequest
 from tieline.protocol.settings import Settings
@@ -124,7 +125,12 @@ class ConnectedPair:
         self.cut = cut
         # Seeded: a failure shows the same bytes again.
         client_random, server_random = random.Random(1).randbytes, random.Random(2).randbytes
-        request = UpgradeRequest(host="example.com", target="/chat")
+        wanted = settings["client"]
+        request = UpgradeRequest(
+            host="example.com",
+            target="/chat",
+            compression=None if wanted is None else wanted.compression,
+        )
         self.client = Side(
             client_connection(request, URL, settings["client"], client_random), "client", self.clock
         )

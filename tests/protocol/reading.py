@@ -8,6 +8,8 @@ from typing import Any
 
 from tests.protocol.implementations import INSTALLED, Implementation
 from tieline.errors import MessageTooBig, ProtocolError
+from tieline.protocol.deflate_backend import Backend
+from tieline.protocol.events import FrameReceived, MessageChunk
 
 
 @dataclass(frozen=True)
@@ -41,13 +43,24 @@ def read(
     max_fragments: int | None = None,
     decode_text: bool = True,
     frame_by_frame: bool = False,
+    deflated: Backend | None = None,
+    streaming: bool = False,
     implementation: Implementation = INSTALLED,
 ) -> Outcome:
-    """Feed the pieces one after the other. Any exception but the two documented ones gets out."""
+    """Feed the pieces one after the other. Any exception but the two documented ones gets out.
+
+    `deflated`: permessage-deflate was negotiated, and this is who inflates. `streaming`: messages
+    are handed out in chunks, which are joined again.
+    """
     decoder = implementation.decoder.FrameDecoder(masked)
-    assembler = implementation.messages.MessageAssembler(
-        decoder, max_message_size, max_fragments, decode_text
-    )
+    kind = implementation.messages.MessageAssembler
+    if frame_by_frame:
+        kind = implementation.inspection.FrameInspector
+    assembler = kind(decoder, max_message_size, max_fragments, decode_text)
+    if deflated is not None:
+        assembler.enable_compression(implementation.inflater.Inflater(deflated, 15, True))
+    if streaming:
+        assembler.stream()
     items: list[Any] = []
     error = None
     try:
@@ -55,26 +68,39 @@ def read(
             # A buffer that is used again as soon as it is consumed, as a reactor's is.
             buffer = bytearray(piece + b"\xaa\xaa")
             decoder.feed(buffer, len(piece))
-            if frame_by_frame:
-                _pull_frames(assembler, items)
-            else:
-                _pull_batches(assembler, items)
+            _pull(assembler, items)
             buffer[:] = b"\x55" * len(buffer)
     except (ProtocolError, MessageTooBig) as raised:
-        error = (type(raised), str(raised), raised.close_code)
+        text = str(raised)
+        if isinstance(raised, MessageTooBig):
+            # Whose limit it is depends on the role, which most tests compare.
+            text = text.replace(f"the {raised.side}'s", "the SIDE's")
+        error = (type(raised), text, raised.close_code)
+    if streaming:
+        items = _joined(items)
     return Outcome(items, error, decoder.frames, assembler.messages, assembler.message_bytes)
 
 
-def _pull_batches(assembler: Any, items: list[Any]) -> None:
+def _pull(assembler: Any, items: list[Any]) -> None:
     while (item := assembler.next_batch()) is not None:
         if isinstance(item, list):
             assert item, "an empty batch says nothing"
             items += item
-        else:
+        elif not isinstance(item, FrameReceived):
             items.append(item)
 
 
-def _pull_frames(assembler: Any, items: list[Any]) -> None:
-    while (frame := assembler.next_frame()) is not None:
-        item = assembler.accept(frame)
-        items += item if isinstance(item, list) else [] if item is None else [item]
+def _joined(items: list[Any]) -> list[Any]:
+    """Each message where its last chunk is; one that has no end is left out."""
+    joined: list[Any] = []
+    parts: list[Any] = []
+    for item in items:
+        if not isinstance(item, MessageChunk):
+            joined.append(item)
+            continue
+        assert item.data or item.is_last, "an empty chunk says nothing before the end"
+        parts.append(item.data)
+        if item.is_last:
+            joined.append(type(item.data)().join(parts))
+            parts = []
+    return joined

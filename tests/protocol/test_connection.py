@@ -21,7 +21,7 @@ from tests.protocol.frame_bytes import (
 from tests.protocol.pair import ConnectedPair, Side, byte_by_byte, opened
 from tests.protocol.splits import cut, every_split, places
 from tieline.errors import ConnectionClosed, HandshakeError
-from tieline.protocol.connection import client_connection, server_connection
+from tieline.protocol.endpoints import client_connection, server_connection
 from tieline.protocol.events import (
     AnsweredPing,
     Closed,
@@ -322,6 +322,17 @@ class TestKeepalive:
         side.connection.not_reading(139.0)
         side.on_time(140.0)
         assert side.connection.state is State.OPEN
+
+    def test_a_peer_that_takes_what_is_before_the_ping(self, side: Side) -> None:
+        """Its answer cannot come before the Ping has; what was taken earlier proves nothing."""
+        side.on_time(120.0)
+        side.connection.peer_took_bytes(139.0)
+        side.connection.peer_took_bytes(130.0)
+        side.on_time(140.0)
+        assert side.connection.state is State.OPEN
+        side.connection.peer_took_bytes(139.5)
+        side.on_time(160.0)
+        assert side.connection.state is State.CLOSED
 
     def test_off(self, role: str) -> None:
         side = opened(role, Settings(ping_interval=None))

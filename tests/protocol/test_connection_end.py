@@ -322,8 +322,11 @@ class TestFailing:
         number, error = failed(side)
         assert number == 1009
         assert isinstance(error, MessageTooBig)
-        for part in ("the peer's message", str(announced), "limit of 100", "max_message_size"):
-            assert part in str(error)
+        assert str(error) == (
+            f"message too big: at least {announced} bytes, the {role}'s max_message_size is 100"
+        )
+        assert (error.side, error.size) == (role, announced)
+        assert (error.limit, error.option) == (100, "max_message_size")
 
     def test_the_limit_holds_for_the_sum(self, role: str) -> None:
         side = opened(role, Settings(max_message_size=100))

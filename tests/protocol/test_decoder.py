@@ -116,7 +116,7 @@ def test_an_announced_length_over_the_limit_is_refused_by_the_header(
     )
     assert outcome.error is not None
     assert outcome.error[0] is MessageTooBig
-    assert f"at least {length} bytes, over the limit of 65535" in outcome.text
+    assert f"at least {length} bytes, the SIDE's max_message_size is 65535" in outcome.text
 
 
 @MASKED

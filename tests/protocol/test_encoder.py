@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.protocol.frame_bytes import BINARY, CONTINUATION, FIN, KEY, PING, TEXT, frame
+from tests.protocol.frame_bytes import BINARY, CONTINUATION, FIN, KEY, PING, TEXT, frame, header
 from tests.protocol.implementations import IMPLEMENTATIONS, Implementation
 from tests.protocol.reading import read
 
@@ -107,6 +108,35 @@ def test_a_failing_source_is_not_silent(implementation: Implementation) -> None:
 
     with pytest.raises(OSError, match="no entropy"):
         implementation.encoder.FrameEncoder(no_entropy).encode(TEXT, b"Hello")
+
+
+@pytest.mark.parametrize("length", [65536, 65537, 2**31, 2**32, 2**63 - 1])
+@pytest.mark.parametrize("fin", [True, False])
+def test_a_header_alone(implementation: Implementation, length: int, fin: bool) -> None:
+    """The beginning of the same frame, its key last; a length that is no frame's yet."""
+    first = FIN | BINARY if fin else BINARY
+    for masked in (False, True):
+        encoder = implementation.encoder.FrameEncoder(Keys() if masked else None)
+        assert encoder.encode_header(BINARY, length, fin) == header(first, length, masked=masked)
+        assert encoder.frames == 1
+
+
+def test_headers_and_frames_draw_from_the_same_keys(implementation: Implementation) -> None:
+    """All that the source gives, each part of it once, whichever of both asks for it."""
+    encoder = implementation.encoder.FrameEncoder(random.Random(5).randbytes)
+    drawn = b"".join(
+        encoder.encode_header(BINARY, 65536)[-4:] + encoder.encode(BINARY, b"")[-4:]
+        for _ in range(1000)
+    )
+    again = random.Random(5)
+    assert drawn == (again.randbytes(4096) + again.randbytes(4096))[: len(drawn)]
+
+
+def test_a_header_of_a_small_frame_is_refused(implementation: Implementation) -> None:
+    encoder = implementation.encoder.FrameEncoder(None)
+    with pytest.raises(ValueError, match="expected a length of 65536 and more, got 65535"):
+        encoder.encode_header(BINARY, 65535)
+    assert encoder.frames == 0
 
 
 def test_frames_are_counted(implementation: Implementation) -> None:

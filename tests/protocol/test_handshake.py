@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from tieline.compression import Deflate
 from tieline.errors import HandshakeError
 from tieline.headers import Headers, HTTPRequest, HTTPResponse
+from tieline.protocol.deflate import Agreement
 from tieline.protocol.handshake import (
     HandshakeResponse,
     RequestRefused,
@@ -54,9 +58,11 @@ class TestRequest:
             origin="http://example.com",
             user_agent="tieline",
             headers=(("X-One", "1"), ("x-one", "2")),
+            compression=Deflate(),
         )
         assert request.header_list(KEY)[5:] == [
             ("Sec-WebSocket-Protocol", "chat, superchat"),
+            ("Sec-WebSocket-Extensions", "permessage-deflate; client_max_window_bits=12"),
             ("Origin", "http://example.com"),
             ("User-Agent", "tieline"),
             ("X-One", "1"),
@@ -90,15 +96,19 @@ def without(name: str, pairs: Pairs) -> Pairs:
     return [(n, v) for n, v in pairs if n != name]
 
 
-def judge(
-    pairs: Pairs, *, status: int = 101, subprotocols: tuple[str, ...] = ()
-) -> HandshakeResponse:
-    request = UpgradeRequest("example.com", "/chat", subprotocols=subprotocols)
+def verdict(
+    pairs: Pairs, *, status: int = 101, **asked: Any
+) -> tuple[HandshakeResponse, Agreement | None]:
+    request = UpgradeRequest("example.com", "/chat", **asked)
     response = HTTPResponse("1.1", status, "Reason", Headers(pairs), b"the body")
     return check_response(response, request, KEY, URL)
 
 
-def refusal(pairs: Pairs, **how: object) -> str:
+def judge(pairs: Pairs, **how: Any) -> HandshakeResponse:
+    return verdict(pairs, **how)[0]
+
+
+def refusal(pairs: Pairs, **how: Any) -> str:
     with pytest.raises(HandshakeError) as caught:
         judge(pairs, **how)
     assert isinstance(caught.value.response, HandshakeResponse)
@@ -192,8 +202,40 @@ class TestResponse:
         pairs = good() + [("Sec-WebSocket-Extensions", value) for value in values]
         assert refusal(pairs).startswith("expected no extension, since none was offered, got ")
 
-    def test_an_empty_list_of_extensions(self) -> None:
-        judge([*good(), ("Sec-WebSocket-Extensions", " ")])
+    @pytest.mark.parametrize("compression", [None, Deflate()])
+    def test_an_empty_list_of_extensions(self, compression: Deflate | None) -> None:
+        pairs = [*good(), ("Sec-WebSocket-Extensions", " ")]
+        response, agreement = verdict(pairs, compression=compression)
+        assert (response.extensions, agreement) == ((), None)
+
+
+class TestCompression:
+    def answered(self, *values: str) -> Pairs:
+        return good() + [("sec-websocket-extensions", value) for value in values]
+
+    def test_accepted(self) -> None:
+        pairs = self.answered('permessage-deflate;client_max_window_bits="10"')
+        response, agreement = verdict(pairs, compression=Deflate())
+        assert response.extensions == ("permessage-deflate; client_max_window_bits=10",)
+        assert agreement == Agreement(client_max_window_bits=10)
+
+    def test_not_accepted(self) -> None:
+        response, agreement = verdict(good(), compression=Deflate())
+        assert (response.extensions, agreement) == ((), None)
+
+    @pytest.mark.parametrize(
+        ("values", "says"),
+        [
+            (["x-other"], "expected permessage-deflate once, since nothing else was offered, got "),
+            (["permessage-deflate", "permessage-deflate"], "expected permessage-deflate once"),
+            (["permessage-deflate; x=1"], "expected the parameters "),
+            (["permessage-deflate; server_max_window_bits=7"], "expected a value of server_max"),
+            (["permessage-deflate;"], "Sec-WebSocket-Extensions: expected a parameter's name"),
+            (["a b"], "Sec-WebSocket-Extensions: expected ',' or ';', got 'b'"),
+        ],
+    )
+    def test_refused(self, values: list[str], says: str) -> None:
+        assert refusal(self.answered(*values), compression=Deflate()).startswith(says)
 
 
 class TestSubprotocol:
@@ -318,6 +360,17 @@ class TestServer:
             ask(pairs)
         assert caught.value.status == status
         assert says in str(caught.value)
+
+    @pytest.mark.parametrize("values", [["x-other"], ["permessage-deflate; unknown", ""]])
+    def test_extensions_that_nobody_knows_are_no_error(self, values: list[str]) -> None:
+        ask(ASKED + [("Sec-WebSocket-Extensions", value) for value in values])
+
+    @pytest.mark.parametrize("value", ["a b", "permessage-deflate;", 'a; b="', "a; b=1=2"])
+    def test_malformed_extensions(self, value: str) -> None:
+        """9.1: whoever receives such a header fails the connection."""
+        with pytest.raises(RequestRefused, match="Sec-WebSocket-Extensions: expected ") as caught:
+            ask([*ASKED, ("Sec-WebSocket-Extensions", value)])
+        assert caught.value.status == 400
 
     @pytest.mark.parametrize("method", ["POST", "HEAD", "get"])
     def test_other_methods(self, method: str) -> None:

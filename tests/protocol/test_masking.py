@@ -48,6 +48,15 @@ def test_a_piece_from_within_a_payload(implementation: Implementation, offset: i
         assert implementation.masking.apply_mask(piece, KEY, offset) == xor(piece, KEY, offset)
 
 
+@pytest.mark.parametrize("offset", [0, 1, 2, 3, 4, 5, 2**31 - 1, 2**32 + 2, 2**62 + 3])
+def test_a_piece_into_a_frame(implementation: Implementation, offset: int) -> None:
+    for length in (0, 1, 3, 4, 7, 8, 9, 17, 65537):
+        piece = content(length)
+        frame = bytearray(b"\xee\xee" + bytes(length))
+        implementation.masking.mask_into(frame, 2, piece, KEY, offset)
+        assert frame == b"\xee\xee" + xor(piece, KEY, offset)
+
+
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
 def test_kinds_of_memory(implementation: Implementation, kind: type) -> None:
     payload = kind(b"Hello")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+from itertools import product
 from typing import Any
 
 import pytest
@@ -24,8 +26,9 @@ from tests.protocol.implementations import IMPLEMENTATIONS, Implementation
 from tests.protocol.reading import Outcome, read
 from tests.protocol.splits import cut, every_split, places
 from tieline.errors import MessageTooBig, ProtocolError
-from tieline.protocol.events import Frame
-from tieline.protocol.wire import MAX_PAYLOAD_LENGTH, Opcode
+from tieline.protocol.deflate_backend import Backend, inflate_backend, installed_backends
+from tieline.protocol.events import Frame, MessageChunk
+from tieline.protocol.wire import MAX_PAYLOAD_LENGTH, RSV1, Opcode
 
 #: First bytes and payloads.
 Parts = list[tuple[int, bytes]]
@@ -139,17 +142,6 @@ class TestOrder:
         for _ in range(40):
             with pytest.raises(ProtocolError, match="reserved 0xb"):
                 assembler.next_batch()
-
-    def test_no_frame_after_a_broken_header(self, implementation: Implementation) -> None:
-        decoder = implementation.decoder.FrameDecoder(False)
-        assembler = implementation.messages.MessageAssembler(decoder, None, None)
-        for piece in (b"\x83", b"\x00" * 100):
-            decoder.feed(piece, len(piece))
-            if piece == b"\x83":
-                assert assembler.next_frame() is None
-        for _ in range(40):
-            with pytest.raises(ProtocolError, match="reserved 0x3"):
-                assembler.next_frame()
 
 
 GOOD_TEXTS = [
@@ -281,8 +273,7 @@ def could_be_text(data: bytes) -> bool:
 def too_big(size: int, limit: int) -> tuple[type, str, int]:
     return (
         MessageTooBig,
-        f"the peer's message has at least {size} bytes, over the limit of {limit}: "
-        "raise max_message_size if it is to be accepted",
+        f"message too big: at least {size} bytes, the SIDE's max_message_size is {limit}",
         1009,
     )
 
@@ -341,109 +332,264 @@ class TestLimits:
         bad = [(TEXT, b""), (0, b""), (0, b""), (FIN, b"")]
         assert all_ways(implementation, bad, max_fragments=3).error == (
             MessageTooBig,
-            "the peer's message has more than 3 fragments: raise max_fragments "
-            "if it is to be accepted",
+            "message too big: more than 3 fragments, the SIDE's max_fragments is 3",
             1009,
         )
         assert all_ways(implementation, [(FIN | TEXT, b"a")] * 3, max_fragments=1).messages == 3
         assert all_ways(implementation, bad, max_fragments=10**30).messages == 1
 
 
-class TestFrameByFrame:
-    """`next_frame` and `accept` make the same of a stream, when every frame is accepted."""
+def deflate(*messages: bytes, level: int = 1) -> list[bytes]:
+    """Payloads of messages that follow each other on one connection."""
+    context = zlib.compressobj(level, wbits=-15)
+    return [(context.compress(m) + context.flush(zlib.Z_SYNC_FLUSH))[:-4] for m in messages]
 
-    def test_whole_frames_before_they_are_processed(self, implementation: Implementation) -> None:
-        parts = [(TEXT, b"Hel"), (FIN | PING, b"p"), (FIN, b"lo")]
-        for masked in (False, True):
-            for pieces in every_split(stream_of(parts, masked)):
-                decoder = implementation.decoder.FrameDecoder(masked)
-                assembler = implementation.messages.MessageAssembler(decoder, None, None)
-                frames = []
-                for piece in pieces:
-                    decoder.feed(piece, len(piece))
-                    while (found := assembler.next_frame()) is not None:
-                        frames.append(found)
-                assert frames == [
-                    Frame(Opcode.TEXT, b"Hel", fin=False),
-                    Frame(Opcode.PING, b"p"),
-                    Frame(Opcode.CONTINUATION, b"lo"),
-                ]
 
-    def test_the_limit_starts_anew_with_every_message(self, implementation: Implementation) -> None:
-        parts = [(FIN | BINARY, b"123"), (BINARY, b"12"), (FIN, b"3"), (FIN | TEXT, b"123")]
-        outcome = all_ways(implementation, parts, max_message_size=4, frame_by_frame=True)
-        assert outcome.items == [b"123", b"123", "123"]
+BACKENDS = pytest.mark.parametrize("backend", installed_backends(), ids=lambda each: each.name)
 
-    def test_an_announced_length_over_the_limit(self, implementation: Implementation) -> None:
-        stream = frame(BINARY, b"ab", masked=False) + header(FIN, 2**63 - 1, masked=False)
-        outcome = read(
-            [stream], max_message_size=100, frame_by_frame=True, implementation=implementation
-        )
-        assert outcome.error == too_big(2**63 + 1, 100)
 
-    def test_a_sum_over_the_limit_is_refused_by_the_header(
-        self, implementation: Implementation
+class TestCompression:
+    """RFC 7692 section 6."""
+
+    @BACKENDS
+    def test_messages(self, implementation: Implementation, backend: Backend) -> None:
+        one, two, three, empty = deflate(b"Hello", "€".encode(), b"Hello", b"")
+        parts = [
+            (FIN | TEXT | RSV1, one),
+            (FIN | TEXT, b"plain"),  # 6.: each message by itself is compressed or not
+            (BINARY | RSV1, two[:2]),
+            (FIN | PING, b"between"),
+            (CONTINUATION, b""),
+            (FIN, two[2:]),
+            (TEXT | RSV1, three[:1]),
+            (FIN, three[1:]),
+            (FIN | TEXT | RSV1, empty),
+        ]
+        outcome = all_ways(implementation, parts, deflated=backend)
+        expected = ["Hello", "plain", Frame(Opcode.PING, b"between"), "€".encode(), "Hello", ""]
+        assert outcome.items == expected
+        # What they are after inflation is what counts.
+        assert (outcome.messages, outcome.message_bytes) == (5, 5 + 5 + 3 + 5)
+
+    def test_a_message_that_ends_at_a_block_boundary(self, implementation: Implementation) -> None:
+        context = zlib.compressobj(wbits=-15)
+        blocks = [context.compress(b"ab" * 9) + context.flush(zlib.Z_SYNC_FLUSH) for _ in range(2)]
+        parts = [(TEXT | RSV1, blocks[0]), (0, blocks[1]), (FIN, b"\x00")]
+        outcome = all_ways(implementation, parts, deflated=inflate_backend())
+        assert outcome.items == ["ab" * 18]
+
+    def test_only_when_it_was_negotiated(self, implementation: Implementation) -> None:
+        outcome = all_ways(implementation, [(FIN | TEXT | RSV1, deflate(b"Hello")[0])])
+        assert outcome.text == "expected no RSV bit without a negotiated extension, got 0x40"
+        assert outcome.close_code == 1002
+
+    @pytest.mark.parametrize("opcode", [CONTINUATION, CLOSE, PING, PONG])
+    def test_only_the_first_frame_of_a_data_message_says_so(
+        self, implementation: Implementation, opcode: int
     ) -> None:
-        stream = frame(BINARY, bytes(60), masked=False) + header(FIN, 41, masked=False)
-        outcome = read(
-            [stream], max_message_size=100, frame_by_frame=True, implementation=implementation
-        )
-        assert outcome.error == too_big(101, 100)
+        parts = [(TEXT | RSV1, b""), (FIN | opcode | RSV1, b"")]
+        outcome = all_ways(implementation, parts, deflated=inflate_backend())
+        assert "expected RSV1 (compressed) on the first frame of a data message" in outcome.text
+        assert outcome.close_code == 1002
 
-    def test_a_message_that_is_not_accepted_counts_for_nothing(
-        self, implementation: Implementation
+    @pytest.mark.parametrize("bits", [0x10, 0x20, 0x50, 0x70])
+    def test_no_other_bit(self, implementation: Implementation, bits: int) -> None:
+        outcome = all_ways(implementation, [(FIN | TEXT | bits, b"")], deflated=inflate_backend())
+        assert (
+            f"expected no RSV bit without a negotiated extension, got {bits:#04x}" in outcome.text
+        )
+
+    @BACKENDS
+    def test_text_is_checked_behind_the_inflation(
+        self, implementation: Implementation, backend: Backend
     ) -> None:
+        payloads = deflate(b"good", b"b\xffd")
+        parts = [(FIN | TEXT | RSV1, payload) for payload in payloads]
+        outcome = all_ways(implementation, parts, deflated=backend)
+        assert outcome.items == ["good"]
+        assert outcome.text == "expected UTF-8 in a text message, got 0xff at byte 1"
+        as_bytes = all_ways(implementation, parts[:1], deflated=backend, decode_text=False)
+        assert as_bytes.items == [b"good"]
+
+    @BACKENDS
+    def test_the_limit_is_that_of_the_inflated_message(
+        self, implementation: Implementation, backend: Backend
+    ) -> None:
+        fits, bomb = deflate(bytes(1000), bytes(1001))
+        for split in ([bomb], [bomb[:3], bomb[3:]]):
+            parts = [(FIN | BINARY | RSV1, fits), (BINARY | RSV1, split[0])]
+            parts += [(0, part) for part in split[1:]] + [(FIN, b"")]
+            outcome = all_ways(implementation, parts, deflated=backend, max_message_size=1000)
+            assert outcome.items == [bytes(1000)]
+            assert outcome.text == (
+                "message too big: at least 1001 bytes inflated, the SIDE's max_message_size is 1000"
+            )
+            assert outcome.close_code == 1009
+
+    def test_data_that_grow_are_no_message(self, implementation: Implementation) -> None:
+        """Empty blocks make no message bigger, but neither do they ever end it."""
+        stream = header(BINARY | RSV1, 2150, masked=False)
+        how: dict[str, Any] = {"implementation": implementation, "deflated": inflate_backend()}
+        outcome = read([stream], max_message_size=1000, **how)
+        assert outcome.text == (
+            "message too big: at least 2150 compressed bytes, the SIDE's max_message_size is 1000"
+        )
+        empty = b"\x00\x00\x00\xff\xff" * 200
+        parts = [(BINARY | RSV1, empty)] + [(0, empty)] * 2
+        outcome = read([stream_of(parts, False)], max_message_size=1000, **how)
+        assert outcome.text.startswith("message too big: at least 3000 compressed bytes")
+        # Stored blocks with their headers are within it.
+        stored = deflate(bytes(range(250)) * 4, level=0)
+        outcome = read(
+            [frame(FIN | BINARY | RSV1, stored[0], masked=False)], max_message_size=1000, **how
+        )
+        assert outcome.items == [bytes(range(250)) * 4]
+
+    def test_a_run_of_bombs_is_handed_out_one_by_one(self, implementation: Implementation) -> None:
+        size = 2_000_000
+        data = b"".join(
+            frame(FIN | BINARY | RSV1, payload, masked=False)
+            for payload in deflate(*[bytes(size)] * 3)
+        )
         decoder = implementation.decoder.FrameDecoder(False)
-        assembler = implementation.messages.MessageAssembler(decoder, 4, None)
-        data = stream_of([(FIN | TEXT, b"123"), (TEXT, b"456"), (FIN, b"789")], False)
+        assembler = implementation.messages.MessageAssembler(decoder, size, None)
+        assembler.enable_compression(implementation.inflater.Inflater(inflate_backend(), 15, True))
         decoder.feed(data, len(data))
-        assert assembler.accept(assembler.next_frame()) == ["123"]
-        assert assembler.next_frame().payload == b"456"
-        assert assembler.next_frame().payload == b"789"
+        assert [len(run) for run in iter(assembler.next_batch, None)] == [1, 1, 1]
 
-    def test_frames_that_are_not_accepted_need_not_fit(
-        self, implementation: Implementation
-    ) -> None:
+    def test_memory_may_be_used_again_in_between(self, implementation: Implementation) -> None:
+        data = bytearray()
+        for payload in deflate(*[bytes(2_000_000)] * 2):
+            data += frame(FIN | BINARY | RSV1, payload, masked=False)
+        data += frame(FIN | TEXT, b"plain", masked=False)
         decoder = implementation.decoder.FrameDecoder(False)
         assembler = implementation.messages.MessageAssembler(decoder, None, None)
-        data = stream_of([(FIN, b"\xff"), (TEXT, b"a"), (FIN | TEXT, b"\xff"), (FIN, b"b")], False)
+        assembler.enable_compression(implementation.inflater.Inflater(inflate_backend(), 15, True))
         decoder.feed(data, len(data))
-        skipped = assembler.next_frame()
-        assert skipped.opcode is Opcode.CONTINUATION
-        assert assembler.accept(assembler.next_frame()) is None
-        assert assembler.next_frame().payload == b"\xff"
-        assert assembler.accept(assembler.next_frame()) == ["ab"]
+        runs = [assembler.next_batch()]
+        assert decoder.has_unread()
+        decoder.keep()
+        data[:] = bytes(len(data))
+        runs += list(iter(assembler.next_batch, None))
+        assert runs == [[bytes(2_000_000)], [bytes(2_000_000)], ["plain"]]
+        assert not decoder.has_unread()
+
+
+class TestStreaming:
+    """A message that does not come whole is handed out in chunks."""
+
+    def test_as_it_comes(self, implementation: Implementation) -> None:
+        decoder = implementation.decoder.FrameDecoder(False)
+        assembler = implementation.messages.MessageAssembler(decoder, None, None)
+        assembler.stream()
+        whole = stream_of([(FIN | TEXT, b"whole")], False)
+        first, last = stream_of([(TEXT, b"a\xe2")], False), stream_of([(FIN, b"\x82\xac")], False)
+        ping = stream_of([(FIN | PING, b"")], False)
+        made = []
+        for piece in (whole + first[:-1], first[-1:], ping + last[:-1], last[-1:], whole + whole):
+            decoder.feed(piece, len(piece))
+            made.append(list(iter(assembler.next_batch, None)))
+        assert made == [
+            [["whole"], MessageChunk("a", False)],
+            [],  # a part of a character is nothing to hand out
+            [Frame(Opcode.PING, b"")],
+            [MessageChunk("€", True)],
+            [["whole", "whole"]],
+        ]
+
+    def test_in_the_middle_of_a_message(self, implementation: Implementation) -> None:
+        decoder = implementation.decoder.FrameDecoder(False)
+        assembler = implementation.messages.MessageAssembler(decoder, None, None)
+        data = stream_of([(BINARY, b"ab"), (FIN, b"c"), (FIN | TEXT, b"next")], False)
+        decoder.feed(data[:4], 4)
+        assert assembler.next_batch() is None
+        assembler.stream()
+        assert assembler.next_batch() == MessageChunk(b"ab", False)
+        decoder.feed(data[4:], len(data) - 4)
+        assert list(iter(assembler.next_batch, None)) == [MessageChunk(b"c", True), ["next"]]
+
+    def test_chunks_are_bounded(self, implementation: Implementation) -> None:
+        size = 3_000_000
+        decoder = implementation.decoder.FrameDecoder(False)
+        assembler = implementation.messages.MessageAssembler(decoder, None, None)
+        assembler.enable_compression(implementation.inflater.Inflater(inflate_backend(), 15, True))
+        assembler.stream()
+        data = frame(FIN | TEXT | RSV1, deflate("€".encode() * size)[0], masked=False)
+        decoder.feed(data, len(data))
+        chunks = list(iter(assembler.next_batch, None))
+        assert max(len(chunk.data.encode()) for chunk in chunks) <= 256 * 1024 + 2
+        assert "".join(chunk.data for chunk in chunks) == "€" * size
+        assert [chunk.is_last for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
+
+    def test_an_error_comes_behind_the_chunks(self, implementation: Implementation) -> None:
+        parts = [(TEXT, b"good"), (FIN | PING, b""), (FIN, b"\xff")]
+        decoder = implementation.decoder.FrameDecoder(False)
+        assembler = implementation.messages.MessageAssembler(decoder, None, None)
+        assembler.stream()
+        data = stream_of(parts, False)
+        decoder.feed(data, len(data))
+        assert assembler.next_batch() == MessageChunk("good", False)
+        assert assembler.next_batch() == Frame(Opcode.PING, b"")
+        for _ in range(2):
+            with pytest.raises(ProtocolError, match="0xff at byte 4"):
+                assembler.next_batch()
+
+    def test_the_limit_is_that_of_the_whole_message(self, implementation: Implementation) -> None:
+        parts = [(BINARY, b"12"), (FIN | PING, b""), (0, b"34"), (FIN, b"5")]
+        outcome = all_ways(implementation, parts, max_message_size=4, streaming=True)
+        assert outcome.items == [Frame(Opcode.PING, b"")]
+        assert outcome.error == too_big(5, 4)
 
 
 FIRST_BYTES = [TEXT, BINARY, 0, FIN | TEXT, FIN | BINARY, FIN, FIN | PING, FIN | PONG, FIN | CLOSE]
+FIRST_BYTES += [TEXT | RSV1, BINARY | RSV1, FIN | TEXT | RSV1, FIN | BINARY | RSV1]
 anything = st.lists(
     st.tuples(
         st.sampled_from(FIRST_BYTES),
-        st.one_of(st.text(max_size=4).map(str.encode), st.binary(max_size=6)),
+        st.one_of(
+            st.text(max_size=4).map(str.encode),
+            st.binary(max_size=6),
+            st.sampled_from(deflate(b"Hello", b"Hello", b"")),
+        ),
     ),
     max_size=8,
 )
 
 
-@given(anything, places, st.booleans(), st.sampled_from([None, 3, 8]), st.sampled_from([None, 2]))
+@given(
+    anything,
+    places,
+    st.booleans(),
+    st.sampled_from([None, 3, 8]),
+    st.sampled_from([None, 2]),
+    st.sampled_from([None, *installed_backends()]),
+)
 def test_any_frames_at_any_cuts(
-    parts: Parts, where: list[int], masked: bool, size: int | None, fragments: int | None
+    parts: Parts,
+    where: list[int],
+    masked: bool,
+    size: int | None,
+    fragments: int | None,
+    deflated: Backend | None,
 ) -> None:
-    """Neither the cuts, nor the role, nor the way frames are handed out change what they mean."""
+    """Neither the cuts, nor the role, nor the way they are handed out change what frames mean."""
     for implementation in IMPLEMENTATIONS:
         whole = read(
             [stream_of(parts, False)],
             max_message_size=size,
             max_fragments=fragments,
+            deflated=deflated,
             implementation=implementation,
         )
-        for frame_by_frame in (False, True):
+        for frame_by_frame, streaming in product((False, True), repeat=2):
             other = read(
                 cut(stream_of(parts, masked), where),
                 masked=masked,
                 max_message_size=size,
                 max_fragments=fragments,
                 frame_by_frame=frame_by_frame,
+                deflated=deflated,
+                streaming=streaming,
                 implementation=implementation,
             )
             assert other == whole

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.protocol.splits import Pieces, edge_splits, every_split
+from tieline.compression import Deflate
 from tieline.errors import HandshakeError
 from tieline.http1 import HeadLimits
+from tieline.protocol.deflate import Agreement
 from tieline.protocol.events import HandshakeFailed, Opened, RequestReceived
 from tieline.protocol.handshake import UpgradeRequest, accept_value
 from tieline.protocol.opening import ClientOpening, ServerOpening
@@ -32,8 +34,8 @@ REQUEST = (
 HELLO = b"\x81\x05Hello"
 
 
-def client(limits: HeadLimits | None = None) -> ClientOpening:
-    request = UpgradeRequest("example.com", "/chat")
+def client(limits: HeadLimits | None = None, compression: Deflate | None = None) -> ClientOpening:
+    request = UpgradeRequest("example.com", "/chat", compression=compression)
     return ClientOpening(request, URL, NONCE, limits or HeadLimits())
 
 
@@ -252,7 +254,102 @@ class TestServer:
         assert answer.lower().count(b"connection:") == 1
 
 
-def test_each_role_understands_the_other() -> None:
-    ours, theirs = client(), ServerOpening(HeadLimits())
+class TestClientsCompression:
+    def answered(self, extensions: bytes) -> bytes:
+        return ANSWER[:-2] + b"Sec-WebSocket-Extensions: " + extensions + b"\r\n\r\n" + HELLO
+
+    def test_offers(self) -> None:
+        asked = client(compression=Deflate(server_max_window_bits=10)).start()
+        assert (
+            b"\r\nSec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=10; "
+            b"client_max_window_bits=12\r\n"
+        ) in asked
+
+    def test_agrees_at_every_split(self) -> None:
+        for pieces in edge_splits(self.answered(b"permessage-deflate; server_no_context_takeover")):
+            opening = client(compression=Deflate())
+            assert opening.agreement is None
+            event = feed(opening, pieces)
+            assert isinstance(event, Opened)
+            assert event.response.extensions == ("permessage-deflate; server_no_context_takeover",)
+            assert opening.agreement == Agreement(
+                server_context_takeover=False, client_max_window_bits=12
+            )
+            assert opening.trailing_data == HELLO
+
+    def test_does_without(self) -> None:
+        opening = client(compression=Deflate())
+        event = feed(opening, [ANSWER])
+        assert isinstance(event, Opened)
+        assert (event.response.extensions, opening.agreement) == ((), None)
+
+    @pytest.mark.parametrize("extensions", [b"x-other", b"permessage-deflate; x", b"a b"])
+    def test_refuses(self, extensions: bytes) -> None:
+        opening = client(compression=Deflate())
+        error = failure(feed(opening, [self.answered(extensions)]))
+        assert str(error).startswith(f"{URL} did not accept the WebSocket upgrade: ")
+        assert error.response is not None and error.response.status == 101
+        assert opening.agreement is None
+
+
+class TestServersCompression:
+    def asked(self, *extensions: bytes) -> bytes:
+        lines = [b"Sec-WebSocket-Extensions: " + value + b"\r\n" for value in extensions]
+        return REQUEST[:-2] + b"".join(lines) + b"\r\n"
+
+    def test_takes_an_offer_at_every_split(self) -> None:
+        request = self.asked(b"x-other", b"permessage-deflate; client_max_window_bits")
+        for pieces in edge_splits(request):
+            opening = ServerOpening(HeadLimits(), Deflate())
+            assert isinstance(feed(opening, pieces), RequestReceived)
+            assert opening.agreement is None  # as long as nothing is accepted
+            answer = opening.accept(None, (("X-One", "1"),))
+            assert answer.count(b"Sec-WebSocket-Extensions: ") == 1
+            assert (
+                b"\r\nSec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=12\r\n"
+            ) in answer
+            assert opening.agreement == Agreement(client_max_window_bits=12)
+
+    @pytest.mark.parametrize(
+        ("compression", "extensions"),
+        [
+            (None, b"permessage-deflate"),
+            (Deflate(), b"x-other"),
+            (Deflate(), b"permessage-deflate; unknown"),
+            (Deflate(), b""),
+        ],
+    )
+    def test_does_without(self, compression: Deflate | None, extensions: bytes) -> None:
+        opening = ServerOpening(HeadLimits(), compression)
+        feed(opening, [self.asked(extensions)])
+        assert b"sec-websocket-extensions" not in opening.accept(None, ()).lower()
+        assert opening.agreement is None
+
+    @pytest.mark.parametrize("name", ["Sec-WebSocket-Extensions", "sec-websocket-extensions"])
+    def test_whoever_answers_himself_speaks_it_himself(self, name: str) -> None:
+        opening = ServerOpening(HeadLimits(), Deflate())
+        feed(opening, [self.asked(b"permessage-deflate")])
+        answer = opening.accept(None, ((name, "x-mine"),))
+        assert answer.lower().count(b"sec-websocket-extensions:") == 1
+        assert f"{name}: x-mine\r\n".encode() in answer
+        assert opening.agreement is None
+
+    @pytest.mark.parametrize("compression", [None, Deflate()])
+    def test_refuses_what_breaks_the_grammar(self, compression: Deflate | None) -> None:
+        opening = ServerOpening(HeadLimits(), compression)
+        error = failure(feed(opening, [self.asked(b"permessage-deflate", b"a b")]))
+        assert "Sec-WebSocket-Extensions: expected ',' or ';'" in str(error)
+        assert opening.refusal.startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize("ours_wish", [None, Deflate(), Deflate(server_max_window_bits=9)])
+@pytest.mark.parametrize("theirs_wish", [None, Deflate(client_context_takeover=False)])
+def test_each_role_understands_the_other(
+    ours_wish: Deflate | None, theirs_wish: Deflate | None
+) -> None:
+    ours = client(compression=ours_wish)
+    theirs = ServerOpening(HeadLimits(), theirs_wish)
     assert isinstance(feed(theirs, [ours.start()]), RequestReceived)
     assert isinstance(feed(ours, [theirs.accept(None, ())]), Opened)
+    assert ours.agreement == theirs.agreement
+    assert (ours.agreement is None) is (ours_wish is None or theirs_wish is None)

@@ -167,6 +167,9 @@ def _connection(parser: argparse.ArgumentParser) -> None:
     )
     request.add_argument("--token", metavar="T", help="Authorization: Bearer T (see --token-file)")
     request.add_argument("--token-file", metavar="FILE", help="the file that holds the token")
+    request.add_argument(
+        "--no-compression", action="store_true", help="do not offer to compress messages"
+    )
     route = parser.add_argument_group("route")
     route.add_argument(
         "--proxy", metavar="URL", help="an HTTP proxy (default: what the environment says)"

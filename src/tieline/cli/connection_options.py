@@ -43,6 +43,8 @@ def connection_options(arguments: Namespace) -> dict[str, Any]:
         if arguments.proxy is not None:
             usage_error("--proxy and --no-proxy exclude each other")
         options["proxy"] = None
+    if arguments.no_compression:
+        options["compression"] = None
     if arguments.insecure:
         options["ssl_verify_cert"] = False
     if arguments.ping_interval is not None:

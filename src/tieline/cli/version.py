@@ -4,19 +4,38 @@ from __future__ import annotations
 
 import platform
 import ssl
+import zlib
 from importlib.metadata import PackageNotFoundError, version
 
 from tieline._version import __version__
+from tieline.compression import Deflate
 from tieline.implementation import implementation
+from tieline.protocol.deflate_backend import deflate_backend, inflate_backend
 
 
 def version_line() -> str:
-    """Such as ``tieline 0.1.0 (compiled), Python 3.11.7, OpenSSL 3.0.13, h11 0.16.0``."""
+    """Such as ``tieline 0.1.0 (compiled), Python 3.11.7, OpenSSL 3.0.13, h11 0.16.0, zlib 1.3``."""
     openssl = " ".join(ssl.OPENSSL_VERSION.split()[:2])
     python = f"{platform.python_implementation()} {platform.python_version()}"
     python = python.replace("CPython", "Python")
+    return (
+        f"tieline {__version__} ({implementation()}), {python}, {openssl}, {_package('h11')}, "
+        f"{_compression()}"
+    )
+
+
+def _compression() -> str:
+    """Who works for the option ``compression``."""
+    inflates, deflates = inflate_backend().name, deflate_backend(Deflate().level).name
+    if inflates == deflates:
+        return _package(inflates)
+    return f"inflate by {_package(inflates)}, deflate by {_package(deflates)}"
+
+
+def _package(name: str) -> str:
+    if name == "zlib":
+        return f"zlib {zlib.ZLIB_RUNTIME_VERSION}"  # a part of Python
     try:
-        h11 = f"h11 {version('h11')}"
+        return f"{name} {version(name)}"
     except PackageNotFoundError:
-        h11 = "h11 of unknown version"  # on the path, but not installed
-    return f"tieline {__version__} ({implementation()}), {python}, {openssl}, {h11}"
+        return f"{name} of unknown version"  # on the path, but not installed

@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from tieline.compression import parameters_of
 from tieline.engine.route import Target
 from tieline.errors import (
     ConnectCancelled,
@@ -18,7 +19,8 @@ from tieline.errors import (
 from tieline.events import RedirectEvent, RequestEvent, ResponseEvent
 from tieline.http1 import HeadLimits
 from tieline.options import Options
-from tieline.protocol.connection import Connection, client_connection
+from tieline.protocol.connection import Connection
+from tieline.protocol.endpoints import client_connection
 from tieline.protocol.events import HandshakeFailed, Opened
 from tieline.protocol.handshake import HandshakeResponse
 from tieline.protocol.settings import Settings
@@ -60,6 +62,7 @@ def connection_settings(options: Options, inspect_frames: bool) -> Settings:
         close_timeout=options.close_timeout,
         decode_text=options.decode_text,
         inspect_frames=inspect_frames,
+        compression=parameters_of(options.compression),
         head_limits=HeadLimits(
             max_head_size=options.max_head_size,
             max_header_count=options.max_header_count,

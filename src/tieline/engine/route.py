@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from tieline._version import __version__
 from tieline.auth import Basic
+from tieline.compression import parameters_of
 from tieline.errors import OptionError
 from tieline.options import Options
 from tieline.protocol.handshake import UpgradeRequest
@@ -93,6 +94,7 @@ class Target:
             origin=options.origin,
             user_agent=f"tieline/{__version__}" if user_agent is None else user_agent,
             headers=self._headers(),
+            compression=parameters_of(options.compression),
         )
 
     def redirected(self, location: str) -> Target:

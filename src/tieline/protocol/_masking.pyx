@@ -48,8 +48,11 @@ def apply_mask(data, bytes key, Py_ssize_t offset=0):
     return masked
 
 
-def mask_into(bytearray frame not None, Py_ssize_t start, payload, bytes key):
-    """Write `payload`, masked with `key`, into `frame` from `start` to its end."""
+def mask_into(bytearray frame not None, Py_ssize_t start, payload, bytes key, Py_ssize_t offset=0):
+    """Write `payload`, masked with `key`, into `frame` from `start` to its end.
+
+    `offset`: where `payload` starts within its frame's payload.
+    """
     cdef const uint8_t *key_bytes = _checked_key(key)
     cdef uint8_t *target = frame
     cdef Py_buffer view
@@ -57,6 +60,6 @@ def mask_into(bytearray frame not None, Py_ssize_t start, payload, bytes key):
     try:
         if start < 0 or len(frame) - start != view.len:
             raise ValueError(f"expected room for {view.len} bytes at {start}, frame has {len(frame)}")
-        _xor(target + start, <uint8_t *>view.buf, view.len, key_bytes, 0)
+        _xor(target + start, <uint8_t *>view.buf, view.len, key_bytes, offset)
     finally:
         PyBuffer_Release(&view)

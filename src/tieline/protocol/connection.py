@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable
 
 from tieline.errors import HandshakeError, MessageTooBig, ProtocolError
 from tieline.protocol.close import NO_STATUS, check_close, decode_close
 from tieline.protocol.closing import Closing
+from tieline.protocol.contexts import contexts
 from tieline.protocol.decoder import FrameDecoder
 from tieline.protocol.events import (
     Close,
@@ -17,15 +17,14 @@ from tieline.protocol.events import (
     ClosingStarted,
     Event,
     Frame,
-    FrameReceived,
     HandshakeFailed,
     Opened,
     PingReceived,
     PingSent,
     PongReceived,
 )
-from tieline.protocol.handshake import UpgradeRequest
 from tieline.protocol.heartbeat import Heartbeat, HeartbeatAction
+from tieline.protocol.inspection import FrameInspector
 from tieline.protocol.messages import MessageAssembler
 from tieline.protocol.opening import ClientOpening, ServerOpening
 from tieline.protocol.outgoing import Outgoing
@@ -41,7 +40,7 @@ class Connection:
     (`next_event`), sends through `outgoing`, writes what `data_to_send` holds, calls `on_time` at
     `next_deadline`, and closes the stream after `Closed` or `HandshakeFailed`.
 
-    Owned by one thread at a time. Use `client_connection` or `server_connection` to make one.
+    Owned by one thread at a time. `endpoints` has the functions that make one.
     """
 
     def __init__(
@@ -57,16 +56,16 @@ class Connection:
         #: How the connection ended, or None.
         self.close_info: CloseInfo | None = None
         self._is_client = is_client
-        self._inspect_frames = settings.inspect_frames
         self._random_bytes = random_bytes
         self._opening: ClientOpening | ServerOpening | None = opening
         self._events: deque[Event] = deque()
         # Read side.
+        self._compression = settings.compression
         self._decoder = FrameDecoder(not is_client)
-        self._assembler = MessageAssembler(
+        assembler = FrameInspector if settings.inspect_frames else MessageAssembler
+        self._assembler = assembler(
             self._decoder, settings.max_message_size, settings.max_fragments, settings.decode_text
         )
-        self._inspected: Frame | None = None
         self._at_eof = False
         # Once true, received bytes are thrown away: the peer's Close came, or a rule was broken.
         self._reading_ended = False
@@ -107,7 +106,7 @@ class Connection:
                 return self._next_of_opening(now)
             if not self._reading_ended:
                 try:
-                    item = self._next_of_frames()
+                    item = self._assembler.next_batch()
                     if isinstance(item, Frame):
                         self._on_control(item, now)
                         continue
@@ -124,13 +123,27 @@ class Connection:
         return self._events.popleft()
 
     @property
+    def is_listening(self) -> bool:
+        """Would `next_event` look for messages, having nothing else to tell?"""
+        return not self._events and not self._reading_ended
+
+    @property
+    def has_unread(self) -> bool:
+        """Some of the bytes handed over last are not used up: nothing may be handed over now."""
+        return self._opening is None and self._decoder.has_unread()
+
+    def keep_unread(self) -> None:
+        """The driver asks for no more events now, and needs the memory of what it handed over."""
+        self._decoder.keep()
+
+    @property
     def is_broken(self) -> bool:
         """The peer broke a rule behind the messages returned last: `next_event` will act on it."""
         return self._assembler.failure is not None and not self._reading_ended
 
     def data_to_send(self) -> list[bytes | bytearray]:
         """What to write, in order; each byte string is handed out once."""
-        return self.outgoing.take()
+        return self.outgoing.take_bytes()
 
     def next_deadline(self) -> float | None:
         """When to call `on_time`, or None. Received bytes only ever move it later."""
@@ -143,6 +156,10 @@ class Connection:
     def not_reading(self, now: float) -> None:
         """The driver leaves bytes unread, so the peer's silence proves nothing."""
         self._heartbeat.last_received = now
+
+    def peer_took_bytes(self, when: float) -> None:
+        """A sign of life: the answer to a Ping behind them is on its way no sooner than they are."""
+        self._heartbeat.last_received = max(self._heartbeat.last_received, when)
 
     def on_time(self, now: float) -> None:
         """Do what is due, once what there was to read was read; `next_event` then tells of it."""
@@ -253,8 +270,12 @@ class Connection:
 
     def _open(self, now: float) -> None:
         assert self._opening is not None
-        early = self._opening.trailing_data
+        early, agreement = self._opening.trailing_data, self._opening.agreement
         self._opening = None
+        if agreement is not None and self._compression is not None:
+            inflater, deflater = contexts(self._is_client, self._compression, agreement)
+            self._assembler.enable_compression(inflater)
+            self.outgoing.deflater = deflater
         self.state = TRANSITIONS[self.state, Trigger.UPGRADED]
         self.outgoing.is_open = True
         self._heartbeat.start(now)
@@ -262,20 +283,14 @@ class Connection:
 
     # --- received frames ----------------------------------------------------------------------
 
-    def _next_of_frames(self) -> list[str | bytes] | FrameReceived | Frame | None:
-        if not self._inspect_frames:
-            return self._assembler.next_batch()
-        if self._inspected is not None:
-            frame, self._inspected = self._inspected, None
-            item = self._assembler.accept(frame)
-            if item is not None:
-                return item
-        self._inspected = self._assembler.next_frame()
-        return None if self._inspected is None else FrameReceived(self._inspected)
-
     def skip_frame(self) -> None:
         """Treat the frame of the last `FrameReceived` as handled: it is not processed."""
-        self._inspected = None
+        assert isinstance(self._assembler, FrameInspector)
+        self._assembler.skip()
+
+    def stream_messages(self) -> None:
+        """From now on messages that do not come whole are told of as `MessageChunk`s."""
+        self._assembler.stream()
 
     def _on_control(self, frame: Frame, now: float) -> None:
         data = frame.payload
@@ -327,24 +342,6 @@ class Connection:
         self._reading_ended = True
         self.state = state
         self._events += (told,)
-        self._assembler.release()  # clients live on with their last connection
-
-
-def client_connection(
-    request: UpgradeRequest,
-    url: str,
-    settings: Settings | None = None,
-    random_bytes: Callable[[int], bytes] = os.urandom,
-) -> Connection:
-    """A connection that will ask for `request`. `url` is for error texts and holds no secret."""
-    settings = settings or Settings()
-    opening = ClientOpening(request, url, random_bytes(16), settings.head_limits)
-    return Connection(opening, settings, random_bytes)
-
-
-def server_connection(
-    settings: Settings | None = None, random_bytes: Callable[[int], bytes] = os.urandom
-) -> Connection:
-    """A connection that waits for an upgrade request."""
-    settings = settings or Settings()
-    return Connection(ServerOpening(settings.head_limits), settings, random_bytes)
+        # Clients live on with their last connection.
+        self._assembler.release()
+        self.outgoing.deflater = None

@@ -8,6 +8,7 @@ cdef class FrameDecoder:
     cdef Py_ssize_t end
     cdef bint in_frame
     cdef bint fin
+    cdef bint rsv1
     cdef int opcode
     cdef long long length
     cdef long long remaining
@@ -15,9 +16,14 @@ cdef class FrameDecoder:
     cdef bytearray head
     cdef int kept
     cdef bint expect_masked
+    cdef public bint allow_rsv1
     cdef readonly long long frames
 
     cpdef void feed(self, object data, Py_ssize_t end) except *
+
+    cpdef bint has_unread(self) noexcept
+
+    cpdef void keep(self) except *
 
     cdef bint read_header(self) except -1
 
@@ -35,5 +41,8 @@ cdef class FrameDecoder:
 
     @cython.locals(count=Py_ssize_t, start=Py_ssize_t)
     cdef object take(self)
+
+    @cython.locals(start=Py_ssize_t, stop=Py_ssize_t)
+    cdef bytes take_bytes(self)
 
     cdef void skip(self, Py_ssize_t count) noexcept

@@ -27,6 +27,7 @@ class FrameDecoder:
         # The frame in work. `remaining` counts the payload bytes not yet taken.
         self.in_frame = False
         self.fin = False
+        self.rsv1 = False
         self.opcode = 0
         self.length = 0
         self.remaining = 0
@@ -35,6 +36,8 @@ class FrameDecoder:
         self.head = bytearray(14)
         self.kept = 0
         self.expect_masked = expect_masked
+        #: permessage-deflate was negotiated: RSV1 marks a compressed message (RFC 7692 section 6).
+        self.allow_rsv1 = False
         #: Statistics: headers read since the start.
         self.frames = 0
 
@@ -50,6 +53,16 @@ class FrameDecoder:
         self.view = data
         self.position = 0
         self.end = end
+
+    def has_unread(self) -> bool:
+        """Is there something left of the last piece?"""
+        return self.position != self.end
+
+    def keep(self) -> None:
+        """Copy what is unread of the last piece, which may change from now on."""
+        self.data = self.view = bytes(self.data[self.position : self.end])
+        self.end -= self.position
+        self.position = 0
 
     def release(self) -> None:
         """Let go of the last piece: nothing more will be read."""
@@ -121,6 +134,7 @@ class FrameDecoder:
         if self.expect_masked:
             self.key = bytes([view[position + i] for i in range(size - 4, size)])
         self.fin = first & 0x80 != 0
+        self.rsv1 = first & 0x40 != 0
         self.opcode = first & 0x0F
         self.length = length
         self.remaining = length
@@ -132,10 +146,10 @@ class FrameDecoder:
         # One comparison for what nearly every frame is: no RSV bit, a data opcode.
         if first & 0x70 == 0 and opcode <= 2:
             pass
+        elif first & 0x70 == 0x40 and self.allow_rsv1 and (opcode == 1 or opcode == 2):
+            pass
         elif first & 0x70:
-            raise ProtocolError(
-                f"expected no RSV bit without a negotiated extension, got {first & 0x70:#04x}"
-            )
+            raise _bad_rsv(first, self.allow_rsv1)
         elif opcode < 8 or opcode > 10:
             raise ProtocolError(f"expected a known opcode, got reserved {opcode:#x}")
         else:
@@ -170,9 +184,30 @@ class FrameDecoder:
         self.skip(count)
         return payload
 
+    def take_bytes(self) -> bytes:
+        """The same as `take`, as a copy."""
+        if self.expect_masked:
+            return bytes(self.take())
+        start = self.position
+        stop = start + self.available()
+        self.skip(stop - start)
+        return bytes(self.view[start:stop])
+
     def skip(self, count: int) -> None:
         """Move past `count` bytes of the payload that the caller has read at `position`."""
         self.position += count
         self.remaining -= count
         if self.remaining == 0:
             self.in_frame = False
+
+
+def _bad_rsv(first: int, allow_rsv1: bool) -> ProtocolError:
+    """What is wrong with a header's RSV bits."""
+    if not allow_rsv1 or first & 0x30:
+        return ProtocolError(
+            f"expected no RSV bit without a negotiated extension, got {first & 0x70:#04x}"
+        )
+    return ProtocolError(
+        "expected RSV1 (compressed) on the first frame of a data message only, got it with opcode "
+        f"{first & 0x0F:#x}"
+    )

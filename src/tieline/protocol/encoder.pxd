@@ -14,4 +14,7 @@ cdef class FrameEncoder:
     )
     cpdef bytearray encode(self, int opcode, object payload, bint fin=*)
 
+    @cython.locals(first=cython.int, key=bytes)
+    cpdef bytes encode_header(self, int opcode, object length, bint fin=*)
+
     cdef bytes _next_key(self)

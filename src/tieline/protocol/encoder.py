@@ -68,6 +68,18 @@ class FrameEncoder:
             frame[start:] = payload
         return frame
 
+    def encode_header(self, opcode: int, length: int, fin: bool = True) -> bytes:
+        """The header of a frame whose payload is masked as it is written (`BigFrame`).
+
+        Its last four bytes are the key, if there is one. Only for payloads of 64 KiB and more.
+        """
+        if length < 0x10000:
+            raise ValueError(f"expected a length of 65536 and more, got {length}")
+        first = opcode | 0x80 if fin else opcode
+        key = self._next_key() if self.masked else b""
+        self.frames += 1
+        return bytes((first, 0xFF if self.masked else 0x7F)) + length.to_bytes(8, "big") + key
+
     def _next_key(self) -> bytes:
         """A fresh key: never derived from an earlier one, never used twice."""
         if self.used + 4 > len(self.pool):

@@ -75,6 +75,13 @@ class Frame(NamedTuple):
         )
 
 
+class MessageChunk(NamedTuple):
+    """The next part of a message that is handed out as it comes: text is cut at characters."""
+
+    data: str | bytes
+    is_last: bool
+
+
 @dataclass(frozen=True, slots=True)
 class RequestReceived:
     """Server role: a valid upgrade request came; `accept()` or `reject()` answers it."""
@@ -157,6 +164,7 @@ Event = (
     | Opened
     | HandshakeFailed
     | FrameReceived
+    | MessageChunk
     | PingReceived
     | PongReceived
     | PingSent

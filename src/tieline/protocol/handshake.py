@@ -12,13 +12,18 @@ from dataclasses import dataclass, field
 from hashlib import sha1
 from typing import Any
 
+from tieline.compression import Deflate
 from tieline.errors import HandshakeError
 from tieline.headers import Headers, HTTPRequest, HTTPResponse
+from tieline.protocol.deflate import Agreement, check_answer, offer
+from tieline.protocol.extensions import parse_extensions
 
 #: Section 1.3: proves that the server understands WebSocket; no other meaning.
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 VERSION = "13"
+
+EXTENSIONS = "Sec-WebSocket-Extensions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,8 @@ class UpgradeRequest:
     origin: str | None = None
     user_agent: str | None = None
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    #: What to offer; None: no extension.
+    compression: Deflate | None = None
 
     def header_list(self, key: str) -> list[tuple[str, str]]:
         """The request's headers in the order in which they are sent (section 4.1)."""
@@ -45,6 +52,8 @@ class UpgradeRequest:
         ]
         if self.subprotocols:
             pairs.append(("Sec-WebSocket-Protocol", ", ".join(self.subprotocols)))
+        if self.compression is not None:
+            pairs.append((EXTENSIONS, offer(self.compression)))
         if self.origin is not None and "origin" not in given:
             pairs.append(("Origin", self.origin))
         if self.user_agent and "user-agent" not in given:
@@ -67,13 +76,19 @@ class HandshakeResponse(Mapping[str, Any]):
     #: The body of a refused handshake, cut at its limit; empty after an accepted one.
     body: bytes = field(default=b"", repr=False)
     subprotocol: str | None = None
+    #: The accepted extensions with their parameters, as the server answered them.
     extensions: tuple[str, ...] = ()
     #: The URL that was asked last, after redirects, without its secrets.
     url: str = ""
 
     @classmethod
     def of(
-        cls, response: HTTPResponse, *, url: str, subprotocol: str | None = None
+        cls,
+        response: HTTPResponse,
+        *,
+        url: str,
+        subprotocol: str | None = None,
+        extensions: tuple[str, ...] = (),
     ) -> HandshakeResponse:
         return cls(
             http_version=response.http_version,
@@ -82,6 +97,7 @@ class HandshakeResponse(Mapping[str, Any]):
             headers=response.headers,
             body=response.body,
             subprotocol=subprotocol,
+            extensions=extensions,
             url=url,
         )
 
@@ -120,8 +136,11 @@ def accept_value(key: str) -> str:
 
 def check_response(
     response: HTTPResponse, request: UpgradeRequest, key: str, url: str
-) -> HandshakeResponse:
-    """Section 4.1, the client's checks, in its order. Raises `HandshakeError`."""
+) -> tuple[HandshakeResponse, Agreement | None]:
+    """Section 4.1, the client's checks, in its order: the answer, and what compression it allows.
+
+    Raises `HandshakeError`.
+    """
     answer = HandshakeResponse.of(response, url=url)
 
     def refuse(text: str) -> HandshakeError:
@@ -140,12 +159,18 @@ def check_response(
             f"expected 'Sec-WebSocket-Accept: {accept_value(key)}', "
             f"got {_found(headers, 'sec-websocket-accept')}"
         )
-    extensions = headers.get_all("sec-websocket-extensions")
-    if any(value.strip() for value in extensions):
-        raise refuse(f"expected no extension, since none was offered, got {extensions}")
-    return HandshakeResponse.of(
-        response, url=url, subprotocol=_chosen_subprotocol(headers, request, refuse)
+    answered = headers.get_all(EXTENSIONS)
+    try:
+        agreement = check_answer(request.compression, answered)
+    except ValueError as error:
+        raise refuse(str(error)) from None
+    accepted = HandshakeResponse.of(
+        response,
+        url=url,
+        subprotocol=_chosen_subprotocol(headers, request, refuse),
+        extensions=tuple(map(str, parse_extensions(answered))),
     )
+    return accepted, agreement
 
 
 def _chosen_subprotocol(headers: Headers, request: UpgradeRequest, refuse: Any) -> str | None:
@@ -197,6 +222,10 @@ def check_request(request: HTTPRequest) -> tuple[str, tuple[str, ...]]:
         for token in value.split(",")
         if token.strip()
     ]
+    try:
+        parse_extensions(headers.get_all(EXTENSIONS))
+    except ValueError as error:
+        raise RequestRefused(400, str(error)) from None
     return keys[0], tuple(subprotocols)
 
 

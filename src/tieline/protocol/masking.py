@@ -32,14 +32,21 @@ def _apply_mask(data: bytes | bytearray | memoryview, key: bytes, offset: int = 
 
 
 def _mask_into(
-    frame: bytearray, start: int, payload: bytes | bytearray | memoryview, key: bytes
+    frame: bytearray,
+    start: int,
+    payload: bytes | bytearray | memoryview,
+    key: bytes,
+    offset: int = 0,
 ) -> None:
-    """Write `payload`, masked with `key`, into `frame` from `start` to its end."""
+    """Write `payload`, masked with `key`, into `frame` from `start` to its end.
+
+    `offset`: where `payload` starts within its frame's payload.
+    """
     if start < 0 or len(frame) - start != len(payload):
         raise ValueError(
             f"expected room for {len(payload)} bytes at {start}, frame has {len(frame)}"
         )
-    frame[start:] = _apply_mask(payload, key)
+    frame[start:] = _apply_mask(payload, key, offset)
 
 
 if TYPE_CHECKING:

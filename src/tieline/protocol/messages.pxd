@@ -1,6 +1,8 @@
 cimport cython
 
+from tieline.protocol.content cimport MessageContent
 from tieline.protocol.decoder cimport FrameDecoder
+from tieline.protocol.inflater cimport Inflater
 
 
 cdef class MessageAssembler:
@@ -8,39 +10,63 @@ cdef class MessageAssembler:
     cdef bint masked
     cdef bint decode_text
     cdef long long max_size
+    cdef long long max_wire_size
     cdef long long max_fragments
+    cdef Inflater inflater
+    cdef bint streaming
     cdef int kind
     cdef long long size
     cdef long long fragments
-    cdef long long decoded
-    cdef object text
-    cdef bytes cut
-    cdef object binary
+    cdef MessageContent content
+    cdef bint is_compressed
+    cdef long long wire_size
+    cdef bint is_inflating
+    cdef bint is_streamed
+    cdef object chunk
     cdef bytes control_payload
     cdef object control
+    cdef long long run_size
     cdef readonly object failure
-    cdef object frame_payload
     cdef readonly long long messages
     cdef readonly long long message_bytes
+
+    cpdef void enable_compression(self, Inflater inflater) except *
+
+    cpdef void stream(self) noexcept
 
     @cython.locals(batch=list)
     cpdef object next_batch(self)
 
     @cython.locals(
-        decoder=FrameDecoder, opcode=cython.int, size=cython.longlong, start=Py_ssize_t, stop=Py_ssize_t
+        decoder=FrameDecoder, opcode=cython.int, size=cython.longlong, start=Py_ssize_t,
+        stop=Py_ssize_t, inflated=bytes
     )
     cdef void _collect(self, list batch) except *
 
-    cdef object _whole_text(self, Py_ssize_t start, Py_ssize_t stop)
+    cdef object _whole_text(self, const unsigned char *view, Py_ssize_t start, Py_ssize_t stop)
 
-    cdef int _begin(self, int opcode, long long size) except -1
+    cdef int _begin(self, int opcode, long long size, bint rsv1) except -1
 
     @cython.locals(total=object)
-    cdef int _check_size(self, long long size) except -1
+    cdef object _too_many_bytes(self, long long before, long long size, str unit)
 
-    cdef int _add(self, object piece) except -1
+    cdef object _too_big(self, str what, object size, object limit, str option)
 
-    cdef object _finish(self)
+    cdef int _add(self, object piece, bint is_last) except -1
+
+    @cython.locals(inflater=Inflater, room=cython.longlong, inflated=bytes, size=cython.longlong)
+    cdef bytes _inflate(self)
 
     @cython.locals(decoder=FrameDecoder)
-    cdef bint _take_control(self) except -1
+    cdef bint _is_whole(self, bytes inflated) noexcept
+
+    cdef void _finish(self, list batch) except *
+
+    cdef void _count(self) noexcept
+
+    cdef void _hand_out(self) except *
+
+    cdef object _take_chunk(self)
+
+    @cython.locals(decoder=FrameDecoder)
+    cdef void _take_control(self) except *

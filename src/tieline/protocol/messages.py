@@ -1,18 +1,27 @@
 # cython: language_level=3, annotation_typing=False, boundscheck=False, wraparound=False
 # cython: freethreading_compatible=True
-"""Frames → messages: joins fragments, checks UTF-8 and holds the size limits."""
+"""Frames → messages: joins fragments, inflates, and holds the limits."""
 
 from __future__ import annotations
 
-from codecs import utf_8_decode
-from io import BytesIO, StringIO
+from typing import Any
 
 from tieline.errors import MessageTooBig, ProtocolError
+from tieline.protocol.content import MessageContent, bad_text
 from tieline.protocol.decoder import FrameDecoder
-from tieline.protocol.events import Frame
+from tieline.protocol.events import Frame, FrameReceived, MessageChunk
+from tieline.protocol.inflater import Inflater
 from tieline.protocol.wire import MAX_PAYLOAD_LENGTH, Opcode
 
-_EMPTY = memoryview(b"")
+#: Inflated at once, in bytes; and the most that a chunk of a streamed message holds of it.
+_STEP = 256 * 1024
+
+#: A run of compressed messages ends when they have become this many bytes: the bytes that hold them
+#: may be a thousand times fewer.
+_LONGEST_RUN = 1024 * 1024
+
+#: A run of messages; a chunk of one; a control frame; or, from an inspector, any frame.
+Item = list[str | bytes] | MessageChunk | Frame | FrameReceived
 
 
 class MessageAssembler:
@@ -33,109 +42,154 @@ class MessageAssembler:
     ) -> None:
         self.decoder = decoder
         self.masked = self.decoder.expect_masked
-        self.max_size = _limit(max_message_size)
+        limit = _limit(max_message_size)
+        self.max_size = limit
+        # Compressed, some data grow: by an eighth at most, in blocks of fixed codes of nine bits
+        # (RFC 1951 section 3.2.6). What grows more is not meant to become a message.
+        self.max_wire_size = _limit(limit + limit // 8 + 1024)
         self.max_fragments = _limit(max_fragments)
         self.decode_text = decode_text
+        # None until `enable_compression`.
+        self.inflater: Inflater | None = None
+        # Messages that do not come whole are handed out in chunks.
+        self.streaming = False
         # The message in work: its opcode (0: none), its size in bytes and number of frames so far,
-        # and its content: text as it is decoded (`decoded` bytes of it so far), with the bytes of
-        # a character that is cut.
+        # and its content.
         self.kind = 0
         self.size = 0
         self.fragments = 0
-        self.decoded = 0
-        self.text = StringIO()
-        self.cut = b""
-        self.binary = BytesIO()
-        # A control frame in work; one that waits behind the messages before it.
+        self.content = MessageContent(decode_text)
+        # Is it compressed, with how many bytes so far, and are some of them not yet inflated? Was
+        # the beginning of it handed out?
+        self.is_compressed = False
+        self.wire_size = 0
+        self.is_inflating = False
+        self.is_streamed = False
+        # A chunk, and behind it a control frame, that wait behind the messages before them.
+        self.chunk: MessageChunk | None = None
         self.control_payload = b""
         self.control: Frame | None = None
+        # Bytes that the messages of a run have become by inflating.
+        self.run_size = 0
         #: What went wrong, behind all that was returned.
         self.failure: Exception | None = None
-        # A frame in work when frames are handed out one by one.
-        self.frame_payload = BytesIO()
         #: Statistics: whole data messages, and their payload bytes.
         self.messages = 0
         self.message_bytes = 0
 
+    def enable_compression(self, inflater: Inflater) -> None:
+        """permessage-deflate was negotiated (RFC 7692)."""
+        self.inflater = inflater
+        self.decoder.allow_rsv1 = True
+
+    def stream(self) -> None:
+        """From now on hand out what does not come whole in chunks: what is in work, too."""
+        self.streaming = True
+
     def release(self) -> None:
         """Let go of what is buffered: nothing more will be read. The statistics stay."""
         self.decoder.release()
-        self.text = StringIO()
-        self.binary = BytesIO()
-        self.frame_payload = BytesIO()
-        self.cut = self.control_payload = b""
+        self.content.release()
+        self.control_payload = b""
+        self.chunk = None
+        self.is_inflating = False
+        if self.inflater is not None:
+            self.inflater.release()
 
-    def next_batch(self) -> list[str | bytes] | Frame | None:
-        """The next run of messages, or the control frame after it, or None."""
+    def next_batch(self) -> Item | None:
+        """The next run of messages, or the chunk or control frame after it, or None."""
+        if self.chunk is None and self.control is None:
+            if self.failure is not None:
+                raise self.failure
+            batch: list[str | bytes] = []
+            self.run_size = 0
+            try:
+                self._collect(batch)
+                if self.streaming:
+                    self._hand_out()
+            except (ProtocolError, MessageTooBig) as error:
+                self.failure = error
+                if not batch:
+                    raise
+            if batch:
+                return batch
+        if self.chunk is not None:
+            return self._take_chunk()
         frame: Frame | None = self.control
-        if frame is not None:
-            self.control = None
-            return frame
-        if self.failure is not None:
-            raise self.failure
-        batch: list[str | bytes] = []
-        try:
-            self._collect(batch)
-        except (ProtocolError, MessageTooBig) as error:
-            self.failure = error
-            if not batch:
-                raise
-        if batch:
-            return batch
-        frame = self.control
         self.control = None
         return frame
 
     def _collect(self, batch: list[str | bytes]) -> None:
-        """Add messages to `batch` until the bytes are used up or a control frame is complete."""
+        """Add messages to `batch` until the bytes are used up or something else comes."""
         decoder = self.decoder
         while True:
-            if not decoder.in_frame:
-                if not decoder.read_header():
+            if not self.is_inflating:
+                if not decoder.in_frame:
+                    if not decoder.read_header():
+                        return
+                    opcode = decoder.opcode
+                    if opcode >= 8:
+                        self.control_payload = b""
+                    else:
+                        size = decoder.remaining
+                        self._begin(opcode, size, decoder.rsv1)
+                        if (
+                            self.fragments == 1
+                            and decoder.fin
+                            and not self.masked
+                            and size <= decoder.end - decoder.position
+                            and not self.is_compressed
+                        ):
+                            # Nearly every message: one frame, all of it here.
+                            start = decoder.position
+                            stop = start + size
+                            if opcode == 2:
+                                batch.append(bytes(decoder.view[start:stop]))
+                            else:
+                                batch.append(self._whole_text(decoder.view, start, stop))
+                            decoder.skip(size)
+                            self.kind = 0
+                            self.messages += 1
+                            self.message_bytes += size
+                            continue
+                if decoder.opcode >= 8:
+                    self._take_control()
                     return
-                opcode = decoder.opcode
-                if opcode >= 8:
-                    self.control_payload = b""
-                else:
-                    size = decoder.remaining
-                    self._begin(opcode, size)
-                    if (
-                        self.fragments == 1
-                        and decoder.fin
-                        and not self.masked
-                        and size <= decoder.end - decoder.position
-                    ):
-                        # Nearly every message: one frame, all of it here.
-                        start = decoder.position
-                        stop = start + size
-                        if opcode == 2:
-                            batch.append(bytes(decoder.view[start:stop]))
-                        else:
-                            batch.append(self._whole_text(start, stop))
-                        decoder.skip(size)
-                        self.kind = 0
-                        self.messages += 1
-                        self.message_bytes += size
-                        continue
-            if decoder.opcode >= 8:
-                if self._take_control():
-                    return
-            else:
-                self._add(decoder.take())
-                if not decoder.in_frame and decoder.fin:
-                    batch.append(self._finish())
+                piece = decoder.take_bytes() if self.is_compressed else decoder.take()
+                self._add(piece, decoder.fin and not decoder.in_frame)
+            if self.is_inflating:
+                inflated = self._inflate()
+                if self._is_whole(inflated):
+                    # Nearly every compressed message: one frame, inflated at once.
+                    if self.kind == 2:
+                        batch.append(inflated)
+                    else:
+                        batch.append(self._whole_text(inflated, 0, len(inflated)))
+                    self._count()
+                    if self.run_size > _LONGEST_RUN:
+                        return
+                    continue
+                self.content.add(inflated)
+                if self.is_inflating:
+                    if self.streaming:
+                        return
+                    continue
             if decoder.in_frame:
                 return
+            if decoder.fin:
+                self._finish(batch)
+                if self.chunk is not None or self.run_size > _LONGEST_RUN:
+                    return
 
-    def _whole_text(self, start: int, stop: int) -> str | bytes:
+    def _whole_text(self, view: bytes | bytearray, start: int, stop: int) -> str | bytes:
         """Decode a text message that lies in one piece."""
         try:
-            text = self.decoder.view[start:stop].decode("utf-8")
+            text = view[start:stop].decode("utf-8")
         except UnicodeDecodeError as error:
-            raise _bad_text(error, 0) from None
-        return text if self.decode_text else bytes(self.decoder.view[start:stop])
+            raise bad_text(error, 0) from None
+        return text if self.decode_text else bytes(view[start:stop])
 
-    def _begin(self, opcode: int, size: int) -> None:
+    def _begin(self, opcode: int, size: int, rsv1: bool) -> None:
         """Check a data frame's header against the message in work; nothing is allocated yet."""
         if opcode:
             if self.kind:
@@ -145,133 +199,123 @@ class MessageAssembler:
                 )
             self.kind = opcode
             self.size = 0
+            self.wire_size = 0
             self.fragments = 1
+            self.is_compressed = rsv1
+            self.content.is_text = opcode == 1
         elif self.kind:
             self.fragments += 1
             if self.fragments > self.max_fragments:
-                raise MessageTooBig(
-                    f"the peer's message has more than {self.max_fragments} fragments: raise "
-                    "max_fragments if it is to be accepted"
+                raise self._too_big(
+                    f"more than {self.max_fragments} fragments",
+                    self.fragments,
+                    self.max_fragments,
+                    "max_fragments",
                 )
         else:
             raise ProtocolError(
                 "expected a TEXT or BINARY frame, got a CONTINUATION without a message before it"
             )
-        self._check_size(size)
-        self.size += size
-
-    def _check_size(self, size: int) -> None:
-        """Refuse a frame that brings the message over the limit, by what its header says."""
-        # Written so that no sum can exceed the widest integer; `total` is Python's, not C's.
-        if size > self.max_size - self.size:
-            total = self.size
-            total += size
-            raise MessageTooBig(
-                f"the peer's message has at least {total} bytes, over the limit of "
-                f"{self.max_size}: raise max_message_size if it is to be accepted"
-            )
-
-    def _add(self, piece: bytes | memoryview) -> None:
-        """Add a piece of payload, as it arrives: bad UTF-8 is noticed at its first byte."""
-        if self.kind == 2 or not self.decode_text:
-            self.binary.write(piece)
-        if self.kind == 1:
-            if self.cut:
-                piece = self.cut + bytes(piece)
-            try:
-                text, used = utf_8_decode(piece, "strict", False)
-            except UnicodeDecodeError as error:
-                raise _bad_text(error, self.decoded) from None
-            self.decoded += used
-            self.cut = bytes(piece[used:])
-            if self.cut >= b"\xed\xa0" and self.cut < b"\xee":
-                # The codec waits for the third byte of a surrogate; none makes it UTF-8.
-                raise _bad_byte(0xED, self.decoded)
-            if self.decode_text:
-                self.text.write(text)
-
-    def _finish(self) -> str | bytes:
-        """The last fragment is in: return the message and be ready for the next one."""
-        if self.cut:
-            raise _cut_text(self.cut)
-        message: str | bytes
-        if self.kind == 1 and self.decode_text:
-            message = self.text.getvalue()
+        if self.is_compressed:
+            # What it inflates to is counted as it comes.
+            if size > self.max_wire_size - self.wire_size:
+                raise self._too_many_bytes(self.wire_size, size, "compressed bytes")
+            self.wire_size += size
         else:
-            message = self.binary.getvalue()
-        if self.kind == 1:
-            self.text = StringIO()
-            self.decoded = 0
-        self.binary = BytesIO()
+            if size > self.max_size - self.size:
+                raise self._too_many_bytes(self.size, size, "bytes")
+            self.size += size
+
+    def _too_many_bytes(self, before: int, size: int, unit: str) -> MessageTooBig:
+        total = before
+        total += size  # as Python's integers, which have no widest one
+        return self._too_big(f"at least {total} {unit}", total, self.max_size, "max_message_size")
+
+    def _too_big(self, what: str, size: int, limit: int, option: str) -> MessageTooBig:
+        side = "server" if self.masked else "client"
+        return MessageTooBig(
+            f"message too big: {what}, the {side}'s {option} is {limit}",
+            side=side,
+            size=size,
+            limit=limit,
+            option=option,
+        )
+
+    def _add(self, piece: Any, is_last: bool) -> None:
+        """A piece of the message's payload has come, as bytes if it is compressed.
+
+        `is_last`: it is the end of the message.
+        """
+        if self.is_compressed:
+            assert self.inflater is not None
+            self.inflater.feed(piece, is_last)
+            self.is_inflating = True
+        else:
+            self.content.add(piece)
+
+    def _inflate(self) -> bytes:
+        """Inflate a bounded part of what was added last."""
+        inflater = self.inflater
+        assert inflater is not None
+        room = self.max_size - self.size
+        # One more than there is room for shows that it does not fit.
+        inflated = inflater.inflate(room + 1 if room < _STEP else _STEP)
+        size = len(inflated)
+        if size > room:
+            raise self._too_many_bytes(self.size, size, "bytes inflated")
+        self.size += size
+        self.is_inflating = inflater.is_pending
+        return inflated
+
+    def _is_whole(self, inflated: bytes) -> bool:
+        """Is this all of the message in work?"""
+        decoder = self.decoder
+        return (
+            decoder.fin
+            and self.fragments == 1
+            and not decoder.in_frame
+            and not self.is_inflating
+            and self.size == len(inflated)
+        )
+
+    def _finish(self, batch: list[str | bytes]) -> None:
+        """The last fragment is in: be ready for the next message."""
+        rest = self.content.finish()
+        self._count()
+        if self.is_streamed:
+            self.is_streamed = False
+            self.chunk = MessageChunk(rest, True)
+        else:
+            batch.append(rest)
+
+    def _count(self) -> None:
         self.kind = 0
         self.messages += 1
         self.message_bytes += self.size
-        self.size = 0
-        return message
+        if self.is_compressed:
+            self.run_size += self.size
 
-    def _take_control(self) -> bool:
-        """Collect a control frame's payload; True when it is complete."""
+    def _hand_out(self) -> None:
+        """Make a chunk of what was gathered of the message in work."""
+        if self.kind and self.chunk is None and self.content.waiting:
+            data = self.content.take()
+            if data:  # not only a part of a character
+                self.is_streamed = True
+                self.chunk = MessageChunk(data, False)
+
+    def _take_chunk(self) -> MessageChunk | None:
+        chunk: MessageChunk | None = self.chunk
+        self.chunk = None
+        return chunk
+
+    def _take_control(self) -> None:
+        """Collect a control frame's payload."""
         decoder = self.decoder
-        self.control_payload += bytes(decoder.take())
-        if decoder.in_frame:
-            return False
-        self.control = Frame(Opcode(decoder.opcode), self.control_payload)
-        return True
-
-    def next_frame(self) -> Frame | None:
-        """Frame by frame instead of `next_batch`: the next whole frame, not yet processed.
-
-        Its place among the fragments and its UTF-8 are only checked when it is processed: a frame
-        that is skipped need not fit.
-        """
-        if self.failure is not None:
-            raise self.failure
-        decoder = self.decoder
-        try:
-            if not decoder.in_frame:
-                if not decoder.read_header():
-                    return None
-                if decoder.opcode < 8:
-                    size = decoder.remaining
-                    before = self.size if decoder.opcode == 0 else 0
-                    if size > self.max_size - before:
-                        # Raises, and what it raises is what `next_batch` would.
-                        self._begin(decoder.opcode, size)
-                self.frame_payload = BytesIO()
-        except (ProtocolError, MessageTooBig) as error:
-            self.failure = error
-            raise
-        self.frame_payload.write(decoder.take())
-        if decoder.in_frame:
-            return None
-        return Frame(Opcode(decoder.opcode), self.frame_payload.getvalue(), bool(decoder.fin))
-
-    def accept(self, frame: Frame) -> list[str | bytes] | Frame | None:
-        """Process a frame that `next_frame` returned: what `next_batch` would have made of it."""
-        if frame.opcode >= 8:
-            return frame
-        self._begin(frame.opcode, len(frame.payload))
-        self._add(frame.payload)
-        return [self._finish()] if frame.fin else None
+        self.control_payload += decoder.take_bytes()
+        if not decoder.in_frame:
+            self.control = Frame(Opcode(decoder.opcode), self.control_payload)
 
 
 def _limit(limit: int | None) -> int:
     # No message reaches the greatest limit, so a greater one means the same.
     return MAX_PAYLOAD_LENGTH if limit is None else min(limit, MAX_PAYLOAD_LENGTH)
-
-
-def _bad_text(error: UnicodeDecodeError, decoded: int) -> ProtocolError:
-    """What is wrong with the text of which `decoded` bytes were decoded before."""
-    if error.reason == "unexpected end of data":
-        return _cut_text(error.object[error.start :])
-    return _bad_byte(error.object[error.start], decoded + error.start)
-
-
-def _bad_byte(byte: int, place: int) -> ProtocolError:
-    return ProtocolError(f"expected UTF-8 in a text message, got {byte:#04x} at byte {place}", 1007)
-
-
-def _cut_text(rest: bytes) -> ProtocolError:
-    return ProtocolError(
-        f"expected UTF-8 in a text message, got one that ends within a character ({rest!r})", 1007
-    )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from tieline.compression import Deflate
 from tieline.errors import HandshakeError
 from tieline.http1 import ClientExchange, HeadLimits, HTTPFormatError, ServerExchange
+from tieline.protocol.deflate import Agreement, answer
 from tieline.protocol.events import HandshakeFailed, Opened, RequestReceived
 from tieline.protocol.handshake import (
+    EXTENSIONS,
     RequestRefused,
     UpgradeRequest,
     accept_value,
@@ -27,6 +30,8 @@ class ClientOpening:
         self._url = url
         self._exchange = ClientExchange("GET", request.target, self.headers, limits)
         self._error: HTTPFormatError | None = None
+        #: How messages are compressed; None before the answer, and when they are not.
+        self.agreement: Agreement | None = None
 
     def start(self) -> bytes:
         """The request."""
@@ -54,9 +59,10 @@ class ClientOpening:
         if response is None:
             return None
         try:
-            return Opened(check_response(response, self._request, self.key, self._url))
+            accepted, self.agreement = check_response(response, self._request, self.key, self._url)
         except HandshakeError as error:
             return HandshakeFailed(error)
+        return Opened(accepted)
 
     @property
     def is_refused(self) -> bool:
@@ -74,13 +80,17 @@ class ClientOpening:
 
 
 class ServerOpening:
-    """Judges an upgrade request and answers it."""
+    """Judges an upgrade request and answers it. `compression` is what it takes of the offers."""
 
-    def __init__(self, limits: HeadLimits) -> None:
+    def __init__(self, limits: HeadLimits, compression: Deflate | None = None) -> None:
+        self._compression = compression
         self._exchange = ServerExchange(limits)
         self._error: HTTPFormatError | None = None
         self._key = ""
         self._judged = False
+        self._extensions: tuple[str, Agreement] | None = None
+        #: How messages are compressed; None before `accept`, and when they are not.
+        self.agreement: Agreement | None = None
         self._at_eof = False
         #: The answer to a request that broke the rules; the driver sends it with the failure.
         self.refusal = b""
@@ -114,10 +124,15 @@ class ServerOpening:
         except RequestRefused as refused:
             self.refusal = self.reject(refused.status, str(refused), refused.headers)
             return HandshakeFailed(HandshakeError(f"refused an upgrade request: {refused}"))
+        if self._compression is not None:
+            self._extensions = answer(self._compression, request.headers.get_all(EXTENSIONS))
         return RequestReceived(request, subprotocols)
 
     def accept(self, subprotocol: str | None, headers: tuple[tuple[str, str], ...]) -> bytes:
-        """Section 4.2.2: the answer that completes the handshake."""
+        """Section 4.2.2: the answer that completes the handshake.
+
+        Who gives a Sec-WebSocket-Extensions of his own speaks that extension himself.
+        """
         pairs = [
             ("Upgrade", "websocket"),
             ("Connection", "Upgrade"),
@@ -125,6 +140,10 @@ class ServerOpening:
         ]
         if subprotocol is not None:
             pairs.append(("Sec-WebSocket-Protocol", subprotocol))
+        by_caller = any(name.lower() == EXTENSIONS.lower() for name, _ in headers)
+        if self._extensions is not None and not by_caller:
+            text, self.agreement = self._extensions
+            pairs.append((EXTENSIONS, text))
         return self._exchange.respond(101, "Switching Protocols", [*pairs, *headers])
 
     def reject(

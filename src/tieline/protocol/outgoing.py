@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tieline.errors import ConnectionClosed, OptionError, ProtocolError
+from tieline.protocol.big_frame import BIG, BigFrame
 from tieline.protocol.close import encode_close
+from tieline.protocol.deflater import Deflater
 from tieline.protocol.encoder import FrameEncoder
 from tieline.protocol.events import AnsweredPing, Close, CloseInfo
 from tieline.protocol.pings import PingLog
-from tieline.protocol.wire import MAX_CONTROL_PAYLOAD, Opcode
+from tieline.protocol.wire import MAX_CONTROL_PAYLOAD, RSV1, Opcode
 
 Data = bytes | bytearray | memoryview
 
@@ -27,10 +29,18 @@ class Outgoing:
         self.is_open = False
         #: How the connection ended, once it has.
         self.close_info: CloseInfo | None = None
+        #: Compresses messages, once that was negotiated.
+        self.deflater: Deflater | None = None
+        self._masks = random_bytes is not None
         self._encoder = FrameEncoder(random_bytes)
-        self._ready: list[bytes | bytearray] = []
-        # The opcode of the message that is being sent in fragments, or 0.
+        self._ready: list[bytes | bytearray | BigFrame] = []
+        # The opcode of the message that is being sent in fragments, or 0; is it compressed?
         self._fragmenting = 0
+        self._fragments_compressed = False
+        # A payload is being compressed: what a signal handler sends now is not.
+        self._compressing = False
+        # The deflater has seen a payload that the peer will not: it was interrupted.
+        self._is_ahead = False
         self._pings = PingLog()
         # A peer that does not read gets one Pong, for the last of its Pings.
         self._congested = False
@@ -41,30 +51,57 @@ class Outgoing:
         self._pings_sent = 0
         self._pongs_sent = 0
 
-    def take(self) -> list[bytes | bytearray]:
-        """What to write, in order; each byte string is handed out once."""
-        fresh: list[bytes | bytearray] = []
+    def take(self) -> list[bytes | bytearray | BigFrame]:
+        """What to write, in order; each is handed out once."""
+        fresh: list[bytes | bytearray | BigFrame] = []
         # Nothing happens in between: a signal handler may send on top of any other line.
         ready, self._ready = self._ready, fresh
         return ready
+
+    def take_bytes(self) -> list[bytes | bytearray]:
+        """The same, as bytes only: what big frames hold is masked all at once."""
+        return [item.whole() if isinstance(item, BigFrame) else item for item in self.take()]
 
     @property
     def is_empty(self) -> bool:
         """True when `take` would return nothing."""
         return not self._ready
 
-    def message(self, opcode: int, payload: Data) -> None:
-        """A whole message in one frame."""
+    def message(self, opcode: int, payload: Data, compress: bool | None = None) -> BigFrame | None:
+        """A whole message in one frame; `compress`: None leaves it to its size.
+
+        Returns a big frame. It refers to the payload, which must not change until all of it was
+        written, or its `own` was called.
+        """
         self.check_open()
         if self._fragmenting:
             raise ProtocolError("a fragmented message is being sent: finish it before the next one")
-        frame = self._encoder.encode(opcode, payload)
+        size, deflater = len(payload), self.deflater
+        if (
+            deflater is not None
+            and compress is not False
+            and (compress or size >= deflater.threshold)
+            and not self._compressing
+        ):
+            self._compressed(deflater, opcode, payload, True, 0)
+            return None
+        big: BigFrame | None = None
+        if size < BIG:
+            frame: bytearray | BigFrame = self._encoder.encode(opcode, payload)
+        else:
+            frame = big = self._big_frame(opcode, payload, True)
         self._messages += 1
-        self._payload_bytes += len(payload)
+        self._payload_bytes += size
         self._ready.append(frame)
+        return big
 
-    def fragment(self, opcode: int, payload: Data, fin: bool) -> None:
-        """One frame of a message (5.4): the first has its opcode, the others CONTINUATION."""
+    def fragment(
+        self, opcode: int, payload: Data, fin: bool, compress: bool = False
+    ) -> BigFrame | None:
+        """One frame of a message (5.4): the first has its opcode, the others CONTINUATION.
+
+        The first one's `compress` is for all of them. Returns what `message` does.
+        """
         self.check_open()
         if opcode not in (Opcode.CONTINUATION, Opcode.TEXT, Opcode.BINARY):
             # A Close that got through here would leave the connection open behind it.
@@ -78,12 +115,66 @@ class Outgoing:
                 if self._fragmenting
                 else "expected TEXT or BINARY for a message's first frame, got CONTINUATION"
             )
+        if self._fragmenting:
+            compress = self._fragments_compressed
+        deflater = self.deflater
+        fragmenting = 0 if fin else self._fragmenting or opcode
+        if compress and deflater is not None and not self._compressing:
+            self._compressed(deflater, opcode, payload, fin, fragmenting)
+            return None
         size = len(payload)
-        frame = self._encoder.encode(opcode, payload, fin)
-        self._fragmenting = 0 if fin else self._fragmenting or opcode
+        frame = self._frame(opcode, payload, fin)
+        self._fragments_compressed = False
+        self._fragmenting = fragmenting
         self._messages += 1 if fin else 0
         self._payload_bytes += size
         self._ready.append(frame)
+        return frame if isinstance(frame, BigFrame) else None
+
+    def compresses(self, size: int, compress: bool | None) -> bool:
+        """Is a message of so many bytes compressed, given its sender's choice?"""
+        deflater = self.deflater
+        return (
+            deflater is not None
+            and compress is not False
+            and (bool(compress) or size >= deflater.threshold)
+        )
+
+    def _frame(self, opcode: int, payload: Data, fin: bool) -> bytearray | BigFrame:
+        if len(payload) < BIG:
+            return self._encoder.encode(opcode, payload, fin)
+        return self._big_frame(opcode, payload, fin)
+
+    def _big_frame(self, opcode: int, payload: Data, fin: bool) -> BigFrame:
+        header = self._encoder.encode_header(opcode, len(payload), fin)
+        return BigFrame(header, payload, self._masks)
+
+    def _compressed(
+        self, deflater: Deflater, opcode: int, payload: Data, fin: bool, fragmenting: int
+    ) -> None:
+        """Queue a compressed frame; or, interrupted, nothing: then the context begins anew.
+
+        The peer's context is the sum of what is queued, in that order. So nothing else may be
+        compressed on top of this.
+        """
+        size = len(payload)
+        self._compressing = True
+        try:
+            if self._is_ahead:
+                deflater.reset()
+            self._is_ahead = True
+            # RFC 7692 section 6: RSV1 marks the message, so it is on its first frame only.
+            bits = RSV1 if opcode else 0
+            frame = self._frame(opcode | bits, deflater.compress(payload, last=fin), fin)
+            # From here on there is no call for an interrupt to come with.
+            self._messages += 1 if fin else 0
+            self._payload_bytes += size
+            self._fragments_compressed = True
+            self._fragmenting = fragmenting
+            self._ready += [frame]
+            self._is_ahead = False
+        finally:
+            self._compressing = False
 
     @property
     def is_fragmenting(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from tieline.compression import Deflate
 from tieline.http1 import HeadLimits
 
 
@@ -19,4 +20,6 @@ class Settings:
     decode_text: bool = True
     #: Hand out every received frame before it is processed (`FrameReceived`).
     inspect_frames: bool = False
+    #: What permessage-deflate may be agreed on; None: it is neither offered nor accepted.
+    compression: Deflate | None = None
     head_limits: HeadLimits = field(default_factory=HeadLimits)

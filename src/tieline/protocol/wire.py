@@ -74,6 +74,9 @@ class CloseCode(IntEnum):
         return member
 
 
+#: 5.2: the reserved bit that permessage-deflate took, in a frame's first byte.
+RSV1 = 0x40
+
 #: 5.5: a control frame's payload is at most this many bytes.
 MAX_CONTROL_PAYLOAD = 125
 

@@ -1,0 +1,17 @@
+cdef class Inflater:
+    cdef object new_context
+    cdef object error
+    cdef int window_bits
+    cdef bint context_takeover
+    cdef object context
+    cdef bytes rest
+    cdef bint is_last
+    cdef readonly bint is_pending
+
+    cpdef void feed(self, bytes data, bint is_last) except *
+
+    cpdef bytes inflate(self, Py_ssize_t limit)
+
+    cdef int _stream_ended(self, bytes unused) except -1
+
+    cpdef void release(self) noexcept

@@ -1,0 +1,25 @@
+cimport cython
+
+from tieline.protocol.decoder cimport FrameDecoder
+from tieline.protocol.messages cimport MessageAssembler
+
+
+cdef class FrameInspector(MessageAssembler):
+    cdef object frame_payload
+    cdef object inspected
+    cdef bint is_ending
+
+    cpdef void skip(self) noexcept
+
+    cpdef object next_batch(self)
+
+    @cython.locals(decoder=FrameDecoder)
+    cdef object _next_frame(self)
+
+    @cython.locals(decoder=FrameDecoder, room=cython.longlong, is_further=cython.bint)
+    cdef void _check_frame(self, long long size) except *
+
+    cdef object _accept(self, object frame)
+
+    @cython.locals(batch=list)
+    cdef object _rest_of_frame(self)
