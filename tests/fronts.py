@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import tieline
 
 #: Seconds after which something that should have happened long ago will not happen any more.
-PATIENCE = 5.0
+PATIENCE = 20.0
 
 
 class Talk(ABC):

@@ -7,9 +7,11 @@ from types import TracebackType
 from typing import Any
 
 from tieline.engine.callbacks import Watcher
+from tieline.engine.delivery import Delivery
 from tieline.engine.handlers import split_handlers
 from tieline.engine.reactor import Reactor
 from tieline.engine.route import check_addresses
+from tieline.engine.stream_delivery import StreamDelivery
 from tieline.engine.supervisor import Supervisor
 from tieline.engine.waiting import wait_for_event
 from tieline.errors import ConnectionClosed, OptionError
@@ -27,8 +29,9 @@ class WebSocketClient(ThreadedFront):
 
     `callback` gets each message (``str`` for text, ``bytes`` for binary) and ``None`` once when an
     open connection has ended. It and the ``on_...`` handlers run on the connection's background
-    thread, in order and never two at a time. Every method may be called from any thread, also from
-    handlers; none waits longer than its option says.
+    thread, in order and never two at a time; with ``streaming=True`` they get a `MessageStream` for
+    each message, on a thread that may wait for the rest of it. Every method may be called from any
+    thread, also from handlers; none waits longer than its option says.
 
     `url_or_options` is the URL or a mapping of options that holds ``"url"``; keyword options go
     before it. Nothing is connected yet. Raises `OptionError`.
@@ -47,6 +50,7 @@ class WebSocketClient(ThreadedFront):
             self.options,
             handlers,
             self.options.reactor or Reactor(),
+            delivery=StreamDelivery if self.options.streaming else Delivery,
             owns_reactor=self.options.reactor is None,
         )
 
@@ -151,6 +155,10 @@ class WebSocketClient(ThreadedFront):
         so that a quick answer is not missed. Raises `TimeoutError`, `ConnectionClosed`, and what
         the predicate raises (it runs on the background thread). Not to be called in a handler.
         """
+        if self.options.streaming:
+            raise OptionError(
+                "wait_for: with streaming=True a message is read by its handler, and only once"
+            )
         if not callable(predicate):
             raise OptionError(f"predicate: expected a function, got {type(predicate).__name__}")
         limit = None if timeout is None else check_seconds("timeout", timeout)

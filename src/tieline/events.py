@@ -108,7 +108,11 @@ class FrameReceivedEvent(ConnectionEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameSentEvent(ConnectionEvent):
-    """A frame was handed to the kernel or the write buffer (only with ``frame_events=True``)."""
+    """A frame was handed to the kernel or the write buffer (only with ``frame_events=True``).
+
+    Its payload is what was sent; ``frame.rsv1`` says that it, and what continues it, was compressed
+    on the way out. A big compressed message is told of in the fragments in which it goes out.
+    """
 
     frame: Frame
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from tieline.engine.fragments import send_message
+from tieline.engine.fragments import send_message, send_whole
 from tieline.engine.line import Line
 from tieline.engine.payloads import (
     check_frame,
     control_payload,
     encode_json,
-    refuse_compression,
 )
 from tieline.engine.pings import PingWaiter
 from tieline.engine.session import Session
@@ -121,13 +120,23 @@ class ThreadedFront(Front):
     def send(self, message: object, *, compress: bool | None = None) -> None:
         """Send ``str`` as text, bytes-like as binary, an iterable of either in fragments.
 
-        Returns when the bytes are with the kernel or in the write buffer. When that holds more than
-        ``write_limit`` bytes it blocks, ``timeout`` seconds at most (`SendTimeout`); in a handler
-        of this connection it never blocks (`SendBufferFull`). Raises `ConnectionClosed` when the
-        connection is not open.
+        Returns when the bytes are with the kernel or in the write buffer. While that holds more
+        than ``write_limit`` bytes it blocks, for as long as the peer goes on taking them: when it
+        takes none for ``timeout`` seconds, `SendTimeout` says what became of the message. In a
+        handler of this connection it never blocks (`SendBufferFull`). Raises `ConnectionClosed`
+        when the connection is not open.
+
+        `compress`: by default (None) a message of ``Deflate.threshold`` bytes and more is
+        compressed, and so is an iterable, if the server has agreed; True raises `OptionError` when
+        it has not.
+
+        A big message is masked and written piece by piece. The memory of a bytearray or memoryview
+        is the caller's again when this returns, and what could not be waited for was copied. Each
+        piece of an iterable goes out before the next is asked for. When the iterable fails half-way
+        the message cannot be completed, so the connection is failed with 1011. So it is by Ctrl-C
+        in a compressed message of 1 MiB and more, which is sent in fragments.
         """
-        refuse_compression(compress)
-        send_message(self._session(), message)
+        send_message(self._session(), message, compress)
 
     def send_frame(self, payload: object, opcode: int, fin: bool = True) -> None:
         """Send one raw frame, for hand-made fragmentation (RFC 6455 section 5.4).
@@ -144,9 +153,9 @@ class ThreadedFront(Front):
             self._session().speaker.frames([(kind, data, last)])
 
     def send_json(self, value: object) -> None:
-        """Send what ``json_dumps`` makes of `value`, as text. Raises as `send` does."""
+        """Send what ``json_dumps`` makes of `value`, as text, as `send` does."""
         session = self._session()
-        session.speaker.message(Opcode.TEXT, encode_json(value, self.options.json_dumps))
+        send_whole(session, Opcode.TEXT, encode_json(value, self.options.json_dumps), None)
 
     def ping(self, data: object = b"") -> PingWaiter:
         """Send a Ping (at most 125 bytes); ``.wait(timeout)`` gives the round trip in seconds."""

@@ -11,6 +11,7 @@ from tieline.engine.handlers import split_plain
 from tieline.engine.payloads import decode_json
 from tieline.engine.receiving import Receiver
 from tieline.engine.route import check_addresses
+from tieline.engine.streams import MessageStream
 from tieline.errors import ConnectionClosed, OptionError
 from tieline.front import ORDERLY, ThreadedFront, check_seconds
 from tieline.protocol.close import check_close
@@ -70,6 +71,20 @@ class Connection(ThreadedFront):
         wait for itself, when there is no message yet.
         """
         return self._line.receive(None if timeout is None else check_seconds("timeout", timeout))
+
+    def recv_stream(self, timeout: float | None = None) -> MessageStream:
+        """The next message chunk by chunk, as it arrives, for messages too large to be held.
+
+        Nothing is taken before the stream is asked for its first chunk. Each chunk is awaited for
+        `timeout` seconds at most (None: as long as the connection lives): `TimeoutError`, which
+        loses nothing, asking again goes on. Raises `ConnectionClosed` when the connection ends, in
+        the middle of the message too.
+
+        The messages behind it come when the stream was read to its end or closed: a thread that
+        asks for one before gets a `RuntimeError`, since it would wait for itself.
+        """
+        limit = None if timeout is None else check_seconds("timeout", timeout)
+        return self._line.stream(limit)
 
     def recv_json(self, timeout: float | None = None) -> Any:
         """What ``json_loads`` makes of the next message. Raises as `recv` and ``json_loads`` do."""

@@ -17,12 +17,14 @@ from typing import Any
 import pytest
 import trustme
 
+from tests.unmeasured import unmeasured
 from tieline.aio.dialling import adopt
 from tieline.aio.loop_reactor import LoopReactor, running_loop_reactor
+from tieline.testing import EchoServer, ScriptedServer
 from tieline.transport.stream import SocketStream, Stream, TLSStream
 
 #: Seconds after which something that should have happened long ago will not happen any more.
-PATIENCE = 5.0
+PATIENCE = 20.0
 
 NewLoop = Callable[[], asyncio.AbstractEventLoop]
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
@@ -72,6 +74,25 @@ def run(new_loop: NewLoop) -> Run:
         return result
 
     return run_it
+
+
+@pytest.fixture
+def echo() -> Iterator[EchoServer]:
+    with EchoServer() as server:
+        yield server
+
+
+@pytest.fixture
+def scripted() -> Iterator[Callable[..., ScriptedServer]]:
+    servers: list[ScriptedServer] = []
+
+    def start(*scripts: Any, **options: Any) -> ScriptedServer:
+        servers.append(ScriptedServer(*scripts, **({"timeout": PATIENCE} | options)))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
 
 
 @pytest.fixture
@@ -207,10 +228,11 @@ def client_context(authority: trustme.CA) -> ssl.SSLContext:
 class Program:
     """Runs a program to its end, with every warning an error: its output, and its seconds."""
 
-    def __init__(self, source: str, *arguments: str) -> None:
+    def __init__(self, source: str, *arguments: str, measured: bool) -> None:
         began = time.monotonic()
         done = subprocess.run(
             [sys.executable, "-X", "dev", "-W", "error", "-c", textwrap.dedent(source), *arguments],
+            env=None if measured else unmeasured(),
             capture_output=True,
             text=True,
             timeout=2 * PATIENCE,
@@ -223,12 +245,16 @@ class Program:
 
 @pytest.fixture
 def program(new_loop: NewLoop) -> Callable[..., Program]:
-    """program(source, *arguments), which may use `open_session(url)` and `new_loop()`."""
+    """program(source, *arguments), which may use `open_session(url)` and `new_loop()`.
+
+    ``measured=False`` for one that forks: tests/unmeasured.py says why.
+    """
     kind = new_loop.__module__.partition(".")[0]
 
-    def run_it(source: str, *arguments: str) -> Program:
+    def run_it(source: str, *arguments: str, measured: bool = True) -> Program:
         prelude = f"import asyncio, sys\nfrom {kind} import new_event_loop\n"
-        return Program(prelude + OPEN_SESSION + textwrap.dedent(source), *arguments)
+        source = prelude + OPEN_SESSION + textwrap.dedent(source)
+        return Program(source, *arguments, measured=measured)
 
     return run_it
 

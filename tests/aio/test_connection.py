@@ -8,7 +8,7 @@ import random
 import socket
 import threading
 import warnings
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -16,28 +16,9 @@ import pytest
 import tieline
 import tieline.events
 from tieline import aio
-from tieline.testing import EchoServer, Recorder, ScriptedServer
+from tieline.testing import EchoServer, Recorder
 
-SOON = 5.0
-
-
-@pytest.fixture
-def echo() -> Iterator[EchoServer]:
-    with EchoServer() as server:
-        yield server
-
-
-@pytest.fixture
-def scripted() -> Iterator[Callable[..., ScriptedServer]]:
-    servers: list[ScriptedServer] = []
-
-    def start(*scripts: Any, **options: Any) -> ScriptedServer:
-        servers.append(ScriptedServer(*scripts, **options))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.close()
+SOON = 20.0
 
 
 def connect(server: Any, **options: Any) -> aio.Connecting:
@@ -65,7 +46,9 @@ def test_both_ways_to_open(run: Any, echo: EchoServer) -> None:
                 await ws.send("a")
                 assert await ws.recv() == "a"
             assert not ws.is_open()
-        assert threading.active_count() <= before + 1, "the dial's thread may be on its way out"
+        async with asyncio.timeout(SOON):
+            while threading.active_count() > before:  # a dial's thread may be on its way out
+                await asyncio.sleep(0)
 
     before = threading.active_count()
     run(main())
@@ -239,7 +222,7 @@ def test_iteration(run: Any, scripted: Any, code: int, ends: bool) -> None:
 
 
 def test_a_full_queue_stops_reading_and_loses_nothing(run: Any, scripted: Any) -> None:
-    count = 20_000
+    count = 10_000
 
     def script(peer: Any) -> None:
         peer.accept_upgrade()
@@ -367,166 +350,6 @@ def test_many_receivers_and_many_senders(run: Any, echo: EchoServer) -> None:
     run(main())
 
 
-def test_a_fragmented_message_that_is_cancelled(run: Any, scripted: Any) -> None:
-    def script(peer: Any) -> None:
-        peer.accept_upgrade()
-        peer.expect_frame(tieline.Opcode.TEXT, b"a", fin=False)
-        peer.expect_close(1011)
-        peer.send_close(1011)
-
-    server = scripted(script)
-
-    async def main() -> None:
-        stuck = asyncio.Event()
-
-        async def pieces() -> AsyncIterator[str]:
-            yield "a"
-            yield "b"
-            stuck.set()
-            await asyncio.Event().wait()
-
-        async with connect(server) as ws:
-            sending = asyncio.ensure_future(ws.send(pieces()))
-            await stuck.wait()
-            other = asyncio.ensure_future(ws.send("whole"))
-            await asyncio.sleep(0)
-            assert not other.done(), "it waits for the end of the fragmented one"
-            sending.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await sending
-            with pytest.raises(tieline.ConnectionClosed):
-                await other
-
-    run(main())
-    server.wait()
-
-
-def test_fragments_of_one_task_keep_out_those_of_others(run: Any, echo: EchoServer) -> None:
-    async def main() -> None:
-        async with connect(echo) as ws:
-
-            async def pieces(letter: str) -> AsyncIterator[str]:
-                for _ in range(20):
-                    yield letter
-                    await asyncio.sleep(0)
-
-            async with asyncio.TaskGroup() as group:
-                for letter in "abcd":
-                    group.create_task(ws.send(pieces(letter)))
-            received = {await ws.recv(SOON) for _ in range(4)}
-            assert received == {letter * 20 for letter in "abcd"}
-
-    run(main())
-
-
-# --- back-pressure --------------------------------------------------------------------------------
-
-
-def test_a_peer_that_does_not_read(run: Any, scripted: Any) -> None:
-    go_on = threading.Event()
-
-    def script(peer: Any) -> None:
-        peer.accept_upgrade()
-        go_on.wait(SOON)
-        peer.receive_frame()
-        peer.hold()
-
-    server = scripted(script)
-
-    async def main() -> None:
-        async with connect(server, write_limit=1000, timeout=0.05, close_timeout=0.05) as ws:
-            accepted = 0
-            with pytest.raises(tieline.SendTimeout, match="Nothing of this message was sent"):
-                while True:
-                    await ws.send(b"x" * 1_000_000)
-                    accepted += 1
-            assert accepted >= 1 and ws.is_open()
-            with pytest.raises(tieline.SendBufferFull):
-                ws.send_threadsafe("on the loop's thread it cannot wait")
-            with pytest.raises(tieline.SendTimeout):
-                await asyncio.to_thread(ws.send_threadsafe, "x")
-            with pytest.raises(tieline.SendTimeout):
-                await ws.ping()
-            go_on.set()
-            assert ws.stats().messages_sent == accepted
-
-    run(main())
-
-
-def test_a_sender_that_waits_learns_of_the_close(run: Any, scripted: Any) -> None:
-    """The buffer stays full, so waiting for room would last for ever."""
-
-    def script(peer: Any) -> None:
-        peer.accept_upgrade()
-        peer.hold()
-
-    server = scripted(script)
-
-    async def main() -> None:
-        ws = await connect(server, write_limit=1000, close_timeout=0.1)
-
-        async def send() -> None:
-            while True:
-                await ws.send(b"x" * 1_000_000)
-
-        sending = asyncio.ensure_future(send())
-        while ws.stats().buffered_bytes < 1000:
-            await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        await ws.close()
-        with pytest.raises(tieline.ConnectionClosed):
-            await sending
-
-    run(main())
-
-
-def test_sending_lets_others_run(run: Any, echo: EchoServer) -> None:
-    """The kernel takes all, so no `send()` has to wait: timers and cancels work all the same."""
-
-    async def main() -> None:
-        async with connect(echo) as ws:
-
-            async def send() -> None:
-                while True:
-                    await ws.send("x")
-
-            async def receive() -> None:
-                async for _ in ws:
-                    pass
-
-            receiving = asyncio.ensure_future(receive())
-            with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.05):
-                    await send()
-            with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.05):
-                    await ws.send("x" for _ in iter(int, 1))
-            receiving.cancel()
-
-    run(main())
-
-
-def test_senders_in_threads(run: Any, echo: EchoServer) -> None:
-    async def main() -> None:
-        async with connect(echo, write_limit=1000) as ws:
-
-            def work(sender: int) -> None:
-                for number in range(100):
-                    ws.send_threadsafe(f"{sender} {number} " + "x" * 500)
-                ws.send_threadsafe([f"{sender} ", "100 ", "x"])
-
-            threads = [asyncio.to_thread(work, sender) for sender in range(4)]
-            working = asyncio.gather(*threads)
-            received: dict[str, list[int]] = {}
-            for _ in range(404):
-                sender, number, _ = str(await ws.recv(SOON)).split()
-                received.setdefault(sender, []).append(int(number))
-            await working
-            assert received == {str(sender): list(range(101)) for sender in range(4)}
-
-    run(main())
-
-
 # --- ending ---------------------------------------------------------------------------------------
 
 
@@ -574,7 +397,7 @@ def test_a_task_that_is_cancelled_leaves_quickly(run: Any, scripted: Any) -> Non
         task = asyncio.ensure_future(work())
         await inside.wait()
         task.cancel()
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(6):  # `close_timeout` is 10
             with pytest.raises(asyncio.CancelledError):
                 await task
 

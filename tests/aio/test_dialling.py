@@ -22,7 +22,7 @@ from tieline.testing.memory import memory_streams
 from tieline.transport.attempt import Attempt
 from tieline.transport.stream import SocketStream, TLSStream
 
-PATIENCE = 5.0
+PATIENCE = 20.0
 
 
 class Work:

@@ -33,7 +33,7 @@ def test_news(run: Any) -> None:
         await settle()
         assert [task.done() for task in tasks] == [True, True, False, False]
         assert [box.take(), box.take()] == ["a", "b"]
-        box.end()
+        box.end(None)
         await asyncio.gather(*tasks)
         with pytest.raises(TimeoutError):
             await box.arrival(0.001)

@@ -14,7 +14,7 @@ from tieline.options import Options
 from tieline.protocol.wire import Opcode
 from tieline.testing import EchoServer, ScriptedServer
 
-SOON = 5.0
+SOON = 20.0
 
 
 def line(url: Any, **options: Any) -> LoopLine:

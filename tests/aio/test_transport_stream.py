@@ -18,7 +18,7 @@ from tieline.transport.stream import Stream, ciphertext
 
 KINDS = ["plain", "tls", "tls over tls"]
 
-PATIENCE = 5.0
+PATIENCE = 20.0
 
 
 @pytest.fixture(params=KINDS)

@@ -9,7 +9,7 @@ import pytest
 
 from tieline.testing import Recorder
 
-SOON = 5.0
+SOON = 20.0
 RAISED = [ValueError, SystemExit, KeyboardInterrupt, GeneratorExit]
 
 

@@ -17,7 +17,7 @@ from tieline.protocol.wire import Opcode
 from tieline.testing import Recorder
 from tieline.testing.frames import frame_bytes
 
-SOON = 5.0
+SOON = 20.0
 
 #: Seconds within which something happens that is said to happen at once, on a busy machine; what
 #: it must not wait for lasts for longer.

@@ -14,7 +14,11 @@ from tieline import events
 from tieline.protocol.wire import Opcode
 from tieline.testing import Recorder
 
-SOON = 5.0
+SOON = 20.0
+
+#: Seconds that calls take which do not wait, on a busy machine; a wait of any kind would last for
+#: 10 s and more.
+AT_ONCE = 5.0
 
 Plain = Callable[..., tieline.Connection]
 
@@ -127,7 +131,7 @@ def test_what_handlers_may_do(
     assert closed.wait(SOON)
     recorder.wait_for("close")
     assert [record.kind for record in recorder.take()] == ["ping"]
-    assert len(seconds) == 1 and seconds[0] < 0.5
+    assert len(seconds) == 1 and seconds[0] < AT_ONCE
 
 
 def test_a_handler_that_sends_to_a_peer_that_does_not_read(

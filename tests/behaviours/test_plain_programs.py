@@ -18,10 +18,11 @@ import tieline
 
 pytestmark = pytest.mark.slow
 
-SOON = 5.0
+SOON = 20.0
 
-#: Seconds that a program may take to end, starting Python's own end included.
-AT_ONCE = 1.5
+#: Seconds that a program may take to end, Python's own end included, on a busy machine; what it
+#: must not wait for (`close_timeout`, a peer that is silent) takes 10 s and more.
+AT_ONCE = 6.0
 
 Plain = Callable[..., tieline.Connection]
 
@@ -50,7 +51,8 @@ def test_ctrl_c_in_a_recv_leaves_the_connection_usable(program: Any, echo: Any) 
         print(ws.recv(5))
     print(ws.close_info.clean)
     """
-    assert output_of(program(source, echo.url)) == "interrupted\nstill here\nTrue\n"
+    running = program(source, echo.url, measured=False)
+    assert output_of(running) == "interrupted\nstill here\nTrue\n"
 
 
 @pytest.mark.parametrize("receive", ["ws.recv()", "for message in ws: pass"])
@@ -73,25 +75,19 @@ def test_ctrl_c_in_a_flood(program: Any, echo: Any, receive: str) -> None:
     except KeyboardInterrupt:
         started = time.monotonic()
         ws.close()
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 5
     thread.join()
     print("closed", ws.state)
     """
-    assert output_of(program(source, echo.url)) == "closed State.CLOSED\n"
+    running = program(source, echo.url, measured=False)
+    assert output_of(running) == "closed State.CLOSED\n"
 
 
-def test_ctrl_c_at_any_instruction(
-    program: Any, echo: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Interrupts at random moments: close() is bounded after each, and nobody waits.
-
-    In a program that is not measured: an interrupt inside of coverage's own lock hangs it.
-    """
-    for name in ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG"):
-        monkeypatch.delenv(name, raising=False)
+def test_ctrl_c_at_any_instruction(program: Any, echo: Any) -> None:
+    """Interrupts at random moments: close() is bounded after each, and nobody waits."""
     source = """
     import faulthandler, random, signal, sys, tieline
-    faulthandler.dump_traceback_later(8)  # what hangs is shown, before the program is killed
+    faulthandler.dump_traceback_later(18)  # what hangs is shown, before the program is killed
     signal.signal(signal.SIGALRM, signal.default_int_handler)
     chance = random.Random(5)
     print("ready", flush=True)
@@ -121,7 +117,7 @@ def test_ctrl_c_at_any_instruction(
         assert ws.close_info is not None
     print("done")
     """
-    ending = program(source, echo.url)
+    ending = program(source, echo.url, measured=False)
     ending.wait_until_ready()
     _, status, output = ending.finish()
     assert (status, output) == (0, "done\n")
@@ -141,14 +137,14 @@ def test_a_signal_handler_on_top_of_recv(program: Any, echo: Any) -> None:
         other.send("other"); print(other.recv(5)); other.close()
         started = time.monotonic()
         ws.close()
-        assert time.monotonic() - started < 0.5
+        assert time.monotonic() - started < 5
     signal.signal(signal.SIGINT, stop)
     threading.Timer(0.1, print, ["ready"], {"flush": True}).start()
     print(list(ws))
     print(ws.close_info.clean, ws.state)
     """
     expected = "other\n['from the handler']\nTrue State.CLOSED\n"
-    assert output_of(program(source, echo.url)) == expected
+    assert output_of(program(source, echo.url, measured=False)) == expected
 
 
 ENDINGS = {
@@ -303,7 +299,7 @@ def test_rounds_leave_nothing(echo: Any) -> None:
                     assert ws.recv() == "a"
         assert threading.active_count() == threads
         deadline = time.monotonic() + SOON
-        while descriptors() != opened:  # the server closes its ends a moment later
+        while descriptors() > opened:  # the server closes its ends a moment later
             assert time.monotonic() < deadline, f"{descriptors()} descriptors, not {opened}"
 
 

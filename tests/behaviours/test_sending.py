@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,18 +13,20 @@ import tieline
 from tieline.protocol.wire import Opcode
 from tieline.testing import EchoServer, Recorder
 
-SOON = 5.0
+SOON = 20.0
+
+#: Seconds within which something happens that is bounded by much less, on a busy machine.
+AT_ONCE = 5.0
 MIB = 1 << 20
 
 
 def wait_until(predicate: Callable[[], bool]) -> None:
     """For what nobody tells of; bounded."""
     pause = threading.Event()
-    for _ in range(5000):
-        if predicate():
-            return
+    deadline = time.monotonic() + SOON
+    while not predicate():
+        assert time.monotonic() < deadline, "it does not come true"
         pause.wait(0.001)
-    raise AssertionError("it does not come true")
 
 
 class Counter:
@@ -216,6 +219,7 @@ def test_the_fate_of_what_timed_out(
     assert client.is_open()
     assert client.stats().buffered_bytes > client.options.write_limit
     reading.set()
+    wait_until(lambda: client.stats().buffered_bytes == 0)
     client.send("taken")
     client.disconnect(1000)
     assert stuffed.received == [b"a" * MIB] * count + [b"taken"]
@@ -235,7 +239,7 @@ def test_a_send_that_waits_ends_with_the_connection(
     sending = in_thread(send_all)
     limit = client.options.write_limit
     wait_until(lambda: client.stats().buffered_bytes > limit)
-    with within(1.0):
+    with within(AT_ONCE):
         client.disconnect(timeout=0.1)
         with pytest.raises(tieline.ConnectionClosed):
             sending()
@@ -288,7 +292,7 @@ def test_what_a_quick_and_a_slow_handler_answer(scripted: Any, clients: Any) -> 
         if message is None:
             return
         if message == "three":
-            held_up.append(not answered.wait(1.0))
+            held_up.append(not answered.wait(SOON))
         threading.Event().wait(0.002)
         client.send(f"slow {message}")
         if message == "three":
@@ -379,7 +383,7 @@ def test_closing_during_a_fragmented_message_is_no_fault(echo: Any, clients: Any
 def test_an_iterable_that_fails_at_once_sends_nothing(echo: Any, clients: Any) -> None:
     client = clients(lambda message: None, echo.url)
     client.connect()
-    for bad in ([], [1], ["a", b"b"]):
+    for bad in ([], [1], iter([]), iter([1])):
         with pytest.raises(tieline.OptionError):
-            client.send(bad) if bad != ["a", b"b"] else client.send(iter([b"", 1]))
+            client.send(bad)
     assert client.wait_for(lambda message: True, SOON, send="still open") == "still open"

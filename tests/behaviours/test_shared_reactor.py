@@ -10,7 +10,7 @@ import pytest
 import tieline
 from tieline.testing import Recorder
 
-SOON = 5.0
+SOON = 20.0
 
 
 def test_fifty_clients(echo_place: Any) -> None:

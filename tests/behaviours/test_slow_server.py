@@ -12,9 +12,14 @@ import tieline
 from tieline.protocol.wire import Opcode
 from tieline.testing import Recorder
 
-SOON = 2.0
+SOON = 20.0
+
+#: Seconds within which something happens that is bounded by much less, on a busy machine; the
+#: bound that it would have by default is 10 s or more.
+AT_ONCE = 5.0
 
 
+@pytest.mark.slow
 def test_a_byte_at_a_time_during_the_handshake(scripted: Any, clients: Any, within: Any) -> None:
     """Each byte comes in time, all of them do not."""
     answer = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
@@ -24,34 +29,36 @@ def test_a_byte_at_a_time_during_the_handshake(scripted: Any, clients: Any, with
         peer.drip(answer * 100, 0.02)
 
     server = scripted(script)
-    client = clients(print, server.url, connect_timeout=0.2)
+    client = clients(print, server.url, connect_timeout=1.0)
     info: dict[str, Any] = {}
     with (
-        within(0.6),
-        pytest.raises(tieline.ConnectTimeout, match="connect_timeout of 0.2 s") as error,
+        within(AT_ONCE),
+        pytest.raises(tieline.ConnectTimeout, match="connect_timeout of 1 s") as error,
     ):
         client.connect(None, info)
     assert error.value.phase == "upgrade"
-    assert info["timings"]["total"] >= 0.2
+    assert info["timings"]["total"] >= 1.0
     assert not client.is_open()
     server.close(check=False)  # the script's write fails when the client hangs up
 
 
+@pytest.mark.slow
 def test_silence_during_the_tls_handshake(scripted: Any, clients: Any, within: Any) -> None:
     def script(peer: Any) -> None:
         peer.hold()
 
     url = scripted(script).url.replace("ws:", "wss:")
-    client = clients(print, url, connect_timeout=0.1)
-    with within(0.5), pytest.raises(tieline.ConnectTimeout) as error:
+    client = clients(print, url, connect_timeout=1.0)
+    with within(AT_ONCE), pytest.raises(tieline.ConnectTimeout) as error:
         client.connect()
     assert error.value.phase == "tls"
 
 
+@pytest.mark.slow
 def test_a_host_that_does_not_answer(clients: Any, within: Any, unanswering_port: int) -> None:
     client = clients(print, f"ws://127.0.0.1:{unanswering_port}/")
-    with within(0.5), pytest.raises(tieline.ConnectTimeout) as error:
-        client.connect(timeout=0.1)
+    with within(AT_ONCE), pytest.raises(tieline.ConnectTimeout) as error:
+        client.connect(timeout=1.0)
     assert error.value.phase == "tcp"
 
 
@@ -68,7 +75,7 @@ def test_a_close_that_is_not_answered(
         recorder.callback, close_timeout=0.15, **recorder.handlers("close", "error")
     )
     client.connect()
-    with within(0.6):
+    with within(AT_ONCE):
         client.disconnect()
     info = client.close_info
     assert (info.code, info.clean, info.initiator) == (1006, False, "local")
@@ -87,7 +94,7 @@ def test_the_timeout_of_disconnect(scripted: Any, clients: Any, within: Any) -> 
 
     client = clients(lambda message: None, scripted(script).url)
     client.connect()
-    with within(0.5):
+    with within(AT_ONCE):
         client.disconnect(timeout=0.05)
     assert client.close_info.sent.code == 1001
     assert not client.close_info.clean

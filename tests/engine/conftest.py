@@ -18,9 +18,10 @@ from tieline.engine.inbox import Inbox
 from tieline.engine.reactor import Reactor
 from tieline.engine.serial import Runner
 from tieline.engine.session import Session
+from tieline.engine.stream_delivery import StreamDelivery
 from tieline.engine.supervisor import Supervisor
 from tieline.options import Options
-from tieline.protocol.connection import client_connection, server_connection
+from tieline.protocol.endpoints import client_connection, server_connection
 from tieline.protocol.events import Opened, RequestReceived
 from tieline.protocol.handshake import UpgradeRequest
 from tieline.protocol.settings import Settings
@@ -55,7 +56,8 @@ class SteppedSession:
         self.log = logging.getLogger("tieline")
         handlers = Handlers(callback=recorder.callback, **recorder.handlers(*kinds))
         self.callbacks = Callbacks(handlers, self.log)
-        self.delivery = (Inbox if drivable else Delivery)(
+        kind = Inbox if drivable else StreamDelivery if self.options.streaming else Delivery
+        self.delivery = kind(
             self.callbacks,
             None if submit is None else Runner(submit),
             self.options.max_queue,
@@ -75,6 +77,8 @@ class SteppedSession:
         opened = connection.next_event(self.clock.now())
         assert isinstance(opened, Opened)
         self.response = opened.response
+        if self.options.streaming:
+            connection.stream_messages()
         self.session = Session(
             connection=connection,
             connection_id=7,
@@ -101,7 +105,7 @@ class SteppedSession:
 
     def _on_ended(self, session: Session) -> None:
         self.ended.append(session)
-        self.delivery.end()
+        self.delivery.end(session.connection.close_info)
 
     def close(self) -> None:
         self.session.drop()

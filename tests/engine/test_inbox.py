@@ -9,9 +9,13 @@ from typing import Any
 
 import pytest
 
+from tieline.engine import chunks as chunking
+from tieline.engine import inbox as inboxes
 from tieline.engine.callbacks import Callbacks
 from tieline.engine.handlers import Handlers
 from tieline.engine.inbox import Inbox
+from tieline.errors import ConnectionClosed
+from tieline.protocol.events import CloseInfo, MessageChunk
 
 SOON = 5.0
 
@@ -46,7 +50,7 @@ def test_what_comes_before_the_end_can_be_taken_after_it() -> None:
     inbox = Bench().inbox
     inbox.messages(["a"])
     assert not inbox.has_ended
-    inbox.end()
+    inbox.end(None)
     assert inbox.has_ended and inbox.take() == "a"
 
 
@@ -87,9 +91,9 @@ def test_while_closing_no_more_are_kept_than_fit() -> None:
     assert inbox.take() == "1" and inbox.take() == "2"
     inbox.messages(["8", "9", "10"])
     assert bench.dropped == []
-    inbox.end()
+    inbox.end(None)
     assert bench.dropped == [4]  # told once, however often something came
-    inbox.end()
+    inbox.end(None)
     assert bench.dropped == [4]
     assert take_all(inbox) == ["3", "4", "5", "8"]
 
@@ -98,7 +102,7 @@ def test_closing_with_room_drops_nothing() -> None:
     bench = Bench(max_queue=4)
     bench.inbox.discard_rest()
     bench.inbox.messages(["1", "2", "3", "4"])
-    bench.inbox.end()
+    bench.inbox.end(None)
     assert bench.dropped == [] and len(bench.inbox) == 4
 
 
@@ -112,7 +116,7 @@ def test_one_who_counts_the_dropped_and_raises_keeps_nobody_waiting() -> None:
     bench.inbox.discard_rest()
     bench.inbox.messages(["1", "2"])
     with pytest.raises(OSError, match="disk full"):
-        bench.inbox.end()
+        bench.inbox.end(None)
     assert bench.inbox.has_ended
 
 
@@ -133,7 +137,9 @@ def test_news_reach_everybody_who_waits(news: str) -> None:
         thread.start()
     barrier.wait(SOON)
     told.set()
-    {"message": lambda: inbox.messages(["a"]), "end": inbox.end, "tell": inbox.tell}[news]()
+    {"message": lambda: inbox.messages(["a"]), "end": lambda: inbox.end(None), "tell": inbox.tell}[
+        news
+    ]()
     for thread in threads:
         thread.join(SOON)
     assert over == [True] * 3
@@ -174,7 +180,7 @@ def test_none_lost_and_none_twice_with_many_takers() -> None:
                 assert room.wait(SOON), "nobody told that there is room"
                 room.clear()
             inbox.messages([str(number + more) for more in range(3)])
-        inbox.end()
+        inbox.end(None)
         for thread in threads:
             thread.join(SOON)
     finally:
@@ -191,7 +197,7 @@ def test_in_a_child_process() -> None:
     inbox.news.acquire()
     inbox._waiting = 3
     inbox.abandon_after_fork()
-    thread = threading.Thread(target=inbox.end)
+    thread = threading.Thread(target=inbox.end, args=(None,))
     thread.start()
     thread.join(SOON)
     assert inbox.has_ended and inbox.take() == "a"
@@ -234,3 +240,356 @@ def test_nothing_is_held_back_after_our_close() -> None:
     inbox.discard_rest()
     assert not inbox.holds_back
     assert not inbox.hold_back() and not inbox.is_full
+
+
+# --- bytes
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An inbox is full with 1000 bytes."""
+    monkeypatch.setattr(inboxes, "MAX_WAITING", 1000)
+    monkeypatch.setattr(inboxes, "_RUN", 100)
+
+
+def test_large_messages_fill_it_sooner(small: None) -> None:
+    bench = Bench(max_queue=100)
+    inbox = bench.inbox
+    for _ in range(3):
+        inbox.messages([b"x" * 300])
+        assert not inbox.is_full
+    inbox.messages([b"x" * 300])
+    assert inbox.is_full and len(inbox) == 4
+    inbox.take()
+    inbox.take()
+    assert bench.room == 0
+    inbox.take()
+    assert bench.room == 1 and not inbox.is_full
+
+
+def test_one_that_is_larger_waits_alone(small: None) -> None:
+    bench = Bench(max_queue=100)
+    bench.inbox.messages(["x" * 5000])
+    assert bench.inbox.is_full
+    assert len(bench.inbox.take()) == 5000
+    assert bench.room == 1 and not bench.inbox.is_full
+
+
+def test_small_messages_are_not_taken_for_large_ones(small: None) -> None:
+    """How large a run is is not known before it matters; then it is counted."""
+    bench = Bench(max_queue=1000)
+    for number in range(300):
+        bench.inbox.messages([str(number)] * 3)
+        assert not bench.inbox.is_full or len(bench.inbox) > 300
+    assert bench.inbox.is_full
+
+
+def test_while_closing_no_more_bytes_are_kept_than_fit(small: None) -> None:
+    bench = Bench(max_queue=100)
+    bench.inbox.messages(["x" * 2000])
+    bench.inbox.discard_rest()
+    bench.inbox.messages(["y"])
+    bench.inbox.end(None)
+    assert bench.dropped == [1] and len(bench.inbox) == 1
+
+
+# --- messages in chunks
+
+
+def feed(inbox: Inbox, *parts: str | bytes, last: bool = True) -> None:
+    """A message in chunks; its last one unless `last` is False."""
+    for number, part in enumerate(parts):
+        inbox.chunk(MessageChunk(part, last and number == len(parts) - 1))
+
+
+def chunks_of(inbox: Inbox) -> list[Any]:
+    chunks = inbox.take_chunks()
+    parts = []
+    while (part := chunks.take()) is not None:
+        parts.append(part)
+    return parts
+
+
+def test_chunks_are_joined_for_whoever_wants_a_message() -> None:
+    inbox = Bench().inbox
+    inbox.messages(["a"])
+    feed(inbox, "b", "c")
+    inbox.messages([b"d"])
+    feed(inbox, b"e", b"", b"f")
+    assert len(inbox) == inbox.load == 4
+    assert [inbox.take_whole() for _ in range(4)] == ["a", "bc", b"d", b"ef"]
+    with pytest.raises(IndexError):
+        inbox.take_whole()
+    inbox.messages(["on the short way again"])
+    assert inbox.take() == "on the short way again"
+
+
+def test_messages_are_one_chunk_for_whoever_wants_chunks() -> None:
+    inbox = Bench().inbox
+    inbox.messages(["a", ""])
+    feed(inbox, "b", "c")
+    inbox.messages([b"d"])
+    assert [chunks_of(inbox) for _ in range(4)] == [["a"], [""], ["b", "c"], [b"d"]]
+    with pytest.raises(IndexError):
+        inbox.take_chunks()
+
+
+def test_a_message_in_work_is_no_whole_one() -> None:
+    """What was joined so far is not lost, for whoever wants it then."""
+    inbox = Bench().inbox
+    feed(inbox, "a", last=False)
+    assert inbox.has_whole() and inbox.has_chunks()
+    for _ in range(2):
+        with pytest.raises(IndexError):
+            inbox.take_whole()
+        assert not inbox.has_whole()
+    feed(inbox, "b", last=False)
+    with pytest.raises(IndexError):
+        inbox.take_whole()
+    chunks = inbox.take_chunks()
+    assert chunks.take() == "ab"
+    feed(inbox, "c")
+    assert chunks.take() == "c" and chunks.take() is None
+
+
+def test_a_reader_who_is_not_done_gets_nothing_else() -> None:
+    """Whether the rest has come or not, so that it shows at the first try."""
+    inbox = Bench().inbox
+    feed(inbox, "a", "b")
+    chunks = inbox.take_chunks()
+    inbox.messages(["behind"])
+    for take in (inbox.take_whole, inbox.take_chunks, inbox.take_whole):
+        with pytest.raises(RuntimeError, match=r"read it to its end or close\(\) it first"):
+            take()
+    assert chunks.take() == "a"
+    with pytest.raises(RuntimeError):
+        inbox.take_whole()
+    assert chunks.take() == "b"
+    assert inbox.take() == "behind"
+
+
+def test_others_get_what_is_behind() -> None:
+    inbox = Bench().inbox
+    feed(inbox, "a", "b")
+    chunks = inbox.take_chunks()
+    chunks.reader = "another thread"
+    inbox.messages(["behind", "it"])
+    with pytest.raises(IndexError):
+        inbox.take()
+    assert inbox.take_whole() == "behind"
+    chunks.discard()
+    assert inbox.take() == "it"
+
+
+def test_a_message_that_nobody_wants_is_thrown_away_as_it_comes() -> None:
+    bench = Bench()
+    inbox = bench.inbox
+    feed(inbox, "a" * (chunking.MAX_WAITING + 1), last=False)
+    assert inbox.is_full
+    inbox.take_chunks().discard()
+    assert not inbox.is_full and bench.room == 1
+    feed(inbox, "b" * (chunking.MAX_WAITING + 1), last=False)
+    assert not inbox.is_full
+    feed(inbox, "c")
+    inbox.messages(["next"])
+    assert inbox.take_whole() == "next"
+
+
+def test_chunks_that_wait_make_it_full() -> None:
+    bench = Bench()
+    inbox = bench.inbox
+    half = "x" * (chunking.MAX_WAITING // 2)
+    feed(inbox, half, half, last=False)
+    assert not inbox.is_full
+    feed(inbox, "y", last=False)
+    assert inbox.is_full
+    chunks = inbox.take_chunks()
+    chunks.take()
+    assert bench.room == 0
+    chunks.take()
+    assert bench.room == 1 and not inbox.is_full
+
+
+@pytest.mark.parametrize("max_queue", [1, 2, 3])
+def test_the_message_in_work_takes_no_place(max_queue: int) -> None:
+    """Whoever could make room may be waiting for the end of it."""
+    bench = Bench(max_queue)
+    inbox = bench.inbox
+    for _ in range(max_queue - 1):
+        inbox.messages(["a"])
+    feed(inbox, "b", last=False)
+    assert not inbox.is_full
+    for _ in range(max_queue - 1):
+        inbox.take()
+    feed(inbox, "c")
+    inbox.messages(["d"] * max_queue)
+    assert inbox.is_full
+    assert inbox.take_whole() == "bc"
+    for _ in range(max_queue):
+        inbox.take()
+    assert not inbox.is_full and bench.room == 1
+
+
+def test_room_is_told_although_a_message_is_in_work() -> None:
+    bench = Bench(max_queue=1)
+    bench.inbox.messages(["a"])
+    feed(bench.inbox, "b", last=False)  # what one read had brought
+    assert bench.inbox.is_full
+    assert bench.inbox.take() == "a"
+    assert bench.room == 1 and not bench.inbox.is_full
+
+
+def test_complete_ones_that_nobody_reads_count(small: None) -> None:
+    bench = Bench(max_queue=100)
+    for _ in range(2):
+        feed(bench.inbox, "x" * 300, "y" * 300)
+    assert bench.inbox.is_full
+    bench.inbox.take_whole()
+    assert bench.room == 0
+    bench.inbox.take_whole()
+    assert bench.room == 1 and not bench.inbox.is_full
+
+
+INFO = CloseInfo(1006, "", None, None, False, "none")
+
+
+def test_the_end_in_the_middle_of_a_message() -> None:
+    inbox = Bench().inbox
+    feed(inbox, "a", last=False)
+    inbox.end(INFO)
+    for _ in range(2):
+        with pytest.raises(ConnectionClosed, match="in the middle"):
+            inbox.take_whole()
+    chunks = inbox.take_chunks()
+    assert chunks.take() == "a"
+    with pytest.raises(ConnectionClosed) as raised:
+        chunks.take()
+    assert raised.value.close_info is INFO
+    with pytest.raises(IndexError):
+        inbox.take_whole()
+
+
+def test_while_closing_a_message_that_nobody_reads_is_cut() -> None:
+    """The peer's Close is behind it."""
+    bench = Bench()
+    inbox = bench.inbox
+    feed(inbox, "a", last=False)
+    inbox.discard_rest()
+    chunks = inbox.take_chunks()
+    for _ in range(20):
+        feed(inbox, "b" * (chunking.MAX_WAITING // 4), last=False)
+        assert not inbox.is_full
+    feed(inbox, "c")
+    assert chunks.waiting < 2 * chunking.MAX_WAITING
+    inbox.messages(["next"])
+    inbox.end(INFO)
+    assert bench.dropped == [1]
+    with pytest.raises(ConnectionClosed):
+        while chunks.take() is not None:
+            pass
+    assert inbox.take_whole() == "next"
+
+
+def test_while_closing_no_message_begins_for_which_there_is_no_room() -> None:
+    bench = Bench(max_queue=1)
+    inbox = bench.inbox
+    inbox.messages(["a"])
+    inbox.discard_rest()
+    feed(inbox, "b", "c")
+    feed(inbox, "d", "e")
+    inbox.end(None)
+    assert bench.dropped == [2] and take_all(inbox) == ["a"]
+
+
+def test_chunks_are_news() -> None:
+    inbox = Bench().inbox
+    feed(inbox, "a", last=False)
+    chunks = inbox.take_chunks()
+    chunks.take()
+    started = threading.Event()
+
+    def wait() -> None:
+        started.set()
+        inbox.wait_for(lambda: chunks.is_ready, 2 * SOON)
+
+    thread = threading.Thread(target=wait, daemon=True)
+    thread.start()
+    assert started.wait(SOON)
+    feed(inbox, "b")
+    thread.join(SOON)
+    assert not thread.is_alive()
+
+
+def test_held_back_behind_chunks() -> None:
+    bench = Bench()
+    inbox = bench.inbox
+    feed(inbox, "a", last=False)
+    chunks = inbox.take_chunks()
+    assert inbox.hold_back()
+    feed(inbox, "b")
+    inbox.messages(["c"])
+    assert chunks.take() == "a" and chunks.take() == "b" and inbox.holds_back
+    assert inbox.take_whole() == "c" and inbox.holds_back
+    with pytest.raises(IndexError):
+        inbox.take_whole()
+    assert not inbox.holds_back and bench.room == 1
+
+
+def test_chunks_in_a_child_process() -> None:
+    inbox = Bench().inbox
+    feed(inbox, "a", last=False)
+    chunks = inbox.take_chunks()
+    inbox.abandon_after_fork()
+    inbox.end(INFO)
+    assert chunks.take() == "a"
+    with pytest.raises(ConnectionClosed):
+        chunks.take()
+
+
+def test_many_threads_and_chunks() -> None:
+    """Nothing is lost or doubled when whole messages and chunks are taken beside each other."""
+    count, readers = 3000, 4
+    inbox = Bench(max_queue=1 << 30).inbox
+    taken: list[list[str]] = [[] for _ in range(readers)]
+
+    def read(mine: list[str], streams: bool) -> None:
+        while True:
+            try:
+                if streams:
+                    chunks = inbox.take_chunks()
+                    message = ""
+                    while True:
+                        try:
+                            part = chunks.take()
+                        except IndexError:
+                            inbox.wait_for(lambda: chunks.is_ready, SOON)
+                            continue
+                        if part is None:
+                            break
+                        message += str(part)
+                    mine.append(message)
+                else:
+                    mine.append(str(inbox.take_whole()))
+            except IndexError:
+                if inbox.has_ended and not len(inbox):
+                    return
+                inbox.wait_for(lambda: bool(len(inbox)) or inbox.has_ended, 0.01)
+
+    threads = [
+        threading.Thread(target=read, args=(mine, number % 2 == 0), daemon=True)
+        for number, mine in enumerate(taken)
+    ]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        for number in range(0, count, 3):
+            inbox.messages([f"{number}.", f"{number + 1}."])
+            feed(inbox, *str(number + 2), ".")
+        inbox.end(None)
+        for thread in threads:
+            thread.join(2 * SOON)
+    finally:
+        sys.setswitchinterval(before)
+    assert sorted(one for mine in taken for one in mine) == sorted(f"{n}." for n in range(count))

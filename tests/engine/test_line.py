@@ -85,8 +85,10 @@ def test_slow_callbacks_are_told_of(supervise: Any, echo: Any, recorder: Recorde
     supervisor = supervise(echo.url, events.append, slow_callback=0.01)
     connect(supervisor)
     supervisor.disconnect(1000, "", None)
-    (slow,) = [event for event in events if isinstance(event, SlowCallbackEvent)]
-    assert slow.handler == "on_open" and slow.seconds >= 0.02
+    told = [event for event in events if isinstance(event, SlowCallbackEvent)]
+    # A busy machine may hold up the others, too.
+    (slow,) = [event for event in told if event.handler == "on_open"]
+    assert slow.seconds >= 0.02
     assert slow.connection_id == supervisor.session.connection_id
 
 

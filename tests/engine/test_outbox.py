@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+import random
+
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tieline.engine.outbox import Outbox
+from tieline.engine.outbox import _PIECES_AT_ONCE, Outbox
+from tieline.protocol.big_frame import BIG as BIG_SIZE
+from tieline.protocol.big_frame import PIECE, BigFrame
+from tieline.protocol.encoder import FrameEncoder
 from tieline.testing.memory import memory_streams
 
 
@@ -58,6 +64,73 @@ def test_large_chunks_are_not_copied_together() -> None:
     assert outbox.write_to(taker)  # type: ignore[arg-type]
     assert taker.calls == 3
     assert bytes(taker.taken) == b"a" * 65536 + b"b" * 65536 + b"c"
+
+
+KEY = b"\x11\x22\x33\x44"
+BIG = random.Random(2).randbytes(2 * BIG_SIZE + 100)
+
+
+def big_frame(payload: bytes = BIG) -> BigFrame:
+    encoder = FrameEncoder(lambda size: KEY * (size // 4))
+    return BigFrame(encoder.encode_header(2, len(payload)), payload, True)
+
+
+@settings(max_examples=20)
+@given(
+    st.lists(st.sampled_from([b"", b"small", b"x" * 70_000, BIG, BIG[: BIG_SIZE + 9]]), max_size=5),
+    st.lists(st.sampled_from([0, 1, 9, 100, 65536, PIECE - 1, PIECE, PIECE + 1]), max_size=12),
+)
+def test_big_frames_among_others(payloads: list[bytes], appetites: list[int]) -> None:
+    encoder = FrameEncoder(lambda size: KEY * (size // 4))
+    whole = b"".join(bytes(encoder.encode(2, payload)) for payload in payloads)
+    outbox, taker = Outbox(), Taker(appetites)
+    outbox.extend(
+        [
+            big_frame(payload) if len(payload) >= BIG_SIZE else encoder.encode(2, payload)
+            for payload in payloads
+        ]
+    )
+    assert outbox.size == len(whole)
+    for _ in range(len(appetites) + 2):
+        done = outbox.write_to(taker)  # type: ignore[arg-type]
+        assert outbox.written == len(taker.taken)
+        assert outbox.size == len(whole) - len(taker.taken)
+        if done:
+            break
+    assert bytes(taker.taken) == whole
+
+
+def test_a_big_frame_costs_one_call_per_piece() -> None:
+    outbox, taker = Outbox(), Taker([])
+    outbox.extend([big_frame()])
+    outbox.extend([b"and the small ones behind it" for _ in range(9)])
+    assert outbox.write_to(taker)  # type: ignore[arg-type]
+    assert taker.calls == 5 + 1
+
+
+def test_others_have_their_turn_while_much_is_written() -> None:
+    """A peer may take everything as it comes, and the connection's lock is held meanwhile."""
+    payload = bytes(3 * _PIECES_AT_ONCE * PIECE)
+    outbox, taker = Outbox(), Taker([])
+    outbox.extend([big_frame(payload)])
+    for calls in range(1, 4):
+        assert not outbox.write_to(taker)  # type: ignore[arg-type]
+        assert len(taker.taken) <= calls * _PIECES_AT_ONCE * PIECE
+    assert outbox.write_to(taker)  # type: ignore[arg-type]
+    assert len(taker.taken) == len(payload) + 14
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_what_is_cleared_uses_no_memory_of_its_owners(begun: bool) -> None:
+    payload = bytearray(BIG)
+    outbox, taker = Outbox(), Taker([100, 0])
+    big = big_frame(payload)  # type: ignore[arg-type]
+    outbox.extend([b"before", big])
+    if begun:
+        assert not outbox.write_to(taker)  # type: ignore[arg-type]
+    outbox.clear()
+    assert outbox.size == 0
+    payload.clear()
 
 
 def test_more_may_come_while_some_wait() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tieline.engine.driving import ReceiveBuffer
+from tieline.errors import ConnectionClosed, ProtocolError
 from tieline.protocol.wire import Opcode
 from tieline.testing import Recorder
 
@@ -231,3 +232,197 @@ def test_a_round_trip_is_never_negative(line: Any) -> None:
     line.flush_server()
     line.session.pump.read(early, ReceiveBuffer())
     assert line.round_trips == [0.5]
+
+
+# --- full
+
+
+def test_no_more_is_asked_for_than_there_is_room_for(line_of: Lines) -> None:
+    """One read may bring more than fits: the rest waits as it came, in memory of its own."""
+    jobs: list[Any] = []
+    line = line_of(submit=jobs.append, max_queue=2)
+    while jobs:
+        jobs.pop(0)()
+    for number in range(6):  # a Ping ends a run
+        line.server.outgoing.message(Opcode.TEXT, b"%d" % number)
+        line.server.outgoing.ping(b"", 0.0)
+    line.flush_server()
+    memory = ReceiveBuffer()
+    assert line.session.pump.read(line.reactor.now(), memory)
+    assert line.session.pump.has_more and line.delivery.load <= 3
+    memory.buffer[:] = bytes(len(memory.buffer))
+    assert read(line) is False, "nothing may be read over what is not used up"
+    line.run()
+    assert line.delivery.load <= 3
+    while jobs:
+        jobs.pop(0)()
+        line.run()
+        assert line.delivery.load <= 3
+    assert not line.session.pump.has_more
+
+
+def test_the_rest_comes_in_order(line_of: Lines, recorder: Recorder) -> None:
+    jobs: list[Any] = []
+    line = line_of(submit=jobs.append, max_queue=2, kinds=("open", "close", "ping"))
+    for number in range(6):
+        line.server.outgoing.message(Opcode.TEXT, b"%d" % number)
+        line.server.outgoing.ping(b"%d" % number, 0.0)
+    line.flush_server()
+    line.server_sends("last")
+    while jobs:
+        jobs.pop(0)()
+        line.run()
+    assert recorder.messages == [*map(str, range(6)), "last"]
+    assert [record.value for record in recorder.take() if record.kind == "ping"] == [
+        b"%d" % number for number in range(6)
+    ]
+
+
+@pytest.mark.parametrize("how", ["fail", "lost", "drop"])
+def test_full_keeps_no_end_from_being_told(line_of: Lines, recorder: Recorder, how: str) -> None:
+    jobs: list[Any] = []
+    line = line_of(submit=jobs.append, max_queue=1)
+    line.server_sends("1")
+    line.server_sends("2")
+    unread(line, "3")
+    assert line.delivery.is_full
+    if how == "fail":
+        line.session.fail(ValueError("a bug"), 1011)
+        line.run()
+        assert line.session.connection.state.value == "closing"
+        line.reactor.advance(line.options.close_timeout + 1)
+    elif how == "lost":
+        line.session.fail(OSError("gone"))
+    else:
+        line.session.drop()
+    line.run()
+    assert line.session.has_ended
+    while jobs:
+        jobs.pop(0)()
+    assert recorder.take()[-1].kind == "end"
+
+
+def test_reading_up_to_the_peers_close(line_of: Lines) -> None:
+    """`close()` with a full inbox: what finds no room is counted."""
+    line = line_of(drivable=True, max_queue=2)
+    line.session.driver.give_back()
+    line.run()
+    dropped: list[int] = []
+    line.delivery.on_dropped = dropped.append
+    for number in range(6):
+        line.server.outgoing.message(Opcode.TEXT, b"%d" % number)
+        line.server.outgoing.ping(b"", 0.0)
+    line.flush_server()
+    line.run()
+    assert line.delivery.is_full and line.session.pump.has_more
+    line.session.close(1000, "")
+    line.run()
+    line.server_gets()
+    line.far.close()
+    line.run()
+    assert line.session.has_ended and line.session.connection.close_info.clean
+    assert len(line.delivery) == 2 and dropped == [4]
+
+
+def test_a_broken_write_does_not_overfill(line_of: Lines) -> None:
+    """What the peer had sent before is read as there is room for it, and its Close is found."""
+    line = line_of(drivable=True, max_queue=1)
+    line.session.driver.give_back()
+    line.run()
+    for number in range(3):
+        line.server.outgoing.message(Opcode.TEXT, b"%d" % number)
+        line.server.outgoing.ping(b"", 0.0)
+    line.server.send_close(4000, "bye", 0.0)
+    line.flush_server()
+    line.far.close()
+    line.session.sender.ping(b"", None)
+    line.run()
+    got = []
+    while not line.session.has_ended or len(line.delivery):
+        assert len(line.delivery) <= 1
+        got.append(line.delivery.take())
+        line.run()
+    assert got == ["0", "1", "2"]
+    assert line.session.connection.close_info.code == 4000
+
+
+# --- chunks
+
+
+def test_chunks_are_delivered(line_of: Lines) -> None:
+    line = line_of(drivable=True)
+    line.session.driver.give_back()
+    line.run()
+    line.session.pump.stream_messages()
+    line.server_sends("whole")
+    for opcode, payload, fin in (
+        (Opcode.TEXT, b"a\xc3", False),
+        (Opcode.CONTINUATION, b"\xa4b", False),
+        (Opcode.CONTINUATION, b"", True),
+    ):
+        line.server.outgoing.fragment(opcode, payload, fin)
+        line.flush_server()
+        line.run()
+    assert line.delivery.take_whole() == "whole"
+    chunks = line.delivery.take_chunks()
+    assert [chunks.take() for _ in range(3)] == ["a", "äb", None]
+
+
+def test_what_came_before_is_the_first_chunk(line_of: Lines) -> None:
+    """And it is there although nothing more comes."""
+    line = line_of(drivable=True)
+    line.session.driver.give_back()
+    line.server.outgoing.fragment(Opcode.TEXT, b"before", False)
+    line.flush_server()
+    line.run()
+    assert not line.delivery.has_chunks()
+    line.session.pump.stream_messages()
+    line.run()
+    assert line.delivery.take_chunks().take() == "before"
+    line.session.pump.stream_messages()
+
+
+def test_chunks_stop_when_enough_of_them_wait(line_of: Lines) -> None:
+    line = line_of(drivable=True, capacity=8 << 20)
+    line.session.driver.give_back()
+    line.run()
+    line.session.pump.stream_messages()
+    line.server_sends(b"x" * (4 << 20))
+    chunks = line.delivery.take_chunks()
+    assert line.delivery.is_full and chunks.waiting < 2 << 20
+    size = 0
+    while (part := chunks.take()) is not None:
+        size += len(part)
+        line.run()
+        assert chunks.waiting < 2 << 20
+    assert size == 4 << 20
+
+
+def test_bad_text_in_the_middle(line_of: Lines) -> None:
+    line = line_of(drivable=True)
+    line.session.driver.give_back()
+    line.run()
+    line.session.pump.stream_messages()
+    for opcode, payload in ((Opcode.TEXT, b"good"), (Opcode.CONTINUATION, b"\xff")):
+        line.server.outgoing.fragment(opcode, payload, False)
+        line.flush_server()
+        line.run()
+    line.server_gets()
+    line.reactor.advance(line.options.close_timeout)
+    chunks = line.delivery.take_chunks()
+    assert chunks.take() == "good"
+    with pytest.raises(ConnectionClosed, match="UTF-8") as raised:
+        chunks.take()
+    assert isinstance(raised.value.__cause__, ProtocolError)
+
+
+def test_handlers_get_streams(line_of: Lines, recorder: Recorder) -> None:
+    jobs: list[Any] = []
+    line = line_of(streaming=True, submit=jobs.append, capacity=2 << 20)
+    recorder.react("message", lambda stream: got.append(stream.read()))
+    got: list[Any] = []
+    line.server_sends("a", "b" * 1_000_000, "c")
+    while jobs:
+        jobs.pop(0)()
+        line.run()
+    assert got == ["a", "b" * 1_000_000, "c"]

@@ -19,7 +19,7 @@ from tieline.protocol.state import State
 from tieline.protocol.wire import Opcode
 from tieline.testing import EchoServer, ScriptedServer
 
-SOON = 5.0
+SOON = 20.0
 
 Receivers = Callable[..., Receiver]
 
@@ -233,10 +233,10 @@ def test_no_spinning_between_the_end_and_its_telling(
     assert receiver.session is not None and receiver.session.driver is not None
     real_end, real_enter = receiver._inbox.end, receiver.session.driver.enter
 
-    def slow_end() -> None:
+    def slow_end(info: Any) -> None:
         closing.set()
         assert returned.wait(SOON)
-        real_end()
+        real_end(info)
 
     def counted() -> bool:
         nonlocal tries

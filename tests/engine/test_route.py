@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tieline.auth import Basic, Bearer
+from tieline.compression import Deflate
 from tieline.engine.route import Target, parse_options_url
 from tieline.errors import OptionError
 from tieline.options import Options
@@ -60,6 +61,12 @@ def test_what_is_asked_for() -> None:
     assert (request.origin, request.user_agent) == ("https://o", "me")
     assert target().request().user_agent.startswith("tieline/")  # type: ignore[union-attr]
     assert target(user_agent="").request().user_agent == ""
+
+
+def test_what_compression_is_offered() -> None:
+    assert target(compression=None).request().compression is None
+    assert target(compression="deflate").request().compression == Deflate()
+    assert target(compression=Deflate(level=9)).request().compression == Deflate(level=9)
 
 
 @pytest.mark.parametrize(

@@ -20,5 +20,8 @@ def test_what_was_not_sent() -> None:
 
 
 def test_whom_one_waits_for() -> None:
-    assert "the peer does not read" in str(send_errors.no_room(1, 64, 1))
-    assert "fragmented message" in str(send_errors.no_room(0, 64, 1))
+    assert "the peer does not read" in str(send_errors.no_room(64, 64, 1))
+    for waiting in (0, 63):
+        error = send_errors.no_room(waiting, 64, 1.5)
+        assert "fragments" in str(error) and "timeout=1.5 s" in str(error)
+        assert "Nothing of this message was sent" in str(error) and not error.accepted

@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
 from tests.moments import at_every_moment
+from tests.protocol.pair import parse_frames
+from tests.protocol.test_outgoing import Peer
+from tieline.compression import Deflate
 from tieline.engine.sender import Sender
-from tieline.errors import ConnectionClosed, ProtocolError, SendBufferFull, SendTimeout
+from tieline.errors import (
+    ConnectionClosed,
+    OptionError,
+    ProtocolError,
+    SendBufferFull,
+    SendTimeout,
+)
+from tieline.protocol.big_frame import PIECE, BigFrame
 from tieline.protocol.close import check_close
 from tieline.protocol.decoder import FrameDecoder
+from tieline.protocol.deflater import Deflater
 from tieline.protocol.messages import MessageAssembler
 from tieline.protocol.outgoing import Outgoing
 from tieline.protocol.wire import Opcode
@@ -132,22 +145,6 @@ def text(bench: Bench, message: str) -> None:
     bench.sender.message(Opcode.TEXT, message.encode())
 
 
-def test_what_the_kernel_takes_goes_at_once(bench: Bench) -> None:
-    text(bench, "a")
-    assert bench.sender.buffered == 0 and bench.told == []
-    assert bench.received() == ["a"]
-    assert bench.sender.bytes_written == 3
-
-
-def test_what_it_does_not_take_waits_for_it(bench: Bench) -> None:
-    text(bench, "x" * 90)
-    text(bench, "y" * 20)
-    assert bench.sender.buffered == 92 + 22 - 100
-    assert bench.sender.blocked and bench.told == ["blocked"]
-    assert bench.received() == ["x" * 90, "y" * 20]
-    assert not bench.sender.blocked and bench.told == ["blocked", "blocked"]
-
-
 def test_above_the_limit_a_thread_waits_and_its_message_is_accepted(
     bench: Bench, waiting: Any
 ) -> None:
@@ -191,43 +188,6 @@ def test_a_handler_finds_the_room_that_the_kernel_has_made(bench: Bench) -> None
     bench.far.read()
     text(bench, "y")
     assert bench.sender.buffered < 50
-
-
-def test_corking(bench: Bench) -> None:
-    bench.handler = threading.get_ident()
-    with bench.lock:
-        bench.sender.cork()
-    text(bench, "a")
-    text(bench, "b")
-    assert bench.far.waiting == 0
-    bench.handler = None
-    text(bench, "another thread's")
-    assert bench.far.waiting > 0
-    bench.handler = threading.get_ident()
-    text(bench, "c")
-    bench.flush()
-    assert bench.received() == ["a", "b", "another thread's", "c"]
-
-
-def test_a_cork_does_not_last(bench: Bench) -> None:
-    """A slow handler's answers go out as they come."""
-    bench.handler = threading.get_ident()
-    with bench.lock:
-        bench.sender.cork()
-    text(bench, "a")
-    assert bench.far.waiting == 0
-    bench.clock.advance(0.01)
-    text(bench, "b")
-    assert bench.received() == ["a", "b"]
-
-
-def test_a_cork_holds_no_more_than_the_limit(bench: Bench) -> None:
-    bench.handler = threading.get_ident()
-    with bench.lock:
-        bench.sender.cork()
-    for _ in range(10):
-        text(bench, "x" * 10)
-    assert bench.far.waiting > 0
 
 
 def test_others_wait_for_the_end_of_a_fragmented_message(bench: Bench, waiting: Any) -> None:
@@ -315,16 +275,6 @@ def test_a_close_wakes_all_that_wait_although_the_pipe_stays_full(
         refused()
 
 
-def test_a_broken_stream(bench: Bench) -> None:
-    bench.far.close()
-    text(bench, "a")
-    assert isinstance(bench.sender.error, BrokenPipeError)
-    assert bench.told == ["broken"]
-    assert bench.sender.buffered == 0
-    bench.flush()
-    assert bench.told == ["broken"]
-
-
 @pytest.mark.parametrize("kind", ["message", "frames", "ping", "pong"])
 def test_nothing_is_taken_for_a_broken_stream(bench: Bench, kind: str) -> None:
     """The session may notice late, when a handler holds it up: nothing must pile up meanwhile."""
@@ -344,8 +294,8 @@ def test_nothing_is_taken_for_a_broken_stream(bench: Bench, kind: str) -> None:
 def test_one_send_has_one_timeout(waiting: Any) -> None:
     """Also when it waits twice, for another thread's fragments and then for room."""
     times = [0.0]
-    bench = Bench(timeout=100.0, now=lambda: times[0])
-    bench.sender.frames([(Opcode.TEXT, b"x", False)])
+    bench = Bench(capacity=10, timeout=100.0, now=lambda: times[0])
+    bench.sender.frames([(Opcode.TEXT, b"x" * 20, False)])  # fills the pipe
     result = waiting(bench, lambda: bench.sender.message(Opcode.BINARY, bytes(1000)))
     times[0] = 90.0
     with bench.lock:
@@ -356,16 +306,345 @@ def test_one_send_has_one_timeout(waiting: Any) -> None:
     assert error.value.accepted
 
 
-def test_ctrl_c_between_encoding_and_keeping(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A frame is lost for good, so nothing may come behind it."""
+class SteppedTime:
+    """Stands still until somebody waits, and goes on by what is waited for at most."""
 
-    def interrupted(take: Any) -> None:
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        self.waits: list[float] = []
+        #: What happens in each wait: seconds of it, and what comes to pass at its end.
+        self.steps: list[tuple[float, Callable[[], object]]] = []
+        bench.sender._room.wait = self.wait  # type: ignore[method-assign]
+
+    def wait(self, timeout: float | None) -> None:
+        assert timeout is not None
+        self.waits.append(timeout)
+        seconds, act = self.steps.pop(0) if self.steps else (timeout, lambda: None)
+        self.bench.clock.advance(min(seconds, timeout))
+        act()
+
+
+def read_some(bench: Bench) -> None:
+    """The peer takes what is on its way, and no more."""
+    bench.far.read()
+    bench.flush()
+
+
+def test_a_slow_peer_is_waited_for_as_long_as_it_takes_bytes() -> None:
+    """`timeout` is for a peer that takes nothing, however long the whole message lasts."""
+    bench = Bench(capacity=100, timeout=15.0)
+    time_ = SteppedTime(bench)
+    time_.steps = [(14.0, lambda: read_some(bench)) for _ in range(100)]
+    text(bench, "x" * 3000)
+    assert bench.clock.now() > 15.0 * 20
+    assert set(time_.waits) == {15.0}
+
+
+def test_a_slow_peer_that_stops() -> None:
+    bench = Bench(capacity=100, timeout=15.0)
+    began = bench.clock.now()
+    time_ = SteppedTime(bench)
+    time_.steps = [(14.0, lambda: read_some(bench))] * 10
+    with pytest.raises(SendTimeout, match="took nothing for timeout=15 s") as error:
+        text(bench, "x" * 3000)
+    assert error.value.accepted
+    assert bench.clock.now() - began == 10 * 14.0 + 15.0
+
+
+def test_a_peer_so_slow_that_the_kernel_reports_no_room() -> None:
+    """There is some all the same, which is found when the time is up."""
+    bench = Bench(capacity=100, timeout=15.0)
+    began = bench.clock.now()
+    time_ = SteppedTime(bench)
+    time_.steps = [(99.0, lambda: bench.far.read()) for _ in range(10)]
+    with pytest.raises(SendTimeout):
+        text(bench, "x" * 3000)
+    assert bench.clock.now() - began == 11 * 15.0
+
+
+def test_room_is_waited_for_as_long_as_the_peer_takes_bytes() -> None:
+    bench = Bench(capacity=100, timeout=15.0)
+    bench.handler = threading.get_ident()
+    text(bench, "x" * 3000)  # a handler's, which did not wait
+    bench.handler = None
+    time_ = SteppedTime(bench)
+    time_.steps = [(14.0, lambda: read_some(bench))] * 100
+    bench.sender.ping(b"behind it", None)
+    assert bench.clock.now() > 15.0 * 20
+    time_.steps = []
+    bench.handler = threading.get_ident()
+    text(bench, "x" * 3000)
+    bench.handler = None
+    with pytest.raises(SendTimeout, match="Nothing of this message was sent"):
+        text(bench, "y")
+
+
+def test_the_end_of_anothers_message_is_not_waited_for_because_of_bytes(in_thread: Any) -> None:
+    """What is taken meanwhile does not bring it nearer."""
+    bench = Bench(capacity=10, timeout=15.0)
+    in_thread(lambda: bench.sender.frames([(Opcode.TEXT, b"a", False)]))()
+    began = bench.clock.now()
+    time_ = SteppedTime(bench)
+
+    def some_more() -> None:
+        bench.far.read()
+        bench.sender.pong(b"x" * 12)
+
+    time_.steps = [(4.0, some_more)] * 10
+    with pytest.raises(SendTimeout, match="waits for the end of the one that another thread"):
+        text(bench, "y")
+    assert bench.clock.now() - began == 15.0
+
+
+# --- memory of the caller's -----------------------------------------------------------------------
+
+BIG = bytes(range(256)) * (2 * PIECE // 256) + b"rest"
+
+
+class BigBench(Bench):
+    """A pipe that holds less than a piece."""
+
+    def __init__(self) -> None:
+        super().__init__(capacity=100_000, write_limit=1000)
+        self.kept: list[bytes] = []
+
+    def read_on(self) -> None:
+        """Let the peer take all there is now."""
+        self.kept.append(self.far.read())
+        self.flush()
+
+    def all_received(self) -> list[Any]:
+        while self.sender.buffered:
+            self.read_on()
+        self.kept.append(self.far.read())
+        data = b"".join(self.kept)
+        self._decoder.feed(data, len(data))
+        messages: list[Any] = []
+        while (item := self._assembler.next_batch()) is not None:
+            assert isinstance(item, list)
+            messages += item
+        return messages
+
+
+def send_array(bench: Bench, payload: bytearray) -> None:
+    bench.sender.message(Opcode.BINARY, payload)
+
+
+def send_fragment(bench: Bench, payload: bytearray) -> None:
+    bench.sender.frames([(Opcode.BINARY, payload, True)])
+
+
+def send_two(bench: Bench, payload: bytearray) -> None:
+    bench.sender.frames([(Opcode.BINARY, payload, False), (Opcode.CONTINUATION, payload, True)])
+
+
+@pytest.mark.parametrize("send", [send_array, send_fragment])
+def test_memory_that_may_change_is_not_copied_by_who_can_wait(send: Any) -> None:
+    """All of it was masked when `send` returns, but for what the buffer may hold."""
+    bench = BigBench()
+    payload = bytearray(BIG)
+    copied: list[int] = []
+    time_ = SteppedTime(bench)
+    time_.steps = [(0.0, bench.read_on)] * 100
+    own = BigFrame.own
+
+    def counting(big: BigFrame) -> None:
+        copied.append(len(big))
+        own(big)
+
+    with patch.object(BigFrame, "own", counting):
+        send(bench, payload)
+    assert copied == [0], "the rest was masked with the last piece"
+    payload.clear()  # the caller's again
+    assert bench.all_received() == [BIG]
+
+
+@pytest.mark.parametrize("send", [send_array, send_fragment, send_two])
+@pytest.mark.parametrize("how", ["handler", "signal handler", "timeout", "closed"])
+def test_memory_that_may_change_is_copied_by_who_cannot_wait(send: Any, how: str) -> None:
+    bench = BigBench()
+    payload = bytearray(BIG)
+    bench.handler = threading.get_ident() if how == "handler" else None
+    time_ = SteppedTime(bench)
+    expected = [BIG * 2 if send is send_two else BIG]
+    if how == "signal handler":
+        below, calls = bench.near.send, []
+
+        def with_signal(data: Any) -> int:
+            bench.near.send = below  # type: ignore[method-assign]
+            send(bench, payload)
+            calls.append(payload[:1])
+            payload.clear()
+            return below(data)
+
+        bench.near.send = with_signal  # type: ignore[method-assign]
+        time_.steps = [(0.0, bench.read_on)] * 100
+        bench.sender.message(Opcode.TEXT, b"below")
+        assert calls and bench.all_received() == ["below", *expected]
+        return
+    if how == "closed":
+        time_.steps = [(0.0, lambda: setattr(bench.outgoing, "is_open", False))]
+    try:
+        send(bench, payload)
+    except SendTimeout as error:
+        assert how == "timeout" and error.accepted
+    else:
+        assert how != "timeout"
+    payload.clear()
+    assert bench.all_received() == expected
+
+
+def test_a_stream_that_breaks_while_memory_is_used() -> None:
+    bench = BigBench()
+    payload = bytearray(BIG)
+    time_ = SteppedTime(bench)
+    time_.steps = [(0.0, lambda: (bench.far.close(), bench.flush()))]
+    send_array(bench, payload)
+    assert bench.told[-1] != "blocked" and bench.sender.error is not None
+    payload.clear()
+    assert bench.sender.buffered == 0
+
+
+@pytest.mark.parametrize("send", [send_array, send_fragment, send_two])
+def test_ctrl_c_while_memory_is_used(send: Any) -> None:
+    """Whenever it comes, the memory is the caller's afterwards."""
+
+    def make() -> tuple[BigBench, bytearray]:
+        bench = BigBench()
+        SteppedTime(bench).steps = [(0.0, bench.read_on)] * 100
+        return bench, bytearray(BIG)
+
+    expected = BIG * 2 if send is send_two else BIG
+    for (bench, payload), error in at_every_moment(make, lambda thing: send(*thing)):
+        assert isinstance(error, KeyboardInterrupt)
+        traceback.clear_frames(error.__traceback__)
+        payload.clear()
+        if bench.sender.error is None and not bench.outgoing.is_fragmenting:
+            SteppedTime(bench).steps = [(0.0, bench.read_on)] * 100
+            text(bench, "next")
+            assert bench.all_received() in ([expected, "next"], ["next"])
+
+
+def test_ctrl_c_before_it_is_known_what_was_queued(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = BigBench()
+    queue = bench.outgoing.message
+
+    def interrupted(*arguments: Any) -> None:
+        queue(*arguments)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(bench.sender._outbox, "extend_from", interrupted)
+    monkeypatch.setattr(bench.outgoing, "message", interrupted)
+    payload = bytearray(BIG)
     with pytest.raises(KeyboardInterrupt):
-        text(bench, "a")
+        send_array(bench, payload)
     assert bench.sender.error is not None and bench.told == ["broken"]
+
+
+# --- compression ----------------------------------------------------------------------------------
+
+WORDS = [f"lorem ipsum dolor sit amet, {number} " * 4 for number in range(4)]
+
+
+class CompressingBench(Bench):
+    def __init__(self) -> None:
+        super().__init__(capacity=100_000, write_limit=100_000)
+        self.outgoing.deflater = Deflater(Deflate(threshold=10), 15, True)
+        text(self, WORDS[0])
+
+    def messages(self) -> list[str]:
+        """What the peer inflates, with one context for all."""
+        self.flush()
+        found = Peer().messages(parse_frames(self.far.read(), masked=False))
+        assert found[0] == (WORDS[0].encode(), True)
+        return [data.decode() for data, _ in found[1:]]
+
+
+def test_the_choice_of_a_message_goes_with_it(in_thread: Any) -> None:
+    """Also when it is deferred to the end of a fragmented one."""
+    bench = CompressingBench()
+    in_thread(lambda: bench.sender.frames([(Opcode.TEXT, b"a", False)], True))()
+    bench.handler = threading.get_ident()
+    for number, compress in enumerate((None, True, False)):
+        bench.sender.message(Opcode.TEXT, WORDS[number].encode(), compress)
+    bench.sender.message(Opcode.TEXT, b"small")
+    bench.sender.message(Opcode.TEXT, b"little", True)
+    bench.handler = None
+    bench.sender._fragmenter = threading.get_ident()
+    bench.sender.frames([(Opcode.CONTINUATION, b"b", True)])
+    found = Peer().messages(parse_frames(bench.far.read(), masked=False))
+    assert found[1:] == [
+        (b"ab", True),
+        (WORDS[0].encode(), True),
+        (WORDS[1].encode(), True),
+        (WORDS[2].encode(), False),
+        (b"small", False),
+        (b"little", True),
+    ]
+
+
+def test_compression_that_was_not_negotiated(bench: Bench) -> None:
+    with pytest.raises(OptionError, match="compress=True: no compression was negotiated"):
+        bench.sender.check_compression(True)
+    bench.sender.check_compression(None)
+    bench.sender.check_compression(False)
+    assert not bench.sender.compresses(10_000, True)
+    CompressingBench().sender.check_compression(True)
+    bench.outgoing.is_open = False
+    with pytest.raises(ConnectionClosed):
+        bench.sender.check_compression(True)
+
+
+def test_which_messages_are_compressed() -> None:
+    sender = CompressingBench().sender
+    assert [sender.compresses(9, compress) for compress in (None, True, False)] == [0, 1, 0]
+    assert [sender.compresses(10, compress) for compress in (None, True, False)] == [1, 1, 0]
+
+
+@pytest.mark.parametrize("fragments", [0, 1, 2])
+def test_a_signal_handlers_message_at_every_moment_of_a_compressed_one(fragments: int) -> None:
+    """The peer can inflate all of them, in the order in which they come."""
+    whole = (WORDS[1] + WORDS[2]).encode()
+    half = len(WORDS[1])
+    frames = [(Opcode.TEXT, whole[:half], False), (Opcode.CONTINUATION, whole[half:], True)]
+    accepted: list[bool] = []
+
+    def make() -> CompressingBench:
+        bench = CompressingBench()
+        if fragments == 1:
+            bench.sender.frames(frames[:1], True)
+        return bench
+
+    def act(bench: Bench) -> None:
+        if fragments:
+            bench.sender.frames(frames[-fragments:], True)
+        else:
+            bench.sender.message(Opcode.TEXT, whole)
+
+    def on_top(bench: Bench) -> None:
+        try:
+            text(bench, WORDS[3])
+        except (ProtocolError, SendBufferFull):
+            accepted.append(False)
+        else:
+            accepted.append(True)
+
+    for bench, error in at_every_moment(make, act, on_top):
+        assert error is None
+        text(bench, WORDS[0])
+        *before, last = bench.messages()
+        assert last == WORDS[0]
+        assert sorted(before) == sorted([whole.decode(), WORDS[3]][: 1 + accepted.pop()])
+
+
+def test_ctrl_c_at_every_moment_of_a_compressed_message() -> None:
+    """It is queued whole or not at all, and the peer can inflate what follows."""
+    for bench, error in at_every_moment(CompressingBench, lambda bench: text(bench, WORDS[1])):
+        assert isinstance(error, KeyboardInterrupt)
+        if bench.sender.error is None:
+            text(bench, WORDS[2])
+            text(bench, WORDS[1])
+            behind = [WORDS[2], WORDS[1]]
+            assert bench.messages() in (behind, [WORDS[1], *behind])
 
 
 def test_a_signal_handler_on_top_of_a_write_never_waits(bench: Bench) -> None:
@@ -410,19 +689,6 @@ def test_frames_that_do_not_fit(bench: Bench) -> None:
         text(bench, "a")
     bench.sender.frames([(Opcode.CONTINUATION, b"b", True)])
     assert bench.received() == [b"ab"]
-
-
-def test_a_pong_is_held_back_while_the_peer_does_not_read(bench: Bench) -> None:
-    """A peer that pings without reading cannot fill the memory: one Pong is kept for it."""
-    bench.handler = threading.get_ident()
-    text(bench, "x" * 200)
-    for number in range(1000):
-        bench.outgoing.answer_ping(str(number).encode())
-        bench.flush()
-    assert bench.sender.buffered < 300
-    received = bench.received()
-    pongs = [item.payload for item in received if not isinstance(item, str)]
-    assert len(pongs) <= 2 and pongs[-1] == b"999"
 
 
 def test_after_a_fork_a_lock_of_another_thread_is_no_matter(bench: Bench, in_thread: Any) -> None:

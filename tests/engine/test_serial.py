@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tieline.engine import serial
 from tieline.engine.serial import Runner, SerialQueue
 
 SOON = 5.0
@@ -83,6 +84,20 @@ def test_room_is_told_again_each_time() -> None:
         assert queue.is_full
         jobs.pop()()
     assert room == [0, 0, 0]
+
+
+def test_large_messages_fill_it_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serial, "MAX_WAITING", 1000)
+    jobs: list[Callable[[], None]] = []
+    room: list[int] = []
+    queue = SerialQueue(Runner(jobs.append), 100, lambda: room.append(queue.load))
+    for _ in range(3):
+        queue.post(lambda: None, 1, 300)
+        assert not queue.is_full
+    queue.post(lambda: None, 1, 300)
+    assert queue.is_full
+    jobs.pop()()
+    assert room == [1] and not queue.is_full
 
 
 def test_a_job_knows_where_it_is() -> None:

@@ -219,6 +219,22 @@ def test_keepalive(line_of: Lines, recorder: Recorder) -> None:
     assert kinds(recorder) == ["open", "pong", "error", "close", "end"]
 
 
+def test_a_peer_that_slowly_takes_a_big_message_is_not_given_up(
+    line_of: Lines,
+) -> None:
+    """The Ping waits behind it, so there is no Pong; when it takes nothing any more, it is dead."""
+    line = line_of(ping_interval=20, ping_timeout=5, compression=None)
+    line.near.other.capacity = line.near.capacity = 1000
+    line.session.speaker.message(Opcode.BINARY, bytes(1_000_000))
+    for _ in range(100):
+        line.reactor.advance(4)
+        assert line.session.is_open
+        line.far.read()
+        line.run()
+    line.reactor.advance(40)
+    assert not line.session.is_open
+
+
 def test_keepalive_does_not_blame_a_peer_that_is_not_read(
     line_of: Lines, recorder: Recorder
 ) -> None:

@@ -30,15 +30,24 @@ class Sender:
 
     def __init__(self, clock: ManualClock) -> None:
         self.sent: list[Any] = []
+        #: What was said about compression and waiting.
+        self.choices: list[Any] = []
         self.seconds = 0.0
         self.error: Exception | None = None
         self._clock = clock
 
-    def message(self, opcode: Opcode, payload: bytes) -> None:
+    def message(self, opcode: Opcode, payload: bytes, compress: bool | None = None) -> None:
         self._take((opcode, payload))
+        self.choices.append(compress)
 
-    def frames(self, frames: list[tuple[Opcode, bytes, bool]]) -> None:
+    def frames(
+        self, frames: list[tuple[Opcode, bytes, bool]], compress: bool = False, *, waits: bool
+    ) -> None:
         self._take(list(frames))
+        self.choices.append((compress, waits))
+
+    def compresses(self, size: int, compress: bool | None) -> bool:
+        return compress is True or (compress is None and size > 10)
 
     def ping(self, data: bytes, token: object) -> None:
         self._take((Opcode.PING, data, token))
@@ -113,6 +122,38 @@ def test_frames_are_told_when_wanted() -> None:
         Frame(Opcode.CONTINUATION, b"c"),
         Frame(Opcode.PING, b"p"),
         Frame(Opcode.PONG, b"q"),
+    ]
+
+
+def test_what_is_said_about_compression_and_waiting() -> None:
+    bench = Bench()
+    for compress in (None, True, False):
+        bench.speaker.message(Opcode.TEXT, b"a", compress)
+    bench.speaker.frames([(Opcode.TEXT, b"a", True)], True, waits=False)
+    bench.speaker.frames([(Opcode.TEXT, b"a", True)])
+    assert bench.sender.choices == [None, True, False, (True, False), (False, True)]
+
+
+def test_a_compressed_message_is_told_as_it_was_given() -> None:
+    """With the bit that marks it on the wire, which is on its first frame."""
+    bench = Bench(frame_events=True)
+    bench.speaker.message(Opcode.TEXT, b"small")
+    bench.speaker.message(Opcode.TEXT, b"small", True)
+    bench.speaker.message(Opcode.TEXT, b"not so small")
+    bench.speaker.message(Opcode.TEXT, b"not so small", False)
+    frames = [(Opcode.BINARY, b"b", False), (Opcode.CONTINUATION, b"c", True)]
+    bench.speaker.frames(frames, True)
+    bench.speaker.frames(frames)
+    bench.told()
+    assert [event.frame for event in bench.events] == [
+        Frame(Opcode.TEXT, b"small"),
+        Frame(Opcode.TEXT, b"small", rsv1=True),
+        Frame(Opcode.TEXT, b"not so small", rsv1=True),
+        Frame(Opcode.TEXT, b"not so small"),
+        Frame(Opcode.BINARY, b"b", False, rsv1=True),
+        Frame(Opcode.CONTINUATION, b"c"),
+        Frame(Opcode.BINARY, b"b", False),
+        Frame(Opcode.CONTINUATION, b"c"),
     ]
 
 

@@ -13,7 +13,7 @@ from tieline.events import RequestEvent
 from tieline.protocol.state import State
 from tieline.testing import Recorder, ScriptedServer
 
-SOON = 5.0
+SOON = 20.0
 
 
 def connect(supervisor: Supervisor, timeout: float = SOON) -> dict[str, Any]:

@@ -12,5 +12,6 @@ from __future__ import annotations
 
 from tieline.aio.connection import Connecting, Connection, connect
 from tieline.aio.pings import PingWaiter
+from tieline.aio.streams import MessageStream
 
-__all__ = ["Connecting", "Connection", "PingWaiter", "connect"]
+__all__ = ["Connecting", "Connection", "MessageStream", "PingWaiter", "connect"]

@@ -4,37 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from collections.abc import (
-    AsyncIterable,
-    AsyncIterator,
-    Callable,
-    Coroutine,
-    Generator,
-    Iterable,
-)
+from collections.abc import Callable, Coroutine, Generator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from tieline.aio.line import LoopLine
-from tieline.aio.pings import PingWaiter
-from tieline.engine.fragments import Fragments, FrameParts, give_up_message, send_message
+from tieline.aio.sending import SendingFront
+from tieline.aio.streams import MessageStream
 from tieline.engine.handlers import split_plain
-from tieline.engine.payloads import (
-    check_frame,
-    control_payload,
-    decode_json,
-    encode_json,
-    encode_payload,
-    fragments_of,
-    refuse_compression,
-)
+from tieline.engine.payloads import decode_json
 from tieline.engine.process import GOODBYE
 from tieline.engine.route import check_addresses
 from tieline.engine.session import Session
-from tieline.errors import ConnectionClosed, OptionError, SendBufferFull
-from tieline.front import ORDERLY, Front, check_seconds
+from tieline.errors import ConnectionClosed, OptionError
+from tieline.front import ORDERLY, check_seconds
 from tieline.protocol.close import check_close
-from tieline.protocol.wire import CloseCode, Opcode
+from tieline.protocol.wire import CloseCode
 
 
 def connect(
@@ -126,7 +111,7 @@ class Connecting(Coroutine[Any, Any, "Connection"]):
         await self._entered.pop().__aexit__(kind, error, traceback)
 
 
-class Connection(Front):
+class Connection(SendingFront):
     """An open WebSocket connection (RFC 6455), made by `tieline.aio.connect`.
 
     Any number of tasks of its loop may send and receive; other threads may use `send_threadsafe`
@@ -153,6 +138,20 @@ class Connection(Front):
         limit = None if timeout is None else check_seconds("timeout", timeout)
         return await self._line.receive(limit)
 
+    def recv_stream(self, timeout: float | None = None) -> MessageStream:
+        """The next message chunk by chunk, as it arrives, for messages too large to be held.
+
+        Nothing is taken before the stream is asked for its first chunk. Each chunk is awaited for
+        `timeout` seconds at most (None: as long as the connection lives): `TimeoutError`, which
+        loses nothing, as cancelling does; asking again goes on. Raises `ConnectionClosed` when the
+        connection ends, in the middle of the message too.
+
+        The messages behind it come when the stream was read to its end or closed: a task that asks
+        for one before gets a `RuntimeError`, since it would wait for itself.
+        """
+        limit = None if timeout is None else check_seconds("timeout", timeout)
+        return self._line.stream(limit)
+
     async def recv_json(self, timeout: float | None = None) -> Any:
         """What ``json_loads`` makes of the next message. Raises as `recv` and ``json_loads`` do."""
         return decode_json(await self.recv(timeout), self.options.json_loads)
@@ -173,119 +172,7 @@ class Connection(Front):
                 raise StopAsyncIteration from None
             raise
 
-    # --- sending ------------------------------------------------------------------------------
-
-    async def send(self, message: object, *, compress: bool | None = None) -> None:
-        """Send ``str`` as text, bytes-like as binary, an iterable of either in fragments.
-
-        An iterable may be asynchronous. Returns when the bytes are with the kernel or in the write
-        buffer; when that holds ``write_limit`` bytes it first waits for room, ``timeout`` seconds
-        at most (`SendTimeout`). Raises `ConnectionClosed` when the connection is not open.
-
-        A message in fragments that is cancelled, or whose iterable fails, half-way cannot be
-        completed: the connection is failed with 1011.
-        """
-        refuse_compression(compress)
-        session = self._session()
-        encoded = encode_payload(message)
-        if encoded is not None:
-            sender, speaker = session.sender, session.speaker
-            await self._line.say(
-                session, len(encoded[1]), sender.must_wait, lambda: speaker.message(*encoded)
-            )
-        elif isinstance(message, AsyncIterable):
-            await self._send_fragments(session, message)
-        else:
-            await self._send_fragments(session, _asynchronous(fragments_of(message)))
-
-    async def send_frame(self, payload: object, opcode: int, fin: bool = True) -> None:
-        """Send one raw frame, for hand-made fragmentation (RFC 6455 section 5.4).
-
-        One task sends all fragments of a message; until the last one (``fin=True``) the messages
-        of others wait. (`asyncio.wait_for` runs what it is given in a task of its own before Python
-        3.12: use `asyncio.timeout`.) Raises as `send` does, and `ProtocolError` for a frame that
-        does not fit the ones before it.
-        """
-        kind, data, last = check_frame(payload, opcode, fin, "close")
-        if kind is Opcode.PING:
-            await self.ping(data)
-        elif kind is Opcode.PONG:
-            await self.pong(data)
-        else:
-            await self._send_frame(self._session(), (kind, data, last))
-
-    async def send_json(self, value: object) -> None:
-        """Send what ``json_dumps`` makes of `value`, as text. Raises as `send` does."""
-        session = self._session()
-        data = encode_json(value, self.options.json_dumps)
-        await self._line.say(
-            session,
-            len(data),
-            session.sender.must_wait,
-            lambda: session.speaker.message(Opcode.TEXT, data),
-        )
-
-    def send_threadsafe(self, message: object, *, compress: bool | None = None) -> None:
-        """The same as `send`, for other threads, which it may block for ``timeout`` seconds.
-
-        On the loop's own thread it never blocks: it raises `SendBufferFull` where it would.
-        """
-        refuse_compression(compress)
-        session = self._session()
-        try:
-            send_message(session, message)
-        except SendBufferFull as error:
-            raise SendBufferFull(
-                f"{session.sender.buffered} bytes wait in the write buffer "
-                f"(write_limit={self.options.write_limit}), and the event loop must not be held "
-                "up: use 'await ws.send()' there. Nothing of this message was sent"
-            ) from error
-
-    async def ping(self, data: object = b"") -> PingWaiter:
-        """Send a Ping (at most 125 bytes); awaiting what it returns gives the round trip."""
-        session = self._session()
-        payload = control_payload(data)
-        waiter = PingWaiter()
-        await self._line.say(
-            session,
-            len(payload),
-            lambda: session.sender.is_full,
-            lambda: session.speaker.ping_for(waiter, payload),
-        )
-        return waiter
-
-    async def pong(self, data: object = b"") -> None:
-        """Send an unasked Pong (at most 125 bytes): a one-way heartbeat."""
-        session = self._session()
-        payload = control_payload(data)
-        await self._line.say(
-            session,
-            len(payload),
-            lambda: session.sender.is_full,
-            lambda: session.speaker.pong(payload),
-        )
-
-    async def _send_frame(self, session: Session, frame: FrameParts) -> None:
-        await self._line.say(
-            session,
-            len(frame[1]),
-            session.sender.must_wait,
-            lambda: session.speaker.frames([frame]),
-        )
-
-    async def _send_fragments(self, session: Session, pieces: AsyncIterable[Any]) -> None:
-        fragments = Fragments()
-        by_hand = session.sender.is_mid_message
-        try:
-            async for piece in pieces:
-                frame = fragments.add(piece)
-                if frame is not None:
-                    await self._send_frame(session, frame)
-            await self._send_frame(session, fragments.last())
-        except BaseException as error:
-            if not by_hand:
-                give_up_message(session, error)
-            raise
+    # --- its state ---------------------------------------------------------------------------
 
     def is_open(self) -> bool:
         """True only while messages can be sent."""
@@ -341,8 +228,3 @@ class Connection(Front):
         line = getattr(self, "_line", None)
         if line is not None:
             line.abandon()
-
-
-async def _asynchronous(pieces: Iterable[Any]) -> AsyncIterator[Any]:
-    for piece in pieces:
-        yield piece

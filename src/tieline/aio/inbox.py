@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import Any
 
@@ -17,8 +18,11 @@ class LoopInbox(Inbox):
         self._receivers = Waiters()
         self._closers = Waiters()
 
+    reader = staticmethod(asyncio.current_task)
+
     def tell(self) -> None:
-        self._receivers.wake(None if self.has_ended else len(self))
+        # Who waits for a chunk of one message is not served by another message.
+        self._receivers.wake(None if self.has_ended or self._is_streaming else len(self))
 
     def finish(self, finished: threading.Event) -> None:
         super().finish(finished)

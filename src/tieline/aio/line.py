@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 from tieline.aio.dialling import Post, adopt, dial_in_thread
 from tieline.aio.inbox import LoopInbox
 from tieline.aio.loop_reactor import LoopReactor, running_loop_reactor
+from tieline.aio.streams import MessageStream
 from tieline.aio.waiters import Waiters
 from tieline.engine.connecting import Connected
 from tieline.engine.dial import Dial
@@ -89,22 +90,43 @@ class LoopLine(Line):
 
     async def receive(self, timeout: float | None) -> str | bytes:
         """The next message. Raises TimeoutError, and ConnectionClosed when there is none left."""
+        return await self._wait_for(self._inbox.take_whole, timeout, "message")
+
+    def stream(self, timeout: float | None) -> MessageStream:
+        """The next message in chunks; each is awaited for `timeout` seconds at most."""
+        self._check_loop()
+        session = self.session
+        assert session is not None
+        session.pump.stream_messages()
+        take_chunks = self._inbox.take_chunks
+        return MessageStream(
+            lambda: self._wait_for(take_chunks, timeout, "message"),
+            lambda chunks: self._wait_for(chunks.check_ready, timeout, "more of the message"),
+        )
+
+    async def _wait_for(self, take: Callable[[], T], timeout: float | None, what: str) -> T:
+        """What `take` returns once it raises no IndexError. Raises TimeoutError, ConnectionClosed.
+
+        It takes in one step with returning: cancelled means that nothing was taken.
+        """
         self._check_loop()
         inbox = self._inbox
         deadline = None if timeout is None else self.reactor.now() + timeout
+        is_over = False
         while True:
             try:
-                return inbox.take()
+                return take()
             except IndexError:
                 pass
             if inbox.has_ended:
                 raise self.closed_error()
+            if is_over:
+                raise TimeoutError(f"no {what} within {timeout:g} s")
             left = None if deadline is None else max(0.0, deadline - self.reactor.now())
             try:
                 await inbox.arrival(left)
             except TimeoutError:
-                if not inbox and not inbox.has_ended:
-                    raise TimeoutError(f"no message within {timeout:g} s") from None
+                is_over = True
 
     # --- sending ------------------------------------------------------------------------------
 
@@ -133,7 +155,7 @@ class LoopLine(Line):
         sender = session.sender
         with sender.waiting(size) as deadline:
             while blocked() and session.is_open:
-                left = None if deadline is None else deadline - self.reactor.now()
+                left = sender.patience(deadline)
                 if left is not None and left <= 0:
                     raise sender.no_room()
                 if not self._asked_for_room:

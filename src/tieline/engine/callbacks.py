@@ -87,8 +87,8 @@ class Callbacks:
         with suppress(ValueError):
             self._watchers.remove(watcher)
 
-    def messages(self, batch: list[str | bytes]) -> None:
-        """Deliver a run of messages."""
+    def messages(self, batch: list[Any]) -> None:
+        """Deliver a run of messages, or of streams."""
         iterator = iter(batch)
         on_message = self._on_message
         watchers = self._watchers

@@ -9,13 +9,15 @@ from typing import Any
 
 from tieline.engine.callbacks import Callbacks
 from tieline.engine.serial import Runner, SerialQueue
+from tieline.protocol.events import CloseInfo, MessageChunk
 
 
 class Delivery:
     """Calls handlers in order and never two at a time, where the user wants them to run.
 
     Without `runner` they run at once, on the reactor's thread. With it they queue, and `is_full`
-    says when more than `max_queue` messages wait; `on_room` is called when reading may go on.
+    says when more than `max_queue` messages wait, or very large ones (see `SerialQueue`); `on_room`
+    is called when reading may go on.
     """
 
     def __init__(
@@ -33,7 +35,12 @@ class Delivery:
         if self._queue is None:
             self.callbacks.messages(batch)
         else:
-            self._queue.post(partial(self.callbacks.messages, batch), len(batch))
+            job = partial(self.callbacks.messages, batch)
+            self._queue.post(job, len(batch), sum(map(len, batch)))
+
+    def chunk(self, chunk: MessageChunk) -> None:
+        """Deliver a part of a message, which comes only where somebody asked for parts."""
+        raise TypeError(f"{type(self).__name__} delivers whole messages only")
 
     def post(self, function: Callable[..., Any], *arguments: Any, weight: int = 0) -> None:
         """Call `function` behind everything that was delivered before. It must not raise.
@@ -61,12 +68,15 @@ class Delivery:
     def discard_rest(self) -> None:
         """The connection is being closed, so nothing may keep it from being read to its end."""
 
-    def end(self) -> None:
-        """No message will come any more."""
+    def end(self, info: CloseInfo | None) -> None:
+        """No message will come any more on this connection."""
 
     def finish(self, finished: threading.Event) -> None:
         """Set it when the last handler has returned."""
         self.post(finished.set)
+
+    def join(self, timeout: float | None) -> None:
+        """Wait until a thread that only this delivery uses has ended. Not on that thread."""
 
     @property
     def is_full(self) -> bool:

@@ -83,6 +83,11 @@ def split_handlers(
             "callback is missing: give a function for the messages as first argument, "
             f"or a handler ({', '.join(HANDLER_NAMES[1:])})"
         )
+    if options.streaming and handlers.callback and handlers.on_message:
+        raise OptionError(
+            "option 'streaming': callback and on_message are both given, and a stream can be read "
+            "only once; give one of them (on_close tells of the end)"
+        )
     return handlers, options
 
 
@@ -99,6 +104,11 @@ def split_plain(url_or_options: object, keywords: dict[str, Any]) -> tuple[Handl
         raise OptionError(
             "option 'executor': a connection made by connect() calls no function with messages, "
             "and its handlers run where it is served; WebSocketClient takes an executor"
+        )
+    if options.streaming:
+        raise OptionError(
+            "option 'streaming': a connection made by connect() gives a message in chunks to "
+            "whoever asks for it: use recv_stream()"
         )
     return handlers, options
 

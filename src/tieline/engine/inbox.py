@@ -5,17 +5,26 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 
 from tieline.engine.callbacks import Callbacks
+from tieline.engine.chunks import Chunks
 from tieline.engine.delivery import Delivery
-from tieline.engine.serial import Runner
+from tieline.engine.serial import MAX_WAITING, Runner
+from tieline.protocol.events import CloseInfo, MessageChunk
+
+#: More bytes than a run of messages has beside its first and its last one.
+_RUN = 2 * 1024 * 1024
 
 
 class Inbox(Delivery):
     """Keeps messages until they are taken; all else goes to the handlers, as it does elsewhere.
 
-    With `max_queue` messages it is full: nothing is read before half of them are taken. What one
-    read had brought is kept all the same.
+    With `max_queue` messages, or `MAX_WAITING` bytes, it is full: nothing is read before half of
+    them are taken. What one read had brought is kept all the same.
+
+    A message that comes in chunks takes its place among the others with the first of them: `take`
+    gives the messages before it, `take_whole` and `take_chunks` give it as well, and what follows.
     """
 
     def __init__(
@@ -29,8 +38,20 @@ class Inbox(Delivery):
         self._max_queue = max_queue
         self._on_room = on_room
         self._messages: deque[str | bytes] = deque()
+        # At least as many bytes as wait, see `_count`; they are too many.
+        self._size = 0
+        self._is_heavy = False
         self._was_full = False
         self._discards = False
+        # What came since a message in chunks came, or while one is read: guarded by `news`.
+        self._behind: deque[str | bytes | Chunks] = deque()
+        self._is_streaming = False
+        # The message whose end has not come; those that somebody reads; those that were cut short
+        # because nobody had room for them.
+        self._chunks: Chunks | None = None
+        self._taken: set[Chunks] = set()
+        self._cut: list[Chunks] = []
+        self._skips_chunks = False
         #: Notified when a message comes, when a thread stops driving, and at the end. Reentrant,
         #: because a signal handler may come on top of any line.
         self.news = threading.Condition(threading.RLock())
@@ -42,24 +63,69 @@ class Inbox(Delivery):
         self._dropped = 0
         self.on_dropped: Callable[[int], None] | None = None
 
+    #: Tells those from each other who take messages: a message in chunks is read by one of them.
+    reader: Callable[[], object] = staticmethod(threading.get_ident)
+
     def __len__(self) -> int:
-        return len(self._messages)
+        return len(self._messages) + len(self._behind)
 
     # --- what comes in ------------------------------------------------------------------------
 
     def messages(self, batch: list[str | bytes]) -> None:
         """Keep a run of messages."""
-        if self._discards and len(self._messages) + len(batch) > self._max_queue:
-            room = max(0, self._max_queue - len(self._messages))
-            self._dropped += len(batch) - room
-            batch = batch[:room]
-        self._messages.extend(batch)
-        if len(self._messages) >= self._max_queue:
-            self._was_full = True
+        if self._discards:
+            batch = self._that_fit(batch)
+            if not batch:
+                return
+        if not self._messages and not self._is_streaming:
+            self._size = 0
+        # To look at each one would take as long as all the rest of this.
+        self._size += len(batch[0])
+        if len(batch) > 1:
+            self._size += len(batch[-1]) + _RUN
+        if self._is_streaming:
+            self._keep_behind(batch)
+        else:
+            self._messages.extend(batch)
+        self._look_if_full()
         self.tell()
 
-    def end(self) -> None:
+    def _keep_behind(self, batch: list[str | bytes]) -> None:
+        with self.news:
+            (self._behind if self._is_streaming else self._messages).extend(batch)
+
+    def chunk(self, chunk: MessageChunk) -> None:
+        """Keep a part of a message."""
+        chunks = self._chunks
+        if chunks is None and not self._skips_chunks:
+            if self._discards and (len(self) >= self._max_queue or self._is_heavy):
+                self._skips_chunks = True
+                self._dropped += 1
+            else:
+                chunks = self._chunks = Chunks(self)
+                with self.news:
+                    self._behind.append(chunks)
+                    self._is_streaming = True
+        if chunks is not None:
+            if self._discards and chunks.is_full:
+                self._cut.append(chunks)
+                self._dropped += 1
+                self._chunks, self._skips_chunks = None, True
+            else:
+                chunks.feed(*chunk)
+                self._size += len(chunk.data)
+        if chunk.is_last:
+            self._chunks, self._skips_chunks = None, False
+            self._look_if_full()
+        self.tell()
+
+    def end(self, info: CloseInfo | None) -> None:
         """What is here can still be taken, but nothing more will come."""
+        for chunks in (self._chunks, *self._cut):
+            if chunks is not None:
+                chunks.break_off(info)
+        self._chunks = None
+        self._cut.clear()
         self.has_ended = True
         self.tell()
         dropped, self._dropped = self._dropped, 0
@@ -70,6 +136,11 @@ class Inbox(Delivery):
         """The connection is being closed: read up to the peer's Close, full or not."""
         self._discards = True
         self.holds_back = False
+
+    def _that_fit(self, batch: list[str | bytes]) -> list[str | bytes]:
+        room = 0 if self._is_heavy else max(0, self._max_queue - len(self))
+        self._dropped += max(0, len(batch) - room)
+        return batch[:room]
 
     def hold_back(self) -> bool:
         """Until somebody asks for more than these messages, which is after their answers."""
@@ -87,27 +158,178 @@ class Inbox(Delivery):
             with self.news:
                 self.news.notify_all()
 
+    # --- how much there is --------------------------------------------------------------------
+
     @property
     def is_full(self) -> bool:
-        return self.holds_back or (len(self._messages) >= self._max_queue and not self._discards)
+        if self.holds_back:
+            return True
+        if self._discards:
+            return False
+        if self._was_full and (self._is_heavy or self._whole_ones >= self._max_queue):
+            return True
+        chunks = self._chunks
+        return chunks is not None and chunks.is_full
 
     @property
     def load(self) -> int:
-        return len(self._messages)
+        return len(self)
+
+    @property
+    def _whole_ones(self) -> int:
+        # Not the message in work: who waits for its end may be the only one who can make room.
+        return len(self) - (self._chunks is not None)
+
+    def _look_if_full(self) -> None:
+        if self._size < MAX_WAITING and len(self) < self._max_queue:
+            return
+        with self.news:
+            self._was_full = True  # before the look: whoever takes one meanwhile looks as well
+            self._size = self._count()
+            self._is_heavy = self._size >= MAX_WAITING
+            self._was_full = self._is_heavy or len(self) >= self._max_queue
+
+    def _count(self) -> int:
+        """The bytes (of text: characters) that wait."""
+        size = sum(map(len, self._messages.copy()))
+        for one in self._behind:
+            size += len(one) if not isinstance(one, Chunks) else one.waiting
+        return size
+
+    def _look_for_room(self) -> None:
+        """Something was taken."""
+        with self.news:
+            if not self._was_full or self._whole_ones > self._max_queue // 2:
+                return
+            if self._is_heavy and self._count() > MAX_WAITING // 2:
+                return
+            # First: it may be full again before `_on_room` returns.
+            self._is_heavy = self._was_full = False
+        self._on_room()
 
     # --- what is taken ------------------------------------------------------------------------
 
     def take(self) -> str | bytes:
-        """The next message. Raises IndexError when there is none."""
+        """The next message before any that comes in chunks. Raises IndexError without one."""
         try:
             message = self._messages.popleft()
         except IndexError:
-            self.go_on()
+            if not self._is_streaming:
+                self.go_on()
             raise
-        if self._was_full and len(self._messages) <= self._max_queue // 2:
-            self._was_full = False  # first: it may be full again before `_on_room` returns
-            self._on_room()
+        if self._was_full:
+            self._look_for_room()
         return message
+
+    def take_whole(self) -> str | bytes:
+        """The next message. Raises IndexError when there is none, or not all of it.
+
+        RuntimeError and ConnectionClosed as with `take_chunks` and what that gives.
+        """
+        try:
+            return self.take()
+        except IndexError:
+            if not self._is_streaming:
+                raise
+        with self.news:
+            first = message = self._next()
+            has_room = False
+            if isinstance(first, Chunks):
+                message, has_room = first.gather_quietly()
+                if message is not None:
+                    self._remove_chunks()
+        if has_room:
+            self._on_room()
+        if message is None:
+            self.go_on()
+            raise IndexError
+        assert not isinstance(message, Chunks)
+        self._look_for_room()
+        return message
+
+    def take_chunks(self) -> Chunks:
+        """The next message, of which something has come; the caller reads the rest.
+
+        Raises IndexError when there is none, and RuntimeError when the reader has not yet read the
+        last one to its end: it would wait for ever if that is long.
+        """
+        message: str | bytes | Chunks | None
+        try:
+            message = self.take()
+        except IndexError:
+            if not self._is_streaming:
+                raise
+            with self.news:
+                message = self._next()
+                if isinstance(message, Chunks):
+                    message.reader = self.reader()
+                    self._taken.add(message)
+                    self._remove_chunks()
+            if message is None:
+                self.go_on()
+                raise
+            self._look_for_room()
+        if isinstance(message, Chunks):
+            return message
+        chunks = Chunks(self)
+        chunks.feed(message, True)
+        return chunks
+
+    def _next(self) -> str | bytes | Chunks | None:
+        """Take the next message; one in chunks stays where it is."""
+        if self._is_reading():
+            raise RuntimeError(
+                "the message before is still coming in, and only its stream makes room for the "
+                "next one: read it to its end or close() it first"
+            )
+        # Others may have gone the short way back since the caller looked, and take without a lock.
+        with suppress(IndexError):
+            return self._messages.popleft()
+        first = self._behind[0] if self._behind else None
+        if first is not None and not isinstance(first, Chunks):
+            self._behind.popleft()
+            self._go_back()
+        return first
+
+    def _is_reading(self) -> bool:
+        """Has the caller not yet read its last message to the end?"""
+        # A copy: a stream may be finalized, and so leave, at any line.
+        return bool(self._taken) and self.reader() in [one.reader for one in self._taken.copy()]
+
+    def _remove_chunks(self) -> None:
+        """The message in chunks that comes next was taken."""
+        self._behind.popleft()
+        self._go_back()
+
+    def _go_back(self) -> None:
+        """To the short way, if nobody reads a message in chunks."""
+        if not self._taken:
+            behind = self._behind
+            while behind and not isinstance(behind[0], Chunks):
+                self._messages.append(behind.popleft())  # type: ignore[arg-type]
+            self._is_streaming = bool(behind)
+
+    def has_whole(self) -> bool:
+        """Would `take_whole` get on?"""
+        if self._messages or not self._is_streaming:
+            return bool(self._messages)
+        with self.news:
+            first = self._behind[0] if self._behind else None
+            is_here = first is not None and (not isinstance(first, Chunks) or first.is_ready)
+            return is_here or self._is_reading()
+
+    def has_chunks(self) -> bool:
+        """Would `take_chunks` raise no IndexError?"""
+        return len(self) > 0 or self._is_reading()
+
+    def on_chunks_room(self) -> None:
+        self._on_room()
+
+    def on_chunks_finished(self, chunks: Chunks) -> None:
+        self.tell()  # first: afterwards it may look as if nobody cared for chunks
+        with self.news:
+            self._taken.discard(chunks)
+            self._go_back()
 
     def wait_for(self, predicate: Callable[[], bool], timeout: float) -> None:
         """Wait for news until `predicate` holds, `timeout` seconds at most."""
@@ -123,3 +345,6 @@ class Inbox(Delivery):
         super().abandon_after_fork()
         self.news = threading.Condition(threading.RLock())
         self._waiting = 0
+        for chunks in (self._chunks, *self._cut, *self._taken):
+            if chunks is not None:
+                chunks.abandon_after_fork()

@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from tieline.engine.callbacks import Callbacks
+from tieline.engine.chunks import closed_error
 from tieline.engine.connecting import Connected
 from tieline.engine.delivery import Delivery
 from tieline.engine.dial import Dial
@@ -132,6 +133,8 @@ class Line:
             on_ended=self._on_ended,
             drivable=self._drivable,
         )
+        if self.options.streaming:
+            connected.connection.stream_messages()
         try:
             # Before the lock: log handlers are the user's code.
             dial.log.info("open: %s", connected.response.url)
@@ -190,17 +193,14 @@ class Line:
 
     def closed_error(self) -> ConnectionClosed:
         """What to raise where a message was asked for and none will come."""
-        info = self.close_info
-        error = ConnectionClosed(f"the connection has ended: {info}", info)
-        error.__cause__ = None if info is None else info.error
-        return error
+        return closed_error(self.close_info)
 
     # --- what sessions and callbacks tell -----------------------------------------------------
 
     def _on_ended(self, session: Session) -> None:
         self.recorder.ended(session.traffic)
         self.close_info = session.connection.close_info
-        self.delivery.end()
+        self.delivery.end(self.close_info)
 
     def _on_room(self) -> None:
         session = self.present

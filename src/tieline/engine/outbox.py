@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from tieline.protocol.big_frame import BigFrame
 from tieline.transport.stream import Stream
 
 #: What is gathered into one write: above it, joining costs more than a further system call.
 _GATHERED = 64 * 1024
+
+#: Pieces that are written at most before others have their turn: a peer may take a big message as
+#: fast as it comes, and the lock is held meanwhile.
+_PIECES_AT_ONCE = 32
+
+Chunk = bytes | bytearray | memoryview
 
 
 class Outbox:
     """The bytes that wait to be written to one stream, in order. Guarded by the session's lock."""
 
     def __init__(self) -> None:
-        self._chunks: deque[bytes | bytearray | memoryview] = deque()
+        self._chunks: deque[Chunk | BigFrame] = deque()
         #: Bytes that wait.
         self.size = 0
         #: Statistics: bytes that the stream has taken.
         self.written = 0
 
-    def extend(self, chunks: list[bytes | bytearray]) -> None:
+    def extend(self, chunks: Sequence[bytes | bytearray | BigFrame]) -> None:
         """Add frames at the end."""
         self.extend_from(lambda: chunks)
 
-    def extend_from(self, take: Callable[[], list[bytes | bytearray]]) -> None:
+    def extend_from(self, take: Callable[[], Sequence[bytes | bytearray | BigFrame]]) -> None:
         """Add the frames that `take` returns at the end.
 
         What a signal handler sends on top of this comes before or behind them, never in their
@@ -38,10 +45,18 @@ class Outbox:
             self.size += size  # no call within, which a signal handler's send could come into
 
     def write_to(self, stream: Stream) -> bool:
-        """Write as much as the stream takes. True: nothing is left. Raises `OSError`."""
+        """Write what the stream takes, or a lot of it. True: nothing is left. Raises `OSError`."""
         chunks = self._chunks
+        pieces = 0
         while chunks:
-            chunk = chunks[0] if len(chunks) == 1 else self._gather()
+            chunk = chunks[0]
+            if isinstance(chunk, BigFrame):
+                pieces += 1
+                if pieces > _PIECES_AT_ONCE:
+                    return False
+                chunk = self._begin_piece(chunk)
+            elif len(chunks) > 1:
+                chunk = self._gather()
             taken = stream.send(chunk)
             self.size -= taken
             self.written += taken
@@ -52,23 +67,35 @@ class Outbox:
             chunks.popleft()
         return True
 
-    def _gather(self) -> bytes | bytearray | memoryview:
+    def _begin_piece(self, frame: BigFrame) -> bytearray:
+        """Put the next piece of the first frame before its rest."""
+        piece = frame.next_piece()
+        if len(frame):
+            self._chunks.appendleft(piece)
+        else:
+            self._chunks[0] = piece
+        return piece
+
+    def _gather(self) -> Chunk:
         """Join the first small chunks into one, so that they cost one system call."""
         chunks = self._chunks
-        first = chunks.popleft()
-        if len(first) + len(chunks[0]) > _GATHERED:
-            chunks.appendleft(first)
-            return first
-        gathered = [first]
-        size = len(first)
-        while chunks and size + len(chunks[0]) <= _GATHERED:
-            size += len(chunks[0])
-            gathered.append(chunks.popleft())
-        joined = b"".join(gathered)
+        gathered: list[Chunk] = []
+        size = 0
+        while chunks:
+            chunk = chunks[0]
+            size += len(chunk)
+            if isinstance(chunk, BigFrame) or (size > _GATHERED and gathered):
+                break
+            gathered.append(chunk)
+            chunks.popleft()
+        joined = gathered[0] if len(gathered) == 1 else b"".join(gathered)
         chunks.appendleft(joined)
         return joined
 
     def clear(self) -> None:
         """Drop everything: the stream is broken."""
+        for chunk in self._chunks:
+            if isinstance(chunk, BigFrame):
+                chunk.drop()  # whoever sent it may still hold it
         self._chunks.clear()
         self.size = 0

@@ -12,7 +12,7 @@ from tieline.protocol.wire import Opcode
 def encode_payload(message: object) -> tuple[Opcode, bytes | bytearray | memoryview] | None:
     """A str or bytes-like message as opcode and bytes; None for anything else.
 
-    A bytearray or memoryview is not copied: it is masked into the frame before `send` returns.
+    Nothing is copied: `send` has masked or copied a bytearray or memoryview when it returns.
     Raises `OptionError` for text that UTF-8 cannot encode and for memory that is not contiguous.
     """
     if type(message) is str or isinstance(message, str):
@@ -76,7 +76,7 @@ def control_payload(data: object) -> bytes:
 
 def check_frame(
     payload: object, opcode: object, fin: object, closing_method: str
-) -> tuple[Opcode, bytes, bool]:
+) -> tuple[Opcode, bytes | bytearray | memoryview, bool]:
     """The arguments of `send_frame`. `closing_method` is what sends a Close frame instead."""
     kind = check_frame_opcode(opcode)
     if kind is Opcode.CLOSE:
@@ -88,13 +88,7 @@ def check_frame(
     encoded = encode_payload(payload)
     if encoded is None:
         raise OptionError(f"payload: expected str or bytes, got {type(payload).__name__}")
-    return kind, bytes(encoded[1]), bool(fin)
-
-
-def refuse_compression(compress: bool | None) -> None:
-    """`compress=True` where it cannot be had."""
-    if compress:
-        raise OptionError("compress=True: no compression was negotiated on this connection")
+    return kind, encoded[1], bool(fin)
 
 
 def check_frame_opcode(opcode: Any) -> Opcode:

@@ -11,9 +11,8 @@ from tieline.engine.dispatch import Dispatcher
 from tieline.engine.handlers import FrameAction
 from tieline.engine.telling import Teller
 from tieline.engine.turn import Turn
-from tieline.protocol.events import Closed, Frame, FrameReceived
+from tieline.protocol.events import Closed, Frame, FrameReceived, MessageChunk
 from tieline.protocol.handshake import HandshakeResponse
-from tieline.protocol.state import State
 from tieline.protocol.wire import CloseCode
 
 if TYPE_CHECKING:
@@ -53,10 +52,11 @@ class Pump:
         #: Told to the handlers before anything else, then None.
         self.response: HandshakeResponse | None = None
         #: There is something to deliver before more may be read: what came with the 101, which
-        #: the reactor may not have had time for, or the peer's error that was held back.
+        #: the reactor may not have had time for, or what was left because the delivery was full.
         self.has_more = True
         # What TLS holds will be read soon.
         self._reads_on = False
+        self._streams = False
         # `on_frame` said STOP: nothing more is delivered.
         self._stopped = False
         #: Statistics: bytes read, and seconds spent in reading and decoding.
@@ -138,6 +138,17 @@ class Pump:
         self._calls.append(function)
         self._session.reactor.call_soon(self._session, self.deliver_now)
 
+    def stream_messages(self) -> None:
+        """From now on deliver in chunks what does not come whole. Any thread."""
+        session = self._session
+        if self._streams or session.has_ended:
+            return
+        with session.lock:
+            session.connection.stream_messages()
+            self._streams = True
+        # The beginning of a message may have come before.
+        session.reactor.call_soon(session, self.deliver_now)
+
     def give_back(self) -> None:
         """Ctrl-C may have kept the caller's turn from being given back."""
         self._turn.give_back()
@@ -149,7 +160,7 @@ class Pump:
         """
         session = self._session
         with session.lock:
-            if session.has_ended or self._delivery.holds_back:
+            if session.has_ended or self.has_more:
                 return None
             try:
                 count = session.stream.receive_into(memory.view)
@@ -181,8 +192,11 @@ class Pump:
             with session.lock:
                 if session.has_ended:
                     return
-                if self._delivery.holds_back and connection.state is State.OPEN:
+                if self._delivery.is_full and connection.is_listening:
+                    # A few bytes may become a thousand times as many. What follows waits as it
+                    # came, in memory of its own: what was read into is for all connections.
                     self.has_more = True
+                    connection.keep_unread()
                     session.sender.flush()
                     break
                 event = connection.next_event(now)
@@ -196,9 +210,13 @@ class Pump:
                     session.sender.cork()
             if isinstance(event, list):
                 if not self._stopped:
-                    if connection.is_broken and self._delivery.hold_back():
-                        session.reactor.call_soon(session, self._go_on_later)
+                    self._hold_back()
                     self._delivery.messages(event)
+            elif isinstance(event, MessageChunk):
+                if not self._stopped:
+                    if event.is_last:
+                        self._hold_back()
+                    self._delivery.chunk(event)
             elif isinstance(event, FrameReceived):
                 self._on_frame(event.frame)
             elif isinstance(event, Closed):
@@ -206,6 +224,11 @@ class Pump:
             else:
                 self._dispatcher.pass_on(event)
         session.delivered()
+
+    def _hold_back(self) -> None:
+        session = self._session
+        if session.connection.is_broken and self._delivery.hold_back():
+            session.reactor.call_soon(session, self._go_on_later)
 
     def _go_on_later(self) -> None:
         """Nobody may ever ask for more messages. The reactor's thread."""

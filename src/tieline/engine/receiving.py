@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
+from tieline.engine.chunks import Chunks
 from tieline.engine.handlers import Handlers
 from tieline.engine.inbox import Inbox
 from tieline.engine.process import is_ending
 from tieline.engine.reactor import Reactor
+from tieline.engine.streams import MessageStream
 from tieline.engine.supervisor import Supervisor
 from tieline.engine.waiting import SLICE
 from tieline.options import Options
+
+T = TypeVar("T")
 
 #: Serves all plain connections while no thread is inside their `recv()`: one thread for thousands.
 CARETAKER = Reactor("tieline-caretaker")
@@ -36,57 +42,93 @@ class Receiver(Supervisor):
     def receive(self, timeout: float | None) -> str | bytes:
         """The next message. Raises TimeoutError, and ConnectionClosed when there is none left."""
         try:
-            return self._inbox.take()
+            return self.take()
         except IndexError:
-            pass
-        if self.in_handler():
-            raise RuntimeError(
-                "recv() in a handler cannot wait: the message would wait for the handler to return "
-                "(a signal handler on top of recv() counts as one)"
+            return self._wait_for(self._inbox.take_whole, self._inbox.has_whole, timeout, "message")
+
+    def stream(self, timeout: float | None) -> MessageStream:
+        """The next message in chunks; each is awaited for `timeout` seconds at most."""
+        session, inbox = self.session, self._inbox
+        assert session is not None
+        session.pump.stream_messages()
+
+        def begin() -> Chunks:
+            return self._wait_for(inbox.take_chunks, inbox.has_chunks, timeout, "message")
+
+        def wait(chunks: Chunks) -> None:
+            self._wait_for(
+                chunks.check_ready, lambda: chunks.is_ready, timeout, "more of the message"
             )
+
+        return MessageStream(begin, wait)
+
+    def _wait_for(
+        self, take: Callable[[], T], is_here: Callable[[], bool], timeout: float | None, what: str
+    ) -> T:
+        """What `take` returns once it raises no IndexError. Raises TimeoutError, ConnectionClosed.
+
+        `is_here`: would it raise none?
+        """
+        if self.in_handler():
+            try:
+                return take()
+            except IndexError:
+                raise RuntimeError(
+                    "recv() in a handler cannot wait: the message would wait for the handler to "
+                    "return (a signal handler on top of recv() counts as one)"
+                ) from None
         try:
-            return self._receive(timeout)
+            return self._drive_for(take, is_here, timeout, what)
         except BaseException:
             # Ctrl-C may have come at the very moment of leaving.
             self._stop_driving()
             raise
 
-    def _receive(self, timeout: float | None) -> str | bytes:
+    def _drive_for(
+        self, take: Callable[[], T], is_here: Callable[[], bool], timeout: float | None, what: str
+    ) -> T:
         inbox = self._inbox
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             pause = SLICE if deadline is None else max(0.0, deadline - time.monotonic())
             ended = inbox.has_ended  # before the look: the last message comes before the end
             if not ended:
-                self._wait(min(SLICE, pause))
+                self._wait(is_here, min(SLICE, pause))
             try:
-                return inbox.take()
+                return take()
             except IndexError:
                 pass
             if ended:
                 self._stay_at_exit()
                 raise self.closed_error()
             if deadline is not None and time.monotonic() >= deadline and not inbox.has_ended:
-                raise TimeoutError(f"no message within {timeout:g} s")
+                raise TimeoutError(f"no {what} within {timeout:g} s")
 
     def _stay_at_exit(self) -> None:
         """The end of a program is no news for its daemon threads, which end with it."""
         if is_ending.is_set() and threading.current_thread() is not threading.main_thread():
             threading.Event().wait(_STAY)
 
-    def _wait(self, pause: float) -> None:
-        """Until there is a message, or something else has happened, or `pause` seconds are over."""
+    def _wait(self, is_here: Callable[[], bool], pause: float) -> None:
+        """Until it is here, or something else has happened, or `pause` seconds are over."""
         inbox, session = self._inbox, self.session
         assert session is not None and session.driver is not None
         driver = session.driver
         try:
-            if driver.enter():
-                if not inbox:
+            # Full: a message before is read by another thread, which has to make room first.
+            if not inbox.is_full and driver.enter():
+                if not is_here():
                     driver.step(pause)
                 return
         finally:
             self._stop_driving()
-        inbox.wait_for(lambda: bool(inbox) or inbox.has_ended or driver.is_free, pause)
+        inbox.wait_for(
+            lambda: is_here() or inbox.has_ended or (driver.is_free and not inbox.is_full), pause
+        )
+
+    def _on_room(self) -> None:
+        super()._on_room()
+        self._inbox.tell()
 
     def _stop_driving(self) -> None:
         session = self.session

@@ -27,20 +27,25 @@ def buffer_full(waiting: int, write_limit: int) -> SendBufferFull:
 
 
 def not_taken(size: int, waiting: int, timeout: float) -> SendTimeout:
-    """A message of `size` bytes is in the buffer, and the peer did not read it in time."""
+    """A message of `size` bytes is in the buffer, and the peer has stopped to take bytes."""
     return SendTimeout(
-        f"the peer did not take a message of {size} bytes within timeout={timeout:g} s: "
-        f"{waiting} bytes wait in the write buffer and go out as soon as it reads; do not send "
-        "the message again",
+        f"the peer took nothing for timeout={timeout:g} s, in the middle of a message of {size} "
+        f"bytes or before it: {waiting} bytes wait in the write buffer and go out as soon as it "
+        "reads; do not send the message again",
         accepted=True,
     )
 
 
 def no_room(waiting: int, write_limit: int, timeout: float) -> SendTimeout:
     """There was no room for the message in time, or another one's end did not come."""
-    why = "does not read" if waiting else "has to wait for a fragmented message's end"
-    return SendTimeout(
-        f"the peer {why}: {waiting} bytes wait in the write buffer (write_limit={write_limit}) "
-        f"after timeout={timeout:g} s. Nothing of this message was sent",
-        accepted=False,
-    )
+    if waiting >= write_limit:
+        text = (
+            f"the peer does not read: {waiting} bytes wait in the write buffer "
+            f"(write_limit={write_limit}), and it took none for timeout={timeout:g} s"
+        )
+    else:
+        text = (
+            "a message waits for the end of the one that another thread or task sends in "
+            f"fragments, which did not come within timeout={timeout:g} s"
+        )
+    return SendTimeout(f"{text}. Nothing of this message was sent", accepted=False)

@@ -1,30 +1,31 @@
-"""Messages of any thread → one stream, through a bounded buffer: the write side of a session."""
+"""Messages of any thread → one bounded buffer: who may add to it, who waits, who is refused."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from tieline.engine import send_errors
 from tieline.engine.holding import is_held_by_caller
-from tieline.engine.outbox import Outbox
 from tieline.engine.room import Room
-from tieline.errors import ConnectionClosed, SendBufferFull, SendTimeout, WebSocketError
+from tieline.engine.writer import Writer
+from tieline.errors import OptionError, SendBufferFull, SendTimeout, WebSocketError
+from tieline.protocol.big_frame import BIG, BigFrame, is_borrowed
 from tieline.protocol.outgoing import Outgoing
 from tieline.protocol.wire import Opcode
 from tieline.transport.stream import Stream
 
 Data = bytes | bytearray | memoryview
 
-#: Seconds for which what handlers send may be gathered: long enough for a run of quick handlers,
-#: short enough that the answers of slow ones do not wait for each other.
-_GATHERING = 0.001
+#: A data frame: opcode, payload, fin.
+Fragment = tuple[Opcode, Data, bool]
 
 
-class Sender:
-    """Encodes, writes what the kernel takes, and keeps the rest until the stream is writable.
+class Sender(Writer):
+    """The write side of a session: encodes what users send, and waits for room where it must.
 
     `lock` is the session's; every public method takes it. Above `write_limit` bytes in the buffer a
     send waits, `timeout` seconds at most, unless `in_handler()`: a handler that waited would keep
@@ -46,71 +47,67 @@ class Sender:
         on_broken: Callable[[], None],
         on_waited: Callable[[int, float, int], None],
     ) -> None:
+        super().__init__(
+            outgoing,
+            stream,
+            Room(lock),
+            write_limit=write_limit,
+            now=now,
+            on_blocked=on_blocked,
+            on_broken=on_broken,
+        )
         self._lock = lock
-        self._outgoing = outgoing
-        self._stream = stream
-        self._write_limit = write_limit
         self._timeout = timeout
-        self._now = now
         self._in_handler = in_handler
         self._caller = caller
-        self._on_blocked = on_blocked
-        self._on_broken = on_broken
         self._on_waited = on_waited
-        self._outbox = Outbox()
-        # Senders that wait for room in the buffer, or for the end of a fragmented message.
-        self._room = Room(lock)
         # The thread or task whose fragmented message is half sent.
         self._fragmenter: object = None
         # Whole messages that handlers sent meanwhile: they must not wait, so these do.
-        self._deferred: deque[tuple[Opcode, bytes]] = deque()
+        self._deferred: deque[tuple[Opcode, bytes, bool | None]] = deque()
         self._deferred_size = 0
-        # While a run of messages is delivered, what its handlers send is gathered.
-        self._corked = False
-        self._corked_until = 0.0
-        self._flushing = False
-        #: What broke the stream for writing, or None. Reading may still tell why.
-        self.error: Exception | None = None
-        #: Bytes could not be written at once: call `flush` when the stream is writable.
-        self.blocked = False
-        #: Statistics: seconds spent in writing and in waiting for room.
-        self.seconds = 0.0
 
     # --- what users send ----------------------------------------------------------------------
 
-    def message(self, opcode: Opcode, payload: Data) -> None:
+    def message(self, opcode: Opcode, payload: Data, compress: bool | None = None) -> None:
         """Send a whole message. Raises ConnectionClosed, SendTimeout, SendBufferFull."""
         with self._lock:
             deadline: float | None = None
-            if self.must_wait():
+            # Asked first without a call: this is the way of every message.
+            if (self._outbox.size >= self._write_limit or self._outgoing.is_fragmenting) and (
+                self.must_wait()
+            ):
                 deadline = self._deadline()
-                if not self._wait_for_turn((opcode, payload), len(payload), deadline):
+                if not self._wait_for_turn((opcode, payload, compress), len(payload), deadline):
                     return
-            self._check_unbroken()
-            self._outgoing.message(opcode, payload)
-            self._push(len(payload), deadline)
+            if self.error is not None:
+                self._check_unbroken()
+            if len(payload) < BIG or not is_borrowed(payload):
+                self._outgoing.message(opcode, payload, compress)
+                self._push(len(payload), deadline)
+            else:
+                self._lend(
+                    partial(self._outgoing.message, opcode, payload, compress),
+                    len(payload),
+                    deadline,
+                )
 
-    def frames(self, frames: Sequence[tuple[Opcode, bytes, bool]]) -> None:
-        """Send data frames of a hand-made message; the thread owns the message until its end."""
+    def frames(
+        self, frames: Sequence[Fragment], compress: bool = False, *, waits: bool = True
+    ) -> None:
+        """Send data frames of a hand-made message; the thread owns the message until its end.
+
+        `waits=False`: the caller has begun the message, and waits for room no more.
+        """
         with self._lock:
             size = sum(len(payload) for _, payload, _ in frames)
             deadline: float | None = None
-            if self.must_wait():
+            if waits and self.must_wait():
                 deadline = self._deadline()
                 self._wait_for_turn(None, size, deadline)
             self._check_unbroken()
             self._fragmenter = self._caller()
-            try:
-                for opcode, payload, fin in frames:
-                    self._outgoing.fragment(opcode, payload, fin)
-                if fin:
-                    self._end_of_fragments()
-            except WebSocketError:
-                raise  # refused, and nothing is different
-            except BaseException:
-                self._interrupted()
-                raise
-            self._push(size, deadline)
+            self._lend(lambda: self._encode(frames, compress), size, deadline, waits=waits)
 
     def ping(self, data: bytes, token: object) -> None:
         """Send a Ping, between the fragments of a message if need be."""
@@ -132,35 +129,17 @@ class Sender:
 
     # --- what the session does, with the lock held --------------------------------------------
 
-    def cork(self) -> None:
-        """Gather what handlers send until `flush`, but not for longer than a moment."""
-        self._corked = True
-        self._corked_until = self._now() + _GATHERING
-
-    def flush(self) -> None:
-        """Write what the connection wants written, as far as the kernel takes it."""
-        self._corked = False
-        if self._outbox.size or not self._outgoing.is_empty or self._stream.has_pending_output:
-            self._write()
-
     def drop(self) -> None:
         """The stream is gone: nothing will be written, and nobody needs to wait any more."""
-        self._outbox.clear()
         self._deferred.clear()
         self._deferred_size = 0
-        self.blocked = False
-        self._room.tell()
+        super().drop()
 
     def abandon_after_fork(self, lock: Any) -> None:
         """In a child process: another thread may have held the lock, and none of them is here."""
         self._lock = lock
         self._room.abandon_after_fork(lock)
         self._flushing = False
-
-    @property
-    def is_full(self) -> bool:
-        """More waits than `write_limit` allows."""
-        return self._outbox.size >= self._write_limit
 
     @property
     def is_locked_by_caller(self) -> bool:
@@ -172,11 +151,6 @@ class Sender:
         """Bytes that wait for the kernel."""
         return self._outbox.size + self._deferred_size
 
-    @property
-    def bytes_written(self) -> int:
-        """Bytes that the stream has taken since the start."""
-        return self._outbox.written
-
     # --- waiting ------------------------------------------------------------------------------
 
     def must_wait(self) -> bool:
@@ -184,6 +158,16 @@ class Sender:
         return self._outbox.size >= self._write_limit or (
             self._outgoing.is_fragmenting and not self.is_mid_message
         )
+
+    def check_compression(self, compress: bool | None) -> None:
+        """Raise OptionError for `compress=True` where it cannot be had."""
+        if compress and self._outgoing.deflater is None:
+            self._outgoing.check_open()
+            raise OptionError("compress=True: no compression was negotiated on this connection")
+
+    def compresses(self, size: int, compress: bool | None) -> bool:
+        """Will a message of so many bytes be compressed?"""
+        return self._outgoing.compresses(size, compress)
 
     @property
     def is_mid_message(self) -> bool:
@@ -210,7 +194,7 @@ class Sender:
         return None if self._timeout is None else self._now() + self._timeout
 
     def _wait_for_turn(
-        self, message: tuple[Opcode, Data] | None, size: int, deadline: float | None
+        self, message: tuple[Opcode, Data, bool | None] | None, size: int, deadline: float | None
     ) -> bool:
         """Wait until a data frame may be sent. False: the whole message was deferred instead."""
         if not self._in_handler():
@@ -222,7 +206,8 @@ class Sender:
         self._outgoing.check_open()
         if message is None:
             raise SendBufferFull(send_errors.FRAGMENT_IN_HANDLER)
-        self._deferred.append((message[0], bytes(message[1])))
+        opcode, payload, compress = message
+        self._deferred.append((opcode, bytes(payload), compress))
         self._deferred_size += size
         return False
 
@@ -250,27 +235,89 @@ class Sender:
         self._write()
         with self.waiting(size):
             while blocked() and self.error is None and self._outgoing.is_open:
-                remaining = None if deadline is None else deadline - self._now()
-                if remaining is not None and remaining <= 0:
-                    assert self._timeout is not None
-                    if accepted:
-                        raise send_errors.not_taken(size, self._outbox.size, self._timeout)
-                    raise self.no_room()
-                self._room.wait(remaining)
+                remaining = self.patience(deadline)
+                if remaining is None or remaining > 0:
+                    self._room.wait(remaining)
+                    continue
+                # A kernel reports room only when there is plenty: a slow peer may have made some.
+                written = self._outbox.written
+                self._write()
+                if self._outbox.written == written and self.error is None:
+                    raise self.not_taken(size) if accepted else self.no_room()
+
+    def patience(self, deadline: float | None) -> float | None:
+        """Seconds until a wait has failed that began with this deadline.
+
+        A peer that takes bytes puts it off, however slowly it does. Not when there is room: then
+        it is another message's end that is waited for.
+        """
+        if deadline is None or self._timeout is None:
+            return None
+        if self._outbox.size >= self._write_limit:
+            deadline = max(deadline, self.taken_at + self._timeout)
+        return deadline - self._now()
+
+    def not_taken(self, size: int) -> SendTimeout:
+        """What to raise when `waiting` has lasted too long, and the message is in the buffer."""
+        assert self._timeout is not None
+        return send_errors.not_taken(size, self._outbox.size, self._timeout)
 
     def no_room(self) -> SendTimeout:
         """What to raise when `waiting` has lasted too long: nothing was sent."""
         assert self._timeout is not None
         return send_errors.no_room(self._outbox.size, self._write_limit, self._timeout)
 
-    # --- writing ------------------------------------------------------------------------------
+    # --- encoding -----------------------------------------------------------------------------
 
-    def _check_unbroken(self) -> None:
-        """The session may not know yet, and what is taken until then would only pile up."""
-        if self.error is not None and self._outgoing.is_open:
-            raise ConnectionClosed(f"nothing can be sent, the stream broke: {self.error}")
+    def _encode(self, frames: Sequence[Fragment], compress: bool) -> BigFrame | None:
+        big: BigFrame | None = None
+        try:
+            for opcode, payload, fin in frames:
+                if big is not None:
+                    big.own()
+                big = self._outgoing.fragment(opcode, payload, fin, compress)
+            if fin:
+                self._end_of_fragments()
+        except WebSocketError:
+            raise  # refused, and nothing is different
+        except BaseException:
+            self._interrupted()
+            raise
+        return big
 
-    def _push(self, size: int, deadline: float | None = None) -> None:
+    def _lend(
+        self,
+        encode: Callable[[], BigFrame | None],
+        size: int,
+        deadline: float | None,
+        *,
+        waits: bool = True,
+    ) -> None:
+        """`encode` and `_push` a frame that may refer to memory of the caller's until it returns.
+
+        A sender that waits until there is room has next to nothing to copy then.
+        """
+        big: BigFrame | None = None
+        encoded = False
+        try:
+            big = encode()
+            encoded = True
+            self._push(size, deadline, waits=waits)
+        except WebSocketError:
+            raise
+        except BaseException:
+            if not encoded:
+                self._interrupted()  # there may be one that nobody knows of
+            raise
+        finally:
+            if big is not None:
+                try:
+                    big.own()
+                except BaseException:
+                    self._interrupted()
+                    raise
+
+    def _push(self, size: int, deadline: float | None = None, *, waits: bool = True) -> None:
         """A frame of this thread was encoded: write it, or leave it to the end of the run.
 
         `deadline`: the one of a wait before, since one send has one timeout.
@@ -288,63 +335,16 @@ class Sender:
         ):
             return
         self._write()
-        if self._outbox.size > self._write_limit and not self._in_handler():
-            self._wait(
-                lambda: self._outbox.size > self._write_limit,
-                size,
-                deadline or self._deadline(),
-                accepted=True,
-            )
+        if self._outbox.size > self._write_limit and waits and not self._in_handler():
+            self._wait(self._is_above, size, deadline or self._deadline(), accepted=True)
 
-    def _write(self) -> None:
-        if self._flushing or self.error is not None:
-            # A signal handler came on top of the write below, which will go on with its frames.
-            return
-        started = self._now()
-        self._flushing = True  # and nothing between it and `try`, where Ctrl-C could come
-        try:
-            done = self._write_out()
-        except OSError as error:
-            self._break(error)
-            return
-        except BaseException:
-            self._interrupted()
-            raise
-        finally:
-            self._flushing = False
-            self.seconds += self._now() - started
-        if done == self.blocked:
-            self.blocked = not done
-            self._on_blocked()
-        has_room = self._outbox.size < self._write_limit
-        if self._room.is_wanted and (has_room or not self._outgoing.is_open):
-            self._room.tell()
-
-    def _write_out(self) -> bool:
-        """Write until nothing is left (True) or the kernel takes no more."""
-        while True:
-            self._outbox.extend_from(self._outgoing.take)
-            done = self._outbox.write_to(self._stream) and (
-                not self._stream.has_pending_output or self._stream.flush()
-            )
-            # May release a Pong that was held back.
-            self._outgoing.set_congested(self._outbox.size >= self._write_limit)
-            if not done or self._outgoing.is_empty:
-                return done
-
-    def _interrupted(self) -> None:
-        """Ctrl-C between a step and its bookkeeping: nobody knows what was written."""
-        self._break(ConnectionAbortedError("a write was interrupted; the stream cannot go on"))
-
-    def _break(self, error: Exception) -> None:
-        self.error = error
-        self.drop()
-        self._on_broken()
+    def _is_above(self) -> bool:
+        return self._outbox.size > self._write_limit
 
     def _end_of_fragments(self) -> None:
         self._fragmenter = None
         while self._deferred:
-            opcode, payload = self._deferred.popleft()
-            self._outgoing.message(opcode, payload)
+            opcode, payload, compress = self._deferred.popleft()
+            self._outgoing.message(opcode, payload, compress)
         self._deferred_size = 0
         self._room.tell()

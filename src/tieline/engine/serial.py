@@ -12,6 +12,10 @@ from functools import partial
 from itertools import count
 from typing import Any
 
+#: Bytes (of text: characters) that messages may have together while they wait to be taken, before
+#: reading stops; one that is larger waits alone. Enough for any burst of small ones.
+MAX_WAITING = 16 * 1024 * 1024
+
 
 class Runner:
     """The ``executor`` option: an event loop, something with ``submit``, or a function."""
@@ -46,8 +50,9 @@ class Runner:
 class SerialQueue:
     """Runs jobs on an executor as if it had one thread: never two at once, never out of order.
 
-    `load` says how many messages wait, so that the owner can stop reading; `on_room` is called when
-    it has fallen to half of `limit`, on the executor's thread.
+    `load` says how many messages wait, so that the owner can stop reading: `is_full` above `limit`
+    of them, or above `MAX_WAITING` bytes. `on_room` is called when half of that is done, on the
+    executor's thread.
     """
 
     def __init__(self, runner: Runner, limit: int, on_room: Callable[[], None]) -> None:
@@ -55,7 +60,7 @@ class SerialQueue:
         self._limit = limit
         self._on_room = on_room
         self._lock = threading.RLock()
-        self._jobs: deque[tuple[Callable[[], None], int]] = deque()
+        self._jobs: deque[tuple[Callable[[], None], int, int]] = deque()
         self._scheduled = False
         self._was_full = False
         self._running_on: int | None = None
@@ -64,13 +69,19 @@ class SerialQueue:
         # Tells when the executor lets go of it.
         self._notice: weakref.ref[Callable[[], None]] | None = None
         self.load = 0
+        # Bytes of the messages that wait.
+        self._size = 0
 
-    def post(self, job: Callable[[], None], weight: int = 0) -> None:
-        """Run `job` after all that were posted before. It must not raise."""
+    def post(self, job: Callable[[], None], weight: int = 0, size: int = 0) -> None:
+        """Run `job` after all that were posted before. It must not raise.
+
+        It is for `weight` messages of `size` bytes together.
+        """
         with self._lock:
-            self._jobs.append((job, weight))
+            self._jobs.append((job, weight, size))
             self.load += weight
-            if self.load >= self._limit:
+            self._size += size
+            if self.is_full:
                 self._was_full = True
             if self._scheduled:
                 return
@@ -119,12 +130,12 @@ class SerialQueue:
         self._jobs.clear()
         self._scheduled = self._was_full = False
         self._running_on = self._given = None
-        self.load = 0
+        self.load = self._size = 0
 
     @property
     def is_full(self) -> bool:
         """More waits than the limit allows."""
-        return self.load >= self._limit
+        return self.load >= self._limit or self._size >= MAX_WAITING
 
     def in_job(self) -> bool:
         """Is the caller inside a job of this queue, or where only jobs can be waited for?"""
@@ -145,23 +156,26 @@ class SerialQueue:
                 if not self._jobs:
                     self._scheduled = False
                     return False
-                job, weight = self._jobs.popleft()
+                job, weight, size = self._jobs.popleft()
             self._running_on = threading.get_ident()
             try:
                 job()
             except BaseException:
                 # The executor reports it; the jobs behind must run all the same.
-                self._ran(weight)
+                self._ran(weight, size)
                 self._schedule()
                 raise
-            self._ran(weight)
+            self._ran(weight, size)
         return True
 
-    def _ran(self, weight: int) -> None:
+    def _ran(self, weight: int, size: int) -> None:
         self._running_on = None
         with self._lock:
             self.load -= weight
-            has_room = self._was_full and self.load <= self._limit // 2
+            self._size -= size
+            has_room = (
+                self._was_full and self.load <= self._limit // 2 and self._size <= MAX_WAITING // 2
+            )
             if has_room:
                 self._was_full = False
         if has_room:

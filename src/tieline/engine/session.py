@@ -22,7 +22,6 @@ from tieline.options import Options
 from tieline.protocol.connection import Connection
 from tieline.protocol.events import CloseInfo
 from tieline.protocol.handshake import HandshakeResponse
-from tieline.protocol.state import State
 from tieline.protocol.wire import CloseCode
 from tieline.transport.stream import Stream
 
@@ -218,6 +217,8 @@ class Session:
 
     def resume(self) -> None:
         """Read again, if that is wanted."""
+        if self.sender.error is not None:
+            self._after_broken_write()
         self.watch()
         self.pump.read_buffered()
 
@@ -242,7 +243,8 @@ class Session:
             self.reactor.call_at(self.reactor.now() + BUSY_PAUSE, self, self._after_broken_write)
             return
         self.pump.read_rest()
-        if self.connection.state is not State.CLOSED and self.sender.error is not None:
+        # With more, there was no room for it: `resume` comes back here.
+        if self.sender.error is not None and not self.pump.has_more:
             self.fail(self.sender.error)
 
     def _on_timer(self) -> None:
@@ -254,6 +256,7 @@ class Session:
             if not self.has_ended:
                 if self._delivery.is_full or self.pump.is_busy:
                     self.connection.not_reading(now)
+                self.connection.peer_took_bytes(self.sender.taken_at)
                 self.connection.on_time(now)
         self.pump.deliver(now)
         self._arm_timer()

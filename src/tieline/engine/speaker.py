@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from tieline.engine.dispatch import Dispatcher
 from tieline.engine.pings import Answer, PingWaiter
-from tieline.engine.sender import Sender
+from tieline.engine.sender import Fragment, Sender
 from tieline.engine.telling import Teller
 from tieline.protocol.wire import Opcode
 
@@ -28,23 +28,29 @@ class Speaker:
         self._dispatcher = dispatcher
         self._new_waiter = new_waiter
 
-    def message(self, opcode: Opcode, payload: Data) -> None:
+    def message(self, opcode: Opcode, payload: Data, compress: bool | None = None) -> None:
         """A whole message."""
         teller = self._teller
         if teller.slow_send is None:
-            self._sender.message(opcode, payload)
+            self._sender.message(opcode, payload, compress)
         else:
             with teller.timed(len(payload)):
-                self._sender.message(opcode, payload)
+                self._sender.message(opcode, payload, compress)
         if teller.shows_frames:
-            teller.sent(opcode, payload)
+            teller.sent(opcode, payload, rsv1=self._sender.compresses(len(payload), compress))
 
-    def frames(self, frames: Sequence[tuple[Opcode, bytes, bool]]) -> None:
-        """Data frames of a hand-made message: opcode, payload, fin."""
-        with self._teller.timed(sum(len(payload) for _, payload, _ in frames)):
-            self._sender.frames(frames)
-        for opcode, payload, fin in frames:
-            self._teller.sent(opcode, payload, fin)
+    def frames(
+        self, frames: Sequence[Fragment], compress: bool = False, *, waits: bool = True
+    ) -> None:
+        """Data frames of one fragmented message, as `Sender.frames` takes them."""
+        teller = self._teller
+        with teller.timed(sum(len(payload) for _, payload, _ in frames)):
+            self._sender.frames(frames, compress, waits=waits)
+        if teller.shows_frames:
+            for opcode, payload, fin in frames:
+                # RFC 7692 section 6: on the first frame of a message.
+                marked = bool(opcode) and self._sender.compresses(len(payload), compress)
+                teller.sent(opcode, payload, fin, rsv1=marked)
 
     def ping(self, data: bytes) -> PingWaiter:
         """A Ping; the waiter is resolved by its Pong or by the end of the connection."""

@@ -134,8 +134,10 @@ class Supervisor(Line):
         if not wait_for_event(session.finished, limit):
             session.drop()
             session.log.warning("closed, although a handler does not return, or was not run yet")
-        elif self.owns_reactor:
-            self.reactor.join(_left(deadline))
+        else:
+            self.delivery.join(_left(deadline))
+            if self.owns_reactor:
+                self.reactor.join(_left(deadline))
 
 
 def _left(deadline: float | None) -> float | None:

@@ -63,11 +63,15 @@ class Teller:
             self.tell(FrameReceivedEvent, frame=frame)
 
     def sent(
-        self, opcode: Opcode, payload: bytes | bytearray | memoryview, fin: bool = True
+        self,
+        opcode: Opcode,
+        payload: bytes | bytearray | memoryview,
+        fin: bool = True,
+        rsv1: bool = False,
     ) -> None:
-        """A frame was handed to the kernel or the write buffer."""
+        """A frame was handed to the kernel or the write buffer; `payload` is not compressed."""
         if self.shows_frames:
-            self._tell_soon(FrameSentEvent, frame=Frame(opcode, bytes(payload), fin))
+            self._tell_soon(FrameSentEvent, frame=Frame(opcode, bytes(payload), fin, rsv1))
 
     @contextmanager
     def timed(self, size: int) -> Iterator[None]:

@@ -11,7 +11,6 @@ from tieline import Options
 #: Option -> why it is not shown here.
 SHOWN_ELSEWHERE = {
     "netrc": "not yet",
-    "compression": "not yet",
     "reconnect": "not yet",
     "http_version": "there is only 1.1 to choose",
     "socket_options": "the peer cannot see it; the dial is common: tests/transport/test_dial.py",
@@ -21,6 +20,7 @@ SHOWN_ELSEWHERE = {
     "ssl_key_data": "as ssl_cert_data, which may hold the key",
     "ssl_key_password": "as ssl_cert_data: tests/transport/test_certificates.py",
     "executor": "WebSocketClient only: tests/behaviours/test_executor.py",
+    "streaming": "WebSocketClient only: tests/behaviours/test_streaming_in.py",
 }
 
 

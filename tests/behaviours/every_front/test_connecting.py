@@ -57,6 +57,47 @@ def test_callables_are_asked_for_each_attempt(talk: Open, scripted: Any) -> None
     assert len(threads) == 1 and loop not in threads, "the loop must not be held up"
 
 
+@shows("compression")
+@pytest.mark.parametrize(
+    ("compression", "offered"),
+    [
+        (None, None),
+        ("deflate", "permessage-deflate; client_max_window_bits=12"),
+        (
+            tieline.Deflate(server_max_window_bits=9, client_context_takeover=False),
+            "permessage-deflate; client_no_context_takeover; server_max_window_bits=9; "
+            "client_max_window_bits=12",
+        ),
+    ],
+    ids=["None", "deflate", "Deflate"],
+)
+def test_what_compression_is_offered(
+    talk: Open, scripted: Any, compression: Any, offered: str | None
+) -> None:
+    server = scripted(echo_script)
+    open_talk = talk(server.url, compression=compression)
+    assert request_of(server).headers.get("sec-websocket-extensions") == offered
+    assert open_talk.front.response.extensions == ()  # this server does without
+
+
+@shows("compression")
+@pytest.mark.parametrize(
+    "wish", ["deflate", tieline.Deflate(client_context_takeover=False)], ids=type
+)
+def test_compressed_messages(talk: Open, echoing: Any, wish: Any) -> None:
+    server = echoing(compression=tieline.Deflate(server_context_takeover=False))
+    open_talk = talk(server.url, compression=wish)
+    (agreed,) = open_talk.front.response.extensions
+    assert agreed.startswith("permessage-deflate; server_no_context_takeover")
+    assert ("client_no_context_takeover" in agreed) is (wish != "deflate")
+    for message in ("{}", "{'price': 1}" * 100, b"\0" * 100_000, "{'price': 1}" * 100, ""):
+        open_talk.send(message)
+        assert open_talk.receive() == message
+    stats = open_talk.front.stats()
+    assert stats.wire_bytes_received < stats.payload_bytes_received / 10
+    assert stats.wire_bytes_sent < stats.payload_bytes_sent / 10
+
+
 @shows("subprotocols")
 def test_subprotocols(talk: Open, echoing: Any) -> None:
     server = echoing(subprotocols=["b"])

@@ -17,13 +17,17 @@ from tests.fronts import PATIENCE, Talk
 from tieline import Opcode
 from tieline.testing import ScriptedPeer
 
+#: Seconds within which something happens that is bounded by much less, on a busy machine; the
+#: bound that it would have by default is 10 s or more.
+AT_ONCE = 5.0
+
 # --- time
 
 
 @shows("connect_timeout")
 def test_connect_timeout(talk: Open, scripted: Any, within: Any) -> None:
     server = scripted(lambda peer: peer.hold())
-    with within(1.0), pytest.raises(tieline.ConnectTimeout, match=r"connect_timeout of 0\.05 s"):
+    with within(AT_ONCE), pytest.raises(tieline.ConnectTimeout, match=r"of 0\.05 s"):
         talk(server.url, connect_timeout=0.05)
 
 
@@ -34,7 +38,7 @@ def test_close_timeout(talk: Open, scripted: Any, within: Any) -> None:
         peer.hold()
 
     open_talk = talk(scripted(script).url, close_timeout=0.05)
-    with within(1.0):
+    with within(AT_ONCE):
         open_talk.close_now()
     assert "close_timeout=0.05" in str(open_talk.front.close_info.error)
 
@@ -62,10 +66,10 @@ def test_send_timeout(talk: Open, scripted: Any, within: Any) -> None:
         timeout=0.05,
         write_limit=1000,
         close_timeout=0.05,
-        low_throughput=1,
+        low_throughput=1_000_000_000,
         on_event=seen.append,
     )
-    with within(2.0), pytest.raises(tieline.SendTimeout, match=r"timeout=0\.05"):
+    with within(AT_ONCE), pytest.raises(tieline.SendTimeout, match=r"timeout=0\.05"):
         for _ in range(100):
             open_talk.send(bytes(1_000_000))
     open_talk.close_now()

@@ -1,0 +1,134 @@
+"""What is ready to be sent → one stream, as far as the kernel takes it; the rest waits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tieline.engine.outbox import Outbox
+from tieline.engine.room import Room
+from tieline.errors import ConnectionClosed
+from tieline.protocol.outgoing import Outgoing
+from tieline.transport.stream import Stream
+
+#: Seconds for which what handlers send may be gathered: long enough for a run of quick handlers,
+#: short enough that the answers of slow ones do not wait for each other.
+_GATHERING = 0.001
+
+
+class Writer:
+    """Writes what `outgoing` holds, and keeps what the kernel does not take. With the lock held.
+
+    Tells `room` when less than `write_limit` bytes wait, or none will ever be taken.
+    """
+
+    def __init__(
+        self,
+        outgoing: Outgoing,
+        stream: Stream,
+        room: Room,
+        *,
+        write_limit: int,
+        now: Callable[[], float],
+        on_blocked: Callable[[], None],
+        on_broken: Callable[[], None],
+    ) -> None:
+        self._outgoing = outgoing
+        self._stream = stream
+        # Senders that wait for room in the buffer, or for the end of a fragmented message.
+        self._room = room
+        self._write_limit = write_limit
+        self._now = now
+        self._on_blocked = on_blocked
+        self._on_broken = on_broken
+        self._outbox = Outbox()
+        # While a run of messages is delivered, what its handlers send is gathered.
+        self._corked = False
+        self._corked_until = 0.0
+        self._flushing = False
+        #: When the stream took bytes last, and not all of them.
+        self.taken_at = 0.0
+        #: What broke the stream for writing, or None. Reading may still tell why.
+        self.error: Exception | None = None
+        #: Bytes could not be written at once: call `flush` when the stream is writable.
+        self.blocked = False
+        #: Statistics: seconds spent in writing and in waiting for room.
+        self.seconds = 0.0
+
+    def cork(self) -> None:
+        """Gather what handlers send until `flush`, but not for longer than a moment."""
+        self._corked = True
+        self._corked_until = self._now() + _GATHERING
+
+    def flush(self) -> None:
+        """Write what the connection wants written, as far as the kernel takes it."""
+        self._corked = False
+        if self._outbox.size or not self._outgoing.is_empty or self._stream.has_pending_output:
+            self._write()
+
+    def drop(self) -> None:
+        """The stream is gone: nothing will be written, and nobody needs to wait any more."""
+        self._outbox.clear()
+        self.blocked = False
+        self._room.tell()
+
+    @property
+    def is_full(self) -> bool:
+        """More waits than `write_limit` allows."""
+        return self._outbox.size >= self._write_limit
+
+    @property
+    def bytes_written(self) -> int:
+        """Bytes that the stream has taken since the start."""
+        return self._outbox.written
+
+    def _check_unbroken(self) -> None:
+        """The session may not know yet, and what is taken until then would only pile up."""
+        if self.error is not None and self._outgoing.is_open:
+            raise ConnectionClosed(f"nothing can be sent, the stream broke: {self.error}")
+
+    def _write(self) -> None:
+        if self._flushing or self.error is not None:
+            # A signal handler came on top of the write below, which will go on with its frames.
+            return
+        started, written = self._now(), self._outbox.written
+        self._flushing = True  # and nothing between it and `try`, where Ctrl-C could come
+        try:
+            done = self._write_out()
+        except OSError as error:
+            self._break(error)
+            return
+        except BaseException:
+            self._interrupted()
+            raise
+        finally:
+            self._flushing = False
+            self.seconds += self._now() - started
+        if not done and self._outbox.written != written:
+            self.taken_at = self._now()
+        if done == self.blocked:
+            self.blocked = not done
+            self._on_blocked()
+        has_room = self._outbox.size < self._write_limit
+        if self._room.is_wanted and (has_room or not self._outgoing.is_open):
+            self._room.tell()
+
+    def _write_out(self) -> bool:
+        """Write until nothing is left (True) or the kernel takes no more."""
+        while True:
+            self._outbox.extend_from(self._outgoing.take)
+            done = self._outbox.write_to(self._stream) and (
+                not self._stream.has_pending_output or self._stream.flush()
+            )
+            # May release a Pong that was held back.
+            self._outgoing.set_congested(self._outbox.size >= self._write_limit)
+            if not done or self._outgoing.is_empty:
+                return done
+
+    def _interrupted(self) -> None:
+        """Ctrl-C between a step and its bookkeeping: nobody knows what was written."""
+        self._break(ConnectionAbortedError("a write was interrupted; the stream cannot go on"))
+
+    def _break(self, error: Exception) -> None:
+        self.error = error
+        self.drop()
+        self._on_broken()

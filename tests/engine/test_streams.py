@@ -1,0 +1,111 @@
+"""MessageStream: chunks for a thread, taken when asked for, and what becomes of the rest."""
+
+from __future__ import annotations
+
+import gc
+import threading
+
+import pytest
+
+from tests.engine.test_chunks import Owner
+from tieline.engine.chunks import Chunks
+from tieline.engine.streams import MessageStream
+from tieline.errors import ConnectionClosed
+
+
+def stream_of(owner: Owner, *later: tuple[str, bool]) -> MessageStream:
+    """Each wait brings the next of `later`."""
+    parts = iter(later)
+    return MessageStream(lambda: owner.chunks, lambda chunks: chunks.feed(*next(parts)))
+
+
+def test_chunk_by_chunk() -> None:
+    owner = Owner()
+    stream = stream_of(owner, ("a", False), ("", False), ("b", True))
+    assert iter(stream) is stream
+    assert list(stream) == ["a", "b"]
+    assert list(stream) == [] and stream.read() == ""
+
+
+def test_nothing_is_taken_before_it_is_asked_for() -> None:
+    begun: list[Chunks] = []
+    owner = Owner()
+
+    def begin() -> Chunks:
+        begun.append(owner.chunks)
+        return owner.chunks
+
+    stream = MessageStream(begin, lambda chunks: chunks.feed("a", True))
+    assert begun == []
+    assert list(stream) == ["a"] and begun == [owner.chunks]
+
+
+def test_read_the_rest() -> None:
+    stream = stream_of(Owner(), ("a", False), ("b", False), ("c", True))
+    assert next(stream) == "a"
+    assert stream.read() == "bc"
+    with pytest.raises(StopIteration):
+        next(stream)
+
+
+def test_a_wait_that_fails_loses_nothing() -> None:
+    owner = Owner()
+    owner.chunks.feed("a", False)
+
+    def too_slow(chunks: Chunks) -> None:
+        raise TimeoutError
+
+    stream = MessageStream(lambda: owner.chunks, too_slow)
+    assert next(stream) == "a"
+    owner.chunks.feed("b", False)
+    for ask in (stream.read, stream.read):
+        with pytest.raises(TimeoutError):
+            ask()
+    owner.chunks.feed("c", True)
+    assert list(stream) == ["b", "c"]
+
+
+def test_the_reader_is_known() -> None:
+    owner = Owner()
+    owner.chunks.feed("a", False)
+    next(stream_of(owner))
+    assert owner.chunks.reader == threading.get_ident()
+
+
+@pytest.mark.parametrize("how", ["close", "with", "drop"])
+def test_the_rest_is_thrown_away(how: str) -> None:
+    owner = Owner()
+    owner.chunks.feed("a", False)
+    owner.chunks.feed("b", False)
+    stream = stream_of(owner)
+    assert next(stream) == "a"
+    if how == "close":
+        stream.close()
+        stream.close()
+        assert list(stream) == []
+        with pytest.raises(RuntimeError, match="closed"):
+            stream.read()
+    elif how == "with":
+        with stream as same:
+            assert same is stream
+    else:
+        del stream
+        gc.collect()
+    assert owner.finished == [owner.chunks] and owner.chunks.waiting == 0
+
+
+def test_closed_before_it_began_it_takes_no_message() -> None:
+    owner = Owner()
+    stream = stream_of(owner, ("a", True))
+    stream.close()
+    assert list(stream) == [] and owner.finished == []
+
+
+def test_the_end_in_the_middle_is_told() -> None:
+    owner = Owner()
+    owner.chunks.feed("a", False)
+    stream = MessageStream(lambda: owner.chunks, lambda chunks: chunks.break_off(None))
+    assert next(stream) == "a"
+    for _ in range(2):
+        with pytest.raises(ConnectionClosed):
+            next(stream)

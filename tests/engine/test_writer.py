@@ -1,0 +1,133 @@
+"""Writer: what goes out at once, what is gathered, what waits, and what a broken stream does."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from tests.engine.test_sender import Bench, text
+from tieline.protocol.big_frame import PIECE
+from tieline.protocol.wire import Opcode
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def test_what_the_kernel_takes_goes_at_once(bench: Bench) -> None:
+    text(bench, "a")
+    assert bench.sender.buffered == 0 and bench.told == []
+    assert bench.received() == ["a"]
+    assert bench.sender.bytes_written == 3
+
+
+def test_what_it_does_not_take_waits_for_it(bench: Bench) -> None:
+    text(bench, "x" * 90)
+    text(bench, "y" * 20)
+    assert bench.sender.buffered == 92 + 22 - 100
+    assert bench.sender.blocked and bench.told == ["blocked"]
+    assert bench.received() == ["x" * 90, "y" * 20]
+    assert not bench.sender.blocked and bench.told == ["blocked", "blocked"]
+
+
+def test_corking(bench: Bench) -> None:
+    bench.handler = threading.get_ident()
+    with bench.lock:
+        bench.sender.cork()
+    text(bench, "a")
+    text(bench, "b")
+    assert bench.far.waiting == 0
+    bench.handler = None
+    text(bench, "another thread's")
+    assert bench.far.waiting > 0
+    bench.handler = threading.get_ident()
+    text(bench, "c")
+    bench.flush()
+    assert bench.received() == ["a", "b", "another thread's", "c"]
+
+
+def test_a_cork_does_not_last(bench: Bench) -> None:
+    """A slow handler's answers go out as they come."""
+    bench.handler = threading.get_ident()
+    with bench.lock:
+        bench.sender.cork()
+    text(bench, "a")
+    assert bench.far.waiting == 0
+    bench.clock.advance(0.01)
+    text(bench, "b")
+    assert bench.received() == ["a", "b"]
+
+
+def test_a_cork_holds_no_more_than_the_limit(bench: Bench) -> None:
+    bench.handler = threading.get_ident()
+    with bench.lock:
+        bench.sender.cork()
+    for _ in range(10):
+        text(bench, "x" * 10)
+    assert bench.far.waiting > 0
+
+
+def test_a_broken_stream(bench: Bench) -> None:
+    bench.far.close()
+    text(bench, "a")
+    assert isinstance(bench.sender.error, BrokenPipeError)
+    assert bench.told == ["broken"]
+    assert bench.sender.buffered == 0
+    bench.flush()
+    assert bench.told == ["broken"]
+
+
+def test_ctrl_c_between_encoding_and_keeping(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A frame is lost for good, so nothing may come behind it."""
+
+    def interrupted(take: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bench.sender._outbox, "extend_from", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        text(bench, "a")
+    assert bench.sender.error is not None and bench.told == ["broken"]
+
+
+def test_a_pong_is_held_back_while_the_peer_does_not_read(bench: Bench) -> None:
+    """A peer that pings without reading cannot fill the memory: one Pong is kept for it."""
+    bench.handler = threading.get_ident()
+    text(bench, "x" * 200)
+    for number in range(1000):
+        bench.outgoing.answer_ping(str(number).encode())
+        bench.flush()
+    assert bench.sender.buffered < 300
+    received = bench.received()
+    pongs = [item.payload for item in received if not isinstance(item, str)]
+    assert len(pongs) <= 2 and pongs[-1] == b"999"
+
+
+def test_much_is_written_in_turns() -> None:
+    """The stream would take it all at once; others need the lock meanwhile."""
+    bench = Bench(capacity=1 << 30, write_limit=1000)
+    bench.handler = threading.get_ident()
+    payload = bytes(128 * PIECE)
+    bench.sender.message(Opcode.BINARY, payload)
+    assert 0 < bench.sender.buffered < len(payload) and bench.sender.blocked
+    for _ in range(64):
+        bench.flush()
+    assert bench.sender.buffered == 0 and not bench.sender.blocked
+    assert bench.received() == [payload]
+
+
+def test_when_bytes_were_taken_last(bench: Bench) -> None:
+    bench.clock.advance(5.0)
+    text(bench, "x" * 99)  # more than fits
+    assert bench.sender.taken_at == bench.clock.now()
+    bench.clock.advance(5.0)
+    text(bench, "y")
+    bench.flush()
+    assert bench.sender.taken_at == bench.clock.now() - 5.0
+    text(bench, "z" * 40)
+    bench.far.read()
+    bench.near.capacity = 20
+    bench.flush()
+    assert bench.sender.taken_at == bench.clock.now()
