@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from importlib.util import find_spec
 from queue import Empty, Queue
 from typing import Any, TypeVar
@@ -66,6 +66,10 @@ class Line(ABC):
         """The round trip in seconds."""
 
     @abstractmethod
+    def with_pings(self, pieces: Iterable[object]) -> object:
+        """For `send`: the pieces of a message, and a Ping before each of them."""
+
+    @abstractmethod
     def close(self, code: int = 1000, reason: str = "", timeout: float | None = None) -> None: ...
 
 
@@ -99,6 +103,11 @@ class CallbackLine(Line):
     def ping(self, data: bytes = b"") -> float:
         return self.connection.ping(data).wait(PATIENCE)
 
+    def with_pings(self, pieces: Iterable[object]) -> object:
+        for piece in pieces:
+            self.connection.ping(b"between")
+            yield piece
+
     def close(self, code: int = 1000, reason: str = "", timeout: float | None = None) -> None:
         self.connection.disconnect(code, reason, timeout=timeout)
 
@@ -122,6 +131,11 @@ class SyncLine(Line):
 
     def ping(self, data: bytes = b"") -> float:
         return self.connection.ping(data).wait(PATIENCE)
+
+    def with_pings(self, pieces: Iterable[object]) -> object:
+        for piece in pieces:
+            self.connection.ping(b"between")
+            yield piece
 
     def close(self, code: int = 1000, reason: str = "", timeout: float | None = None) -> None:
         self.connection.close(code, reason, timeout=timeout)
@@ -201,6 +215,11 @@ class LoopLine(Line):
             return await (await self.connection.ping(data)).wait(PATIENCE)
 
         return self._loop.run(round_trip())
+
+    async def with_pings(self, pieces: Iterable[object]) -> object:
+        for piece in pieces:
+            await self.connection.ping(b"between")
+            yield piece
 
     def close(self, code: int = 1000, reason: str = "", timeout: float | None = None) -> None:
         self._loop.run(self.connection.close(code, reason, timeout=timeout))

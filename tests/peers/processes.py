@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 #: Seconds after which something that should have happened counts as missing.
-PATIENCE = 10.0
+PATIENCE = 20.0
 
 ROOT = Path(__file__).parents[2]
 _SERVERS = Path(__file__).parent / "servers"

@@ -1,4 +1,7 @@
-"""Chromium's DevTools socket: a server that expects commands in JSON and answers at length."""
+"""Chromium: its DevTools socket is a server, and its pages are clients of ours.
+
+The DevTools expect commands in JSON and answer at length; a command makes a page connect.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,8 @@ import pytest
 import tieline
 from tests.peers.fronts import Line
 from tests.peers.processes import PATIENCE, find_program
+from tieline import Deflate, Opcode
+from tieline.testing import EchoServer, ScriptedServer
 
 pytestmark = [pytest.mark.peers, pytest.mark.slow]
 
@@ -186,3 +191,103 @@ def test_the_browser_ends(tmp_path, front):
         assert not line.connection.is_open()
     finally:
         chromium.stop()
+
+
+#: A page's own connection: sends messages and gathers what comes back, until it is as many.
+_TALK = """
+new Promise((resolve, reject) => {
+    const noise = crypto.getRandomValues(new Uint8Array(60000));
+    const sent = ["", "x", new Uint8Array(0), noise, "grüße ".repeat(200000)];
+    for (let i = 0; i < 100; i++) sent.push(JSON.stringify({symbol: "ABC", price: 100 + i / 8}));
+    const same = (a, b) => typeof a === "string" ? a === b
+        : a.length === b.byteLength && a.every((byte, i) => byte === new Uint8Array(b)[i]);
+    const websocket = new WebSocket(URL_);
+    websocket.binaryType = "arraybuffer";
+    websocket.onopen = () => sent.forEach((message) => websocket.send(message));
+    websocket.onerror = () => reject(new Error("the page's connection failed"));
+    let count = 0, right = 0;
+    websocket.onmessage = (event) => {
+        right += same(sent[count], event.data);
+        if (++count === sent.length) websocket.close(1000, "done");
+    };
+    websocket.onclose = (event) => resolve(
+        {right, count, extensions: websocket.extensions, code: event.code});
+})
+"""
+
+_MESSAGES = 105
+
+
+def talk_in_page(chromium, front, url):
+    """What came of a page's connection to `url`."""
+    expression = _TALK.replace("URL_", json.dumps(url))
+    line = front.open(chromium.new_page())
+    answer = command(
+        line, "Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True
+    )
+    assert "exceptionDetails" not in answer, answer
+    return answer["result"]["value"]
+
+
+@pytest.mark.parametrize("front", ["sync"], indirect=True)
+@pytest.mark.parametrize(
+    ("compression", "agreed"),
+    [
+        ("deflate", "permessage-deflate; client_max_window_bits=12"),
+        (Deflate(client_max_window_bits=15), "permessage-deflate"),
+        (
+            Deflate(server_context_takeover=False, client_context_takeover=False),
+            "permessage-deflate; server_no_context_takeover; client_no_context_takeover; "
+            "client_max_window_bits=12",
+        ),
+        (
+            Deflate(server_max_window_bits=9, client_max_window_bits=9, threshold=0),
+            "permessage-deflate; server_max_window_bits=9; client_max_window_bits=9",
+        ),
+        (None, ""),
+    ],
+    ids=["deflate", "greatest window", "no takeover", "smallest windows", "None"],
+)
+def test_a_page_talks_to_our_server(chromium, front, compression, agreed):
+    offers, ends = [], []
+    with EchoServer(
+        compression=compression,
+        on_open=lambda connection: offers.append(
+            connection.request.headers["Sec-WebSocket-Extensions"]
+        ),
+        on_close=lambda connection, info: ends.append((info.code, info.reason, info.clean)),
+    ) as server:
+        seen = talk_in_page(chromium, front, server.url)
+    assert offers == ["permessage-deflate; client_max_window_bits"]
+    assert seen == {
+        "right": _MESSAGES,
+        "count": _MESSAGES,
+        "extensions": agreed,
+        "code": 1000,
+    }
+    assert ends == [(1000, "done", True)]
+
+
+@pytest.mark.parametrize("front", ["sync"], indirect=True)
+@pytest.mark.parametrize("parameters", ["", "; client_no_context_takeover"])
+def test_the_page_compresses_and_understands_what_is_compressed(chromium, front, parameters):
+    marked, pongs = [], []
+
+    def echo(peer):
+        peer.accept_upgrade(extensions=f"permessage-deflate{parameters}")
+        while (frame := peer.receive_frame()).opcode is not Opcode.CLOSE:
+            if frame.opcode is Opcode.PONG:
+                pongs.append(frame.payload)
+                continue
+            marked.append(frame.rsv1)
+            middle = len(frame.payload) // 2
+            peer.send_frame(frame.opcode, frame.payload[:middle], fin=False, compress=True)
+            peer.send_frame(Opcode.PING, b"between")
+            peer.send_frame(Opcode.CONTINUATION, frame.payload[middle:], compress=True)
+        peer.send_frame(Opcode.CLOSE, frame.payload)
+
+    with ScriptedServer(echo) as server:
+        seen = talk_in_page(chromium, front, server.url)
+    assert (seen["right"], seen["count"], seen["code"]) == (_MESSAGES, _MESSAGES, 1000)
+    assert len(marked) == _MESSAGES and all(marked)
+    assert set(pongs) == {b"between"}

@@ -123,7 +123,7 @@ def test_a_refusal_holds_status_headers_and_body(front, peer, key):
 @pytest.mark.slow
 def test_connect_timeout_spans_the_whole_set_up(front, peer, key):
     with pytest.raises(tieline.ConnectTimeout, match="connect_timeout") as raised:
-        front.open(peer.url("/silent", key), connect_timeout=0.3, **peer.options)
+        front.open(peer.url("/silent", key), connect_timeout=1.0, **peer.options)
     assert raised.value.phase == "upgrade"
 
 

@@ -186,7 +186,7 @@ def test_server_killed_in_the_tls_handshake(make_peer, front, key):
 def test_a_stopped_process_is_noticed_by_the_heartbeat(make_peer, front, key):
     """A frozen server keeps its TCP connection: only unanswered Pings tell."""
     peer = make_peer("ws")
-    line = front.open(peer.url("/echo", key), ping_interval=0.2, ping_timeout=0.3)
+    line = front.open(peer.url("/echo", key), ping_interval=0.2, ping_timeout=2.0)
     line.send("hello")
     assert line.receive() == "hello"
     peer.process.send_signal(signal.SIGSTOP)

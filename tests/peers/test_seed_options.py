@@ -13,6 +13,10 @@ from tests.peers.servers.contract import AUTHORIZATION
 
 pytestmark = pytest.mark.peers
 
+#: Seconds within which something happens that is bounded by much less, on a busy machine; the
+#: bound that it would have by default is 10 s or more.
+AT_ONCE = 6.0
+
 
 @pytest.fixture
 def sent_headers(peer, key):
@@ -140,21 +144,22 @@ def test_a_refusal_holds_status_headers_and_body(make):
 
 @pytest.mark.slow
 def test_connect_timeout_spans_the_whole_set_up(make):
-    client = make("/silent", connect_timeout=0.3)
+    client = make("/silent", connect_timeout=1.0)
     info = {}
     begun = time.monotonic()
     with pytest.raises(tieline.ConnectTimeout, match="connect_timeout") as raised:
         client.connect(info=info)
-    assert 0.3 <= time.monotonic() - begun < 2
+    assert 1.0 <= time.monotonic() - begun < AT_ONCE
     assert raised.value.phase == "upgrade"
     assert isinstance(raised.value, TimeoutError)
     assert info["request-uri"].startswith("GET /silent")
-    assert info["timings"]["total"] >= 0.3
+    assert info["timings"]["total"] >= 1.0
 
 
 @pytest.mark.slow
 def test_timeout_limits_one_send_to_a_peer_that_does_not_read(make, received):
-    client = make(timeout=0.3, close_timeout=0.3)
+    # Compressed, a gigabyte of zeros fits into the buffers.
+    client = make(timeout=0.3, close_timeout=0.3, compression=None)
     client.connect()
     client.send("!deaf")
     block = bytes(1024 * 1024)
@@ -163,11 +168,11 @@ def test_timeout_limits_one_send_to_a_peer_that_does_not_read(make, received):
         for _ in range(1024):
             begun = time.monotonic()
             client.send(block)
-    assert 0.3 <= time.monotonic() - begun < 2
+    assert 0.3 <= time.monotonic() - begun < AT_ONCE
     assert isinstance(raised.value, TimeoutError)
     begun = time.monotonic()
     client.disconnect()
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < AT_ONCE
     assert received.until_none() == []
     assert client.close_info.clean is False
 

@@ -6,16 +6,18 @@ import pytest
 
 from tieline.errors import ProtocolError
 from tieline.protocol.decoder import FrameDecoder
+from tieline.protocol.deflate_backend import inflate_backend
 from tieline.protocol.events import Frame
-from tieline.protocol.messages import MessageAssembler
+from tieline.protocol.inflater import Inflater
+from tieline.protocol.inspection import FrameInspector
 from tieline.protocol.wire import Opcode
-from tieline.testing import close_payload, frame_bytes
+from tieline.testing import close_payload, deflate_payload, frame_bytes
 
 
 def read(data, masked=False):
     decoder = FrameDecoder(masked)
     decoder.feed(data, len(data))
-    return MessageAssembler(decoder, None, None).next_frame()
+    return FrameInspector(decoder, None, None).next_batch().frame
 
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65535, 65536])
@@ -41,6 +43,7 @@ def test_known_bytes():
     [
         {"opcode": 3},
         {"opcode": 1, "rsv": 4},
+        {"opcode": 1, "rsv1": True},
         {"opcode": 9, "fin": False},
         {"opcode": 1, "length_bytes": 2},
         {"opcode": 1, "length_bytes": 8},
@@ -57,6 +60,33 @@ def test_wrong_frames(wrong):
 def test_a_longer_length_than_the_payload():
     data = frame_bytes(1, "abc", length=5)
     assert data.hex() == "8105616263"
+
+
+def test_the_reserved_bits():
+    assert frame_bytes(1, rsv1=True).hex() == frame_bytes(1, rsv=4).hex() == "c100"
+    assert frame_bytes(1, rsv1=True, rsv=1).hex() == "d100"
+
+
+def test_deflated_payloads():
+    # The example of RFC 7692 section 7.2.3.1.
+    assert deflate_payload("Hello").hex() == "f248cdc9c90700"
+    assert deflate_payload(b"").hex() == "00"
+
+
+@pytest.mark.parametrize("window_bits", [9, 12, 15])
+@pytest.mark.parametrize("level", [0, 1, 9])
+def test_deflated_payloads_fit_their_window_wherever_they_are_cut(window_bits, level):
+    payload = bytes(range(20)) * 1500
+    deflated = deflate_payload(payload, window_bits=window_bits, level=level)
+    assert level == 0 or len(deflated) < len(payload) / 5
+    for cut in (0, 1, len(deflated) // 2, len(deflated)):
+        inflater = Inflater(inflate_backend(), window_bits, False)
+        inflated = b""
+        for piece, last in ((deflated[:cut], False), (deflated[cut:], True)):
+            inflater.feed(piece, last)
+            while inflater.is_pending:
+                inflated += inflater.inflate(10_000)
+        assert inflated == payload
 
 
 def test_close_payloads():

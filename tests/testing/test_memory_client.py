@@ -6,11 +6,12 @@ import threading
 
 import pytest
 
-from tieline import ConnectionClosed, OptionError, SendBufferFull, State
+from tieline import ConnectionClosed, Deflate, Opcode, OptionError, SendBufferFull, State
 from tieline.testing import (
     ManualClock,
     Recorder,
     StepReactor,
+    deflate_payload,
     frame_bytes,
     open_client,
 )
@@ -142,6 +143,75 @@ def test_replies(recorder):
     client.send("shout")
     peer.reactor.run_until_idle()
     recorder.expect("message", "SHOUT")
+
+
+def test_nothing_is_compressed_unless_the_peer_accepts_it(recorder):
+    client, peer = open_client(recorder.callback)
+    assert peer.request.headers["Sec-WebSocket-Extensions"].startswith("permessage-deflate")
+    assert client.response.extensions == ()
+    with pytest.raises(OptionError, match="compress=True"):
+        client.send("x", compress=True)
+
+
+@pytest.mark.parametrize(
+    ("peer_compression", "extensions"),
+    [
+        ("deflate", ("permessage-deflate; client_max_window_bits=12",)),
+        (
+            Deflate(server_context_takeover=False, server_max_window_bits=9),
+            (
+                "permessage-deflate; server_no_context_takeover; server_max_window_bits=9; "
+                "client_max_window_bits=12",
+            ),
+        ),
+    ],
+)
+def test_compression(recorder, peer_compression, extensions):
+    text = "the same again, " * 100
+    client, peer = open_client(
+        recorder.callback, peer_compression=peer_compression, reply=lambda message: message
+    )
+    assert client.response.extensions == extensions
+    peer.send(text)
+    recorder.expect("message", text)
+    peer.send_frame(Opcode.TEXT, text.encode(), fin=False, compress=True)
+    peer.send_frame(Opcode.CONTINUATION, text.encode())
+    recorder.expect("message", text + text)
+    client.send(text)
+    assert peer.messages == [text]
+    peer.reactor.run_until_idle()
+    recorder.expect("message", text)
+    stats = client.stats()
+    assert 0 < stats.wire_bytes_received < stats.payload_bytes_received / 10
+    assert 0 < stats.wire_bytes_sent < stats.payload_bytes_sent / 10
+
+
+def test_what_is_compressed_is_up_to_the_test(recorder):
+    text = "short"
+    client, peer = open_client(recorder.callback, peer_compression="deflate")
+    sizes = []
+    for compress in (None, False, True):
+        before = client.stats().wire_bytes_received
+        peer.send(text, compress=compress)
+        recorder.expect("message", text)
+        sizes.append(client.stats().wire_bytes_received - before)
+    assert sizes == [7, 7, 2 + len(deflate_payload(text))]
+
+
+def test_compressed_frames_by_hand(recorder):
+    payload = deflate_payload("by hand")
+    client, peer = open_client(recorder.callback, peer_compression="deflate")
+    peer.send_raw(frame_bytes(Opcode.TEXT, payload[:2], rsv1=True, fin=False))
+    peer.send_raw(frame_bytes(Opcode.CONTINUATION, payload[2:]))
+    recorder.expect("message", "by hand")
+    peer.send_raw(frame_bytes(Opcode.CONTINUATION, payload, rsv1=True))
+    recorder.expect("end")
+    assert client.close_info.sent.code == 1002
+
+
+def test_peer_compression_is_what_the_option_is(recorder):
+    with pytest.raises(OptionError, match="'compression': expected 'deflate'"):
+        open_client(recorder.callback, peer_compression=True)
 
 
 def test_many_clients_on_one_reactor(recorder):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tieline import ConnectionClosed, OptionError
-from tieline.protocol.connection import client_connection
+from tieline.protocol.endpoints import client_connection
 from tieline.protocol.events import Closed, Opened, PingReceived, PongReceived
 from tieline.protocol.handshake import UpgradeRequest
 from tieline.protocol.settings import Settings

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import socket
 import time
+import zlib
 
 import pytest
 
 from tieline import ConnectError, HandshakeError, Opcode, ProtocolError, WebSocketClient
-from tieline.testing import ScriptedServer, close_payload, frame_bytes
+from tieline.testing import ScriptedServer, close_payload, deflate_payload, frame_bytes
 
 REQUEST = (
     b"GET /chat HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -161,6 +162,35 @@ def test_hold_is_bounded():
 def test_a_client_that_breaks_a_rule_is_found():
     with pytest.raises(ProtocolError, match="masked"):
         play(lambda peer: peer.receive_frame(), frame_bytes(1, "unmasked"))
+
+
+def test_a_client_that_compresses_without_an_answer_is_found():
+    def script(peer):
+        peer.accept_upgrade()
+        peer.receive_frame()
+
+    with pytest.raises(ProtocolError, match="RSV"):
+        play(script, REQUEST + masked(1, deflate_payload("x"), rsv1=True))
+
+
+def test_a_client_that_exceeds_what_was_answered_is_found():
+    context = zlib.compressobj(wbits=-15)
+    messages = [context.compress(b"again" * 99) + context.flush(zlib.Z_SYNC_FLUSH) for _ in "12"]
+    sent = REQUEST + b"".join(masked(2, data[:-4], rsv1=True) for data in messages)
+    received = []
+
+    def script(answer):
+        def read(peer):
+            peer.accept_upgrade(extensions=answer)
+            received.append(peer.receive_frame().payload)
+            received.append(peer.receive_frame().payload)
+
+        return read
+
+    play(script("permessage-deflate"), sent)
+    with pytest.raises(ProtocolError, match="compressed data"):
+        play(script("permessage-deflate; client_no_context_takeover"), sent)
+    assert received == [b"again" * 99] * 3
 
 
 def test_reset():

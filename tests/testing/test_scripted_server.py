@@ -13,6 +13,9 @@ import trustme
 from tieline import HandshakeError, WebSocketClient
 from tieline.testing import Recorder, ScriptedServer
 
+#: Seconds within which a server is gone that waits for nothing, on a busy machine.
+AT_ONCE = 5.0
+
 
 def dial(server):
     return socket.create_connection(("127.0.0.1", server.port), 5)
@@ -120,7 +123,7 @@ def test_close_ends_a_script_that_holds_or_drips():
     ) as server:
         clients = [dial(server) for _ in range(3)]
         assert clients[1].recv(1) == b"x"
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < AT_ONCE
     for raw in clients:
         raw.close()
 
@@ -206,5 +209,5 @@ def test_close_does_not_wait_for_a_client_that_stays():
         raw = dial(server)
         assert raw.recv(4) == b"done"
         started = time.monotonic()
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < AT_ONCE
     raw.close()

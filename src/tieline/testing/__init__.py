@@ -5,7 +5,7 @@ from __future__ import annotations
 from tieline.testing.clock import ManualClock
 from tieline.testing.echo_connection import EchoConnection
 from tieline.testing.echo_server import EchoServer
-from tieline.testing.frames import close_payload, frame_bytes
+from tieline.testing.frames import close_payload, deflate_payload, frame_bytes
 from tieline.testing.memory import MemoryStream, memory_streams
 from tieline.testing.memory_client import open_client
 from tieline.testing.memory_peer import MemoryPeer
@@ -27,6 +27,7 @@ __all__ = [
     "ScriptedServer",
     "StepReactor",
     "close_payload",
+    "deflate_payload",
     "frame_bytes",
     "memory_streams",
     "open_client",

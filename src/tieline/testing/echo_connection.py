@@ -15,7 +15,7 @@ from tieline.engine.timers import Timer
 from tieline.errors import ConnectionClosed, OptionError, SendBufferFull
 from tieline.headers import HTTPRequest
 from tieline.protocol.close import check_close
-from tieline.protocol.connection import server_connection
+from tieline.protocol.endpoints import server_connection
 from tieline.protocol.events import (
     Closed,
     CloseInfo,

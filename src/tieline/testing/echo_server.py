@@ -8,8 +8,10 @@ import threading
 from collections.abc import Callable, Sequence
 from logging import getLogger
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
+from tieline import compression as compressing
+from tieline.compression import Compression
 from tieline.engine.reactor import Reactor
 from tieline.protocol.events import CloseInfo
 from tieline.protocol.settings import Settings
@@ -46,8 +48,9 @@ class EchoServer:
 
     `max_connections`: further clients wait in the system's queue until one has gone. `write_limit`
     (bytes) bounds what waits for one client, beyond the answers to what was read at once.
-    `handshake_timeout`, `ping_interval` and `ping_timeout` are in seconds. Raises OSError when the
-    address cannot be listened on.
+    `handshake_timeout`, `ping_interval` and `ping_timeout` are in seconds. `compression` is what
+    the option of that name is to clients: what may be agreed on with those that offer it. Raises
+    OSError when the address cannot be listened on.
     """
 
     def __init__(
@@ -66,7 +69,9 @@ class EchoServer:
         handshake_timeout: float = 10.0,
         ping_interval: float | None = 20.0,
         ping_timeout: float | None = 20.0,
+        compression: Compression = "deflate",
     ) -> None:
+        accepted = compressing.compression().apply("compression", compression)
         self._hooks = EchoHooks(
             on_open=on_open,
             on_message=on_message,
@@ -77,6 +82,7 @@ class EchoServer:
             max_message_size=max_message_size,
             ping_interval=ping_interval,
             ping_timeout=ping_timeout,
+            compression=compressing.parameters_of(cast(Compression, accepted)),
         )
         self._write_limit = write_limit
         self._handshake_timeout = handshake_timeout

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
+from tieline import compression as compressing
+from tieline.compression import Compression
 from tieline.engine.outbox import Outbox
 from tieline.engine.payloads import encode_payload
 from tieline.errors import OptionError
 from tieline.headers import HTTPRequest
-from tieline.protocol.connection import server_connection
+from tieline.protocol.endpoints import server_connection
 from tieline.protocol.events import (
     Closed,
     CloseInfo,
@@ -28,7 +30,8 @@ class MemoryPeer:
 
     It reads at once what the client sends, and keeps to the protocol: it accepts the upgrade (with
     `subprotocol`, if the client offers it), answers Pings and Close, and has no keepalive of its
-    own. `reply(message)`, if given, makes an answer to each message (None: none).
+    own. `compression` is what may be agreed on with a client that offers it, as in the option of
+    that name. `reply(message)`, if given, makes an answer to each message (None: none).
 
     What a test sends here has reached the client's handlers when the call returns.
     """
@@ -40,6 +43,7 @@ class MemoryPeer:
         *,
         subprotocol: str | None = None,
         headers: tuple[tuple[str, str], ...] = (),
+        compression: Compression = None,
         reply: Callable[[Any], str | bytes | None] | None = None,
     ) -> None:
         #: The stream itself, for what has no method here (`capacity`, `receive_limit`, `fail`).
@@ -54,7 +58,9 @@ class MemoryPeer:
         self._subprotocol = subprotocol
         self._headers = headers
         self._reply = reply
-        self._connection = server_connection(Settings(ping_interval=None))
+        accepted = compressing.compression().apply("compression", compression)
+        deflate = compressing.parameters_of(cast(Compression, accepted))
+        self._connection = server_connection(Settings(ping_interval=None, compression=deflate))
         self._outbox = Outbox()
         self._at_end = False
         stream.on_change = self._on_change
@@ -74,14 +80,18 @@ class MemoryPeer:
 
     # --- sending --------------------------------------------------------------------------------
 
-    def send(self, message: str | bytes | bytearray | memoryview) -> None:
-        """Send a message. Raises `ConnectionClosed`."""
-        self._send(message)
+    def send(
+        self, message: str | bytes | bytearray | memoryview, *, compress: bool | None = None
+    ) -> None:
+        """Send a message; `compress`: None leaves it to its size. Raises `ConnectionClosed`."""
+        self._send(message, compress)
         self._write_and_step()
 
-    def send_frame(self, opcode: Opcode, payload: bytes, fin: bool = True) -> None:
-        """Send one frame of a fragmented message."""
-        self._connection.outgoing.fragment(opcode, payload, fin)
+    def send_frame(
+        self, opcode: Opcode, payload: bytes, fin: bool = True, *, compress: bool = False
+    ) -> None:
+        """Send one frame of a fragmented message; the first one's `compress` is for all of it."""
+        self._connection.outgoing.fragment(opcode, payload, fin, compress)
         self._write_and_step()
 
     def send_raw(self, data: bytes) -> None:
@@ -169,11 +179,11 @@ class MemoryPeer:
                 if answer is not None:
                     self._send(answer)
 
-    def _send(self, message: object) -> None:
+    def _send(self, message: object, compress: bool | None = None) -> None:
         encoded = encode_payload(message)
         if encoded is None:
             raise OptionError(f"message: expected str or bytes, got {type(message).__name__}")
-        self._connection.outgoing.message(*encoded)
+        self._connection.outgoing.message(*encoded, compress)
 
     def _write(self) -> None:
         """Write as much as the stream has room for; `on_change` comes when there is more."""

@@ -15,12 +15,13 @@ from tieline.headers import HTTPRequest
 from tieline.http1 import ServerExchange
 from tieline.protocol.close import decode_close
 from tieline.protocol.decoder import FrameDecoder
-from tieline.protocol.events import Close, Frame
-from tieline.protocol.handshake import accept_value, check_request
-from tieline.protocol.messages import MessageAssembler
+from tieline.protocol.events import Close, Frame, FrameReceived
+from tieline.protocol.handshake import EXTENSIONS, accept_value, check_request
+from tieline.protocol.inspection import FrameInspector
 from tieline.protocol.wire import Opcode
 from tieline.testing.frames import close_payload, frame_bytes
 from tieline.testing.recorder import ANYTHING
+from tieline.testing.scripted_compression import ScriptedCompression
 
 _PIECE = 256 * 1024
 
@@ -56,7 +57,8 @@ class ScriptedPeer:
         self._unused = b""
         self._at_frames = False
         self._decoder = FrameDecoder(True)
-        self._frames = MessageAssembler(self._decoder, None, None, True)
+        self._frames = FrameInspector(self._decoder, None, None)
+        self._compression = ScriptedCompression()
 
     # --- the handshake --------------------------------------------------------------------------
 
@@ -84,13 +86,16 @@ class ScriptedPeer:
         self,
         *,
         subprotocol: str | None = None,
+        extensions: str | None = None,
         headers: Headers = (),
         accept: str | None = None,
         then: bytes = b"",
     ) -> HTTPRequest:
         """Read the request, check it (RFC 6455 section 4.2.1), and answer with 101.
 
-        `accept` replaces the right Sec-WebSocket-Accept. `then` goes out in the same write.
+        `extensions` is the text of Sec-WebSocket-Extensions, such as "permessage-deflate": what the
+        client sends may then be compressed. `accept` replaces the right Sec-WebSocket-Accept.
+        `then` goes out in the same write.
         """
         request = self.request or self.read_request()
         key, _ = check_request(request)
@@ -101,7 +106,14 @@ class ScriptedPeer:
         ]
         if subprotocol is not None:
             fields.append(("Sec-WebSocket-Protocol", subprotocol))
-        self.send_raw(_response(101, "Switching Protocols", [*fields, *headers]) + then)
+        if extensions is not None:
+            fields.append((EXTENSIONS, extensions))
+        fields += headers
+        self._compression = ScriptedCompression(
+            value for name, value in fields if name.lower() == EXTENSIONS.lower()
+        )
+        self._decoder.allow_rsv1 = self._compression.is_agreed
+        self.send_raw(_response(101, "Switching Protocols", fields) + then)
         return request
 
     def respond(
@@ -131,17 +143,28 @@ class ScriptedPeer:
                 f"{self._timeout:g} s"
             ) from None
 
-    def send_frame(self, opcode: int, payload: bytes | str = b"", **parts: Any) -> None:
-        """Send one frame; `parts` as in `frame_bytes`, also wrong ones."""
+    def send_frame(
+        self, opcode: int, payload: bytes | str = b"", *, compress: bool = False, **parts: Any
+    ) -> None:
+        """Send one frame; `parts` as in `frame_bytes`, also wrong ones.
+
+        `compress`: compress the payload within the connection's context, and mark it with RSV1
+        unless it is a CONTINUATION. Otherwise the payload goes out as it is, also with RSV1.
+        """
+        if compress:
+            payload = self._compression.deflate(payload, last=parts.get("fin", True))
+            parts = {"rsv1": opcode != Opcode.CONTINUATION, **parts}
+        elif parts.get("rsv1") or parts.get("rsv", 0) & 4:
+            self._compression.forget()
         self.send_raw(frame_bytes(opcode, payload, **parts))
 
-    def send_text(self, text: str) -> None:
+    def send_text(self, text: str, *, compress: bool = False) -> None:
         """Send a text message."""
-        self.send_frame(Opcode.TEXT, text)
+        self.send_frame(Opcode.TEXT, text, compress=compress)
 
-    def send_binary(self, data: bytes) -> None:
+    def send_binary(self, data: bytes, *, compress: bool = False) -> None:
         """Send a binary message."""
-        self.send_frame(Opcode.BINARY, data)
+        self.send_frame(Opcode.BINARY, data, compress=compress)
 
     def send_close(self, code: int | None = 1000, reason: str = "") -> None:
         """Send a Close frame, also with a code that may not be sent. None: an empty one."""
@@ -170,9 +193,13 @@ class ScriptedPeer:
         self._unused = received[count:]
         return received[:count]
 
-    def receive_frame(self) -> Frame:
-        """Read the client's next frame, unmasked. Raises `ProtocolError` when it is wrong."""
-        frame = self._next_frame("a frame")
+    def receive_frame(self, *, inflate: bool = True) -> Frame:
+        """Read the client's next frame, unmasked. Raises `ProtocolError` when it is wrong.
+
+        A compressed payload is inflated; with ``inflate=False`` it is given as it came. `rsv1`
+        tells either way that its message is compressed.
+        """
+        frame = self._next_frame("a frame", inflate)
         if frame is None:
             raise AssertionError("expected a frame, the client has closed the connection")
         return frame
@@ -180,7 +207,7 @@ class ScriptedPeer:
     def expect_frame(
         self, opcode: Opcode, payload: bytes | str = ANYTHING, *, fin: bool = True
     ) -> Frame:
-        """Read the client's next frame, which must be this one."""
+        """Read the client's next frame, which must be this one, inflated if it is compressed."""
         wanted = payload.encode() if isinstance(payload, str) else payload
         described = opcode.name if wanted is ANYTHING else f"{opcode.name} {wanted[:64]!r}"
         frame = self._next_frame(described)
@@ -289,18 +316,23 @@ class ScriptedPeer:
             raise AssertionError(f"expected {wanted}, but the server was closed before it came")
         return data
 
-    def _next_frame(self, wanted: str) -> Frame | None:
+    def _next_frame(self, wanted: str, inflate: bool = True) -> Frame | None:
         """The next frame; None at the end of the stream."""
         deadline = self._deadline()
         if not self._at_frames:
             self._at_frames = True
             self._decoder.feed(self._unused, len(self._unused))
-        while (frame := self._frames.next_frame()) is None:
+        while (found := self._frames.next_batch()) is None:
             data = self._receive(deadline, wanted)
             if not data:
                 return None
             self._decoder.feed(data, len(data))
-        return frame
+        # Looked at only: what fits together, and what does not, is for the script to say.
+        assert isinstance(found, FrameReceived)
+        self._frames.skip()
+        # Inflated always: the next message may refer to this one.
+        inflated = self._compression.inflate(found.frame)
+        return inflated if inflate else found.frame
 
 
 def _response(status: int, reason: str, headers: Headers) -> bytes:

@@ -1,4 +1,7 @@
-"""The contract on `aiohttp`'s web server. It has no way to send fragments."""
+"""The contract on `aiohttp`'s web server.
+
+It has no way to send fragments, and takes the parameters of permessage-deflate from the client.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,14 @@ import sys
 
 from aiohttp import WSMsgType, web
 
-from tests.peers.servers.contract import FLOOD, SUBPROTOCOLS, http_answer, report
+from tests.peers.servers.contract import (
+    FLOOD,
+    SUBPROTOCOLS,
+    deflate_parameters,
+    http_answer,
+    is_plain,
+    report,
+)
 
 
 async def handle(request: web.Request) -> web.StreamResponse:
@@ -21,9 +31,17 @@ async def handle(request: web.Request) -> web.StreamResponse:
         )
     # Pongs are asked for, so that the one to "!ping" is seen.
     websocket = web.WebSocketResponse(
-        protocols=SUBPROTOCOLS, autoping=False, max_msg_size=0, timeout=1
+        protocols=SUBPROTOCOLS,
+        autoping=False,
+        max_msg_size=0,
+        timeout=1,
+        compress=not is_plain(request.path_qs),
     )
     await websocket.prepare(request)
+    if is_plain(request.path_qs) or deflate_parameters(request.path_qs) is not None:
+        window_bits = int(websocket.compress)
+        agreed = {"server_max_window_bits": window_bits} if window_bits else None
+        report("agreed", request.path_qs, deflate=agreed)
     reason = ""
     try:
         while not websocket.closed:

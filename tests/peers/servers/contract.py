@@ -2,7 +2,10 @@
 
 Paths: `/refuse`, `/redirect`, `/loop`, `/private` and `/silent` answer the upgrade request in
 their own ways (`http_answer`); every other path is a WebSocket that sends back what it gets,
-unless a text message is one of the commands:
+compressed as the library does it unless told otherwise. `/plain` declines compression, and
+`/deflate/PARAMETER/...` asks for these parameters of permessage-deflate, such as
+`/deflate/server_no_context_takeover/server_max_window_bits=9`, and compresses every message. A text
+message may be one of the commands:
 
     !close CODE REASON    close with that code and reason
     !vanish               cut the TCP connection, without a Close frame
@@ -12,7 +15,8 @@ unless a text message is one of the commands:
     !flood                send binary messages of 64 KiB until the connection ends
 
 The server's standard output tells what it sees, one JSON object a line; `key` is the request's
-query. It listens at a free port and at the unix socket named by its first argument, and ends
+query. On `/plain` and `/deflate` it tells what was agreed on, as the library understood it. It
+listens at a free port and at the unix socket named by its first argument, and ends
 when its standard input ends.
 """
 
@@ -51,6 +55,23 @@ def report(event: str, target: str = "", **data: object) -> None:
     with _write_lock:
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
+
+
+def deflate_parameters(target: str) -> dict[str, int | bool] | None:
+    """What the path wants of permessage-deflate; None: it is not about it."""
+    path = urlsplit(target).path
+    if not path.startswith("/deflate"):
+        return None
+    parameters: dict[str, int | bool] = {}
+    for parameter in path.split("/")[2:]:
+        name, _, value = parameter.partition("=")
+        parameters[name] = int(value) if value else True
+    return parameters
+
+
+def is_plain(target: str) -> bool:
+    """Is compression declined?"""
+    return urlsplit(target).path == "/plain"
 
 
 def http_answer(target: str, headers: Mapping[str, str]) -> Answer | None:

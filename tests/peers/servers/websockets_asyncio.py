@@ -11,10 +11,12 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from tests.peers.servers.contract import FLOOD, SUBPROTOCOLS, http_answer, report
+from tests.peers.servers.websockets_deflate import choose_extensions, report_extensions
 
 
 async def process_request(connection: ServerConnection, request: Request) -> Response | None:
     report("request", request.path, headers=dict(request.headers.raw_items()))
+    choose_extensions(connection.protocol, request.path)
     if request.path.startswith("/silent"):
         await asyncio.sleep(60)
     answer = http_answer(request.path, request.headers)
@@ -26,6 +28,7 @@ async def process_request(connection: ServerConnection, request: Request) -> Res
 
 async def handle(connection: ServerConnection) -> None:
     assert connection.request is not None
+    report_extensions(connection.protocol, connection.request.path)
     try:
         async for message in connection:
             await obey(connection, message)

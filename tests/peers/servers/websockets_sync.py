@@ -12,12 +12,14 @@ from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection, serve, unix_serve
 
 from tests.peers.servers.contract import FLOOD, SUBPROTOCOLS, http_answer, report
+from tests.peers.servers.websockets_deflate import choose_extensions, report_extensions
 
 stopped = threading.Event()
 
 
 def process_request(connection: ServerConnection, request: Request) -> Response | None:
     report("request", request.path, headers=dict(request.headers.raw_items()))
+    choose_extensions(connection.protocol, request.path)
     if request.path.startswith("/silent"):
         stopped.wait(60)
     answer = http_answer(request.path, request.headers)
@@ -29,6 +31,7 @@ def process_request(connection: ServerConnection, request: Request) -> Response 
 
 def handle(connection: ServerConnection) -> None:
     assert connection.request is not None
+    report_extensions(connection.protocol, connection.request.path)
     try:
         for message in connection:
             obey(connection, message)

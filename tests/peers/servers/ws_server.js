@@ -27,24 +27,65 @@ function httpAnswer(target, headers) {
   return null;
 }
 
-const server = new WebSocketServer({
-  noServer: true,
-  perMessageDeflate: compression === "deflate",
-  handleProtocols: (offered) => SUBPROTOCOLS.find((name) => offered.has(name)) || false,
-});
+// The options of its permessage-deflate; false: it is declined.
+function compressionFor(pathname) {
+  if (pathname === "/plain") return false;
+  if (!pathname.startsWith("/deflate")) return compression === "deflate";
+  const options = { threshold: 0 };
+  for (const parameter of pathname.split("/").slice(2)) {
+    const [name, value] = parameter.split("=");
+    const option = name.replace(/_(.)/g, (_, letter) => letter.toUpperCase());
+    options[option] = value === undefined ? true : Number(value);
+  }
+  return options;
+}
 
-server.on("connection", (websocket, request) => {
+// One for each path, because the options belong to it.
+const servers = new Map();
+
+function serverFor(url) {
+  const { pathname } = new URL(url, "ws://peer");
+  if (!servers.has(pathname)) {
+    const server = new WebSocketServer({
+      noServer: true,
+      perMessageDeflate: compressionFor(pathname),
+      handleProtocols: (offered) => SUBPROTOCOLS.find((name) => offered.has(name)) || false,
+    });
+    servers.set(pathname, server.on("connection", onConnection));
+  }
+  return servers.get(pathname);
+}
+
+function reportExtensions(websocket, url) {
+  const { pathname } = new URL(url, "ws://peer");
+  if (pathname !== "/plain" && !pathname.startsWith("/deflate")) return;
+  const extension = websocket._extensions["permessage-deflate"];
+  const deflate = extension && {
+    server_no_context_takeover: false,
+    client_no_context_takeover: false,
+    server_max_window_bits: 15,
+    client_max_window_bits: 15,
+    ...extension.params,
+  };
+  report("agreed", url, { deflate: deflate || null });
+}
+
+function onConnection(websocket, request) {
+  reportExtensions(websocket, request.url);
   websocket.on("pong", () => websocket.send("pong"));
   websocket.on("error", () => {}); // a Close with its code follows
   websocket.on("close", (code, reason) => {
     report("close", request.url, { code, reason: reason.toString() });
   });
+  // Messages are compressed in the background, and terminate() would drop them.
+  let unsent = 0;
+  const vanish = () => (unsent ? setImmediate(vanish) : websocket.terminate());
   websocket.on("message", (data, isBinary) => {
     if (isBinary) return websocket.send(data, { binary: true });
     const text = data.toString();
     const words = text.split(" ");
     if (words[0] === "!close") websocket.close(Number(words[1]), words.slice(2).join(" "));
-    else if (words[0] === "!vanish") websocket.terminate();
+    else if (words[0] === "!vanish") vanish();
     else if (words[0] === "!fragments") {
       words.slice(1).forEach((word, i) => websocket.send(word, { fin: i === words.length - 2 }));
     } else if (words[0] === "!ping") websocket.ping("are you there");
@@ -52,9 +93,12 @@ server.on("connection", (websocket, request) => {
     else if (words[0] === "!flood") {
       const flood = () => websocket.readyState === 1 && websocket.send(FLOOD, flood);
       flood();
-    } else websocket.send(text);
+    } else {
+      unsent += 1;
+      websocket.send(text, () => (unsent -= 1));
+    }
   });
-});
+}
 
 function onUpgrade(request, socket, head) {
   report("request", request.url, { headers: request.headers });
@@ -62,6 +106,7 @@ function onUpgrade(request, socket, head) {
   if (request.url.startsWith("/silent")) return;
   const answer = httpAnswer(request.url, request.headers);
   if (answer === null) {
+    const server = serverFor(request.url);
     server.handleUpgrade(request, socket, head, (websocket) => {
       server.emit("connection", websocket, request);
     });
