@@ -33,6 +33,10 @@ class Measurement:
     count: int
     seconds: float
     cpu_seconds: float
+    #: Bytes between client and server, where the server counts them.
+    wire_bytes: int = 0
+    #: What the two agreed on, in the words of the handshake.
+    agreed: str = ""
 
     @property
     def per_second(self) -> float:
@@ -43,14 +47,28 @@ class Measurement:
         """Processor seconds that a million messages would take."""
         return self.cpu_seconds / self.count * 1e6
 
+    @property
+    def wire_bytes_per_message(self) -> float:
+        return self.wire_bytes / self.count
+
 
 class Runner:
-    """Runs clients against the server on `port`; a timed run takes about `target` seconds."""
+    """Runs clients against the server on `port`; a timed run takes about `target` seconds.
 
-    def __init__(self, port: int, target: float, complain: Callable[[str], None]) -> None:
+    `module` is the program that does one run, in a process of its own.
+    """
+
+    def __init__(
+        self,
+        port: int,
+        target: float,
+        complain: Callable[[str], None],
+        module: str = "bench.measure",
+    ) -> None:
         self._port = port
         self._target = target
         self._complain = complain
+        self._module = module
 
     def measure(
         self, workload: Workload, clients: list[str], repetitions: int
@@ -86,7 +104,7 @@ class Runner:
         words = [client, workload.kind, self._port, workload.size, count]
         try:
             done = subprocess.run(
-                [sys.executable, "-m", "bench.measure", *map(str, words)],
+                [sys.executable, "-m", self._module, *map(str, words)],
                 capture_output=True,
                 text=True,
                 timeout=PATIENCE,
@@ -100,10 +118,10 @@ class Runner:
 
 
 @contextmanager
-def running_server() -> Iterator[int]:
+def running_server(module: str = "bench.server") -> Iterator[int]:
     """The server in a process of its own; its port."""
     with subprocess.Popen(
-        [sys.executable, "-m", "bench.server"],
+        [sys.executable, "-m", module],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

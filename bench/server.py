@@ -20,7 +20,9 @@ import os
 import socket
 import struct
 import threading
-from urllib.parse import parse_qs, urlsplit
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlsplit
 
 from bench.workloads import text_of
 
@@ -34,64 +36,97 @@ _CLOSE = b"\x88\x02\x03\xe8"  # 1000
 _ACCEPT_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
-def main() -> None:
-    """Serve until standard input ends: when the parent is gone, so is the server."""
+@dataclass(frozen=True)
+class Request:
+    """What a client asks for, before anything is answered."""
+
+    #: The path, without its slash.
+    kind: str
+    query: dict[str, str]
+    #: By their names in lower case.
+    headers: dict[str, str]
+
+    def number(self, name: str) -> int:
+        return int(self.query[name])
+
+
+def serve(talk: Callable[[socket.socket], None]) -> None:
+    """Print a port and `talk` to one client after the other, until standard input ends."""
+    serve_with(lambda listener: _serve(listener, talk))
+
+
+def serve_with(listen: Callable[[socket.socket], None]) -> None:
+    """Print a port and `listen` on it in the background, until standard input ends.
+
+    When the parent is gone, so is the server.
+    """
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=_serve, args=(listener,), daemon=True).start()
+        threading.Thread(target=listen, args=(listener,), daemon=True).start()
         print(listener.getsockname()[1], flush=True)
         while os.read(0, 4096):
             pass
 
 
-def _serve(listener: socket.socket) -> None:
+def _serve(listener: socket.socket, talk: Callable[[socket.socket], None]) -> None:
     while True:
         connected, _ = listener.accept()
         with connected:
             connected.settimeout(PATIENCE)
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             try:
-                _talk(connected)
+                talk(connected)
             except (ConnectionError, TimeoutError):
                 continue  # the client's own process reports what went wrong with it
 
 
 def _talk(connected: socket.socket) -> None:
-    kind, size, count = _upgrade(connected)
-    if kind == "receive":
+    request = read_request(connected)
+    accept(connected, request)
+    size, count = request.number("size"), request.number("count")
+    if request.kind == "receive":
         _flood(connected, size, count)
-    elif kind == "echo":
+    elif request.kind == "echo":
         _echo(connected, size, count)
     else:
         _count(connected, size, count)
-    connected.sendall(_CLOSE)
-    connected.recv(BLOCK)  # the client's Close; 7.1.1: then the server is the first to end TCP
+    finish(connected)
 
 
-def _upgrade(connected: socket.socket) -> tuple[str, int, int]:
-    """Accept the client; what it asks for: kind, size, count."""
+def read_request(connected: socket.socket) -> Request:
+    """The request, up to the end of its head. No client sends more before it is answered."""
     head = b""
     while not head.endswith(b"\r\n\r\n"):
-        head += _some(connected)
+        head += some(connected)
     request, *lines = head.decode("latin-1").split("\r\n")
     headers = {
         name.lower(): value.strip() for name, _, value in (li.partition(":") for li in lines)
     }
-    digest = hashlib.sha1(headers["sec-websocket-key"].encode() + _ACCEPT_GUID).digest()
-    accept = base64.b64encode(digest).decode()
+    target = urlsplit(request.split()[1])
+    return Request(target.path.lstrip("/"), dict(parse_qsl(target.query)), headers)
+
+
+def accept(connected: socket.socket, request: Request, extension: str | None = None) -> None:
+    """Answer 101, with `extension` as the accepted one."""
+    digest = hashlib.sha1(request.headers["sec-websocket-key"].encode() + _ACCEPT_GUID).digest()
+    proof = base64.b64encode(digest).decode()
+    accepted = f"Sec-WebSocket-Extensions: {extension}\r\n" if extension else ""
     connected.sendall(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        f"Sec-WebSocket-Accept: {accept}\r\n\r\n".encode()
+        f"Sec-WebSocket-Accept: {proof}\r\n{accepted}\r\n".encode()
     )
-    target = urlsplit(request.split()[1])
-    query = parse_qs(target.query)
-    return target.path.lstrip("/"), int(query["size"][0]), int(query["count"][0])
+
+
+def finish(connected: socket.socket) -> None:
+    """Close with 1000, and await the client's Close (7.1.1: the server is the first to end TCP)."""
+    connected.sendall(_CLOSE)
+    connected.recv(BLOCK)
 
 
 def _flood(connected: socket.socket, size: int, count: int) -> None:
     frame = server_frame(_TEXT, text_of(size).encode())
     in_block = max(1, BLOCK // len(frame))
     block = frame * in_block
-    _some(connected)  # the client says that it is ready
+    some(connected)  # the client says that it is ready
     for _ in range(count // in_block):
         connected.sendall(block)
     connected.sendall(frame * (count % in_block))
@@ -102,7 +137,7 @@ def _echo(connected: socket.socket, size: int, count: int) -> None:
     length = header + size
     first = bytearray()
     while len(first) < length:
-        first += _some(connected)
+        first += some(connected)
     key, payload = first[header - 4 : header], first[header:]
     answer = server_frame(_BINARY, bytes(byte ^ key[i % 4] for i, byte in enumerate(payload)))
     connected.sendall(answer)
@@ -110,7 +145,7 @@ def _echo(connected: socket.socket, size: int, count: int) -> None:
     for _ in range(count - 1):
         received = connected.recv_into(buffer)
         while received < length:
-            received += len(_some(connected, length - received))
+            received += len(some(connected, length - received))
         connected.sendall(answer)
 
 
@@ -126,7 +161,8 @@ def _count(connected: socket.socket, size: int, count: int) -> None:
     connected.sendall(server_frame(_TEXT, b"%d" % (count - missing // length)))
 
 
-def _some(connected: socket.socket, limit: int = BLOCK) -> bytes:
+def some(connected: socket.socket, limit: int = BLOCK) -> bytes:
+    """What has come, at least one byte."""
     data = connected.recv(limit)
     if not data:
         raise ConnectionError("the client left")
@@ -149,4 +185,4 @@ def client_header_size(size: int) -> int:
 
 
 if __name__ == "__main__":
-    main()
+    serve(_talk)

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from statistics import median
+from typing import NamedTuple
 
 from bench.runner import Measurement
 
-_HEAD = ("client", "messages/s", "ratio", "CPU s per million", "ratio")
+Runs = Sequence[Measurement]
 
 
-def render(measurements: list[Measurement]) -> str:
+class Column(NamedTuple):
+    """One column: its heading, and the runs of a client and of the first one → a cell."""
+
+    head: str
+    cell: Callable[[Runs, Runs], str]
+
+
+def render(measurements: Runs, columns: Sequence[Column] | None = None) -> str:
     """Fastest first. A ratio is the median of the ratios of runs of the same repetition."""
+    columns = COLUMNS if columns is None else columns
     by_client: dict[str, list[Measurement]] = {}
     for measurement in measurements:
         by_client.setdefault(measurement.client, []).append(measurement)
     if not by_client:
         return "  nothing was measured"
     reference = next(iter(by_client.values()))
-    ranked = sorted(by_client.values(), key=lambda runs: -_median(runs, _speed))
-    rows = [_HEAD] + [_row(runs, reference) for runs in ranked]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
+    ranked = sorted(by_client.values(), key=lambda runs: -middle(runs, _speed))
+    rows = [["client", *(column.head for column in columns)]]
+    for runs in ranked:
+        rows.append([runs[0].version, *(column.cell(runs, reference) for column in columns)])
+    widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
     return "\n".join(
         f"  {row[0]:<{widths[0]}}"
         + "".join(f"  {cell:>{width}}" for cell, width in zip(row[1:], widths[1:], strict=True))
@@ -28,24 +39,12 @@ def render(measurements: list[Measurement]) -> str:
     )
 
 
-def _row(runs: list[Measurement], reference: list[Measurement]) -> tuple[str, ...]:
-    return (
-        runs[0].version,
-        f"{_median(runs, _speed):,.0f}",
-        f"{_ratio(runs, reference, _speed):.3g}",
-        f"{_median(runs, _cost):,.3g}",
-        f"{_ratio(runs, reference, _cost):.3g}",
-    )
-
-
-def _ratio(
-    runs: list[Measurement], reference: list[Measurement], of: Callable[[Measurement], float]
-) -> float:
+def ratio(runs: Runs, reference: Runs, of: Callable[[Measurement], float]) -> float:
     pairs = {run.repetition: of(run) for run in reference}
     return median(of(run) / pairs[run.repetition] for run in runs if run.repetition in pairs)
 
 
-def _median(runs: list[Measurement], of: Callable[[Measurement], float]) -> float:
+def middle(runs: Runs, of: Callable[[Measurement], float]) -> float:
     return median(map(of, runs))
 
 
@@ -55,3 +54,10 @@ def _speed(run: Measurement) -> float:
 
 def _cost(run: Measurement) -> float:
     return run.cpu_per_million
+
+
+SPEED = Column("messages/s", lambda runs, _: f"{middle(runs, _speed):,.0f}")
+SPEED_RATIO = Column("ratio", lambda runs, reference: f"{ratio(runs, reference, _speed):.3g}")
+COST = Column("CPU s per million", lambda runs, _: f"{middle(runs, _cost):,.3g}")
+COST_RATIO = Column("ratio", lambda runs, reference: f"{ratio(runs, reference, _cost):.3g}")
+COLUMNS = (SPEED, SPEED_RATIO, COST, COST_RATIO)

@@ -1,0 +1,1 @@
+"""Measures how much memory one big message takes."""

@@ -1,0 +1,1 @@
+"""Measures compressed traffic: tieline, with each of its backends, beside its peers."""

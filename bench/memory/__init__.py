@@ -1,0 +1,1 @@
+"""Measures what compression costs an idle connection in memory."""
