@@ -22,7 +22,7 @@ _END_HEADER = bytes((0x89, 0x80 | len(MARKER)))
 class Received(NamedTuple):
     """Without the Ping at the end."""
 
-    count: int
+    size: int
     #: Empty if it was not to be kept.
     data: bytes
 

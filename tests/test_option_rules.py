@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import socket
 import ssl
@@ -122,3 +123,15 @@ def test_a_socket_is_kept_and_excludes_other_ways() -> None:
         assert "'sock'" in refusal(URL, sock=sock, unix_socket="a")
         assert "'sock'" in refusal(URL, sock=sock, source_address=("", 0))
         assert "'sock'" in refusal(URL, sock=sock, proxy="http://h")
+
+
+def test_streams_and_an_event_loop() -> None:
+    """A handler that waits for the rest of its message would hold up the loop."""
+    loop = asyncio.new_event_loop()
+    try:
+        text = refusal(URL, streaming=True, executor=loop)
+        assert "'streaming'" in text and "recv_stream()" in text
+        Options.build(URL, {"executor": loop})
+    finally:
+        loop.close()
+    Options.build(URL, {"streaming": True, "executor": lambda function: None})

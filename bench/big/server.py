@@ -28,7 +28,7 @@ def _talk(connected: socket.socket) -> None:
     agreement = agree(request.headers.get("sec-websocket-extensions"))
     accept(connected, request, agreement.answer if agreement else None)
     if request.kind == "send":
-        word = str(take(connected, keep=False).count).encode()
+        word = str(take(connected, keep=False).size).encode()
         pong = server_frame(_FIN | _PONG, MARKER)
         connected.sendall(pong + server_frame(_FIN | _TEXT, word))
         finish(connected)

@@ -43,11 +43,11 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"Python {platform.python_version()}, {platform.machine()}; {share_one_core()}")
     print(_SERVER)
     print(f"{repetitions} repetitions in turns, {target:g} s each; medians; ratios to the first's")
-    print("bytes/message: on the wire, frame headers included; tieline's own choice of backend")
+    print("bytes/message: on the wire, frame headers included")
     print(
-        "where none is named, and its default level where none is named; with a level, window and"
+        "tieline: its own choice of backend and level where none is named; with a level, window and"
     )
-    print("tables are as large as zlib's defaults, which are the peers' too")
+    print("tables are zlib's largest defaults, as the peers have them")
     if missing:
         print(f"not installed: {', '.join(missing)}")
     with running_server("bench.deflate.server") as port:

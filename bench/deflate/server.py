@@ -43,7 +43,7 @@ def _talk(connected: socket.socket) -> None:
         _last.update(wire_bytes=sent)
     else:
         received = take(connected, keep=request.kind == "check")
-        _last.update(wire_bytes=received.count)
+        _last.update(wire_bytes=received.size)
         word = _verdict(received.data, request, agreement) if request.kind == "check" else "done"
         connected.sendall(server_frame(_PONG, MARKER) + server_frame(_TEXT, word.encode()))
     _last.update(agreed=agreement.answer if agreement else "nothing")

@@ -11,11 +11,15 @@ import gc
 import json
 import sys
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from bench.deflate.contestants import hide_backends
 from bench.deflate.feed import feed
 from bench.memory.workload import MANY, MOMENTS, SIZE
 from bench.resident import resident_bytes
+
+if TYPE_CHECKING:
+    import tieline
 
 #: Seconds for one answer.
 _PATIENCE = 10.0
@@ -24,7 +28,7 @@ _WARM_UP = 10
 
 
 def main(port: str, choice: str, backend: str, count: int) -> int:
-    hide_backends(backend)
+    hide_backends(backend)  # before tieline looks for them
     import tieline
     from bench.memory.choices import CHOICES
 
@@ -50,12 +54,14 @@ def main(port: str, choice: str, backend: str, count: int) -> int:
     return 0
 
 
-def _exchange(connection: object, messages: tuple[str, ...], first: int, last: int) -> None:
+def _exchange(
+    connection: tieline.sync.Connection, messages: tuple[str, ...], first: int, last: int
+) -> None:
     for message in islice(messages, first, last):
         connection.send(message)
         received = connection.recv(_PATIENCE)
         if received != message:
-            raise SystemExit(f"expected {message[:40]!r}, got {received[:40]!r}")
+            raise SystemExit(f"expected {message[:40]!r}, got {str(received)[:40]!r}")
 
 
 def _resident() -> int:

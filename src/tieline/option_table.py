@@ -244,7 +244,8 @@ class OptionTable:
     max_queue: int = option(
         "limits",
         1024,
-        "messages held for recv(), or for the handlers of an executor, before reading stops",
+        "messages held for recv(), or for the handlers of an executor, before reading stops, as it "
+        "does with 16 MiB of them",
         check.whole(1),
     )
     write_limit: int = option(

@@ -1,9 +1,8 @@
-"""Handlers that get streams → they may take their time, and what they do not read holds up nobody."""
+"""Handlers that get streams → they take their time, and what they do not read holds up nobody."""
 
 from __future__ import annotations
 
 import threading
-
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -249,7 +248,10 @@ def test_the_end_of_the_program(scripted: Any, program: Callable[..., Any]) -> N
 
 
 def test_ctrl_c(scripted: Any, program: Callable[..., Any]) -> None:
-    source = STUCK_IN_A_STREAM + "    client.run_forever()\n"
+    source = STUCK_IN_A_STREAM.replace(
+        'print("ready", flush=True)',
+        'threading.Timer(0.2, print, ["ready"], {"flush": True}).start(); client.run_forever()',
+    )
     running = program(source, scripted(half_a_message).url, measured=False)
     running.wait_until_ready()
     running.press_ctrl_c()
@@ -266,14 +268,16 @@ def test_fork(scripted: Any, program: Callable[..., Any]) -> None:
         done = threading.Event()
 
         def read(stream):
-            next(stream)
+            if next(stream) == "next":
+                return
             child = os.fork()
             if child == 0:
                 try:
                     next(stream)
                 except tieline.ConnectionClosed:
                     os._exit(7)
-                os._exit(1)
+                finally:
+                    os._exit(1)
             print("child", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
             client.send("rest")
             print(stream.read(), flush=True)
@@ -285,7 +289,7 @@ def test_fork(scripted: Any, program: Callable[..., Any]) -> None:
         assert done.wait(5)
         client.disconnect()
     """
-    running = program(source, scripted(lambda peer: in_two_parts(peer)).url)
+    running = program(source, scripted(in_two_parts).url)
     running.wait_until_ready()
     _, status, output = running.finish()
     assert status == 0 and output.startswith("child 7\ndone\n"), output

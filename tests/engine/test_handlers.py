@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tieline.engine.handlers import HANDLER_NAMES, Handlers
+from tieline.engine.handlers import HANDLER_NAMES, Handlers, split_handlers, split_plain
 from tieline.errors import OptionError
 
 
@@ -41,3 +41,12 @@ def test_who_gets_messages() -> None:
     assert both is not None
     both("a")
     assert calls == ["a", "a"]
+
+
+def test_a_stream_has_one_reader() -> None:
+    handlers, options = split_handlers(print, "ws://example.com/", {"streaming": True})
+    assert options.streaming and handlers.callback is print
+    with pytest.raises(OptionError, match="'streaming': callback and on_message are both given"):
+        split_handlers(print, "ws://example.com/", {"streaming": True, "on_message": print})
+    with pytest.raises(OptionError, match=r"'streaming': .* use recv_stream\(\)"):
+        split_plain("ws://example.com/", {"streaming": True})

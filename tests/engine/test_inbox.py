@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import threading
+from functools import partial
 from typing import Any
 
 import pytest
@@ -562,7 +563,7 @@ def test_many_threads_and_chunks() -> None:
                         try:
                             part = chunks.take()
                         except IndexError:
-                            inbox.wait_for(lambda: chunks.is_ready, SOON)
+                            inbox.wait_for(partial(getattr, chunks, "is_ready"), SOON)
                             continue
                         if part is None:
                             break

@@ -217,7 +217,7 @@ class Inbox(Delivery):
             if not self._is_streaming:
                 self.go_on()
             raise
-        if self._was_full:
+        if self._was_full and len(self._messages) <= self._max_queue // 2:
             self._look_for_room()
         return message
 

@@ -158,7 +158,7 @@ class Connection:
         self._heartbeat.last_received = now
 
     def peer_took_bytes(self, when: float) -> None:
-        """A sign of life: the answer to a Ping behind them is on its way no sooner than they are."""
+        """A sign of life: the answer to a Ping behind them cannot come before they have gone."""
         self._heartbeat.last_received = max(self._heartbeat.last_received, when)
 
     def on_time(self, now: float) -> None:

@@ -51,10 +51,9 @@ def offer(deflate: Deflate) -> str:
         parameters.append((_CLIENT_NO_TAKEOVER, None))
     if deflate.server_max_window_bits < MAX_WINDOW_BITS:
         parameters.append((_SERVER_BITS, str(deflate.server_max_window_bits)))
-    # 7.1.2.2: without it the server could not ask for a smaller window; with a value it learns
-    # that the client keeps to a smaller one anyway.
-    own_bits = deflate.client_max_window_bits
-    parameters.append((_CLIENT_BITS, str(own_bits) if own_bits < MAX_WINDOW_BITS else None))
+    # 7.1.2.2: without it the server could not ask for a smaller window. Its value would be a hint,
+    # and servers exist that refuse one they find too small: a smaller window needs no leave.
+    parameters.append((_CLIENT_BITS, None))
     return str(Extension(NAME, tuple(parameters)))
 
 
@@ -93,7 +92,7 @@ def check_answer(deflate: Deflate | None, values: Iterable[str]) -> Agreement | 
         client_context_takeover=deflate.client_context_takeover
         and _CLIENT_NO_TAKEOVER not in given,
         server_context_takeover=_SERVER_NO_TAKEOVER not in given,
-        client_max_window_bits=_least(given.client_bits, deflate.client_max_window_bits),
+        client_max_window_bits=_least(given.client_bits),
         server_max_window_bits=_least(given.server_bits),
     )
 

@@ -62,11 +62,11 @@ def test_callables_are_asked_for_each_attempt(talk: Open, scripted: Any) -> None
     ("compression", "offered"),
     [
         (None, None),
-        ("deflate", "permessage-deflate; client_max_window_bits=12"),
+        ("deflate", "permessage-deflate; client_max_window_bits"),
         (
             tieline.Deflate(server_max_window_bits=9, client_context_takeover=False),
             "permessage-deflate; client_no_context_takeover; server_max_window_bits=9; "
-            "client_max_window_bits=12",
+            "client_max_window_bits",
         ),
     ],
     ids=["None", "deflate", "Deflate"],
