@@ -126,7 +126,7 @@ class ProtocolError(WebSocketError):
 
 
 class MessageTooBig(WebSocketError):
-    """A received message is over a limit of this side. The text is the Close's reason too (1009)."""
+    """A received message is over a limit of this side. The text is the reason of the Close too."""
 
     close_code = 1009
 

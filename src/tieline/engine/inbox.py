@@ -87,12 +87,14 @@ class Inbox(Delivery):
             self._keep_behind(batch)
         else:
             self._messages.extend(batch)
-        self._look_if_full()
+            if self._size >= MAX_WAITING or len(self._messages) >= self._max_queue:
+                self._look_if_full()
         self.tell()
 
     def _keep_behind(self, batch: list[str | bytes]) -> None:
         with self.news:
             (self._behind if self._is_streaming else self._messages).extend(batch)
+            self._look_if_full()
 
     def chunk(self, chunk: MessageChunk) -> None:
         """Keep a part of a message."""

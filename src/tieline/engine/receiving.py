@@ -77,32 +77,27 @@ class Receiver(Supervisor):
                     "recv() in a handler cannot wait: the message would wait for the handler to "
                     "return (a signal handler on top of recv() counts as one)"
                 ) from None
+        inbox = self._inbox
+        deadline = None if timeout is None else time.monotonic() + timeout
         try:
-            return self._drive_for(take, is_here, timeout, what)
+            while True:
+                pause = SLICE if deadline is None else max(0.0, deadline - time.monotonic())
+                ended = inbox.has_ended  # before the look: the last message comes before the end
+                if not ended:
+                    self._wait(is_here, min(SLICE, pause))
+                try:
+                    return take()
+                except IndexError:
+                    pass
+                if ended:
+                    self._stay_at_exit()
+                    raise self.closed_error()
+                if deadline is not None and time.monotonic() >= deadline and not inbox.has_ended:
+                    raise TimeoutError(f"no {what} within {timeout:g} s")
         except BaseException:
             # Ctrl-C may have come at the very moment of leaving.
             self._stop_driving()
             raise
-
-    def _drive_for(
-        self, take: Callable[[], T], is_here: Callable[[], bool], timeout: float | None, what: str
-    ) -> T:
-        inbox = self._inbox
-        deadline = None if timeout is None else time.monotonic() + timeout
-        while True:
-            pause = SLICE if deadline is None else max(0.0, deadline - time.monotonic())
-            ended = inbox.has_ended  # before the look: the last message comes before the end
-            if not ended:
-                self._wait(is_here, min(SLICE, pause))
-            try:
-                return take()
-            except IndexError:
-                pass
-            if ended:
-                self._stay_at_exit()
-                raise self.closed_error()
-            if deadline is not None and time.monotonic() >= deadline and not inbox.has_ended:
-                raise TimeoutError(f"no {what} within {timeout:g} s")
 
     def _stay_at_exit(self) -> None:
         """The end of a program is no news for its daemon threads, which end with it."""
