@@ -198,7 +198,7 @@ def test_a_slow_reader_stops_the_server(
     def look() -> None:
         nonlocal most
         if next(waits) == 1:  # somebody else reads on meanwhile, until there is enough
-            for _ in range(500):
+            for _ in range(2000):
                 if waiting() >= MIB or moment.wait(0.01):
                     break
             moment.wait(0.05)

@@ -63,7 +63,7 @@ def test_frames_that_are_skipped_need_not_fit(implementation: Implementation) ->
         (FIN, b"\xff"),
         (TEXT, b"a"),
         (FIN | TEXT, b"\xff"),
-        (FIN | BINARY | RSV1, b"?"),
+        (FIN | BINARY | RSV1, HELLO),
         (FIN, b"b"),
     )
     decoder.feed(data, len(data))
@@ -125,6 +125,42 @@ def test_a_compressed_frame_over_the_limit(implementation: Implementation) -> No
     assert items[1::2] == [["Hello"], ["Hello"]]
     with pytest.raises(MessageTooBig, match="at least 2000 compressed bytes"):
         frames.next_batch()
+
+
+def test_later_messages_may_refer_to_one_that_is_skipped(implementation: Implementation) -> None:
+    deflate = zlib.compressobj(wbits=-15)
+    messages = [bytes(range(200)), bytes(range(199, -1, -1)), bytes(range(199, -1, -1))]
+    one, two, three = (
+        (deflate.compress(m) + deflate.flush(zlib.Z_SYNC_FLUSH))[:-4] for m in messages
+    )
+    decoder, frames = inspector(implementation)
+    data = stream_of(
+        (FIN | BINARY | RSV1, one),
+        (BINARY | RSV1, two[:50]),
+        (FIN, two[50:]),
+        (FIN | BINARY | RSV1, three),
+    )
+    decoder.feed(data, len(data))
+    received = []
+    while (item := frames.next_batch()) is not None:
+        if isinstance(item, list):
+            received += item
+        elif item.frame.payload in (two[:50], two[50:]):
+            frames.skip()
+    assert received == [messages[0], messages[2]]
+
+
+def test_what_is_skipped_is_bounded_too(implementation: Implementation) -> None:
+    deflate = zlib.compressobj(wbits=-15)
+    bomb = (deflate.compress(bytes(1_000_000)) + deflate.flush(zlib.Z_SYNC_FLUSH))[:-4]
+    for payload, error in ((bomb, MessageTooBig), (b"\xff", ProtocolError)):
+        decoder, frames = inspector(implementation, limit=10_000)
+        data = stream_of((FIN | BINARY | RSV1, payload))
+        decoder.feed(data, len(data))
+        assert isinstance(frames.next_batch(), FrameReceived)
+        frames.skip()
+        with pytest.raises(error):
+            frames.next_batch()
 
 
 def test_streaming_hands_out_each_frame(implementation: Implementation) -> None:

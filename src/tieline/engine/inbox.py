@@ -173,9 +173,7 @@ class Inbox(Delivery):
         chunks = self._chunks
         return chunks is not None and chunks.is_full
 
-    @property
-    def load(self) -> int:
-        return len(self)
+    load = property(__len__)
 
     @property
     def _whole_ones(self) -> int:

@@ -1,6 +1,7 @@
 cimport cython
 
 from tieline.protocol.decoder cimport FrameDecoder
+from tieline.protocol.inflater cimport Inflater
 from tieline.protocol.messages cimport MessageAssembler
 
 
@@ -8,8 +9,10 @@ cdef class FrameInspector(MessageAssembler):
     cdef object frame_payload
     cdef object inspected
     cdef bint is_ending
+    cdef bint of_compressed
 
-    cpdef void skip(self) noexcept
+    @cython.locals(inflater=Inflater, size=object)
+    cpdef void skip(self) except *
 
     cpdef object next_batch(self)
 

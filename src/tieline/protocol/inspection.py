@@ -12,6 +12,9 @@ from tieline.protocol.events import Frame, FrameReceived, MessageChunk
 from tieline.protocol.messages import Item, MessageAssembler
 from tieline.protocol.wire import Opcode
 
+#: Inflated at once of a frame that is skipped, in bytes.
+_STEP = 256 * 1024
+
 
 class FrameInspector(MessageAssembler):
     """Hands out every frame, as a `FrameReceived`, and processes it with the next call.
@@ -31,6 +34,8 @@ class FrameInspector(MessageAssembler):
         # The frame in work, and the one that was handed out.
         self.frame_payload = BytesIO()
         self.inspected: Frame | None = None
+        # Is that one of a compressed message?
+        self.of_compressed = False
         # The frame that was accepted ends its message.
         self.is_ending = False
 
@@ -41,8 +46,23 @@ class FrameInspector(MessageAssembler):
         self.inspected = None
 
     def skip(self) -> None:
-        """Do not process the frame that was handed out."""
-        self.inspected = None
+        """Do not process the frame that was handed out.
+
+        What it holds is inflated all the same: later messages may refer to it.
+        """
+        frame, self.inspected = self.inspected, None
+        inflater = self.inflater
+        if frame is None or frame.opcode >= 8 or not self.of_compressed or inflater is None:
+            return
+        size = 0
+        try:
+            inflater.feed(frame.payload, frame.fin)
+            while inflater.is_pending:
+                size += len(inflater.inflate(_STEP))
+                if size > self.max_size:
+                    raise self._too_many_bytes(0, size, "bytes inflated")
+        except (ProtocolError, MessageTooBig) as error:
+            self.failure = error
 
     def next_batch(self) -> Item | None:
         """What has become of the last frame, else the next frame, or None."""
@@ -59,6 +79,8 @@ class FrameInspector(MessageAssembler):
             self.failure = error
             raise
         self.inspected = frame
+        if frame is not None and 0 < frame.opcode < 8:
+            self.of_compressed = frame.rsv1
         return None if frame is None else FrameReceived(frame)
 
     def _next_frame(self) -> Frame | None:
