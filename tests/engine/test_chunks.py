@@ -18,6 +18,7 @@ class Owner:
     def __init__(self) -> None:
         self.rooms = 0
         self.finished: list[Chunks] = []
+        self.told = threading.Event()
         self.chunks = Chunks(self)
 
     def on_chunks_room(self) -> None:
@@ -25,6 +26,7 @@ class Owner:
 
     def on_chunks_finished(self, chunks: Chunks) -> None:
         self.finished.append(chunks)
+        self.told.set()
 
 
 @pytest.fixture

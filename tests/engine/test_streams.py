@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import gc
 import threading
+from logging import getLogger
+from typing import Any
 
 import pytest
 
 from tests.engine.test_chunks import Owner
+from tieline.engine.callbacks import Callbacks
 from tieline.engine.chunks import Chunks
+from tieline.engine.handlers import Handlers
+from tieline.engine.inbox import Inbox
 from tieline.engine.streams import MessageStream
 from tieline.errors import ConnectionClosed
+from tieline.protocol.events import MessageChunk
 
 
 def stream_of(owner: Owner, *later: tuple[str, bool]) -> MessageStream:
@@ -68,7 +74,8 @@ def test_a_wait_that_fails_loses_nothing() -> None:
 def test_the_reader_is_known() -> None:
     owner = Owner()
     owner.chunks.feed("a", False)
-    next(stream_of(owner))
+    stream = stream_of(owner)
+    next(stream)
     assert owner.chunks.reader == threading.get_ident()
 
 
@@ -91,7 +98,37 @@ def test_the_rest_is_thrown_away(how: str) -> None:
     else:
         del stream
         gc.collect()
+        assert owner.told.wait(20)
     assert owner.finished == [owner.chunks] and owner.chunks.waiting == 0
+
+
+def test_a_stream_can_be_collected_under_any_lock() -> None:
+    """The collector runs on any thread, in the midst of what holds the locks of a message."""
+    inbox = Inbox(Callbacks(Handlers(), getLogger("tieline.tests")), None, 100, lambda: None)
+    inbox.chunk(MessageChunk(b"a", False))
+    stream: Any = MessageStream(inbox.take_chunks, lambda chunks: None)
+    assert next(stream) == b"a"
+    inbox.chunk(MessageChunk(b"b", True))
+    stream.myself = stream
+    del stream
+    inbox.chunk(MessageChunk(b"c", False))
+    taking, taken = threading.Event(), threading.Event()
+    waited: list[bool] = []
+
+    def take() -> None:
+        with inbox.news:
+            taking.set()
+            waited.append(taken.wait(20))
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    assert taking.wait(20)
+    gc.collect()
+    taken.set()
+    thread.join(20)
+    assert waited == [True], "the collector's thread waited for the lock"
+    # The one who let go of it may go on with the next message at once.
+    assert inbox.take_chunks().take() == b"c"
 
 
 def test_closed_before_it_began_it_takes_no_message() -> None:

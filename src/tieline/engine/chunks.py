@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from _thread import start_new_thread  # threading's own takes a lock
 from collections import deque
+from contextlib import suppress
 from io import BytesIO, StringIO
 from typing import Protocol
 
@@ -188,6 +190,12 @@ class Chunks:
         self._finish()
         if has_room:
             self._owner.on_chunks_room()
+
+    def abandon(self) -> None:
+        """`discard`, from a finalizer: it may come on any line of any thread, under any lock."""
+        self.reader = None
+        with suppress(RuntimeError):  # the interpreter ends, or has no thread to give
+            start_new_thread(self.discard, ())
 
     def _look_for_end(self) -> None:
         if self.is_complete and not self._parts and self._gathered is None:

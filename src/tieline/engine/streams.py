@@ -79,8 +79,8 @@ class MessageStream(Iterator[str | bytes]):
 
     def __del__(self) -> None:
         chunks = getattr(self, "_chunks", None)
-        if chunks is not None:
-            chunks.discard()
+        if chunks is not None and not chunks.is_finished:
+            chunks.abandon()
 
     def _begun(self) -> Chunks:
         if self._chunks is None:
