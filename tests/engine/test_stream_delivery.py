@@ -12,6 +12,7 @@ import pytest
 from tieline.engine import serial, stream_delivery
 from tieline.engine.callbacks import Callbacks
 from tieline.engine.chunks import MAX_WAITING
+from tieline.engine.delivery import Delivery
 from tieline.engine.handlers import Handlers
 from tieline.engine.serial import Runner
 from tieline.engine.stream_delivery import StreamDelivery
@@ -216,3 +217,26 @@ def test_in_a_child_process() -> None:
     bench.delivery.messages(["child's"])
     bench.run()
     assert got == [["child's"]]
+
+
+def test_who_was_told_of_the_end_finds_the_thread_to_join(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the thread is that told the last handlers."""
+    callbacks = Callbacks(Handlers(on_message=print), logging.getLogger("tieline"))
+    delivery = StreamDelivery(callbacks, None, 4, lambda: None)
+    delivery.post(lambda: None)
+    finished = threading.Event()
+    post, joined = Delivery.post, threading.Event()
+
+    def slow(*arguments: Any, **named: Any) -> None:
+        post(*arguments, **named)
+        assert joined.wait(SOON)
+
+    monkeypatch.setattr(Delivery, "post", slow)
+    reactor = threading.Thread(target=delivery.finish, args=(finished,), daemon=True)
+    reactor.start()
+    assert finished.wait(SOON)
+    delivery.join(SOON)
+    names = [thread.name for thread in threading.enumerate()]
+    joined.set()
+    reactor.join(SOON)
+    assert "tieline-handlers" not in names

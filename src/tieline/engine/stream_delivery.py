@@ -127,9 +127,13 @@ class StreamDelivery(Delivery):
     # --- the end ------------------------------------------------------------------------------
 
     def finish(self, finished: threading.Event) -> None:
-        super().finish(finished)
+        super().post(self._finish, finished)
+
+    def _finish(self, finished: threading.Event) -> None:
+        # First: whoever waits for `finished` calls `join` then.
         if self._thread is not None:
             self._ending = self._thread.rest() or self._ending
+        finished.set()
 
     _ending: threading.Thread | None = None
 
