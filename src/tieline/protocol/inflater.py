@@ -11,9 +11,7 @@ from typing import Any
 
 from tieline.errors import ProtocolError
 from tieline.protocol.deflate_backend import Backend
-
-#: What the sender cut off each message: an empty block that brings the stream to a byte boundary.
-TAIL = b"\x00\x00\xff\xff"
+from tieline.protocol.deflater import TAIL
 
 #: 7.2.3.4: a sender may end its stream with a message. One octet then follows, which the tail makes
 #: an empty block.

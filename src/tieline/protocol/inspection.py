@@ -9,11 +9,8 @@ from io import BytesIO
 from tieline.errors import MessageTooBig, ProtocolError
 from tieline.protocol.decoder import FrameDecoder
 from tieline.protocol.events import Frame, FrameReceived, MessageChunk
-from tieline.protocol.messages import Item, MessageAssembler
+from tieline.protocol.messages import STEP, Item, MessageAssembler
 from tieline.protocol.wire import Opcode
-
-#: Inflated at once of a frame that is skipped, in bytes.
-_STEP = 256 * 1024
 
 
 class FrameInspector(MessageAssembler):
@@ -58,7 +55,7 @@ class FrameInspector(MessageAssembler):
         try:
             inflater.feed(frame.payload, frame.fin)
             while inflater.is_pending:
-                size += len(inflater.inflate(_STEP))
+                size += len(inflater.inflate(STEP))
                 if size > self.max_size:
                     raise self._too_many_bytes(0, size, "bytes inflated")
         except (ProtocolError, MessageTooBig) as error:

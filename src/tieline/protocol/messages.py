@@ -14,7 +14,7 @@ from tieline.protocol.inflater import Inflater
 from tieline.protocol.wire import MAX_PAYLOAD_LENGTH, Opcode
 
 #: Inflated at once, in bytes; and the most that a chunk of a streamed message holds of it.
-_STEP = 256 * 1024
+STEP = 256 * 1024
 
 #: A run of compressed messages ends when they have become this many bytes: the bytes that hold them
 #: may be a thousand times fewer.
@@ -259,7 +259,7 @@ class MessageAssembler:
         assert inflater is not None
         room = self.max_size - self.size
         # One more than there is room for shows that it does not fit.
-        inflated = inflater.inflate(room + 1 if room < _STEP else _STEP)
+        inflated = inflater.inflate(room + 1 if room < STEP else STEP)
         size = len(inflated)
         if size > room:
             raise self._too_many_bytes(self.size, size, "bytes inflated")
