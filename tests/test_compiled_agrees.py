@@ -152,7 +152,11 @@ def test_frame_sequences(
         "streaming": streaming,
         "deflated": deflated,
     }
-    assert agreed(cut(stream, where), **how) == agreed([stream], **how)
+    split, whole = agreed(cut(stream, where), **how), agreed([stream], **how)
+    if deflated is None:
+        assert split == whole
+    else:
+        assert split.without_which_error() == whole.without_which_error()
 
 
 @pytest.mark.parametrize("length", [*range(41), 125, 126, 127, 65535, 65536, 65537])

@@ -592,7 +592,10 @@ def test_any_frames_at_any_cuts(
                 streaming=streaming,
                 implementation=implementation,
             )
-            assert other == whole
+            if deflated is None:
+                assert other == whole
+            else:
+                assert other.without_which_error() == whole.without_which_error()
 
 
 messages = st.lists(st.one_of(st.text(max_size=20), st.binary(max_size=20)), max_size=5)
