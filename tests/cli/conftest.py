@@ -181,6 +181,14 @@ def terminal() -> Iterator[Callable[..., Terminal]]:
 
 
 @pytest.fixture
+def hang_ups_are_heard() -> Iterator[None]:
+    """A program inherits that they are ignored, as they are where the tests run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.fixture
 def echo() -> Iterator[EchoServer]:
     """A server that sends everything back; it closes with 1008 when it is told "misbehave"."""
 

@@ -140,10 +140,12 @@ def test_the_prompt_ends_when_the_server_closes(
     assert b"closing time" in program.seen
 
 
-@pytest.mark.usefixtures("prompt_toolkit")
-@pytest.mark.parametrize("how", ["Ctrl-C", "SIGTERM"])
+@pytest.mark.usefixtures("prompt_toolkit", "hang_ups_are_heard")
+@pytest.mark.parametrize(
+    ("how", "status"), [("Ctrl-C", 130), ("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)]
+)
 def test_an_interrupted_prompt_closes_with_1001(
-    how: str, terminal: Callable[..., Terminal], echo: EchoServer
+    how: str, status: int, terminal: Callable[..., Terminal], echo: EchoServer
 ) -> None:
     program = terminal("connect", echo.url, measured=False, **PROMPTING)
     program.read_until(PROMPT)
@@ -151,13 +153,14 @@ def test_an_interrupted_prompt_closes_with_1001(
     if how == "Ctrl-C":
         program.type(CTRL_C)
     else:
-        program.signal(signal.SIGTERM)
+        program.signal(signal.Signals[how])
 
-    assert program.end() == (130 if how == "Ctrl-C" else 143)
+    assert program.end() == status
     echo.close()
     assert connection.close_info is not None
     assert connection.close_info.code == 1001
     assert b"Traceback" not in program.seen
+    assert program.modes() == program.modes_before
 
 
 @pytest.mark.usefixtures("prompt_toolkit")

@@ -7,7 +7,7 @@ import json
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -42,14 +42,6 @@ def test_each_message_is_a_line_at_once_and_ctrl_c_closes_with_1001(
     assert connection.close_info.code == 1001
     assert program.process.stderr is not None
     assert program.process.stderr.read() == b""
-
-
-@pytest.fixture
-def hang_ups_are_heard() -> Iterator[None]:
-    """A program inherits that they are ignored, as they are where the tests run under nohup."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    yield
-    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.usefixtures("hang_ups_are_heard")

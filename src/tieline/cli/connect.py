@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
+from contextlib import closing
 
 from tieline.cli.arrivals import Arrivals
 from tieline.cli.connection_options import connection_options
@@ -29,8 +30,10 @@ def run(arguments: Namespace) -> int:
             if typed:
                 _greet(client)
             try:
-                for line in lines:
-                    _send(client, line if arguments.binary else _text(line, lines))
+                # Ended here, not by the collector, which would show what a signal raises in it.
+                with closing(iter(lines)) as each:
+                    for line in each:
+                        _send(client, line if arguments.binary else _text(line, lines))
                 if not typed:
                     arrivals.wait_for_quiet(arguments.wait)
             except ConnectionClosed:

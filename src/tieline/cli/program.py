@@ -8,56 +8,31 @@ import signal
 import sys
 import traceback
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
-from types import FrameType
 
 from tieline.cli.arguments import parse
+from tieline.cli.signals import Signalled, signals_taken
 from tieline.cli.status import FAILED, OK, SIGNALLED, USAGE, CommandError, note
 from tieline.errors import OptionError, WebSocketError
 
 _SILENCE = logging.NullHandler()
 
 
-class _Terminated(KeyboardInterrupt):
-    """A signal that asks the process to end: dealt with as Ctrl-C is, but for the status."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self.number = number
-
-
 def run(words: Sequence[str] | None) -> int:
     """Run the command and return its exit status. For the main thread."""
     try:
-        with _signals_taken():
+        with signals_taken():
             return _run_reporting(words)
     except KeyboardInterrupt as interruption:
         # Everything that was open has had its chance to close: the next Ctrl-C simply kills.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-        return SIGNALLED + getattr(interruption, "number", int(signal.SIGINT))
+        # Without a number it was a key that the prompt has read.
+        number = interruption.number if isinstance(interruption, Signalled) else signal.SIGINT
+        return SIGNALLED + number
     finally:
         _flush()
-
-
-@contextmanager
-def _signals_taken() -> Iterator[None]:
-    """SIGTERM and SIGHUP raise `_Terminated` in the block."""
-
-    def terminate(number: int, frame: FrameType | None) -> None:
-        raise _Terminated(number)
-
-    # Windows has no SIGHUP. What is ignored from the start stays so: nohup wants that.
-    numbers = [getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")]
-    taken = [n for n in numbers if n is not None and signal.getsignal(n) is signal.SIG_DFL]
-    try:
-        for number in taken:
-            signal.signal(number, terminate)
-        yield
-    finally:
-        for number in taken:
-            signal.signal(number, signal.SIG_DFL)
 
 
 def _run_reporting(words: Sequence[str] | None) -> int:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from tieline.cli.arrivals import LONGEST_WAIT
+from tieline.cli.signals import signals_held, signals_let_through
 from tieline.cli.status import CommandError
 
 #: Bytes of one read.
@@ -43,7 +44,7 @@ class PipedLines:
         self._chunks.put(None)
         self._wanted.release()
 
-    def __iter__(self) -> Iterator[bytes]:
+    def __iter__(self) -> Generator[bytes]:
         if self._descriptor is None:
             return  # standard input is closed
         threading.Thread(
@@ -102,24 +103,28 @@ class PromptedLines:
         self._stopped = False
 
     def stop(self) -> None:
-        """End the iteration, now and from now on. Any thread."""
+        """End the iteration, now and from now on. Any thread, and a signal's handler."""
         self._stopped = True
         application = self._session.app
         loop = application.loop
         if loop is not None and application.is_running:
-            loop.call_soon_threadsafe(self._leave)
+            with suppress(RuntimeError):  # the prompt has ended just now, and closed its loop
+                loop.call_soon_threadsafe(self._leave)
 
-    def __iter__(self) -> Iterator[bytes]:
+    def __iter__(self) -> Generator[bytes]:
         from prompt_toolkit.patch_stdout import patch_stdout
 
-        with _keys_kept(), patch_stdout():
+        # An exception out of nowhere would be shown by prompt_toolkit, or leave the terminal in its
+        # hands. Ctrl-C is a key while the prompt runs, and raises KeyboardInterrupt.
+        with signals_held(self.stop), _keys_kept(), patch_stdout():
             while not self._stopped:
                 try:
                     # Before it runs there is nothing that `stop` could end.
-                    line = self._session.prompt(pre_run=self._leave)
+                    line = self._session.prompt(pre_run=self._leave, handle_sigint=False)
                 except EOFError:
                     return
-                yield line.encode()
+                with signals_let_through():
+                    yield line.encode()
 
     def _leave(self) -> None:
         application = self._session.app
