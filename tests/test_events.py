@@ -17,6 +17,15 @@ from tieline.testing import EchoServer, Recorder, ScriptedServer
 
 SOON = 20.0
 
+#: What every dial tells.
+DIALLING = (
+    events.ResolveEvent,
+    events.ConnectingEvent,
+    events.ConnectedEvent,
+    events.RequestEvent,
+    events.ResponseEvent,
+)
+
 
 @pytest.fixture
 def echo() -> Iterator[EchoServer]:
@@ -234,3 +243,74 @@ def test_events_on_an_executor_keep_their_order(echo: EchoServer) -> None:
     times = [one.value.time for one in told if one.kind == "event"]
     assert times == sorted(times)
     assert recorder.overlaps == []
+
+
+def hang_up(peer: Any) -> None:
+    peer.accept_upgrade()
+    peer.send_close(1012, "restarting")
+    peer.expect_close()
+
+
+def turn_away(peer: Any) -> None:
+    peer.respond(401)
+
+
+def test_an_outage_and_its_end() -> None:
+    """ClosedEvent, then one event before each wait, then the open connection or the reason."""
+    told: list[Any] = []
+    with ScriptedServer(hang_up, hang_up, turn_away) as server:
+        client = tieline.WebSocketClient(
+            server.url + "?token=hunter2",
+            proxy=None,
+            on_event=told.append,
+            reconnect=tieline.Reconnect(initial=0.01),
+        )
+        client.connect()
+        client.wait(SOON)
+    later = [event for event in told if type(event) not in (events.ClosingEvent, *DIALLING)]
+    assert names(later) == [
+        "Open",
+        "Closed",
+        "Reconnecting",
+        "Open",
+        "Closed",
+        "Reconnecting",
+        "GaveUp",
+    ]
+    first, second = [event for event in told if isinstance(event, events.ReconnectingEvent)]
+    assert (first.number, second.number) == (1, 2)
+    assert 0 <= first.delay <= 0.01 and "1012 (service restart)" in first.cause
+    assert first.url == server.url + "?token=***"
+    assert first.connection_id == later[0].connection_id != second.connection_id
+    gave_up = told[-1]
+    assert "401" in gave_up.reason and gave_up.attempts == 2 and gave_up.downtime > 0
+    assert "hunter2" not in str(told)
+
+
+def test_dropped_messages_are_told_of() -> None:
+    told: list[Any] = []
+
+    def say(attempt: tieline.ReconnectAttempt) -> None:
+        client.send("too late", when_offline="drop")
+        client.send("first", when_offline="queue")
+        client.send("second!", when_offline="queue")
+
+    with ScriptedServer(hang_up, turn_away) as server:
+        client = tieline.WebSocketClient(
+            server.url,
+            proxy=None,
+            on_event=told.append,
+            on_reconnecting=say,
+            reconnect=tieline.Reconnect(initial=0.01),
+            offline_limit=(1000, 1),
+            offline_overflow="drop_oldest",
+        )
+        client.connect()
+        client.wait(SOON)
+    dropped = [event for event in told if isinstance(event, events.MessageDroppedEvent)]
+    assert [(event.reason, event.size) for event in dropped] == [
+        ("drop", 8),
+        ("overflow", 5),
+        ("closed", 7),
+    ]
+    assert client.stats().offline_dropped == 3

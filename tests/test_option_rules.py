@@ -63,6 +63,15 @@ def test_options_about_http_bodies_say_that_there_is_none(name: str) -> None:
         ("per_message_deflate", "`compression`"),
         ("extensions", "`compression`"),
         ("verify", "`ssl_ca_path`.*`ssl_verify_cert`"),
+        ("urls", "`url`.*list"),
+        ("auto_reconnect", r"`reconnect`.*Reconnect\(...\)"),
+        ("reconnect_interval", "`reconnect`"),
+        ("max_retries", "`reconnect`"),
+        ("backoff_factor", "`reconnect`"),
+        ("heartbeat", "`ping_interval`.*`heartbeat_message`"),
+        ("keepalive", "`ping_interval`"),
+        ("max_enqueued_messages", "`offline`.*`offline_limit`"),
+        ("resubscribe", r"subscribe\(\)"),
     ],
 )
 def test_names_of_other_clients_lead_to_ours(name: str, advice: str) -> None:
@@ -98,6 +107,8 @@ def test_names_of_other_clients_lead_to_ours(name: str, advice: str) -> None:
         ({"ssl_context": CONTEXT, "ssl_verify_cert": False}, ["ssl_context", "ssl_verify_cert"]),
         ({"unix_socket": "a", "connect_to": ("h", 1)}, ["unix_socket", "connect_to"]),
         ({"unix_socket": "a", "source_address": ("", 0)}, ["unix_socket", "source_address"]),
+        ({"heartbeat_message": SECRET}, ["heartbeat_message", "heartbeat_interval"]),
+        ({"heartbeat_interval": 5}, ["heartbeat_message", "heartbeat_interval"]),
         ({"unix_socket": "a", "proxy": f"http://u:{SECRET}@h"}, ["unix_socket", "proxy"]),
     ],
 )
@@ -115,6 +126,10 @@ def test_what_does_go_together() -> None:
     Options(url=URL, ssl_cert_data=PEM, ssl_key_data=b"0\x82", ssl_key_password=b"pw")
     Options(url=URL, headers=(("Origin", "x"), ("User-Agent", "y"), ("Authorization", "z")))
     Options(url=URL, unix_socket="a", proxy=True)
+    Options(url=URL, heartbeat_message=b"", heartbeat_interval=1)
+    Options(url=URL, heartbeat_message=None, heartbeat_interval=None)
+    # A call of reconnect() by hand is an outage too.
+    Options(url=URL, offline="queue")
 
 
 def test_a_socket_is_kept_and_excludes_other_ways() -> None:
@@ -123,6 +138,9 @@ def test_a_socket_is_kept_and_excludes_other_ways() -> None:
         assert "'sock'" in refusal(URL, sock=sock, unix_socket="a")
         assert "'sock'" in refusal(URL, sock=sock, source_address=("", 0))
         assert "'sock'" in refusal(URL, sock=sock, proxy="http://h")
+        assert "'reconnect'" in refusal(URL, sock=sock, reconnect=True)
+        assert "'url'" in refusal([URL, URL], sock=sock)
+        assert Options.build([URL], {"sock": sock, "reconnect": False}).sock is sock
 
 
 def test_streams_and_an_event_loop() -> None:

@@ -21,6 +21,7 @@ from tieline.auth import Basic, Bearer
 from tieline.compression import Deflate
 from tieline.errors import OptionError
 from tieline.options import Options
+from tieline.reconnect import Reconnect
 
 NAMES = [entry.name for entry in fields(Options)]
 BOOLEANS = {
@@ -31,12 +32,12 @@ BOOLEANS = {
     "streaming",
 }
 SECONDS = {"connect_timeout", "timeout", "close_timeout", "ping_interval", "ping_timeout"}
-SECONDS |= {"slow_callback", "slow_send"}
+SECONDS |= {"slow_callback", "slow_send", "heartbeat_interval", "offline_max_age"}
 RATES = {"low_throughput"}
 COUNTS = {"max_redirects", "default_port", "max_message_size", "max_fragments", "max_queue"}
 COUNTS |= {"write_limit", "max_head_size", "max_header_count", "max_error_body"}
 MAY_BE_NONE = {"ping_interval", "slow_callback", "slow_send", "low_throughput", "default_port"}
-MAY_BE_NONE |= {"max_message_size", "max_fragments"}
+MAY_BE_NONE |= {"max_message_size", "max_fragments", "heartbeat_interval", "offline_max_age"}
 MAY_BE_ZERO = {"max_redirects", "max_error_body"}
 
 
@@ -46,6 +47,9 @@ class StepReactor:
 
 def give_url() -> str:
     return URL
+
+
+async def give_nothing() -> None: ...
 
 
 def give_headers() -> dict[str, str]:
@@ -59,9 +63,20 @@ REACTOR = StepReactor()
 POOL = ThreadPoolExecutor(1)  # has no thread until something is submitted
 BASIC = Basic("joe", "pw")
 
-# Option -> (given, stored) pairs, for values that need no other option beside them.
+# Option -> another one that it needs beside it.
+BESIDE: dict[str, dict[str, Any]] = {
+    "heartbeat_message": {"heartbeat_interval": 1},
+    "heartbeat_interval": {"heartbeat_message": "ping"},
+}
+# Option -> (given, stored) pairs.
 ACCEPTED: dict[str, list[tuple[Any, Any]]] = {
-    "url": [("ws://h", "ws://h"), (give_url, give_url)],
+    "url": [
+        ("ws://h", "ws://h"),
+        (give_url, give_url),
+        (["ws://a", "ws://b"], ("ws://a", "ws://b")),
+        (("ws://a", give_url), ("ws://a", give_url)),
+        (["ws://a"], ("ws://a",)),
+    ],
     "headers": [
         (None, ()),
         ({}, ()),
@@ -163,7 +178,25 @@ ACCEPTED: dict[str, list[tuple[Any, Any]]] = {
         (Deflate(), Deflate()),
         (Deflate(level=9), Deflate(level=9)),
     ],
-    "reconnect": [(False, False)],
+    "heartbeat_message": [
+        ("ping", "ping"),
+        ("", ""),
+        (b"\0", b"\0"),
+        (bytearray(b"a"), b"a"),
+        (memoryview(b"a"), b"a"),
+        (give_url, give_url),
+    ],
+    "heartbeat_interval": [(5, 5.0)],
+    "reconnect": [
+        (False, None),
+        (None, None),
+        (True, Reconnect()),
+        (Reconnect(initial=2), Reconnect(initial=2.0)),
+    ],
+    "offline": [("raise", "raise"), ("queue", "queue")],
+    "offline_limit": [(1, (1, 1024)), ((5, 7), (5, 7)), ([2**40, 1], (2**40, 1))],
+    "offline_max_age": [(None, None), (60, 60.0)],
+    "offline_overflow": [(each, each) for each in ("raise", "drop_oldest", "drop_newest")],
     "reactor": [(None, None), (REACTOR, REACTOR)],
     "executor": [(None, None), (POOL, POOL), (give_url, give_url)],
     "logger": [(None, None), (LOGGER, LOGGER), (ADAPTER, ADAPTER)],
@@ -180,7 +213,7 @@ ACCEPTED: dict[str, list[tuple[Any, Any]]] = {
 
 # Option -> values refused, besides those that the kind of option (a count, seconds...) refuses.
 REFUSED: dict[str, list[Any]] = {
-    "url": ["", b"ws://h", 7, "ws://h\n", ["ws://a"], str],
+    "url": ["", b"ws://h", 7, "ws://h\n", str, [], {"ws://a"}, ["ws://a", 7], ["ws://a", ""]],
     "headers": [7, "X: y", b"X: y", ["X: y"], ["ab"], [("X", "y", "z")], {"X": 1}, {1: "x"}],
     "subprotocols": ["chat", b"chat", [1], ["a b"], [""], ["a", "a"], 7],
     "origin": ["", 7, b"o", "a\r\nb"],
@@ -237,7 +270,12 @@ REFUSED: dict[str, list[Any]] = {
     "server_hostname": ["", 7, b"h", "a\n"],
     "ssl_fingerprint": ["", HEX[:-1], HEX + "0", "g" * 64, b"short", 7],
     "compression": [True, False, 0, 15, "", "gzip", "permessage-deflate", b"deflate", Deflate, {}],
-    "reconnect": [True, None, 0],
+    "heartbeat_message": [7, True, {"op": "ping"}, ["ping"], "\ud800", give_nothing, str],
+    "heartbeat_interval": [],
+    "reconnect": [0, 5, 1.5, "yes", {"initial": 1}, Reconnect, give_url],
+    "offline": [True, None, "", "drop", b"queue", 1],
+    "offline_limit": [0, -1, None, True, 1.5, "1", (1,), (1, 0), (1, 2, 3), (1, None), 2**70, ()],
+    "offline_overflow": [True, None, "drop", b"raise", ""],
     "reactor": [7, True, threading.Thread, StepReactor],
     "executor": [7, "thread", ThreadPoolExecutor],
     "logger": [7, "tieline", logging, logging.Logger],
@@ -268,7 +306,7 @@ def test_the_tables_of_this_file_know_every_option() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_accepted_is_stored_in_one_form(name: str) -> None:
     for given, stored in ACCEPTED[name]:
-        options = Options.build(None, {"url": URL, name: given})
+        options = Options.build(None, {"url": URL, **BESIDE.get(name, {}), name: given})
         assert getattr(options, name) == stored, given
         assert type(getattr(options, name)) is type(stored) or name in ("schemes", "family")
 
@@ -278,7 +316,7 @@ def test_the_stored_form_is_accepted_again(name: str) -> None:
     for given, stored in ACCEPTED[name]:
         if hasattr(given, "__next__"):  # used up by the test above
             continue
-        options = Options.build(None, {"url": URL, name: given})
+        options = Options.build(None, {"url": URL, **BESIDE.get(name, {}), name: given})
         for again in (options.replace(), Options.build(options)):
             assert again == options
             assert getattr(again, name) == stored
@@ -323,7 +361,9 @@ def test_defaults_are_the_promised_ones() -> None:
         "max_header_count": 256,
         "max_error_body": 64 * 1024,
         "compression": "deflate",
-        "reconnect": False,
+        "offline": "raise",
+        "offline_limit": (1024 * 1024, 1024),
+        "offline_overflow": "raise",
         "netrc": False,
         "decode_text": True,
         "streaming": False,

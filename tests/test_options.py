@@ -17,6 +17,7 @@ from tests.refusals import PEM, SECRET, URL, Stranger, assert_silent, refusal
 from tieline.auth import Basic, Bearer
 from tieline.errors import OptionError
 from tieline.options import Options, describe
+from tieline.reconnect import Reconnect
 
 NAMES = [entry.name for entry in fields(Options)]
 BASIC = Basic("joe", "pw")
@@ -34,6 +35,7 @@ def test_url_alone_callable_mapping_and_keywords() -> None:
     assert Options.build(URL).url == URL
     assert Options.build(give_url).url is give_url
     assert Options.build(None, {"url": URL}).url == URL
+    assert Options.build([URL, "ws://b"]).url == Options.build((URL, "ws://b")).url
     merged = Options.build({"url": URL, "timeout": 3, "max_queue": 5}, {"timeout": 4})
     assert (merged.url, merged.timeout, merged.max_queue) == (URL, 4.0, 5)
     assert Options.build({"url": URL}, {"url": "ws://other"}).url == "ws://other"
@@ -51,7 +53,7 @@ def test_a_missing_url_is_said(nothing: Any) -> None:
     assert "option 'url' is missing" in refusal(nothing)
 
 
-@pytest.mark.parametrize("wrong", [7, b"ws://h", ["ws://h"], Stranger()])
+@pytest.mark.parametrize("wrong", [7, b"ws://h", {"ws://h"}, Stranger()])
 def test_a_first_argument_of_another_type_is_named(wrong: object) -> None:
     assert f"got {type(wrong).__name__}" in refusal(wrong)
 
@@ -80,6 +82,17 @@ def test_constants_stay_the_same_for_every_attempt() -> None:
     options = Options(url=URL, headers={"X-A": "1"})  # type: ignore[arg-type]
     assert options.attempt_url() == URL
     assert options.attempt_headers() == (("X-A", "1"),)
+
+
+def test_one_url_or_several() -> None:
+    assert Options(url=URL).urls == (URL,)
+    assert Options(url=give_url).urls == (give_url,)
+    several = Options.build([URL, give_url, "ws://b"])
+    assert several.url == several.urls == (URL, give_url, "ws://b")
+    assert several.attempt_url() == URL
+    assert [several.attempt_url(source) for source in several.urls] == [URL, URL, "ws://b"]
+    with pytest.raises(OptionError, match="option 'url'.*got int"):
+        several.attempt_url(lambda: 7)  # type: ignore[arg-type, return-value]
 
 
 def test_what_a_callable_gives_is_checked() -> None:
@@ -119,7 +132,6 @@ def test_credentials_come_from_any_of_the_options() -> None:
 @pytest.mark.parametrize(
     "name, value, capability",
     [
-        ("reconnect", True, "reconnection"),
         ("netrc", True, "netrc"),
         ("cookies", CookieJar(), "CookieJar"),
         ("auth", type("Digest", (), {})(), "Digest"),
@@ -148,6 +160,9 @@ def test_what_is_not_there_yet_says_so(name: str, value: object, capability: str
         {"ssl_cert_data": PEM, "ssl_key_data": f"-----BEGIN {SECRET}"},
         {"ssl_cert_path": "a", "ssl_key_password": SECRET},
         {"url": f"wss://joe:{SECRET}@example.com/?token={SECRET}"},
+        {"url": [f"wss://joe:{SECRET}@example.com/", f"ws://b/?token={SECRET}"]},
+        {"heartbeat_message": f'{{"token": "{SECRET}"}}', "heartbeat_interval": 1},
+        {"heartbeat_message": SECRET.encode(), "heartbeat_interval": 1},
         {"origin": f"https://joe:{SECRET}@example.com"},
         {"default_path": f"/feed?token={SECRET}"},
     ],
@@ -195,6 +210,15 @@ def test_the_repr_shows_only_what_is_not_at_its_default() -> None:
     )
 
 
+def test_the_repr_of_several_urls_and_of_a_policy() -> None:
+    options = Options.build([URL, give_url], {"reconnect": Reconnect(max_attempts=3, retry=len)})
+    assert repr(options) == (
+        f"Options(url=({URL!r}, {__name__}.give_url), "
+        "reconnect=Reconnect(max_attempts=3, retry=builtins.len))"
+    )
+    assert repr(Options(url=(URL,))) == f"Options(url=({URL!r},))"
+
+
 def test_the_repr_shows_schemes_as_they_are_given() -> None:
     options = Options(url=URL, schemes={"feed": {"port": 80, "ssl": True}})
     assert repr(options).endswith("schemes={'feed': {'port': 80, 'ssl': True}})")
@@ -213,10 +237,21 @@ def test_the_repr_never_asks_a_users_object() -> None:
         def __call__(self) -> str:
             return URL
 
-    text = repr(Options(url=Quiet(), executor=Quiet(), ssl_context=CONTEXT, json_dumps=repr))
-    assert text == (
-        "Options(url=<Quiet>, ssl_context=<SSLContext>, executor=<Quiet>, json_dumps=builtins.repr)"
+    policy = Reconnect(retry=Quiet())
+    text = repr(
+        Options(
+            url=Quiet(),
+            executor=Quiet(),
+            ssl_context=CONTEXT,
+            json_dumps=repr,
+            reconnect=policy,
+        )
     )
+    assert text == (
+        "Options(url=<Quiet>, ssl_context=<SSLContext>, reconnect=Reconnect(retry=<Quiet>), "
+        "executor=<Quiet>, json_dumps=builtins.repr)"
+    )
+    assert repr(policy) == "Reconnect(retry=<Quiet>)"
 
 
 # --- the object

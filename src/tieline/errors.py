@@ -14,7 +14,7 @@
     ├── ProtocolError                              a rule of RFC 6455 was broken
     ├── MessageTooBig                              a message is over a limit
     ├── SendTimeout           (also TimeoutError)  the peer does not take what is sent
-    └── SendBufferFull                             a handler sends faster than the peer takes it
+    └── SendBufferFull                             no room: in a handler, or while offline
 
 Each text names what was wrong, what was expected and what can be done. No text holds a secret.
 """
@@ -84,6 +84,12 @@ class ProxyError(ConnectError):
 
 class TLSError(ConnectError):
     """No trusted TLS session: certificate, host name, protocol version or client certificate."""
+
+    def __init__(self, message: str, *, refused: bool = True) -> None:
+        super().__init__(message)
+        #: True: one side does not accept the other, so trying again changes nothing. False: the
+        #: handshake was broken off.
+        self.refused = refused
 
 
 class HandshakeError(ConnectError):
@@ -155,8 +161,9 @@ class SendTimeout(WebSocketError, TimeoutError):
 
 
 class SendBufferFull(WebSocketError):
-    """A handler sent more than ``write_limit`` while the peer did not read.
+    """Nothing of the refused message was sent: there is no room, and nothing to wait for.
 
-    Nothing of the refused message was sent. Send from another thread (which waits for room)
-    or raise ``write_limit``.
+    A handler sent more than ``write_limit`` while the peer did not read: send from another thread,
+    which waits for room, or raise ``write_limit``. Or there is no connection, and ``offline_limit``
+    is reached: the text says which.
     """

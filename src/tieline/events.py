@@ -134,6 +134,45 @@ class PongEvent(ConnectionEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReconnectingEvent(ConnectionEvent):
+    """The next attempt is planned: the dial begins after ``delay`` seconds.
+
+    ``connection_id`` is the number of the connection that was lost, 0 when there was none.
+    """
+
+    #: 1 for the first attempt since the last stable connection.
+    number: int
+    delay: float
+    #: In words: the last attempt's error, or how the connection ended.
+    cause: str
+    #: Where it will dial; "" when a callable will say that.
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GaveUpEvent(ConnectionEvent):
+    """There is no further attempt; the client stays usable."""
+
+    #: In words, with what went wrong last.
+    reason: str
+    #: The number of the last attempt; 0 when there was none.
+    attempts: int
+    #: Seconds since the connection was lost; 0.0 when there was none.
+    downtime: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageDroppedEvent(ConnectionEvent):
+    """A message that was to be sent later never will be."""
+
+    #: "overflow": ``offline_limit``; "age": ``offline_max_age``; "closed": nothing will be open any
+    #: more; "drop": ``when_offline="drop"`` asked for it.
+    reason: str
+    #: Bytes.
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SlowCallbackEvent(ConnectionEvent):
     """A handler ran longer than ``slow_callback`` seconds."""
 

@@ -79,6 +79,12 @@ def shown(value: object) -> str:
     return f" ({value!r})" if type(value) in (bool, int, float) else ""
 
 
+def shown_callable(value: Callable[..., object]) -> str:
+    """Where it comes from; its repr is not taken either."""
+    module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
+    return f"{module}.{name}" if module and name else f"<{type(value).__name__}>"
+
+
 # --- truth values, numbers
 
 
@@ -103,7 +109,7 @@ def seconds(none: str = "") -> Check:
             if none:
                 return None
             raise Refused(endless)
-        number = _real(value)
+        number = real(value)
         if number <= 0:
             raise Refused(f"{zero}.")
         if number > MAX_SECONDS:
@@ -117,7 +123,7 @@ def rate(none: str) -> Check:
     """A positive number of something per second, stored as float. ``none`` says what None means."""
 
     def convert(value: Any) -> float:
-        number = _real(value)
+        number = real(value)
         if number <= 0:
             raise Refused("Use None to turn it off.")
         if number > MAX_SIZE:
@@ -153,7 +159,8 @@ def integer(value: Any) -> int:
     raise Refused
 
 
-def _real(value: Any) -> int | float:
+def real(value: Any) -> int | float:
+    """``value`` when it is a finite number; a bool is not."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise Refused
     if isinstance(value, float) and not math.isfinite(value):

@@ -47,6 +47,9 @@ _ANSWER = (
     "a refused handshake raises HandshakeError, whose .response holds status, headers and body; "
     "with max_redirects=0 a redirect is such an answer too"
 )
+_RECONNECT = "use `reconnect`, True or a Reconnect(...) with its delays and limits"
+_PINGS = "use `ping_interval` and `ping_timeout`, seconds"
+_OFFLINE = "use `offline`, 'queue', with `offline_limit` for how much is kept"
 _VERSION = "only WebSocket version 13 (RFC 6455) is spoken; 8 is a draft that no server needs"
 
 #: A name that other clients (Qore's HTTPClient first of all) have -> what to do here.
@@ -78,6 +81,31 @@ ELSEWHERE = {
     "per_message_deflate": "use `compression`, 'deflate' or None",
     "extensions": "use `compression`; permessage-deflate is the only extension in use",
     "http_proxy_host": "use `proxy`, a URL",
+    "urls": "use `url`, which takes a list too",
+    "servers": "use `url`, which takes a list too",
+    "auto_reconnect": _RECONNECT,
+    "autoreconnect": _RECONNECT,
+    "reconnection": _RECONNECT,
+    "reconnect_interval": _RECONNECT,
+    "reconnect_delay": _RECONNECT,
+    "reconnection_delay": _RECONNECT,
+    "reconnect_attempts": _RECONNECT,
+    "reconnection_attempts": _RECONNECT,
+    "max_reconnects": _RECONNECT,
+    "max_retries": _RECONNECT,
+    "retries": _RECONNECT,
+    "retry": _RECONNECT,
+    "backoff": _RECONNECT,
+    "backoff_factor": _RECONNECT,
+    "heartbeat": _PINGS + "; what the application itself sends is `heartbeat_message`",
+    "autoping": _PINGS,
+    "keepalive": _PINGS,
+    "keepalive_interval": _PINGS,
+    "keepalive_timeout": _PINGS,
+    "ping_payload": "every ping has one of its own; the server's answers show in `on_pong`",
+    "offline_queue": _OFFLINE,
+    "max_enqueued_messages": _OFFLINE,
+    "resubscribe": "register what is to be sent after every open with subscribe()",
 }
 
 
@@ -139,6 +167,7 @@ def _contradictions(options: Options) -> Iterator[str]:
             "the event loop that is the executor; tieline.aio.connect() has recv_stream() for it"
         )
     yield from _credential_contradictions(options)
+    yield from _upkeep_contradictions(options)
     if options.source_address is not None:
         for name in ("unix_socket", "sock"):
             if getattr(options, name) is not None:
@@ -166,6 +195,23 @@ def _credential_contradictions(options: Options) -> Iterator[str]:
                         f"option 'headers' holds {header!r}, which option {writer!r} "
                         "writes too; give one of them"
                     )
+
+
+def _upkeep_contradictions(options: Options) -> Iterator[str]:
+    if options.sock is not None:
+        for name, given in (
+            ("reconnect", options.reconnect is not None),
+            ("url", len(options.urls) > 1),
+        ):
+            if given:
+                yield (
+                    f"option 'sock' is one connection, which cannot be dialled again, but {name!r} "
+                    "asks for more dials; leave one of them out"
+                )
+    pair = ("heartbeat_message", "heartbeat_interval")
+    for name, other in (pair, pair[::-1]):
+        if getattr(options, name) is not None and getattr(options, other) is None:
+            yield f"option {name!r} is given without {other!r}; give both, or neither"
 
 
 def _names(names: list[str]) -> str:

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple, cast
 from tieline.auth import Basic, Bearer
 from tieline.compression import Deflate
 from tieline.errors import OptionError
-from tieline.option_checks import Check
+from tieline.option_checks import Check, shown_callable
 from tieline.option_rules import refuse_contradictions, refuse_unknown
 from tieline.option_table import OptionTable
+from tieline.reconnect import Reconnect
 from tieline.redact import MASK, safe_headers, safe_url
-from tieline.request_checks import HeaderPairs, normalise_headers
+from tieline.request_checks import HeaderPairs, URLSource, normalise_headers
 
 __all__ = ["OptionDescription", "Options", "describe", "normalise_headers"]
 
@@ -49,7 +50,7 @@ class Options(OptionTable):
     ) -> Options:
         """The options of a call such as ``WebSocketClient(callback, url_or_options, **keywords)``.
 
-        ``url_or_options`` is the URL (or a callable giving it), a mapping of options that holds
+        ``url_or_options`` is the URL, as the option takes it, a mapping of options that holds
         ``"url"``, an `Options`, or None; keywords override what a mapping or an `Options` holds.
         ``also_known`` are names that the caller takes itself: they help to tell what a misspelt
         name was meant to be. Raises `OptionError`.
@@ -67,11 +68,20 @@ class Options(OptionTable):
         refuse_unknown(changes, _CHECK_OF)
         return replace(self, **cast(dict[str, Any], changes))
 
-    def attempt_url(self) -> str:
-        """The URL of the next attempt: ``url``, or what it gives now when it is a callable."""
-        if not callable(self.url):
-            return self.url
-        url = self.url()
+    @property
+    def urls(self) -> tuple[URLSource, ...]:
+        """``url`` as the tuple that it is when there are several."""
+        return self.url if isinstance(self.url, tuple) else (self.url,)
+
+    def attempt_url(self, source: URLSource | None = None) -> str:
+        """The URL of the next attempt: ``source``, or what it gives now when it is a callable.
+
+        ``source`` is one of `urls`; None: the first of them. What a callable raises passes through.
+        """
+        source = self.urls[0] if source is None else source
+        if isinstance(source, str):
+            return source
+        url = source()
         if not isinstance(url, str):
             raise OptionError(
                 f"option 'url': the callable must give a str, got {type(url).__name__}"
@@ -151,11 +161,11 @@ def _as_mapping(url_or_options: object) -> dict[str, Any]:
                     f"an option's name must be a str, got {type(name).__name__} in the mapping"
                 )
         return dict(url_or_options)
-    if isinstance(url_or_options, str) or callable(url_or_options):
+    if isinstance(url_or_options, str | list | tuple) or callable(url_or_options):
         return {"url": url_or_options}
     raise OptionError(
-        "expected the URL (a str or a callable giving one) or a mapping of options that holds "
-        f"'url'; got {type(url_or_options).__name__}"
+        "expected the URL (a str, a callable giving one, or a list of these) or a mapping of "
+        f"options that holds 'url'; got {type(url_or_options).__name__}"
     )
 
 
@@ -167,11 +177,13 @@ def _shown(name: str, value: object, secret: bool) -> str:
         return repr(tuple(safe_headers(value)))
     if name == "cookies" and isinstance(value, tuple):
         return repr(tuple((cookie, MASK) for cookie, _ in value))
-    if isinstance(value, Basic | Bearer | Deflate):
+    if isinstance(value, Basic | Bearer | Deflate | Reconnect):
         return repr(value)
+    if name == "url" and isinstance(value, tuple):
+        entries = [_shown(name, entry, secret) for entry in value]
+        return f"({entries[0]},)" if len(entries) == 1 else f"({', '.join(entries)})"
     if callable(value):
-        module, shown = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
-        return f"{module}.{shown}" if module and shown else f"<{type(value).__name__}>"
+        return shown_callable(value)
     if secret and value is not None:
         return MASK
     if isinstance(value, Mapping):

@@ -12,6 +12,8 @@ from tieline.headers import check_header
 from tieline.option_checks import Check, Refused, items, plain_text
 
 HeaderPairs = tuple[tuple[str, str], ...]
+#: A URL, or what gives one for each attempt.
+URLSource = str | Callable[[], str]
 
 _HEADER_FORMS = "a mapping of str to str or list of str, or (name, value) pairs"
 _NO_BODY = "the opening handshake has no body"
@@ -219,11 +221,24 @@ def token_type() -> Check:
 
 
 def url() -> Check:
-    """The URL as text or a callable; `tieline.transport.url` reads it."""
+    """The URL as text or a callable, or a tuple of these; `tieline.transport.url` reads them."""
 
     def convert(value: Any) -> object:
-        if callable(value) and not isinstance(value, type):
-            return value
-        return plain_text(value)
+        if not isinstance(value, tuple | list):
+            return _url(value)
+        if not value:
+            raise Refused("It is empty.")
+        for entry in value:
+            if not isinstance(entry, str) and not callable(entry):
+                raise Refused(f"It holds {type(entry).__name__}.")
+        return tuple(map(_url, value))
 
-    return Check("a str such as 'wss://example.com/feed', or a callable giving one", convert)
+    return Check(
+        "a str such as 'wss://example.com/feed', a callable giving one, or a list of these", convert
+    )
+
+
+def _url(value: Any) -> object:
+    if callable(value) and not isinstance(value, type):
+        return value
+    return plain_text(value)

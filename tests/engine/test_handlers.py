@@ -50,3 +50,9 @@ def test_a_stream_has_one_reader() -> None:
         split_handlers(print, "ws://example.com/", {"streaming": True, "on_message": print})
     with pytest.raises(OptionError, match=r"'streaming': .* use recv_stream\(\)"):
         split_plain("ws://example.com/", {"streaming": True})
+
+
+@pytest.mark.parametrize("urls", [["ws://a/", "ws://b/"], ("ws://a/", "ws://b/")])
+def test_a_list_of_urls_may_come_first_too(urls: object) -> None:
+    handlers, options = split_handlers(urls, None, {"on_message": print})
+    assert options.urls == ("ws://a/", "ws://b/") and handlers.callback is None

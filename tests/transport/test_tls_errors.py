@@ -6,7 +6,7 @@ import ssl
 
 import pytest
 
-from tieline.transport.tls_errors import explain_handshake_failure
+from tieline.transport.tls_errors import explain_handshake_failure, explain_late_refusal
 
 RECORD = b"\x15\x03\x03"
 
@@ -14,6 +14,12 @@ RECORD = b"\x15\x03\x03"
 def failed(reason):
     error = ssl.SSLError(1, reason)
     error.reason = reason
+    return error
+
+
+def untrusted(code):
+    error = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    error.verify_code, error.verify_message = code, "something else"
     return error
 
 
@@ -39,6 +45,28 @@ def test_alerts(reason, advice):
     assert advice in text and reason in text
 
 
+@pytest.mark.parametrize(
+    ("error", "first_bytes", "refused"),
+    [
+        (untrusted(10), RECORD, True),
+        (failed("TLSV1_ALERT_UNKNOWN_CA"), RECORD, True),
+        (failed("TLSV1_ALERT_PROTOCOL_VERSION"), RECORD, True),
+        (failed("WRONG_VERSION_NUMBER"), b"HTTP/1.0", True),
+        (failed("TLSV1_ALERT_INTERNAL_ERROR"), RECORD, False),
+        (failed(None), RECORD, False),
+        (ssl.SSLEOFError(8, "EOF occurred"), b"", False),
+        (ssl.SSLZeroReturnError(6, "closed"), RECORD, False),
+        (ConnectionResetError(104, "Connection reset by peer"), b"", False),
+    ],
+)
+def test_a_refusal_is_told_from_a_handshake_that_broke_off(error, first_bytes, refused):
+    """What was refused will be refused again, so it is not worth another attempt."""
+    made = explain_handshake_failure(error, "example.com:443", "example.com", first_bytes)
+    assert made.refused is refused
+    if isinstance(error, ssl.SSLError) and first_bytes in (b"", RECORD):
+        assert explain_late_refusal(error, "example.com:443").refused is refused
+
+
 def test_an_unknown_reason_is_shown():
     assert explain(failed("SOMETHING_NEW")).endswith("SOMETHING_NEW")
 
@@ -54,8 +82,6 @@ def test_what_is_no_tls_is_shown():
 
 @pytest.mark.parametrize("code", [9, 10, 18, 19, 20, 21, 23, 62, 64, 9999])
 def test_verification_failures(code):
-    error = ssl.SSLCertVerificationError(1, "certificate verify failed")
-    error.verify_code, error.verify_message = code, "something else"
-    text = explain(error)
+    text = explain(untrusted(code))
     assert "certificate" in text and "example.com" in text
     assert ("something else" in text) == (code == 9999)

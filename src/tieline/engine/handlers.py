@@ -75,7 +75,7 @@ def split_handlers(
     callback: object, url_or_options: object, keywords: dict[str, Any]
 ) -> tuple[Handlers, Options]:
     """Handlers and options, from wherever a client's arguments hold them. Raises `OptionError`."""
-    if url_or_options is None and isinstance(callback, str | Mapping | Options):
+    if url_or_options is None and isinstance(callback, str | list | tuple | Mapping | Options):
         callback, url_or_options = None, callback
     handlers, options = _split(callback, url_or_options, keywords)
     if all(getattr(handlers, name) is None for name in HANDLER_NAMES):

@@ -37,8 +37,9 @@ def parse_options_url(options: Options, text: str) -> URL:
 
 def check_addresses(options: Options) -> None:
     """What can be said of the URL and the proxy before the dial. Raises `OptionError`."""
-    if isinstance(options.url, str):
-        parse_options_url(options, options.url)
+    for url in options.urls:
+        if isinstance(url, str):
+            parse_options_url(options, url)
     if isinstance(options.proxy, str):
         Proxy.parse(options.proxy, options.proxy_headers)
 

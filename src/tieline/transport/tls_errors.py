@@ -45,12 +45,28 @@ def explain_handshake_failure(
     error: OSError, name: str, hostname: str, first_bytes: bytes
 ) -> TLSError:
     """`first_bytes` are the first that came from the peer, empty if none did."""
-    return TLSError(f"TLS with {name} failed (tls): {_reason(error, hostname, first_bytes)}")
+    reason = _reason(error, hostname, first_bytes)
+    return TLSError(
+        f"TLS with {name} failed (tls): {reason}", refused=_is_refusal(error, first_bytes)
+    )
 
 
 def explain_late_refusal(error: ssl.SSLError, name: str) -> TLSError:
     """An alert after the handshake: with TLS 1.3 a client certificate is judged only then."""
-    return TLSError(f"TLS with {name} failed (tls): {_reason(error, name, b'')}")
+    reason = _reason(error, name, b"")
+    return TLSError(f"TLS with {name} failed (tls): {reason}", refused=_is_refusal(error, b""))
+
+
+def _is_refusal(error: OSError, first_bytes: bytes) -> bool:
+    """False when the peer broke off, which a server that restarts does too."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return True
+    if first_bytes and first_bytes[0] not in _TLS_RECORDS:
+        return True
+    # A peer's alert that is not known here, such as INTERNAL_ERROR, may pass.
+    return isinstance(error, ssl.SSLError) and (getattr(error, "reason", None) or "").endswith(
+        tuple(_ALERTS)
+    )
 
 
 def _reason(error: OSError, hostname: str, first_bytes: bytes) -> str:

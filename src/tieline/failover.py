@@ -1,0 +1,49 @@
+"""Several URLs and what became of the dials → which one is next.
+
+Pure, and not thread-safe: it belongs to whoever drives the line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Generic, TypeVar
+
+Place = TypeVar("Place")
+
+
+class Failover(Generic[Place]):
+    """Goes round the URLs: the last good one first, then the others in the order of the list.
+
+    A round tries each of them once. `current` is the one to dial; then either `failed` or
+    `succeeded` is called.
+    """
+
+    def __init__(self, urls: Iterable[Place]) -> None:
+        self._urls = tuple(urls)
+        if not self._urls:
+            raise ValueError("expected at least one URL")
+        self._good = 0
+        self._round: list[int] = []
+        self._begin()
+
+    def _begin(self) -> None:
+        others = [index for index in range(len(self._urls)) if index != self._good]
+        self._round = [self._good, *others]
+
+    @property
+    def current(self) -> Place:
+        """The URL to dial."""
+        return self._urls[self._round[0]]
+
+    def failed(self) -> bool:
+        """The dial failed; `current` is the next one. True when that begins a new round."""
+        del self._round[0]
+        if self._round:
+            return False
+        self._begin()
+        return True
+
+    def succeeded(self) -> None:
+        """The dial succeeded: this URL comes first from now on."""
+        self._good = self._round[0]
+        self._begin()
