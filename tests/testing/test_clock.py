@@ -29,3 +29,13 @@ def test_advance_to_never_goes_back():
 def test_it_never_goes_back(seconds):
     with pytest.raises(ValueError, match="only moves on"):
         ManualClock().advance(seconds)
+
+
+def test_a_machine_that_sleeps():
+    clock = ManualClock(5)
+    clock.suspend(3600)
+    clock.advance(1)
+    assert clock.now() == 6
+    assert clock.sleepless() == 3606
+    clock.suspend(-3600)
+    assert clock.sleepless() == 6

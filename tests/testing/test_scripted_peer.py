@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 import zlib
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -231,6 +232,32 @@ def test_a_redirect_is_followed_by_the_client():
         client = WebSocketClient(lambda message: None, server.url)
         client.connect()
         assert client.wait(5).code == 1000
+
+
+def test_a_redirect_may_lead_nowhere():
+    answer = play(lambda peer: peer.redirect(None, 301), REQUEST)
+    assert answer.startswith(b"HTTP/1.1 301 Moved Permanently\r\n")
+    assert b"location" not in answer.lower()
+
+
+def test_answers_that_tell_when_to_come_again():
+    noon = datetime(1994, 11, 15, 12, tzinfo=UTC)
+
+    def busy(peer):
+        peer.respond(503, retry_after=noon + timedelta(seconds=30), date=noon, body="later")
+
+    with ScriptedServer(busy, lambda peer: peer.respond(429, retry_after=7)) as server:
+        client = WebSocketClient(lambda message: None, server.url)
+        answers = []
+        for _ in range(2):
+            with pytest.raises(HandshakeError) as refused:
+                client.connect()
+            answers.append(refused.value.response)
+    first, second = answers
+    assert (first.status, first.reason, first.body) == (503, "Service Unavailable", b"later")
+    assert first.headers.get("date") == "Tue, 15 Nov 1994 12:00:00 GMT"
+    assert first.headers.get("retry-after") == "Tue, 15 Nov 1994 12:00:30 GMT"
+    assert (second.status, second.headers.get("retry-after")) == (429, "7")
 
 
 def test_silence_and_garbage_do_not_hang_the_client():

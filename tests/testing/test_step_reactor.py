@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from tieline.testing import ManualClock, StepReactor, memory_streams
+from tieline.testing import ManualClock, StepReactor, memory_streams, open_client
 from tieline.transport.stream import SocketStream
 
 
@@ -226,3 +226,18 @@ def test_after_fork_everything_is_let_go(setup):
     reactor.abandon_after_fork()
     assert log == ["abandoned"]
     assert not reactor.step()
+
+
+def test_after_a_sleep_peers_are_asked_at_once():
+    client, peer = open_client(lambda message: None, ping_interval=20, ping_timeout=5)
+    peer.reactor.advance(1)
+    assert client.stats().pings_sent == 0
+    peer.reactor.suspend(3600)
+    assert client.stats().pings_sent == 1
+    peer.reactor.advance(10)
+    assert client.is_open()
+    peer.go_silent()
+    peer.reactor.suspend(3600)
+    peer.reactor.advance(5)
+    assert not client.is_open()
+    assert "the machine was asleep" in str(client.close_info.error)

@@ -10,13 +10,24 @@ from typing import Any
 from tieline.transport.stream import SocketStream, Stream
 
 #: Dials that wait to be accepted: a burst of a test's clients.
-_BACKLOG = 128
+BACKLOG = 128
 
 _WILDCARDS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 def listen(host: str, port: int, path: str | None = None) -> socket.socket:
     """A listening socket; port 0 chooses a free one. With `path`, a unix socket. Raises OSError."""
+    listener = bind(host, port, path)
+    try:
+        listener.listen(BACKLOG)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def bind(host: str, port: int, path: str | None = None) -> socket.socket:
+    """A socket that has the address and does not listen yet: dials are refused. Raises OSError."""
     address: Any
     if path is not None:
         family, address = socket.AF_UNIX, path
@@ -24,17 +35,16 @@ def listen(host: str, port: int, path: str | None = None) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(
             host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    bound = socket.socket(family, socket.SOCK_STREAM)
     try:
         if path is None:
             # Else a port that was used a minute ago could not be taken again.
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(_BACKLOG)
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
     except BaseException:
-        listener.close()
+        bound.close()
         raise
-    return listener
+    return bound
 
 
 def url_of(listener: socket.socket, secure: bool) -> str:
@@ -63,7 +73,7 @@ def accepted_stream(accepted: socket.socket, ssl_context: ssl.SSLContext | None)
 class ServerTLSStream(SocketStream):
     """The server's side of TLS; its handshake happens inside the first reads.
 
-    All calls come from one thread: unlike `transport.stream.TLSStream` this one stands on
+    All calls come from one thread: unlike `transport.tls_stream.TLSStream` this one stands on
     `ssl.SSLSocket`, which two threads must not share.
     """
 

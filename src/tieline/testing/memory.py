@@ -53,6 +53,7 @@ class MemoryStream:
         self.tls: dict[str, Any] | None = None
         self.has_buffered_input = False
         self.has_pending_output = False
+        self.hidden_input = self.pending_size = 0
         self.receive_limit = receive_limit
         #: Called without arguments after bytes, an end or an error came from the other end, or room
         #: for more bytes was made there; on whatever thread did it.

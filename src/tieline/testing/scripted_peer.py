@@ -7,8 +7,8 @@ import ssl
 import struct
 import threading
 import time
-from collections.abc import Iterable
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from tieline.headers import HTTPRequest
@@ -19,6 +19,7 @@ from tieline.protocol.events import Close, Frame, FrameReceived
 from tieline.protocol.handshake import EXTENSIONS, accept_value, check_request
 from tieline.protocol.inspection import FrameInspector
 from tieline.protocol.wire import Opcode
+from tieline.testing.answers import Headers, RetryAfter, answer_bytes
 from tieline.testing.frames import close_payload, frame_bytes
 from tieline.testing.recorder import ANYTHING
 from tieline.testing.scripted_compression import ScriptedCompression
@@ -27,8 +28,6 @@ _PIECE = 256 * 1024
 
 #: Seconds for a client to close its side after the script's end.
 _LINGER = 1.0
-
-Headers = Iterable[tuple[str, str]]
 
 
 class ScriptCancelled(Exception):
@@ -113,22 +112,37 @@ class ScriptedPeer:
             value for name, value in fields if name.lower() == EXTENSIONS.lower()
         )
         self._decoder.allow_rsv1 = self._compression.is_agreed
-        self.send_raw(_response(101, "Switching Protocols", fields) + then)
+        self.send_raw(answer_bytes(101, "Switching Protocols", fields) + then)
         return request
 
     def respond(
-        self, status: int, reason: str = "", headers: Headers = (), body: bytes | str = b""
+        self,
+        status: int,
+        reason: str | None = None,
+        headers: Headers = (),
+        body: bytes | str = b"",
+        *,
+        retry_after: RetryAfter | None = None,
+        date: datetime | None = None,
     ) -> HTTPRequest:
-        """Read the request, and answer with something else. Nothing is checked or left out."""
+        """Read the request, and answer with something else. Nothing is checked or left out.
+
+        `retry_after`: seconds, a time, or any text; `date`: the time at the server. `reason` is
+        the status's own unless it is given.
+        """
         request = self.request or self.read_request()
         content = body.encode() if isinstance(body, str) else body
         fields = [("Content-Length", str(len(content))), ("Connection", "close"), *headers]
-        self.send_raw(_response(status, reason, fields) + content)
+        head = answer_bytes(status, reason, fields, date=date, retry_after=retry_after)
+        self.send_raw(head + content)
         return request
 
-    def redirect(self, location: str, status: int = 302, headers: Headers = ()) -> HTTPRequest:
-        """Read the request, and send the client elsewhere."""
-        return self.respond(status, "Redirect", [("Location", location), *headers])
+    def redirect(
+        self, location: str | None, status: int = 302, headers: Headers = ()
+    ) -> HTTPRequest:
+        """Read the request, and send the client elsewhere. None: it is not told where."""
+        where = [] if location is None else [("Location", location)]
+        return self.respond(status, headers=[*where, *headers])
 
     # --- sending --------------------------------------------------------------------------------
 
@@ -333,8 +347,3 @@ class ScriptedPeer:
         # Inflated always: the next message may refer to this one.
         inflated = self._compression.inflate(found.frame)
         return inflated if inflate else found.frame
-
-
-def _response(status: int, reason: str, headers: Headers) -> bytes:
-    lines = [f"HTTP/1.1 {status} {reason}", *(f"{name}: {value}" for name, value in headers)]
-    return "\r\n".join([*lines, "", ""]).encode("latin-1")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from tieline.engine.clock_watch import ClockWatch
 from tieline.engine.reactor import BUFFER_SIZE, Registrant
 from tieline.engine.timers import Timer, TimerHeap
 from tieline.testing.clock import ManualClock
@@ -51,6 +52,8 @@ class StepReactor:
         self.buffer = bytearray(buffer_size)
         self.view = memoryview(self.buffer)
         self._timers: TimerHeap[tuple[SteppedRegistrant, Callable[[], None]]] = TimerHeap()
+        # Looked at when a timer fires, and by `suspend`: a timer for it would only be in the way.
+        self.clocks = ClockWatch(self.clock.now, self.clock.sleepless, tick=None)
         # The only things that other threads touch; a deque needs no lock for that.
         self._calls: deque[tuple[SteppedRegistrant, Callable[[], None]]] = deque()
         self._registrants: dict[SteppedRegistrant, _Interest] = {}
@@ -115,6 +118,15 @@ class StepReactor:
             self.clock.advance_to(when)
             self.run_until_idle()
         self.clock.advance_to(end)
+
+    def suspend(self, seconds: float) -> None:
+        """Let the machine sleep: its timers stand still, and when it wakes up peers are asked.
+
+        That is done before this returns. Negative: somebody has set the wall clock back.
+        """
+        self.clock.suspend(seconds)
+        self.clocks.look()
+        self.run_until_idle()
 
     def next_deadline(self) -> float | None:
         """The clock's reading when the next timer fires, or None."""
