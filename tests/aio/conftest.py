@@ -21,7 +21,8 @@ from tests.unmeasured import unmeasured
 from tieline.aio.dialling import adopt
 from tieline.aio.loop_reactor import LoopReactor, running_loop_reactor
 from tieline.testing import EchoServer, ScriptedServer
-from tieline.transport.stream import SocketStream, Stream, TLSStream
+from tieline.transport.stream import SocketStream, Stream
+from tieline.transport.tls_stream import TLSStream
 
 #: Seconds after which something that should have happened long ago will not happen any more.
 PATIENCE = 20.0
@@ -293,7 +294,8 @@ async def open_session(url, on_close=lambda info: None, on_message=lambda messag
     session = Session(
         connection=connected.connection, connection_id=1, stream=stream, reactor=reactor,
         delivery=Delivery(Callbacks(handlers, log), None, 10, lambda: None), options=options,
-        log=log, on_round_trip=lambda seconds: None, on_ended=lambda session: None)
+        log=log, on_round_trip=lambda seconds: None, on_ended=lambda session: None,
+        on_finished=lambda session: None)
     session.start(connected.response)
     return session
 """

@@ -20,7 +20,8 @@ from tieline.aio.loop_reactor import running_loop_reactor
 from tieline.errors import ConnectCancelled, ConnectError
 from tieline.testing.memory import memory_streams
 from tieline.transport.attempt import Attempt
-from tieline.transport.stream import SocketStream, TLSStream
+from tieline.transport.stream import SocketStream
+from tieline.transport.tls_stream import TLSStream
 
 PATIENCE = 20.0
 

@@ -43,6 +43,15 @@ def test_it_fires_once(bench: Bench) -> None:
     assert bench.fired == [5.0]
 
 
+def test_it_says_until_when_all_was_read(bench: Bench) -> None:
+    """What had come before the moment that it was set for, not before the one when it fires."""
+    bench.deadline.set(5.0)
+    bench.clock.advance_to(7.0)
+    bench.reactor.run_until_idle()
+    assert bench.fired == [7.0]
+    assert bench.deadline.reached == 5.0
+
+
 def test_a_later_deadline_leaves_the_timer_where_it_is(bench: Bench) -> None:
     """Received bytes move the keepalive all the time, and that must cost nothing."""
     bench.deadline.set(5.0)

@@ -20,6 +20,7 @@ from tieline.protocol.events import (
     AnsweredPing,
     Close,
     ClosingStarted,
+    HeartbeatDue,
     PingReceived,
     PingSent,
     PongReceived,
@@ -35,6 +36,7 @@ class Bench:
         self.calls: list[Callable[[], None]] = []
         self.answers = True
         self.round_trips: list[float] = []
+        self.heartbeats = 0
         handlers = Handlers(**self.recorder.handlers("ping", "pong", "event"))
         delivery = Delivery(Callbacks(handlers, LOG), None, 10, lambda: None)
         teller = Teller(
@@ -52,7 +54,11 @@ class Bench:
             7,
             answers_pings=lambda: self.answers,
             on_round_trip=self.round_trips.append,
+            on_heartbeat=self._on_heartbeat,
         )
+
+    def _on_heartbeat(self) -> None:
+        self.heartbeats += 1
 
     def told(self, event: Any) -> list[Any]:
         """What comes of it: a handler's name and data, or an event's class and frame."""
@@ -85,7 +91,13 @@ def test_a_ping_of_the_peers(bench: Bench) -> None:
     assert bench.told(PingReceived(b"a")) == [("ping", b"a"), "PingEvent"]
 
 
-def test_a_ping_of_the_heartbeat(bench: Bench) -> None:
+def test_a_heartbeat_is_due(bench: Bench) -> None:
+    """Whoever sends it tells of it."""
+    assert bench.told(HeartbeatDue()) == []
+    assert bench.heartbeats == 1
+
+
+def test_a_ping_of_the_keepalive(bench: Bench) -> None:
     assert bench.told(PingSent(b"a")) == ["PingEvent", ("FrameSentEvent", "PING")]
 
 

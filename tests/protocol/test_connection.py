@@ -319,18 +319,18 @@ class TestKeepalive:
 
     def test_a_driver_that_does_not_read(self, side: Side) -> None:
         side.on_time(120.0)
-        side.connection.not_reading(139.0)
+        side.connection.keepalive.not_reading()
         side.on_time(140.0)
         assert side.connection.state is State.OPEN
 
     def test_a_peer_that_takes_what_is_before_the_ping(self, side: Side) -> None:
         """Its answer cannot come before the Ping has; what was taken earlier proves nothing."""
         side.on_time(120.0)
-        side.connection.peer_took_bytes(139.0)
-        side.connection.peer_took_bytes(130.0)
+        side.connection.keepalive.peer_took_bytes(139.0)
+        side.connection.keepalive.peer_took_bytes(130.0)
         side.on_time(140.0)
         assert side.connection.state is State.OPEN
-        side.connection.peer_took_bytes(139.5)
+        side.connection.keepalive.peer_took_bytes(139.5)
         side.on_time(160.0)
         assert side.connection.state is State.CLOSED
 

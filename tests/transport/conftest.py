@@ -206,3 +206,15 @@ def server_context(server_certificate: trustme.LeafCert) -> ssl.SSLContext:
 @pytest.fixture(scope="session")
 def client_certificate(authority: trustme.CA) -> trustme.LeafCert:
     return authority.issue_cert("client@example.com", common_name="a client")
+
+
+@pytest.fixture
+def pair():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        near = socket.create_connection(listener.getsockname(), 5)
+        far, _ = listener.accept()
+    far.settimeout(5)
+    with near, far:
+        yield near, far

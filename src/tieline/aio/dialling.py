@@ -14,7 +14,8 @@ from typing import Generic, TypeVar
 from tieline.aio.loop_reactor import LoopReactor, lowest
 from tieline.aio.transport_stream import TransportStream
 from tieline.transport.attempt import Attempt
-from tieline.transport.stream import SocketStream, Stream, TLSStream
+from tieline.transport.stream import SocketStream, Stream
+from tieline.transport.tls_stream import TLSStream
 
 T = TypeVar("T")
 

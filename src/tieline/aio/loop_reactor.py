@@ -15,10 +15,12 @@ from weakref import WeakKeyDictionary, WeakSet, ref
 
 from tieline.aio.failing import give_up
 from tieline.aio.transport_stream import TransportStream
+from tieline.engine.clock_watch import ClockWatch, sleepless_clock
 from tieline.engine.process import GOODBYE
 from tieline.engine.reactor import BUFFER_SIZE, Reactor, Registrant, all_reactors
 from tieline.protocol.wire import CloseCode
-from tieline.transport.stream import Stream, TLSStream
+from tieline.transport.stream import Stream
+from tieline.transport.tls_stream import TLSStream
 
 #: Seconds for what is left to be closed after `GOODBYE`; nothing of it waits for a peer.
 _LAST_CALLS = 0.2
@@ -90,6 +92,7 @@ class LoopReactor:
         # The receive buffer that all connections share: an idle connection needs none.
         self.buffer = bytearray(BUFFER_SIZE)
         self.view = memoryview(self.buffer)
+        self.clocks = ClockWatch(self.now, sleepless_clock())
         self._registrants: set[LoopRegistrant] = set()
         # Transports whose descriptors are open.
         self._streams: set[TransportStream] = set()
@@ -111,6 +114,11 @@ class LoopReactor:
         return f"<LoopReactor on {self.name}, {len(self._registrants)} connections>"
 
     # --- on any thread ------------------------------------------------------------------------
+
+    @property
+    def is_leaving(self) -> bool:
+        """Is the loop at its end, or beyond it?"""
+        return self._leaving or self._stand_in is not None or self.loop.is_closed()
 
     def now(self) -> float:
         """Seconds of the monotonic clock that all timers of this reactor use."""

@@ -10,16 +10,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from tieline.aio.failing import give_up
-from tieline.transport.stream import ciphertext
+from tieline.aio.leftovers import read_what_is_left
+from tieline.transport.tls_stream import ciphertext
 
 if TYPE_CHECKING:
     from tieline.aio.loop_reactor import LoopReactor, LoopRegistrant
 
 #: Handed to the transport at once: what the kernel does not take of it, the transport may copy.
 _PIECE = 256 * 1024
-
-#: After a broken write, this many pieces are read at most: more than a kernel holds.
-_LAST_READS = 64
 
 #: Read at once into memory of its own, where the loop's cannot be shared.
 _OWN_MEMORY = 64 * 1024
@@ -57,9 +55,7 @@ class TransportStream(asyncio.BufferedProtocol):
         self._closing = False
         # Who is served, and what it waits for.
         self._registrant: LoopRegistrant | None = None
-        self._wants_input = False
-        self._wants_room = False
-        self._call_scheduled = False
+        self._wants_input = self._wants_room = self._call_scheduled = False
 
         # Read side. Each read goes to memory that all streams of the loop share. On Windows one is
         # under way while others run, so a stream needs its own.
@@ -75,6 +71,7 @@ class TransportStream(asyncio.BufferedProtocol):
         self._shut_down = False
         #: True while bytes that were taken have not all reached the kernel.
         self.has_pending_output = False
+        self.hidden_input = 0
 
     # --- for the owner ------------------------------------------------------------------------
 
@@ -125,11 +122,13 @@ class TransportStream(asyncio.BufferedProtocol):
         assert transport is not None
         view = memoryview(data).cast("B")
         for start in range(0, len(view), _PIECE):
-            if not self._has_room():
-                return start
             piece = view[start : start + _PIECE]
             # The transport may keep it, so it must not be memory that can change.
             transport.write(piece if isinstance(view.obj, bytes) else bytes(piece))
+            if transport.is_closing():
+                return start  # it has failed, and this piece is lost
+            if self.has_pending_output:
+                return start + len(piece)
         return len(view)
 
     def _has_room(self) -> bool:
@@ -139,13 +138,18 @@ class TransportStream(asyncio.BufferedProtocol):
 
     def _send_without_loop(self, data: bytes | bytearray | memoryview) -> int:
         """The transport would want to wait for the loop; the kernel may have room all the same."""
-        try:
+        with suppress(BlockingIOError):
             return self._socket.send(data)
-        except BlockingIOError:
-            return 0
+        return 0
+
+    @property
+    def pending_size(self) -> int:
+        return 0 if self._transport is None else self._transport.get_write_buffer_size()
 
     def flush(self) -> bool:
         # The transport writes by itself, and `resume_writing` tells when it has.
+        if self.has_pending_output and self._failure is not None:
+            raise self._failure
         return not self.has_pending_output
 
     def shutdown_write(self) -> None:
@@ -232,8 +236,11 @@ class TransportStream(asyncio.BufferedProtocol):
 
     def _is_due(self) -> bool:
         return (self._wants_input and self._is_readable()) or (
-            self._wants_room and not self.has_pending_output
+            self._wants_room and self._is_writable()
         )
+
+    def _is_writable(self) -> bool:
+        return not self.has_pending_output or self._failure is not None
 
     def _schedule_call(self) -> None:
         """What the transport has told already is told as often as it is true, like a selector."""
@@ -247,7 +254,7 @@ class TransportStream(asyncio.BufferedProtocol):
         if registrant is None or self._closing:
             return
         try:
-            if self._wants_room and not self.has_pending_output:
+            if self._wants_room and self._is_writable():
                 registrant.on_writable()
             if self._wants_input and self._is_readable():
                 registrant.on_readable(self._reactor.now())
@@ -270,10 +277,8 @@ class TransportStream(asyncio.BufferedProtocol):
             transport.abort()
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        if self._own_memory is not None:
-            self._memory = self._own_memory
-        else:
-            self._memory = ciphertext.memory if self._under_tls else self._reactor.view
+        shared = ciphertext.memory if self._under_tls else self._reactor.view
+        self._memory = shared if self._own_memory is None else self._own_memory
         return self._memory
 
     def buffer_updated(self, nbytes: int) -> None:
@@ -319,31 +324,16 @@ class TransportStream(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._closing:
-            self._read_what_is_left()
+            self._kept += read_what_is_left(self._descriptor)
             if isinstance(exc, OSError):
                 self._failure = exc
             else:
                 self._failure = ConnectionAbortedError("the event loop has closed the connection")
                 self._failure.__cause__ = exc
         self._transport = None
-        self.has_pending_output = False
         self._reactor.stream_closed(self)
         # Whoever waits for bytes or for room must learn that neither will come.
         self._schedule_call()
-
-    def _read_what_is_left(self) -> None:
-        """What the peer had sent before a write failed: its Close, maybe, which says why.
-
-        Transports throw it away. The descriptor is still open: they close it behind this call.
-        """
-        if os.name != "posix":
-            return  # a socket is no descriptor there
-        with suppress(OSError):  # also BlockingIOError: that was all
-            for _ in range(_LAST_READS):
-                data = os.read(self._descriptor, _PIECE)
-                if not data:
-                    break
-                self._kept += data
 
 
 def _closed() -> OSError:

@@ -59,6 +59,7 @@ def connection_settings(options: Options, inspect_frames: bool) -> Settings:
         max_fragments=options.max_fragments,
         ping_interval=options.ping_interval,
         ping_timeout=options.ping_timeout,
+        heartbeat_interval=options.heartbeat_interval,
         close_timeout=options.close_timeout,
         decode_text=options.decode_text,
         inspect_frames=inspect_frames,

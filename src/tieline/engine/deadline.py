@@ -19,6 +19,8 @@ class Deadline:
         self._registrant = registrant
         self._on_due = on_due
         self._timer: Timer[Any] | None = None
+        #: What it was set for when it last fired. What had come before that moment was read.
+        self.reached = 0.0
 
     def is_covered(self, when: float | None) -> bool:
         """Is there nothing to set for `when`? Any thread; certain on the reactor's only."""
@@ -29,7 +31,8 @@ class Deadline:
         """Call `on_due` at `when`, or before. On the reactor's thread."""
         if when is None or self.is_covered(when):
             return
-        self.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         self._timer = self._reactor.call_at(when, self._registrant, self._fire)
 
     def cancel(self) -> None:
@@ -39,5 +42,6 @@ class Deadline:
             self._timer = None
 
     def _fire(self) -> None:
-        self._timer = None
+        if self._timer is not None:
+            self.reached, self._timer = self._timer.when, None
         self._on_due()

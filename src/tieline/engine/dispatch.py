@@ -17,6 +17,7 @@ from tieline.protocol.events import (
     CloseInfo,
     ClosingStarted,
     Event,
+    HeartbeatDue,
     PingReceived,
     PingSent,
     PongReceived,
@@ -52,6 +53,7 @@ class Dispatcher:
         *,
         answers_pings: Callable[[], bool],
         on_round_trip: Callable[[float], None],
+        on_heartbeat: Callable[[], None],
     ) -> None:
         self._delivery = delivery
         self._callbacks = delivery.callbacks
@@ -61,6 +63,7 @@ class Dispatcher:
         # A peer that does not read gets no Pong for now, and none at all after our Close.
         self._answers_pings = answers_pings
         self._on_round_trip = on_round_trip
+        self._on_heartbeat = on_heartbeat
         # Pings of users that wait for their Pong.
         self._pings: set[Answer] = set()
         # What `ended` tells and then posts.
@@ -116,6 +119,8 @@ class Dispatcher:
             self._teller.sent(Opcode.PING, event.data)
         elif isinstance(event, PongReceived):
             self._pong(event)
+        elif isinstance(event, HeartbeatDue):
+            self._on_heartbeat()
         elif isinstance(event, ClosingStarted):
             self._closing(event)
 

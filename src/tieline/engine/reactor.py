@@ -11,6 +11,7 @@ from itertools import count
 from typing import Protocol
 from weakref import WeakSet
 
+from tieline.engine.clock_watch import ClockWatch, sleepless_clock
 from tieline.engine.holding import is_held_by_caller
 from tieline.engine.timers import Timer, TimerHeap
 from tieline.transport.wakeup import Wakeup
@@ -58,6 +59,8 @@ class Reactor:
         self.buffer = bytearray()
         self.view = memoryview(self.buffer)
         self._timers: TimerHeap[Call] = TimerHeap()
+        #: Tells sessions that the machine was asleep.
+        self.clocks = ClockWatch(self.now, sleepless_clock())
         # Guards what other threads touch: the fields below. Reentrant, because a signal handler or
         # a finalizer may come on top of any line.
         self._lock = threading.RLock()

@@ -20,16 +20,15 @@ from tieline.protocol.events import (
     HandshakeFailed,
     Opened,
     PingReceived,
-    PingSent,
     PongReceived,
 )
-from tieline.protocol.heartbeat import Heartbeat, HeartbeatAction
 from tieline.protocol.inspection import FrameInspector
 from tieline.protocol.messages import MessageAssembler
 from tieline.protocol.opening import ClientOpening, ServerOpening
 from tieline.protocol.outgoing import Outgoing
 from tieline.protocol.settings import Settings
 from tieline.protocol.state import TRANSITIONS, State, Trigger
+from tieline.protocol.upkeep import Upkeep
 from tieline.protocol.wire import MAX_CLOSE_REASON, CloseCode, Opcode
 
 
@@ -56,7 +55,6 @@ class Connection:
         #: How the connection ended, or None.
         self.close_info: CloseInfo | None = None
         self._is_client = is_client
-        self._random_bytes = random_bytes
         self._opening: ClientOpening | ServerOpening | None = opening
         self._events: deque[Event] = deque()
         # Read side.
@@ -72,7 +70,9 @@ class Connection:
         self._pings_received = 0
         self._pongs_received = 0
         # Liveness and end.
-        self._heartbeat = Heartbeat(settings.ping_interval, settings.ping_timeout)
+        self._upkeep = Upkeep(settings, self.outgoing, self._events, random_bytes)
+        #: Where the driver tells of signs of life beside what it hands over.
+        self.keepalive = self._upkeep.keepalive
         self._closing = Closing(settings.close_timeout)
 
     # --- what the driver does -----------------------------------------------------------------
@@ -82,7 +82,7 @@ class Connection:
         if self._opening is not None:
             self._opening.receive_data(bytes(data[:end]))
         elif not self._reading_ended:
-            self._heartbeat.last_received = now
+            self.keepalive.alive_at = now
             self._decoder.feed(data, end)
 
     def receive_eof(self) -> None:
@@ -148,36 +148,32 @@ class Connection:
     def next_deadline(self) -> float | None:
         """When to call `on_time`, or None. Received bytes only ever move it later."""
         if self.state is State.OPEN:
-            return self._heartbeat.next_deadline()
+            return self._upkeep.next_deadline()
         if self.state is State.CLOSING:
             return self._closing.deadline
         return None
 
-    def not_reading(self, now: float) -> None:
-        """The driver leaves bytes unread, so the peer's silence proves nothing."""
-        self._heartbeat.last_received = now
+    def on_time(self, now: float, heard_until: float | None = None, unsent: int = 0) -> None:
+        """Do what is due, once what there was to read was read; `next_event` then tells of it.
 
-    def peer_took_bytes(self, when: float) -> None:
-        """A sign of life: the answer to a Ping behind them cannot come before they have gone."""
-        self._heartbeat.last_received = max(self._heartbeat.last_received, when)
-
-    def on_time(self, now: float) -> None:
-        """Do what is due, once what there was to read was read; `next_event` then tells of it."""
+        What came before `heard_until` (None: `now`) was read; `unsent` bytes wait to be taken.
+        """
         if self.state is State.OPEN:
-            action = self._heartbeat.on_time(now)
-            if action is HeartbeatAction.PING:
-                data = self._random_bytes(4)
-                self.outgoing.ping(data, now)
-                self._events.append(PingSent(data))
-            elif action is HeartbeatAction.GIVE_UP:
+            until = now if heard_until is None else heard_until
+            error = self._upkeep.on_time(now, until, unsent)
+            if error is not None:
                 close = Close(CloseCode.INTERNAL_ERROR, "keepalive ping timeout")
-                error = TimeoutError(self._heartbeat.explain(now))
                 self._closing_started(Trigger.FAILED, ClosingStarted(close, None, error), now)
                 self._end(error)
         elif self.state is State.CLOSING:
             deadline = self._closing.deadline
             if deadline is not None and now >= deadline:
                 self._end(self._closing.timed_out())
+
+    def slept(self, now: float, seconds: float) -> None:
+        """The machine was asleep, or its clock was set: ask the peer at once if it is there."""
+        if self.state is State.OPEN:
+            self._upkeep.slept(now, seconds)
 
     def send_close(self, code: int, reason: str, now: float) -> None:
         """Begin the closing handshake (section 7.1.2). A no-op when it has begun already."""
@@ -278,7 +274,7 @@ class Connection:
             self.outgoing.deflater = deflater
         self.state = TRANSITIONS[self.state, Trigger.UPGRADED]
         self.outgoing.is_open = True
-        self._heartbeat.start(now)
+        self._upkeep.start(now)
         self._decoder.feed(early, len(early))
 
     # --- received frames ----------------------------------------------------------------------

@@ -138,9 +138,14 @@ class PongReceived:
 
 @dataclass(frozen=True, slots=True)
 class PingSent:
-    """The heartbeat has queued a Ping of its own."""
+    """The keepalive has queued a Ping of its own."""
 
     data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatDue:
+    """`heartbeat_interval` is over: the driver sends the application's own heartbeat now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +173,7 @@ Event = (
     | PingReceived
     | PongReceived
     | PingSent
+    | HeartbeatDue
     | ClosingStarted
     | Closed
 )

@@ -80,6 +80,12 @@ class HandshakeResponse(Mapping[str, Any]):
     extensions: tuple[str, ...] = ()
     #: The URL that was asked last, after redirects, without its secrets.
     url: str = ""
+    #: True when a connection was lost, or dropped, that this one replaces.
+    reconnected: bool = False
+    #: Dials until this answer came: 1 when the first one succeeded.
+    attempts: int = 1
+    #: Seconds without a connection before this one; 0.0 for the first one.
+    downtime: float = 0.0
 
     @classmethod
     def of(

@@ -42,8 +42,9 @@ class Outgoing:
         # The deflater has seen a payload that the peer will not: it was interrupted.
         self._is_ahead = False
         self._pings = PingLog()
-        # A peer that does not read gets one Pong, for the last of its Pings.
-        self._congested = False
+        #: The peer does not read, see `set_congested`.
+        self.is_congested = False
+        # It gets one Pong, for the last of its Pings.
         self._held_pong: bytes | None = None
         # Statistics.
         self._messages = 0
@@ -198,7 +199,7 @@ class Outgoing:
 
     def answer_ping(self, data: bytes) -> None:
         """5.5.2: a Pong as soon as is practical, if one may still be sent."""
-        if self._congested:
+        if self.is_congested:
             self._held_pong = data
         elif self.is_open:
             self.pong(data)
@@ -208,7 +209,7 @@ class Outgoing:
 
         5.5.3 allows it, and a peer that pings without reading could otherwise fill the memory.
         """
-        self._congested = congested
+        self.is_congested = congested
         if not congested and self._held_pong is not None:
             data, self._held_pong = self._held_pong, None
             self.answer_ping(data)

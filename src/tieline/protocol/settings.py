@@ -16,6 +16,7 @@ class Settings:
     max_fragments: int | None = 131072
     ping_interval: float | None = 20.0
     ping_timeout: float | None = 20.0
+    heartbeat_interval: float | None = None
     close_timeout: float | None = 10.0
     decode_text: bool = True
     #: Hand out every received frame before it is processed (`FrameReceived`).

@@ -1,16 +1,18 @@
-"""The states of a connection, as a table.
+"""The states of a connection, and of a line that has one after the other, as tables.
 
 Every change of state of a `Connection` is one row of `TRANSITIONS`; what is not in the table cannot
-happen. The diagram in the documentation is drawn from it.
+happen. `LINE_TRANSITIONS` is what a user sees of a client, whose line is replaced when it is lost.
+The diagrams in the documentation are drawn from both.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
 
 
 class State(Enum):
-    """Where a connection is in its life."""
+    """Where a connection, or a client, is in its life."""
 
     CLOSED = "closed"
     CONNECTING = "connecting"
@@ -43,11 +45,43 @@ TRANSITIONS: dict[tuple[State, Trigger], State] = {
 }
 
 
-def diagram() -> str:
-    """The table as a Mermaid state diagram."""
-    lines = ["stateDiagram-v2", "    [*] --> CONNECTING"]
+class LineTrigger(Enum):
+    """What moves a client from one state to the next."""
+
+    CONNECT = "connect() or reconnect() was called"
+    OPENED = "the handshake is done"
+    REFUSED_FOR_NOW = "the dial failed, and another one follows"
+    REFUSED = "the dial failed, and none follows, or it was cancelled"
+    ENDING = "the closing handshake has begun, or the link is gone"
+    LOST = "it has ended, and is to be replaced"
+    ENDED = "it has ended for good"
+    DUE = "the delay is over"
+    CALLED_OFF = "disconnect() or close() was called"
+
+
+LINE_TRANSITIONS: dict[tuple[State, LineTrigger], State] = {
+    (State.CLOSED, LineTrigger.CONNECT): State.CONNECTING,
+    (State.CONNECTING, LineTrigger.OPENED): State.OPEN,
+    (State.CONNECTING, LineTrigger.REFUSED_FOR_NOW): State.RECONNECTING,
+    (State.CONNECTING, LineTrigger.REFUSED): State.CLOSED,
+    (State.OPEN, LineTrigger.ENDING): State.CLOSING,
+    (State.CLOSING, LineTrigger.LOST): State.RECONNECTING,
+    (State.CLOSING, LineTrigger.ENDED): State.CLOSED,
+    (State.CLOSING, LineTrigger.CONNECT): State.CONNECTING,
+    (State.RECONNECTING, LineTrigger.DUE): State.CONNECTING,
+    (State.RECONNECTING, LineTrigger.CONNECT): State.CONNECTING,
+    (State.RECONNECTING, LineTrigger.CALLED_OFF): State.CLOSED,
+}
+
+
+def diagram(
+    table: Mapping[tuple[State, Trigger], State] | Mapping[tuple[State, LineTrigger], State],
+    begin: State,
+) -> str:
+    """A table as a Mermaid state diagram. Both end where they can begin anew, or never do."""
+    lines = ["stateDiagram-v2", f"    [*] --> {begin.name}"]
     lines += [
         f"    {before.name} --> {after.name}: {trigger.value}"
-        for (before, trigger), after in TRANSITIONS.items()
+        for (before, trigger), after in table.items()
     ]
     return "\n".join([*lines, "    CLOSED --> [*]"])

@@ -10,8 +10,9 @@ from pathlib import Path
 from tieline.errors import ConnectCancelled, ConnectTimeout, OptionError, TLSError
 from tieline.transport.attempt import Attempt
 from tieline.transport.certificates import load_client_certificate, load_trust
-from tieline.transport.stream import Stream, TLSStream
+from tieline.transport.stream import Stream
 from tieline.transport.tls_errors import explain_handshake_failure
+from tieline.transport.tls_stream import TLSStream
 
 
 @dataclass(frozen=True, slots=True)

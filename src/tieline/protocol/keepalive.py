@@ -1,0 +1,250 @@
+"""Time and signs of life → when to send a Ping, and when to give the peer up.
+
+Every sign of life counts, not only the Pong, which may wait behind a large message: a byte that was
+received, of whatever, and a byte that the peer took when it had refused it before.
+
+Silence counts against the peer only while this side was there to hear it. So a timer that fires
+late, and a machine that was asleep, are no reason to give up but one to ask again, with all of
+`ping_timeout` for the answer.
+
+Every change is one row of `TRANSITIONS`, from which the documentation's diagram is drawn.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+#: Seconds by which a timer may be late before this side counts as held up. Shorter delays are the
+#: everyday life of a busy machine, and nothing gets lost in them.
+LATE = 1.0
+
+#: How often in a row the peer is asked again because of this side. A laptop that wakes for moments
+#: only must not lose its connections; a program that is always late must lose dead ones in the end.
+MAX_EXCUSES = 3
+
+
+class Condition(Enum):
+    """What this side knows of its peer."""
+
+    OFF = "off"
+    TRUSTED = "trusted"
+    ASKED = "asked"
+    ASKED_AGAIN = "asked again"
+    GIVEN_UP = "given up"
+
+
+class Sign(Enum):
+    """What moves a keepalive from one condition to the next."""
+
+    OPENED = "the connection is open"
+    PING_DUE = "ping_interval is over: a Ping"
+    ALIVE = "the peer sent or took a byte"
+    UNREAD = "its answer may be among what nobody reads"
+    HELD_UP = "this program was held up: another Ping"
+    SLEPT = "the machine was asleep, or its clock was set: a Ping at once"
+    SILENT = "ping_timeout is over without a byte"
+
+
+TRANSITIONS: dict[tuple[Condition, Sign], Condition] = {
+    (Condition.OFF, Sign.OPENED): Condition.TRUSTED,
+    (Condition.TRUSTED, Sign.PING_DUE): Condition.ASKED,
+    (Condition.TRUSTED, Sign.SLEPT): Condition.ASKED,
+    (Condition.ASKED, Sign.ALIVE): Condition.TRUSTED,
+    (Condition.ASKED, Sign.UNREAD): Condition.TRUSTED,
+    (Condition.ASKED, Sign.PING_DUE): Condition.ASKED,
+    (Condition.ASKED, Sign.HELD_UP): Condition.ASKED_AGAIN,
+    (Condition.ASKED, Sign.SLEPT): Condition.ASKED_AGAIN,
+    (Condition.ASKED, Sign.SILENT): Condition.GIVEN_UP,
+    (Condition.ASKED_AGAIN, Sign.ALIVE): Condition.TRUSTED,
+    (Condition.ASKED_AGAIN, Sign.UNREAD): Condition.TRUSTED,
+    (Condition.ASKED_AGAIN, Sign.PING_DUE): Condition.ASKED_AGAIN,
+    (Condition.ASKED_AGAIN, Sign.HELD_UP): Condition.ASKED_AGAIN,
+    (Condition.ASKED_AGAIN, Sign.SLEPT): Condition.ASKED_AGAIN,
+    (Condition.ASKED_AGAIN, Sign.SILENT): Condition.GIVEN_UP,
+}
+
+
+def diagram() -> str:
+    """The table as a Mermaid state diagram."""
+    lines = ["stateDiagram-v2", f"    [*] --> {Condition.OFF.name}"]
+    lines += [
+        f"    {before.name} --> {after.name}: {sign.value}"
+        for (before, sign), after in TRANSITIONS.items()
+    ]
+    return "\n".join([*lines, f"    {Condition.GIVEN_UP.name} --> [*]"])
+
+
+class KeepaliveAction(Enum):
+    """What the owner is to do."""
+
+    NOTHING = "nothing"
+    PING = "ping"
+    GIVE_UP = "give up"
+
+
+class Keepalive:
+    """Keepalive of one connection; all times in seconds of one monotonic clock.
+
+    A Ping is due every `interval` (None: never). When no sign of life follows one for `timeout`
+    (None: wait for ever), the peer is given up. So a dead peer is noticed `interval + timeout`
+    after its last byte at most, and a timer's delay later when that is late: up to `LATE`, or half
+    of `timeout` if that is less. Beyond, the peer is asked again: that makes it `timeout` and the
+    next delay more, `MAX_EXCUSES` times at most.
+
+    A peer whose answers are read before the calls of `on_time` is never given up while it answers
+    within `timeout`, whatever the delays.
+    """
+
+    def __init__(self, interval: float | None, timeout: float | None) -> None:
+        self.condition = Condition.OFF
+        #: When a byte came. The owner sets it at every read, and that is all that a read costs;
+        #: None once it was looked at. What is set after a Ping was asked for came after the Ping,
+        #: whatever the clock says.
+        self.alive_at: float | None = None
+        self._interval = interval
+        self._timeout = timeout
+        self._tolerance = LATE if timeout is None else min(LATE, timeout / 2)
+        self._next_ping: float | None = None
+        # The Ping from which silence counts, unless the peer is trusted.
+        self._asked_at = 0.0
+        # The end of a wait that was noticed in time, when not all that came in it was read yet.
+        self._noticed: float | None = None
+        self._last_alive = 0.0
+        self._last_taken = 0.0
+        # Since the last sign of life: how often this side was to blame, and its seconds.
+        self._excuses = 0
+        self._held_up = 0.0
+        self._asleep = 0.0
+
+    def start(self, now: float) -> None:
+        """The connection is open."""
+        self._last_alive = now
+        if self._interval is not None:
+            self._next_ping = now + self._interval
+            self._move(Sign.OPENED)
+
+    @property
+    def is_on(self) -> bool:
+        """Will there be Pings?"""
+        return self.condition not in (Condition.OFF, Condition.GIVEN_UP)
+
+    def next_deadline(self) -> float | None:
+        """When `on_time` has something to do next. Signs of life only ever move it later."""
+        next_ping = self._next_ping
+        if next_ping is None or self.alive_at is not None or not self._waits:
+            return next_ping
+        return (
+            next_ping if self._timeout is None else min(next_ping, self._asked_at + self._timeout)
+        )
+
+    # --- signs of life ------------------------------------------------------------------------
+
+    def peer_took_bytes(self, when: float) -> None:
+        """The peer took bytes that it had refused before.
+
+        Its answer to a Ping behind them cannot come before they have gone.
+        """
+        if when > self._last_taken:
+            self._last_taken = when
+            # Taken before the last Ping, it proves nothing now.
+            if not self._waits or when >= self._asked_at:
+                self.alive_at = when
+
+    def not_reading(self) -> None:
+        """The owner leaves bytes unread, so the peer's silence proves nothing."""
+        if self._waits:
+            self._move(Sign.UNREAD)
+
+    def may_give_up(self, now: float) -> bool:
+        """Would `on_time` give the peer up? Then read once more before: it is the last chance."""
+        return self._waits and self.alive_at is None and self._is_over(now)
+
+    # --- time ---------------------------------------------------------------------------------
+
+    def on_time(self, now: float, heard_until: float) -> KeepaliveAction:
+        """What is due at `now`. All that came before `heard_until` was read."""
+        self._look_for_life()
+        deadline = self.next_deadline()
+        if deadline is None or now < deadline:
+            return KeepaliveAction.NOTHING
+        if self._waits and self._timeout is not None:
+            late = now - deadline
+            is_late = late > self._tolerance and deadline != self._noticed
+            if is_late and self._excuses < MAX_EXCUSES:
+                self._held_up += late
+                return self._ask(Sign.HELD_UP, now)
+            if self._is_over(now):
+                if not self._is_over(heard_until):
+                    # Called again at once, and what came meanwhile is read before.
+                    self._noticed = deadline
+                    return KeepaliveAction.NOTHING
+                self._move(Sign.SILENT)
+                self._next_ping = None
+                return KeepaliveAction.GIVE_UP
+        return self._ask(Sign.PING_DUE, now)
+
+    def slept(self, now: float, seconds: float) -> KeepaliveAction:
+        """The machine was asleep, or its clock was set: who knows what is left of the link?
+
+        Never a reason to give up, and too many of them in a row are no reason to ask again.
+        """
+        self._look_for_life()
+        if not self.is_on or (self._waits and self._excuses >= MAX_EXCUSES):
+            return KeepaliveAction.NOTHING
+        self._asleep += abs(seconds)
+        return self._ask(Sign.SLEPT, now)
+
+    def explain(self, now: float, unsent: int) -> str:
+        """Why the peer was given up, and which side was late.
+
+        `unsent`: bytes that wait for the peer to take them.
+        """
+        here = []
+        if self._held_up:
+            here.append(f"this program was held up for {self._held_up:.1f} s")
+        if self._asleep:
+            here.append(f"the machine was asleep for {self._asleep:.1f} s (or its clock was set)")
+        blame = (
+            f"{' and '.join(here)} meanwhile, and a Ping after that went unanswered too"
+            if here
+            else "this program was on time"
+        )
+        return (
+            f"the peer sent nothing for {now - self._last_alive:.1f} s and did not answer a Ping "
+            f"within ping_timeout={self._timeout:g} s"
+            + (f", nor did it take any of {unsent} bytes that wait to be sent" if unsent else "")
+            + f"; {blame}"
+        )
+
+    @property
+    def _waits(self) -> bool:
+        """Is an answer awaited, or was when it was last looked at?"""
+        return self.condition is Condition.ASKED or self.condition is Condition.ASKED_AGAIN
+
+    def _is_over(self, now: float) -> bool:
+        return self._timeout is not None and now >= self._asked_at + self._timeout
+
+    def _look_for_life(self) -> None:
+        if self.alive_at is not None:
+            self._last_alive, self.alive_at = self.alive_at, None
+            if self._waits:
+                self._move(Sign.ALIVE)
+            self._asleep = 0.0
+
+    def _ask(self, sign: Sign, now: float) -> KeepaliveAction:
+        assert self._interval is not None
+        if not self._waits:
+            self._asked_at = now
+        elif sign is not Sign.PING_DUE:
+            # This side's fault: the peer gets the whole time once more.
+            self._asked_at = now
+            self._excuses += 1
+        self._next_ping = now + self._interval
+        self._move(sign)
+        return KeepaliveAction.PING
+
+    def _move(self, sign: Sign) -> None:
+        self.condition = TRANSITIONS[self.condition, sign]
+        if self.condition is Condition.TRUSTED:
+            self._excuses = 0
+            self._held_up = self._asleep = 0.0

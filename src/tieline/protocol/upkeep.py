@@ -1,0 +1,63 @@
+"""The time → what an open connection does because of it: Pings, heartbeats, giving up."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from tieline.protocol.events import Event, HeartbeatDue, PingSent
+from tieline.protocol.heartbeat import Heartbeat
+from tieline.protocol.keepalive import Keepalive, KeepaliveAction
+from tieline.protocol.outgoing import Outgoing
+from tieline.protocol.settings import Settings
+
+
+class Upkeep:
+    """The keepalive and the application's heartbeat of one connection, while that is open."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        outgoing: Outgoing,
+        events: deque[Event],
+        random_bytes: Callable[[int], bytes],
+    ) -> None:
+        self.keepalive = Keepalive(settings.ping_interval, settings.ping_timeout)
+        self._heartbeat = Heartbeat(settings.heartbeat_interval)
+        self._outgoing = outgoing
+        # Where what is done is told of.
+        self._events = events
+        self._random_bytes = random_bytes
+
+    def start(self, now: float) -> None:
+        """The connection is open."""
+        self.keepalive.start(now)
+        self._heartbeat.start(now)
+
+    def next_deadline(self) -> float | None:
+        """When to call `on_time`, or None."""
+        ping, beat = self.keepalive.next_deadline(), self._heartbeat.due_at
+        return ping if beat is None else beat if ping is None else min(ping, beat)
+
+    def on_time(self, now: float, heard_until: float, unsent: int) -> TimeoutError | None:
+        """Do what is due. Returns why the peer is given up, if it is."""
+        action = self.keepalive.on_time(now, heard_until)
+        if action is KeepaliveAction.GIVE_UP:
+            return TimeoutError(self.keepalive.explain(now, unsent))
+        if action is KeepaliveAction.PING:
+            self._ping(now)
+        if self._heartbeat.is_due(now):
+            self._events.append(HeartbeatDue())
+        return None
+
+    def slept(self, now: float, seconds: float) -> None:
+        """The machine was asleep, or its clock was set: ask the peer at once if it is there."""
+        if self.keepalive.slept(now, seconds) is KeepaliveAction.PING:
+            self._ping(now)
+
+    def _ping(self, now: float) -> None:
+        # A peer that does not read has enough to take: every byte of it would be an answer.
+        if not self._outgoing.is_congested:
+            data = self._random_bytes(4)
+            self._outgoing.ping(data, now)
+            self._events.append(PingSent(data))

@@ -1,0 +1,207 @@
+"""What is TLS's own: records, session facts, and what waits inside."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import threading
+
+import pytest
+
+from tests.transport.stream_ends import (
+    TLSPeer,
+    next_piece,
+    receive,
+    receive_all,
+    secure,
+    wait_until_queued,
+)
+from tieline.transport.stream import SocketStream
+from tieline.transport.tls_stream import TLSStream
+
+
+@pytest.fixture(params=["TLSv1_2", "TLSv1_3"])
+def secured(request, pair, server_context, ca_pem):
+    server_context.maximum_version = ssl.TLSVersion[request.param]
+    return secure(pair, server_context, ca_pem)
+
+
+def test_facts_of_the_session(secured):
+    stream, _ = secured
+    assert stream.tls["version"] in ("TLSv1.2", "TLSv1.3")
+    assert stream.tls["cipher"]
+    assert "commonName=localhost" in stream.tls["subject"]
+    assert len(stream.tls["fingerprint"]) == 64
+
+
+def test_many_records_in_one_call(secured, pair):
+    stream, peer = secured
+    receive(stream)  # session tickets
+    pair[1].sendall(peer.records(*[b"%04d" % number for number in range(500)]))
+    received = receive_all(stream, 2000)
+    assert received == b"".join(b"%04d" % number for number in range(500))
+
+
+def test_one_call_takes_all_that_has_come(pair, server_context, ca_pem):
+    stream, peer = secure(pair, server_context, ca_pem)
+    receive(stream)
+    ciphertext = peer.records(*[b"x" * 100] * 300)
+    pair[1].sendall(ciphertext)
+    wait_until_queued(pair[0], len(ciphertext))
+    assert len(receive(stream)) == 300 * 100
+
+
+def test_buffered_input_is_announced(pair, server_context, ca_pem):
+    stream, peer = secure(pair, server_context, ca_pem)
+    receive(stream)
+    pair[1].sendall(peer.records(b"abc", b"def"))
+    assert next_piece(stream, 2) == b"ab"
+    assert stream.has_buffered_input
+    assert receive(stream, 2) == b"cd"
+    assert stream.has_buffered_input
+    assert receive(stream, 10) == b"ef"
+    assert not stream.has_buffered_input
+    assert receive(stream) is None
+
+
+def test_half_a_record_is_not_announced(pair, server_context, ca_pem):
+    stream, peer = secure(pair, server_context, ca_pem)
+    receive(stream)
+    ciphertext = peer.records(b"abc")
+    pair[1].sendall(ciphertext[:10])
+    wait_until_queued(pair[0], 10)
+    assert receive(stream) is None
+    assert not stream.has_buffered_input
+    pair[1].sendall(ciphertext[10:])
+    assert receive_all(stream, 3) == b"abc"
+
+
+def test_every_cut_of_the_ciphertext(pair, server_context, ca_pem):
+    stream, peer = secure(pair, server_context, ca_pem)
+    receive(stream)
+    for cut in range(1, 60):
+        ciphertext = peer.records(b"first", b"second")
+        pair[1].sendall(ciphertext[:cut])
+        received = receive(stream) or b""
+        pair[1].sendall(ciphertext[cut:])
+        assert received + receive_all(stream, 11 - len(received)) == b"firstsecond"
+
+
+def test_the_lower_stream_can_be_replaced_at_any_byte(pair, server_context, ca_pem):
+    stream, peer = secure(pair, server_context, ca_pem)
+    receive(stream)
+    for cut in range(0, 40, 3):
+        ciphertext = peer.records(b"moving")
+        pair[1].sendall(ciphertext[:cut])
+        received = receive(stream) or b""
+        stream.lower = SocketStream(stream.lower.release())
+        pair[1].sendall(ciphertext[cut:])
+        assert received + receive_all(stream, 6 - len(received)) == b"moving"
+        stream.send(b"moved")
+        assert peer.recv() == b"moved"
+    stream.close()
+
+
+def test_close_notify_is_the_end(secured, pair):
+    stream, peer = secured
+    pair[1].sendall(peer.records(b"last") + peer.close_notify())
+    assert receive_all(stream, 4) == b"last"
+    assert next_piece(stream) == b""
+
+
+def test_a_broken_record_stays_an_error(secured, pair):
+    stream, peer = secured
+    broken = bytearray(peer.records(b"evil"))
+    broken[-1] ^= 1
+    pair[1].sendall(broken)
+    for _ in range(2):
+        with pytest.raises(ssl.SSLError):
+            next_piece(stream)
+
+
+def test_bytes_before_an_error_come_first(pair, server_context, ca_pem):
+    stream, peer = secure(pair, server_context, ca_pem)
+    receive(stream)
+    good = peer.records(b"good")
+    broken = bytearray(peer.records(b"evil"))
+    broken[-1] ^= 1
+    pair[1].sendall(good + bytes(broken))
+    assert receive_all(stream, 4) == b"good"
+    with pytest.raises(ssl.SSLError):
+        next_piece(stream)
+
+
+def test_what_has_come_survives_shutdown_write(pair, server_context, ca_pem):
+    stream, peer = secure(pair, server_context, ca_pem)
+    receive(stream)
+    pair[1].sendall(peer.records(b"abc", b"def", b"ghi"))
+    assert next_piece(stream, 2) == b"ab"  # the rest is inside the session now
+    stream.shutdown_write()
+    assert stream.has_buffered_input
+    assert receive_all(stream, 7) == b"cdefghi"
+
+
+def test_tls_over_tls(pair, server_context, ca_pem):
+    outer, outer_peer = secure(pair, server_context, ca_pem)
+    context = ssl.create_default_context(cadata=ca_pem.decode())
+    inner = TLSStream(outer, context, "localhost")
+
+    class Tunnel:
+        def setblocking(self, blocking):
+            pass
+
+        def recv(self, _):
+            data = outer_peer.recv()
+            if not data:
+                raise BlockingIOError
+            return data
+
+        def sendall(self, data):
+            outer_peer.sendall(data)
+
+    inner_peer = TLSPeer(Tunnel(), server_context)
+    for _ in range(1000):
+        done = inner.handshake()
+        inner_peer.step()
+        if done:
+            break
+    assert inner.tls["subject"]
+    message = os.urandom(600_000)
+    sender = threading.Thread(target=inner_peer.sendall, args=(message,))
+    sender.start()
+    assert receive_all(inner, len(message)) == message
+    sender.join(5)
+    assert inner.send(b"x" * 1000) == 1000
+    assert inner_peer.recv() == b"x" * 1000
+
+
+def test_every_byte_below_is_counted(pair, server_context, ca_pem):
+    """Also those of half a record, which make up no byte to receive: the peer is alive."""
+    stream, peer = secure(pair, server_context, ca_pem)
+    receive(stream)
+    ciphertext = peer.records(b"abc")
+    for place in range(len(ciphertext)):
+        before = stream.hidden_input
+        pair[1].sendall(ciphertext[place : place + 1])
+        wait_until_queued(pair[0], 1)
+        assert (receive(stream) is None) == (place + 1 < len(ciphertext))
+        assert stream.hidden_input == before + 1
+
+
+def test_output_under_way_is_counted(pair, server_context, ca_pem):
+    """It only becomes less, and only when the peer reads."""
+    stream, peer = secure(pair, server_context, ca_pem)
+    assert stream.pending_size == 0
+    while stream.send(b"x" * 100_000):
+        pass
+    assert stream.has_pending_output
+    pending = stream.pending_size
+    assert 0 < pending
+    assert not stream.flush() and stream.pending_size == pending
+    for _ in range(1000):
+        peer.recv()
+        if stream.flush():
+            break
+        assert stream.pending_size <= pending
+        pending = stream.pending_size
+    assert stream.pending_size == 0
