@@ -1,4 +1,4 @@
-"""The server that ask.py, many.py, market_feed.py and reconnect_by_hand.py talk to.
+"""The server that ask.py, many.py, market_feed.py, staying_up.py and others talk to.
 
     python examples/feed_server.py [PORT]
 

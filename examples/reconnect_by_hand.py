@@ -5,8 +5,8 @@
 Try it: `python examples/feed_server.py` in another terminal is a server that hangs up; from any
 other the program disconnects after a while.
 
-`connect()` works again after every end and every failure, so this is a loop and no more. (The
-option `reconnect=`, which does it in the background, comes with a later version.)
+`connect()` works again after every end and every failure, so this is a loop and no more. The option
+`reconnect=` does it in the background, and better: see staying_up.py.
 """
 
 from __future__ import annotations

@@ -10,11 +10,11 @@ from __future__ import annotations
 from itertools import groupby
 from pathlib import Path
 
+from scripts.generated import END, begin, page_with
 from tieline.options import describe
 
 PAGE = Path(__file__).parent.parent / "docs" / "options.md"
-BEGIN = "<!-- generated: python -m scripts.options_page -->"
-END = "<!-- end of what is generated -->"
+BEGIN = begin("scripts.options_page")
 
 
 def tables() -> str:
@@ -28,13 +28,6 @@ def tables() -> str:
             lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
         lines.append("")
     return "\n".join([*lines, END])
-
-
-def page_with(tables: str, page: str) -> str:
-    """The page with these tables in place of the ones that it has."""
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return before + tables + after
 
 
 if __name__ == "__main__":

@@ -30,13 +30,9 @@ FRONTS: dict[str, Any] = {
 
 YES, AWAIT, NOT_YET = "yes", "`await`", "not yet"
 
-#: The cell of a handler that belongs to an option which is not there yet.
-NOT_CALLED_YET = "accepted, and not called yet"
-
 # --- what a front has in place of a method, or why it has none
 
 _NO_RECV = "no: `on_message` is called with each message"
-_NEW_ONE = "no: one object is one connection; `connect()` makes the next"
 
 #: Method -> front -> its cell, where the front has no method of that name.
 INSTEAD: dict[str, dict[str, str]] = {
@@ -44,7 +40,6 @@ INSTEAD: dict[str, dict[str, str]] = {
         "plain": "`tieline.connect()`",
         "asyncio": "`await tieline.aio.connect()`",
     },
-    "reconnect": {"plain": _NEW_ONE, "asyncio": _NEW_ONE},
     "disconnect": {"plain": "`close()`", "asyncio": "`await close()`"},
     "close": {"callback": "`disconnect()`"},
     "wait": {
@@ -73,6 +68,11 @@ SYNTAX: dict[str, dict[str, tuple[str, str]]] = {
         "callback": ("ping", "`ping().wait()`"),
         "plain": ("ping", "`ping().wait()`"),
         "asyncio": ("ping", "`await (await ping())`"),
+    },
+    "until a message is with the kernel": {
+        "callback": ("send", "`send(..., receipt=True).wait()`"),
+        "plain": ("send", "`send(..., receipt=True).wait()`"),
+        "asyncio": ("send", "`await (await send(..., receipt=True))`"),
     },
     "iteration": {
         "callback": ("", _NO_RECV),
@@ -134,8 +134,6 @@ def instance_attributes() -> list[str]:
 
 def option_cell(name: str, front: str) -> str:
     """The cell of an option or a handler."""
-    if name == "on_reconnecting" and is_not_yet("reconnect"):
-        return NOT_CALLED_YET
     if is_not_yet(name):
         return NOT_YET
     refusal = REFUSED.get(name, {}).get(front)

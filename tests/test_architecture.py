@@ -34,6 +34,7 @@ PUBLIC_NAMES = {
     "Bearer",
     "Deflate",
     "Options",
+    "Reconnect",
     # results
     "Close",
     "CloseInfo",
@@ -41,7 +42,10 @@ PUBLIC_NAMES = {
     "FrameAction",
     "HandshakeResponse",
     "PingWaiter",
+    "Receipt",
+    "ReconnectAttempt",
     "Stats",
+    "Subscription",
     # numbers of RFC 6455
     "CloseCode",
     "Opcode",

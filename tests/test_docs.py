@@ -88,6 +88,10 @@ def _echo(peer: ScriptedPeer) -> None:
             peer.send_close(1000, "that was all")
             peer.expect_close()
             return
+        elif frame.payload == b"restart":
+            peer.send_close(1012, "restarting")
+            peer.expect_close()
+            return
         elif frame.opcode is not tieline.Opcode.PONG:
             peer.send_frame(frame.opcode, frame.payload, fin=frame.fin)
 

@@ -245,6 +245,27 @@ def test_reconnect_by_hand(url):
     assert lines[-1] == "2 connections in 2 rounds"
 
 
+def test_staying_up(url):
+    lines = run("staying_up", url, "2")
+    hung_up = "1001 (going away) 'no', begun by the remote side"
+    assert lines == [
+        "open",
+        "got I am interested",
+        "got yes",
+        f"attempt 1: {hung_up}",
+        "open again, dials: 1",
+        "got I am interested",
+        "got written before attempt 1",
+        "got yes",
+        f"attempt 2: {hung_up}",
+        "open again, dials: 1",
+        "got I am interested",
+        "got written before attempt 2",
+        "got goodbye",
+        "2 reconnects, 0 messages dropped",
+    ]
+
+
 def test_pings(url):
     lines = run("pings", url, "3")
     assert all(re.fullmatch(r"\d+\.\d\d ms", line) for line in lines[:3])

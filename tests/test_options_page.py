@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from scripts import options_page
+from scripts import generated, options_page
 from tieline.options import Options
 
 
 def test_the_page_is_up_to_date() -> None:
     page = options_page.PAGE.read_text(encoding="utf-8")
-    assert page.count(options_page.BEGIN) == page.count(options_page.END) == 1
-    assert page == options_page.page_with(options_page.tables(), page), (
+    assert page.count(options_page.BEGIN) == page.count(generated.END) == 1
+    assert page == generated.page_with(options_page.tables(), page), (
         "docs/options.md is not what the code says: run python -m scripts.options_page"
     )
 

@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from tieline.engine.handlers import FrameAction as FrameAction
     from tieline.engine.pings import PingWaiter as PingWaiter
     from tieline.engine.reactor import Reactor as Reactor
+    from tieline.engine.receipts import Receipt as Receipt
     from tieline.engine.stats import Stats as Stats
     from tieline.engine.streams import MessageStream as MessageStream
+    from tieline.engine.subscriptions import Subscription as Subscription
     from tieline.errors import ConnectCancelled as ConnectCancelled
     from tieline.errors import ConnectError as ConnectError
     from tieline.errors import ConnectionClosed as ConnectionClosed
@@ -50,6 +52,8 @@ if TYPE_CHECKING:
     from tieline.protocol.state import State as State
     from tieline.protocol.wire import CloseCode as CloseCode
     from tieline.protocol.wire import Opcode as Opcode
+    from tieline.reconnect import Reconnect as Reconnect
+    from tieline.reconnect import ReconnectAttempt as ReconnectAttempt
     from tieline.sync import Connection as Connection
     from tieline.sync import connect as connect
 
@@ -78,11 +82,15 @@ _HOME = {
     "ProtocolError": "errors",
     "ProxyError": "errors",
     "Reactor": "engine.reactor",
+    "Receipt": "engine.receipts",
+    "Reconnect": "reconnect",
+    "ReconnectAttempt": "reconnect",
     "ResolveError": "errors",
     "SendBufferFull": "errors",
     "SendTimeout": "errors",
     "State": "protocol.state",
     "Stats": "engine.stats",
+    "Subscription": "engine.subscriptions",
     "TLSError": "errors",
     "TooManyRedirects": "errors",
     "WebSocketClient": "client",

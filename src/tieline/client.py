@@ -15,13 +15,14 @@ from tieline.engine.stream_delivery import StreamDelivery
 from tieline.engine.supervisor import Supervisor
 from tieline.engine.waiting import wait_for_event
 from tieline.errors import ConnectionClosed, OptionError
-from tieline.front import ThreadedFront, check_seconds
+from tieline.front import check_seconds
 from tieline.options import normalise_headers
 from tieline.protocol.close import check_close
 from tieline.protocol.events import CloseInfo
 from tieline.protocol.handshake import HandshakeResponse
 from tieline.protocol.wire import CloseCode
 from tieline.request_checks import HeaderPairs
+from tieline.threaded_front import ThreadedFront
 
 
 class WebSocketClient(ThreadedFront):
@@ -81,12 +82,18 @@ class WebSocketClient(ThreadedFront):
         )
         return self._line.connect(extra, limit, {} if info is None else info)
 
-    def reconnect(self) -> HandshakeResponse:
+    def reconnect(self, *, overlap: bool = False) -> HandshakeResponse:
         """Drop the present connection, if there is one, and dial again at once, with its headers.
 
-        The old peer gets a Close with 1001, but its answer is not awaited. Raises `ConnectError`.
+        The old peer gets a Close with 1001, but its answer is not awaited. With `overlap` the old
+        connection stays up until the new one is: then messages are sent on the new one, the old one
+        is closed with 1001 and read to its end, and after its ``on_close`` comes the ``on_open`` of
+        the new one. Nothing is lost in between, but what the server sends on both comes twice.
+
+        Raises `ConnectError`. With ``reconnect=`` it goes on trying in the background then; with
+        `overlap` the old connection is kept if it is still there.
         """
-        return self._line.reconnect()
+        return self._line.reconnect(overlap)
 
     def disconnect(
         self, code: int = CloseCode.GOING_AWAY, reason: str = "", *, timeout: float | None = None

@@ -1,19 +1,17 @@
-"""A line → what every front can be asked, and what the fronts of threads can say."""
+"""A line → what every front can be asked, whoever drives it."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
-from tieline.engine.fragments import send_message, send_whole
+from tieline.engine import send_errors
+from tieline.engine.fragments import send_fragments, send_whole
 from tieline.engine.line import Line
-from tieline.engine.payloads import (
-    check_frame,
-    control_payload,
-    encode_json,
-)
-from tieline.engine.pings import PingWaiter
+from tieline.engine.payloads import encode_payload, fragments_of
+from tieline.engine.receipts import Fate
 from tieline.engine.session import Session
 from tieline.engine.stats import Stats
+from tieline.engine.unsent import Data, Unsent, check_when_offline
 from tieline.errors import ConnectionClosed, OptionError
 from tieline.option_checks import MAX_SECONDS
 from tieline.options import Options
@@ -25,6 +23,9 @@ from tieline.redact import safe_url
 
 #: The codes after which an iteration just ends; others are raised (RFC 6455 section 7.4.1).
 ORDERLY = (CloseCode.NORMAL_CLOSURE, CloseCode.GOING_AWAY)
+
+#: What becomes of a message while there is no connection.
+WhenOffline = Literal["raise", "queue", "drop"]
 
 
 class Front:
@@ -50,9 +51,16 @@ class Front:
 
     @property
     def url(self) -> str:
-        """The URL as it was given; of a callable, the one that it gave last, masked (or "")."""
-        url = self.options.url
-        return url if isinstance(url, str) else self._line.info.get("url", "")
+        """The URL as it was given.
+
+        Of several the one that was dialled last, masked, and before any dial the first; of a
+        callable the one that it gave last, masked (or "").
+        """
+        first = self.options.urls[0]
+        if isinstance(self.options.url, str):
+            return self.options.url
+        dialled: str = self._line.info.get("url", "")
+        return first if not dialled and isinstance(first, str) else dialled
 
     @property
     def safe_url(self) -> str:
@@ -110,62 +118,78 @@ class Front:
             raise ConnectionClosed("not connected: call connect() first")
         return session
 
+    # --- messages that are noted --------------------------------------------------------------
 
-class ThreadedFront(Front):
-    """What can be said on a connection, by any thread."""
+    def _new_unsent(
+        self,
+        opcode: Opcode,
+        payload: Data,
+        compress: bool | None,
+        when_offline: str | None,
+        receipt: Fate | None,
+    ) -> Unsent:
+        keeps = check_when_offline(when_offline, self.options.offline) == "queue"
+        return Unsent(opcode, payload, compress, self._line.reactor.now(), receipt, keeps)
 
-    #: What the method is called that sends a Close frame.
-    _closing_method = "disconnect"
+    def _new_last(self, receipt: Fate | None) -> Unsent | None:
+        """What stands for the last of a message's fragments."""
+        if receipt is None:
+            return None
+        return Unsent(Opcode.BINARY, b"", None, self._line.reactor.now(), receipt)
 
-    def send(self, message: object, *, compress: bool | None = None) -> None:
-        """Send ``str`` as text, bytes-like as binary, an iterable of either in fragments.
+    def _new_mark(self, receipt: Fate) -> Unsent:
+        now = self._line.reactor.now()
+        return Unsent(None, b"", None, now, receipt, self.options.offline == "queue")
 
-        Returns when the bytes are with the kernel or in the write buffer. While that holds more
-        than ``write_limit`` bytes it blocks, for as long as the peer goes on taking them: when it
-        takes none for ``timeout`` seconds, `SendTimeout` says what became of the message. In a
-        handler of this connection it never blocks (`SendBufferFull`). Raises `ConnectionClosed`
-        when the connection is not open.
+    def _send_noted(
+        self,
+        message: object,
+        compress: bool | None,
+        when_offline: str | None,
+        receipt: Fate | None,
+    ) -> None:
+        """Send it, or keep it for later, or drop it. Any thread."""
+        encoded = encode_payload(message)
+        if encoded is not None:
+            self._send_or_queue(*encoded, compress, when_offline, receipt)
+            return
+        check_when_offline(when_offline, "")
+        pieces = fragments_of(message)
+        try:
+            session = self._session()
+            session.sender.check_compression(compress)
+            send_fragments(session, pieces, compress is not False, self._new_last(receipt))
+        except ConnectionClosed as error:
+            self._check_queued(error, "an iterable is")
+            raise
 
-        `compress`: by default (None) a message of ``Deflate.threshold`` bytes and more is
-        compressed, and so is an iterable, if the server has agreed; True raises `OptionError` when
-        it has not.
+    def _send_or_queue(
+        self,
+        opcode: Opcode,
+        payload: Data,
+        compress: bool | None,
+        when_offline: str | None,
+        receipt: Fate | None,
+    ) -> None:
+        unsent = self._new_unsent(opcode, payload, compress, when_offline, receipt)
+        try:
+            session = self._session()
+            session.sender.check_compression(compress)
+            send_whole(session, opcode, payload, compress, unsent)
+        except ConnectionClosed:
+            self._line.resumption.send_later(unsent, when_offline)
 
-        A big message is masked and written piece by piece. The memory of a bytearray or memoryview
-        is the caller's again when this returns, and what could not be waited for was copied. Each
-        piece of an iterable goes out before the next is asked for. When the iterable fails half-way
-        the message cannot be completed, so the connection is failed with 1011. So it is by Ctrl-C
-        in a compressed message of 1 MiB and more, which is sent in fragments.
-        """
-        send_message(self._session(), message, compress)
+    def _mark(self, mark: Unsent) -> None:
+        try:
+            self._session().speaker.unsent(mark)
+        except ConnectionClosed:
+            waits = mark.is_kept or len(self._line.resumption.offline) > 0
+            self._line.resumption.send_later(mark, "queue" if waits else "raise")
 
-    def send_frame(self, payload: object, opcode: int, fin: bool = True) -> None:
-        """Send one raw frame, for hand-made fragmentation (RFC 6455 section 5.4).
-
-        Until its last fragment (``fin=True``) other threads' messages wait. Raises as `send` does,
-        and `ProtocolError` for a frame that does not fit the ones before it.
-        """
-        kind, data, last = check_frame(payload, opcode, fin, self._closing_method)
-        if kind is Opcode.PING:
-            self.ping(data)
-        elif kind is Opcode.PONG:
-            self.pong(data)
-        else:
-            self._session().speaker.frames([(kind, data, last)])
-
-    def send_json(self, value: object) -> None:
-        """Send what ``json_dumps`` makes of `value`, as text, as `send` does."""
-        session = self._session()
-        send_whole(session, Opcode.TEXT, encode_json(value, self.options.json_dumps), None)
-
-    def ping(self, data: object = b"") -> PingWaiter:
-        """Send a Ping (at most 125 bytes); ``.wait(timeout)`` gives the round trip in seconds."""
-        session = self._session()
-        return session.speaker.ping(control_payload(data))
-
-    def pong(self, data: object = b"") -> None:
-        """Send an unasked Pong (at most 125 bytes): a one-way heartbeat."""
-        session = self._session()
-        session.speaker.pong(control_payload(data))
+    def _check_queued(self, error: ConnectionClosed, what: str) -> None:
+        """`error` was about what is sent now or never: say so where messages are queued."""
+        if self.options.offline == "queue":
+            raise send_errors.not_queued(what, error) from error
 
 
 def check_seconds(name: str, value: object) -> float:

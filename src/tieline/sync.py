@@ -13,9 +13,11 @@ from tieline.engine.receiving import Receiver
 from tieline.engine.route import check_addresses
 from tieline.engine.streams import MessageStream
 from tieline.errors import ConnectionClosed, OptionError
-from tieline.front import ORDERLY, ThreadedFront, check_seconds
+from tieline.front import ORDERLY, check_seconds
 from tieline.protocol.close import check_close
+from tieline.protocol.handshake import HandshakeResponse
 from tieline.protocol.wire import CloseCode
+from tieline.threaded_front import ThreadedFront
 
 
 def connect(
@@ -112,6 +114,21 @@ class Connection(ThreadedFront):
                     raise
             yield message
 
+    # --- staying up ---------------------------------------------------------------------------
+
+    def reconnect(self, *, overlap: bool = False) -> HandshakeResponse:
+        """Drop the present connection, if there is one, and dial again at once.
+
+        Messages that have come can still be received. The old peer gets a Close with 1001, but its
+        answer is not awaited. With `overlap` the old connection stays up until the new one is, and
+        is then read to its end before the new one: nothing is lost in between, but what the server
+        sends on both comes twice.
+
+        Raises `ConnectError`. With ``reconnect=`` it goes on trying in the background then; with
+        `overlap` the old connection is kept if it is still there.
+        """
+        return self._line.reconnect(overlap)
+
     # --- closing ------------------------------------------------------------------------------
 
     def close(
@@ -151,6 +168,6 @@ class Connection(ThreadedFront):
     def __del__(self) -> None:
         # Nobody can receive from it any more, but it would be kept alive for ever.
         line = getattr(self, "_line", None)
-        if line is not None and line.present is not None:
+        if line is not None and (line.present is not None or line.recovery.outage is not None):
             warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
             line.abandon()

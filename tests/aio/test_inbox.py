@@ -47,7 +47,7 @@ def test_the_end(run: Any) -> None:
         assert not await box.finished(finished, 0.001)
         waiting = asyncio.ensure_future(box.finished(finished, 5))
         await settle()
-        box.finish(finished)
+        box.finish(finished.set)
         assert await waiting and await box.finished(finished, 0)
 
     run(main())

@@ -89,6 +89,7 @@ class SteppedSession:
             log=self.log,
             on_round_trip=self.round_trips.append,
             on_ended=self._on_ended,
+            on_finished=lambda session: None,
             drivable=drivable,
         )
         # What a driving thread waits on: readable at any time, so that it never does.

@@ -9,7 +9,14 @@ import pytest
 
 from tests.engine.test_sender import Bench
 from tests.moments import at_every_moment
-from tieline.engine.fragments import IN_PIECES, Fragments, send_fragments, send_message
+from tieline.engine.fragments import (
+    IN_PIECES,
+    Fragments,
+    send_fragments,
+    send_message,
+    send_whole,
+)
+from tieline.engine.unsent import Unsent
 from tieline.errors import OptionError, SendTimeout
 from tieline.protocol.big_frame import BIG
 from tieline.protocol.wire import CloseCode, Opcode
@@ -29,6 +36,8 @@ class Session:
         self.has_compression = True
         #: What was said about compression, and about waiting.
         self.choices: list[Any] = []
+        #: What was to be noted with each call.
+        self.noted: list[Any] = []
         self._in_handler = in_handler
 
     def in_handler(self) -> bool:
@@ -43,7 +52,12 @@ class Session:
         return self
 
     def frames(
-        self, frames: list[tuple[Opcode, Any, bool]], compress: bool = False, *, waits: bool = True
+        self,
+        frames: list[tuple[Opcode, Any, bool]],
+        compress: bool = False,
+        *,
+        waits: bool = True,
+        unsent: Any = None,
     ) -> None:
         if not self.is_open:
             raise ConnectionError("closed")
@@ -51,13 +65,17 @@ class Session:
         if not isinstance(error, SendTimeout) or error.accepted:
             self.calls.append([(opcode, bytes(data), fin) for opcode, data, fin in frames])
             self.choices.append((compress, waits))
+            self.noted.append(unsent)
             self.is_mid_message = not frames[-1][2]
         if error is not None:
             raise error
 
-    def message(self, opcode: Opcode, payload: Any, compress: bool | None = None) -> None:
+    def message(
+        self, opcode: Opcode, payload: Any, compress: bool | None = None, unsent: Any = None
+    ) -> None:
         self.calls.append([(opcode, bytes(payload), True)])
         self.choices.append(compress)
+        self.noted.append(unsent)
 
     def compresses(self, size: int, compress: bool | None) -> bool:
         return self.has_compression and compress is not False
@@ -339,3 +357,38 @@ def test_a_big_message_that_is_interrupted_fails_the_connection() -> None:
         send_message(session, CONTENT)  # type: ignore[arg-type]
     ((_, code),) = session.failures
     assert code == CloseCode.INTERNAL_ERROR
+
+
+# --- what is noted --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("in_handler", [False, True])
+def test_a_message_in_pieces_is_noted_with_its_last_one(in_handler: bool) -> None:
+    session, unsent = Session(in_handler), Unsent(Opcode.BINARY, CONTENT, None, 0.0)
+    send_whole(session, Opcode.BINARY, CONTENT, None, unsent)  # type: ignore[arg-type]
+    assert session.noted == [*[None] * (len(session.calls) - 1), unsent]
+
+
+@pytest.mark.parametrize("late", [0, 2, 4])
+@pytest.mark.parametrize("accepted", [True, False])
+def test_a_late_message_is_noted_once(late: int, accepted: bool) -> None:
+    session, unsent = Session(), Unsent(Opcode.BINARY, CONTENT, None, 0.0)
+    session.errors = [*[None] * late, not_taken(accepted)]
+    with pytest.raises(SendTimeout):
+        send_whole(session, Opcode.BINARY, CONTENT, None, unsent)  # type: ignore[arg-type]
+    assert session.noted.count(unsent) == (1 if late or accepted else 0)
+
+
+@pytest.mark.parametrize("in_handler", [False, True])
+@pytest.mark.parametrize("pieces", [["a", "b"], "generator"])
+def test_an_iterable_is_noted_with_its_last_frame(in_handler: bool, pieces: Any) -> None:
+    session, unsent = Session(in_handler), Unsent(Opcode.BINARY, b"", None, 0.0)
+    given = iter(["a", "b"]) if pieces == "generator" else pieces
+    send_fragments(session, given, True, unsent)  # type: ignore[arg-type]
+    assert session.noted == [*[None] * (len(session.calls) - 1), unsent]
+
+
+def test_a_small_message_is_noted() -> None:
+    session, unsent = Session(), Unsent(Opcode.TEXT, b"x", None, 0.0)
+    send_whole(session, Opcode.TEXT, b"x", None, unsent)  # type: ignore[arg-type]
+    assert session.noted == [unsent]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import threading
 from functools import partial
@@ -10,31 +9,13 @@ from typing import Any
 
 import pytest
 
+from tests.engine.inbox_bench import Bench, chunks_of, feed, take_all
 from tieline.engine import chunks as chunking
-from tieline.engine import inbox as inboxes
-from tieline.engine.callbacks import Callbacks
-from tieline.engine.handlers import Handlers
-from tieline.engine.inbox import Inbox
 from tieline.errors import ConnectionClosed
-from tieline.protocol.events import CloseInfo, MessageChunk
+from tieline.protocol.events import CloseInfo
 
 SOON = 5.0
-
-
-class Bench:
-    def __init__(self, max_queue: int = 4) -> None:
-        self.room = 0
-        self.dropped: list[int] = []
-        callbacks = Callbacks(Handlers(), logging.getLogger("tieline"))
-        self.inbox = Inbox(callbacks, None, max_queue, self._on_room)
-        self.inbox.on_dropped = self.dropped.append
-
-    def _on_room(self) -> None:
-        self.room += 1
-
-
-def take_all(inbox: Inbox) -> list[Any]:
-    return [inbox.take() for _ in range(len(inbox))]
+INFO = CloseInfo(1006, "", None, None, False, "none")
 
 
 def test_in_order() -> None:
@@ -53,32 +34,6 @@ def test_what_comes_before_the_end_can_be_taken_after_it() -> None:
     assert not inbox.has_ended
     inbox.end(None)
     assert inbox.has_ended and inbox.take() == "a"
-
-
-def test_full_until_half_is_taken() -> None:
-    bench = Bench(max_queue=4)
-    inbox = bench.inbox
-    inbox.messages(["1", "2", "3"])
-    assert not inbox.is_full
-    inbox.messages(["4", "5", "6"])  # what one read brought is kept
-    assert inbox.is_full and len(inbox) == 6
-    for _ in range(3):
-        inbox.take()
-        assert bench.room == 0
-    assert not inbox.is_full
-    inbox.take()
-    assert bench.room == 1
-    take_all(inbox)
-    assert bench.room == 1
-
-
-def test_a_queue_of_one() -> None:
-    bench = Bench(max_queue=1)
-    for round_number in range(1, 4):
-        bench.inbox.messages(["a"])
-        assert bench.inbox.is_full
-        bench.inbox.take()
-        assert bench.room == round_number and not bench.inbox.is_full
 
 
 def test_while_closing_no_more_are_kept_than_fit() -> None:
@@ -204,23 +159,6 @@ def test_in_a_child_process() -> None:
     assert inbox.has_ended and inbox.take() == "a"
 
 
-def test_full_again_before_the_reading_goes_on() -> None:
-    """Reading goes on at once, on another thread: the inbox may be full again, and must know."""
-    bench = Bench(max_queue=1)
-    inbox = bench.inbox
-    refills = iter(["b", "c"])
-
-    def on_room() -> None:
-        bench.room += 1
-        if (message := next(refills, None)) is not None:
-            inbox.messages([message])
-
-    inbox._on_room = on_room
-    inbox.messages(["a"])
-    assert [inbox.take() for _ in range(3)] == ["a", "b", "c"]
-    assert bench.room == 3
-
-
 def test_held_back_until_somebody_asks_for_more() -> None:
     """The peer's error is acted on when the messages before it were taken, hence answered."""
     bench = Bench()
@@ -243,72 +181,7 @@ def test_nothing_is_held_back_after_our_close() -> None:
     assert not inbox.hold_back() and not inbox.is_full
 
 
-# --- bytes
-
-
-@pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An inbox is full with 1000 bytes."""
-    monkeypatch.setattr(inboxes, "MAX_WAITING", 1000)
-    monkeypatch.setattr(inboxes, "_RUN", 100)
-
-
-def test_large_messages_fill_it_sooner(small: None) -> None:
-    bench = Bench(max_queue=100)
-    inbox = bench.inbox
-    for _ in range(3):
-        inbox.messages([b"x" * 300])
-        assert not inbox.is_full
-    inbox.messages([b"x" * 300])
-    assert inbox.is_full and len(inbox) == 4
-    inbox.take()
-    inbox.take()
-    assert bench.room == 0
-    inbox.take()
-    assert bench.room == 1 and not inbox.is_full
-
-
-def test_one_that_is_larger_waits_alone(small: None) -> None:
-    bench = Bench(max_queue=100)
-    bench.inbox.messages(["x" * 5000])
-    assert bench.inbox.is_full
-    assert len(bench.inbox.take()) == 5000
-    assert bench.room == 1 and not bench.inbox.is_full
-
-
-def test_small_messages_are_not_taken_for_large_ones(small: None) -> None:
-    """How large a run is is not known before it matters; then it is counted."""
-    bench = Bench(max_queue=1000)
-    for number in range(300):
-        bench.inbox.messages([str(number)] * 3)
-        assert not bench.inbox.is_full or len(bench.inbox) > 300
-    assert bench.inbox.is_full
-
-
-def test_while_closing_no_more_bytes_are_kept_than_fit(small: None) -> None:
-    bench = Bench(max_queue=100)
-    bench.inbox.messages(["x" * 2000])
-    bench.inbox.discard_rest()
-    bench.inbox.messages(["y"])
-    bench.inbox.end(None)
-    assert bench.dropped == [1] and len(bench.inbox) == 1
-
-
 # --- messages in chunks
-
-
-def feed(inbox: Inbox, *parts: str | bytes, last: bool = True) -> None:
-    """A message in chunks; its last one unless `last` is False."""
-    for number, part in enumerate(parts):
-        inbox.chunk(MessageChunk(part, last and number == len(parts) - 1))
-
-
-def chunks_of(inbox: Inbox) -> list[Any]:
-    chunks = inbox.take_chunks()
-    parts = []
-    while (part := chunks.take()) is not None:
-        parts.append(part)
-    return parts
 
 
 def test_chunks_are_joined_for_whoever_wants_a_message() -> None:
@@ -438,20 +311,6 @@ def test_room_is_told_although_a_message_is_in_work() -> None:
     assert bench.inbox.is_full
     assert bench.inbox.take() == "a"
     assert bench.room == 1 and not bench.inbox.is_full
-
-
-def test_complete_ones_that_nobody_reads_count(small: None) -> None:
-    bench = Bench(max_queue=100)
-    for _ in range(2):
-        feed(bench.inbox, "x" * 300, "y" * 300)
-    assert bench.inbox.is_full
-    bench.inbox.take_whole()
-    assert bench.room == 0
-    bench.inbox.take_whole()
-    assert bench.room == 1 and not bench.inbox.is_full
-
-
-INFO = CloseInfo(1006, "", None, None, False, "none")
 
 
 def test_the_end_in_the_middle_of_a_message() -> None:
@@ -594,3 +453,52 @@ def test_many_threads_and_chunks() -> None:
     finally:
         sys.setswitchinterval(before)
     assert sorted(one for mine in taken for one in mine) == sorted(f"{n}." for n in range(count))
+
+
+# --- one connection after the other
+
+
+def test_across_a_lost_connection_messages_wait() -> None:
+    inbox = Bench().inbox
+    inbox.messages(["old"])
+    inbox.cut(INFO)
+    assert not inbox.has_ended
+    inbox.begin()
+    inbox.messages(["new"])
+    assert take_all(inbox) == ["old", "new"]
+
+
+def test_a_message_without_its_end_is_none() -> None:
+    inbox = Bench().inbox
+    inbox.messages(["a"])
+    feed(inbox, "half", last=False)
+    inbox.cut(INFO)
+    inbox.begin()
+    inbox.messages(["b"])
+    assert [inbox.take_whole() for _ in range(2)] == ["a", "b"]
+
+
+def test_who_reads_a_message_is_told_that_its_end_will_not_come() -> None:
+    inbox = Bench().inbox
+    feed(inbox, "half", last=False)
+    chunks = inbox.take_chunks()
+    inbox.cut(INFO)
+    inbox.begin()
+    inbox.messages(["b"])
+    assert chunks.take() == "half"
+    with pytest.raises(ConnectionClosed, match="in the middle of a message"):
+        chunks.take()
+    assert inbox.take() == "b"
+
+
+def test_a_new_connection_is_read_although_the_old_one_was_closed() -> None:
+    bench = Bench(max_queue=2)
+    inbox = bench.inbox
+    inbox.discard_rest()
+    feed(inbox, "half", last=False)
+    inbox.end(INFO)
+    assert inbox.has_ended
+    inbox.begin()
+    assert not inbox.has_ended
+    inbox.messages(["a", "b"])
+    assert inbox.is_full, "what comes is kept, and not thrown away"

@@ -214,7 +214,7 @@ def test_another_drives_when_one_gives_up(
     thread.start()
     while not inbox._waiting:
         pass
-    receiver._stop_driving()
+    receiver._stop_driving(driver)
     deadline = time.monotonic() + SOON / 2
     while driver.is_free:
         assert time.monotonic() < deadline

@@ -15,6 +15,7 @@ from tieline.engine.handlers import Handlers
 from tieline.engine.pings import PingWaiter
 from tieline.engine.speaker import Speaker
 from tieline.engine.telling import Teller
+from tieline.engine.unsent import Unsent
 from tieline.errors import ConnectionClosed
 from tieline.events import FrameSentEvent, SlowSendEvent
 from tieline.options import Options
@@ -32,19 +33,40 @@ class Sender:
         self.sent: list[Any] = []
         #: What was said about compression and waiting.
         self.choices: list[Any] = []
+        #: What was to be noted with each message.
+        self.noted: list[Unsent | None] = []
         self.seconds = 0.0
         self.error: Exception | None = None
         self._clock = clock
 
-    def message(self, opcode: Opcode, payload: bytes, compress: bool | None = None) -> None:
+    def message(
+        self,
+        opcode: Opcode,
+        payload: bytes,
+        compress: bool | None = None,
+        unsent: Unsent | None = None,
+    ) -> None:
         self._take((opcode, payload))
         self.choices.append(compress)
+        self.noted.append(unsent)
 
     def frames(
-        self, frames: list[tuple[Opcode, bytes, bool]], compress: bool = False, *, waits: bool
+        self,
+        frames: list[tuple[Opcode, bytes, bool]],
+        compress: bool = False,
+        *,
+        waits: bool,
+        unsent: Unsent | None = None,
     ) -> None:
         self._take(list(frames))
         self.choices.append((compress, waits))
+        self.noted.append(unsent)
+
+    def greet(self, entries: list[Unsent]) -> None:
+        self._take(list(entries))
+
+    def mark(self, unsent: Unsent) -> None:
+        self._take(unsent)
 
     def compresses(self, size: int, compress: bool | None) -> bool:
         return compress is True or (compress is None and size > 10)
@@ -79,7 +101,13 @@ class Bench:
             soon=self.calls.append,
         )
         self.dispatcher = Dispatcher(
-            delivery, teller, LOG, 7, answers_pings=lambda: True, on_round_trip=lambda seconds: None
+            delivery,
+            teller,
+            LOG,
+            7,
+            answers_pings=lambda: True,
+            on_round_trip=lambda seconds: None,
+            on_heartbeat=lambda: None,
         )
         self.sender = Sender(clock)
         self.speaker = Speaker(
@@ -204,3 +232,32 @@ def test_a_ping_that_was_not_sent_is_forgotten() -> None:
     bench.dispatcher.give_up(ConnectionClosed("ended"))
     with pytest.raises(ConnectionClosed, match="ended"):
         other.wait(0)
+
+
+def test_what_is_noted() -> None:
+    bench = Bench()
+    whole, last = (Unsent(Opcode.TEXT, b"a", True, 0.0) for _ in range(2))
+    bench.speaker.message(Opcode.TEXT, b"a", True, whole)
+    bench.speaker.frames([(Opcode.TEXT, b"a", True)], unsent=last)
+    bench.speaker.unsent(whole)
+    assert bench.sender.noted == [whole, last, whole]
+    assert bench.sender.sent[2] == (Opcode.TEXT, b"a") and bench.sender.choices[2] is True
+    mark = Unsent(None, b"", None, 0.0)
+    bench.speaker.unsent(mark)
+    assert bench.sender.sent[3] is mark
+
+
+def test_what_a_connection_begins_with_is_told_of() -> None:
+    entries = [
+        Unsent(Opcode.TEXT, b"a", None, 0.0),
+        Unsent(None, b"", None, 0.0),
+        Unsent(Opcode.BINARY, b"not so small", None, 0.0),
+    ]
+    for wanted in (False, True):
+        bench = Bench(frame_events=wanted)
+        bench.speaker.greet(entries)
+        assert bench.sender.sent == [entries]
+        assert [event.frame for event in bench.told()] == [
+            Frame(Opcode.TEXT, b"a"),
+            Frame(Opcode.BINARY, b"not so small", rsv1=True),
+        ][: 2 * wanted]

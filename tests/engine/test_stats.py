@@ -18,7 +18,7 @@ class Counting:
 
 
 def sent(recorder: StatsRecorder) -> int:
-    return recorder.snapshot(0, 0).messages_sent
+    return recorder.snapshot(0, 0, 0).messages_sent
 
 
 def test_a_connection_counts_while_it_is_up_and_after() -> None:
@@ -31,7 +31,7 @@ def test_a_connection_counts_while_it_is_up_and_after() -> None:
     recorder.ended(one)
     one.messages = 99
     assert sent(recorder) == 5
-    stats = recorder.snapshot(7, 8)
+    stats = recorder.snapshot(7, 8, 9)
     assert (stats.connects, stats.queue_depth, stats.buffered_bytes) == (1, 7, 8)
     assert stats.send_seconds == 2.5
 
@@ -46,7 +46,7 @@ def test_connections_may_overlap() -> None:
     assert sent(recorder) == 11
     recorder.ended(new)
     assert sent(recorder) == 11
-    assert recorder.snapshot(0, 0).connects == 2
+    assert recorder.snapshot(0, 0, 0).connects == 2
 
 
 def test_reset() -> None:
@@ -55,7 +55,7 @@ def test_reset() -> None:
     recorder.connected(one)
     recorder.round_trip(0.1)
     recorder.reset()
-    stats = recorder.snapshot(0, 0)
+    stats = recorder.snapshot(0, 0, 0)
     assert stats == Stats()
     one.messages = 4
     assert sent(recorder) == 1
@@ -68,10 +68,10 @@ def test_reset() -> None:
 def test_latency() -> None:
     recorder = StatsRecorder()
     assert recorder.last_round_trip is None
-    assert recorder.snapshot(0, 0).latency.p50 is None
+    assert recorder.snapshot(0, 0, 0).latency.p50 is None
     for number in range(1, 101):
         recorder.round_trip(float(number))
-    latency = recorder.snapshot(0, 0).latency
+    latency = recorder.snapshot(0, 0, 0).latency
     assert (latency.count, latency.last, latency.min, latency.max) == (100, 100.0, 1.0, 100.0)
     assert round(latency.mean or 0, 9) == 50.5
     assert (latency.p50, latency.p90, latency.p99) == (51.0, 91.0, 100.0)
@@ -84,7 +84,7 @@ def test_percentiles_are_of_the_last_thousand() -> None:
         recorder.round_trip(100.0)
     for _ in range(1000):
         recorder.round_trip(1.0)
-    latency = recorder.snapshot(0, 0).latency
+    latency = recorder.snapshot(0, 0, 0).latency
     assert (latency.p99, latency.max, latency.count) == (1.0, 100.0, 2000)
 
 

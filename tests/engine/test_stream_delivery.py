@@ -199,7 +199,7 @@ def test_a_thread_of_its_own() -> None:
     for _ in range(2):
         finished = threading.Event()
         delivery.messages(["a"])
-        delivery.finish(finished)
+        delivery.finish(finished.set)
         assert finished.wait(SOON)
         delivery.join(SOON)
     assert [thread.name for thread in threads] == ["tieline-handlers"] * 2
@@ -232,7 +232,7 @@ def test_who_was_told_of_the_end_finds_the_thread_to_join(monkeypatch: pytest.Mo
         assert joined.wait(SOON)
 
     monkeypatch.setattr(Delivery, "post", slow)
-    reactor = threading.Thread(target=delivery.finish, args=(finished,), daemon=True)
+    reactor = threading.Thread(target=delivery.finish, args=(finished.set,), daemon=True)
     reactor.start()
     assert finished.wait(SOON)
     delivery.join(SOON)

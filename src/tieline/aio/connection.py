@@ -19,6 +19,7 @@ from tieline.engine.session import Session
 from tieline.errors import ConnectionClosed, OptionError
 from tieline.front import ORDERLY, check_seconds
 from tieline.protocol.close import check_close
+from tieline.protocol.handshake import HandshakeResponse
 from tieline.protocol.wire import CloseCode
 
 
@@ -171,6 +172,21 @@ class Connection(SendingFront):
             if closed.close_info is not None and closed.close_info.code in ORDERLY:
                 raise StopAsyncIteration from None
             raise
+
+    # --- staying up ---------------------------------------------------------------------------
+
+    async def reconnect(self, *, overlap: bool = False) -> HandshakeResponse:
+        """Drop the present connection, if there is one, and dial again at once.
+
+        Messages that have come can still be received. The old peer gets a Close with 1001, but its
+        answer is not awaited. With `overlap` the old connection stays up until the new one is, and
+        is then read to its end before the new one: nothing is lost in between, but what the server
+        sends on both comes twice.
+
+        Raises `ConnectError`. With ``reconnect=`` it goes on trying in the background then; with
+        `overlap` the old connection is kept if it is still there. Cancelling it ends the attempt.
+        """
+        return await self._line.reconnect(overlap)
 
     # --- its state ---------------------------------------------------------------------------
 

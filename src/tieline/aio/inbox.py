@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from tieline.aio.waiters import Waiters
@@ -24,7 +25,7 @@ class LoopInbox(Inbox):
         # Who waits for a chunk of one message is not served by another message.
         self._receivers.wake(None if self.has_ended or self._is_streaming else len(self))
 
-    def finish(self, finished: threading.Event) -> None:
+    def finish(self, finished: Callable[[], None]) -> None:
         super().finish(finished)
         self._closers.wake()
 

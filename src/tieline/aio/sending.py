@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
-from typing import Any
+from collections.abc import AsyncIterable, Callable
+from typing import Literal, cast, overload
 
+from tieline.aio.fragments import say_fragments, say_frame, say_whole
 from tieline.aio.line import LoopLine
+from tieline.aio.loop_reactor import LoopReactor
 from tieline.aio.pings import PingWaiter
-from tieline.engine.fragments import (
-    IN_PIECES,
-    Fragments,
-    are_at_hand,
-    completing,
-    pieces_of,
-    send_message,
-)
+from tieline.aio.receipts import Receipt
+from tieline.engine.fragments import send_message
 from tieline.engine.payloads import (
     check_frame,
     control_payload,
@@ -22,10 +18,12 @@ from tieline.engine.payloads import (
     encode_payload,
     fragments_of,
 )
-from tieline.engine.sender import Data, Fragment
-from tieline.engine.session import Session
-from tieline.errors import SendBufferFull, SendTimeout
-from tieline.front import Front
+from tieline.engine.sender import Data
+from tieline.engine.speaker import Speaker
+from tieline.engine.subscriptions import Subscription
+from tieline.engine.unsent import Unsent, check_when_offline
+from tieline.errors import ConnectionClosed, SendBufferFull
+from tieline.front import Front, WhenOffline, check_seconds
 from tieline.protocol.wire import Opcode
 
 
@@ -37,7 +35,41 @@ class SendingFront(Front):
 
     _line: LoopLine
 
-    async def send(self, message: object, *, compress: bool | None = None) -> None:
+    @overload
+    async def send(
+        self,
+        message: object,
+        *,
+        compress: bool | None = None,
+        when_offline: WhenOffline | None = None,
+        receipt: Literal[False] = False,
+    ) -> None: ...
+    @overload
+    async def send(
+        self,
+        message: object,
+        *,
+        compress: bool | None = None,
+        when_offline: WhenOffline | None = None,
+        receipt: Literal[True],
+    ) -> Receipt: ...
+    @overload
+    async def send(
+        self,
+        message: object,
+        *,
+        compress: bool | None = None,
+        when_offline: WhenOffline | None = None,
+        receipt: bool,
+    ) -> Receipt | None: ...
+    async def send(
+        self,
+        message: object,
+        *,
+        compress: bool | None = None,
+        when_offline: WhenOffline | None = None,
+        receipt: bool = False,
+    ) -> Receipt | None:
         """Send ``str`` as text, bytes-like as binary, an iterable of either in fragments.
 
         An iterable may be asynchronous; each piece goes out before the next is asked for. Returns
@@ -46,9 +78,19 @@ class SendingFront(Front):
         when it takes none for ``timeout`` seconds. Raises `ConnectionClosed` when the connection is
         not open.
 
+        `when_offline` says what becomes of the message while a connection is being made (by
+        default what the option ``offline`` says): "raise" `ConnectionClosed`; "queue" it for the
+        next one, within ``offline_limit``; or "drop" it. A queued message also waits for the next
+        connection when this one ends before the kernel has all of it; it is never sent twice. An
+        iterable is never queued. When no connection will follow, `ConnectionClosed` is raised in
+        any case.
+
+        `receipt`: return a `Receipt`; awaiting it tells when the kernel has all bytes, or that it
+        never will.
+
         `compress`: by default (None) a message of ``Deflate.threshold`` bytes and more is
         compressed, and so is an iterable, if the server has agreed; True raises `OptionError` when
-        it has not.
+        it has not, but a message that was queued then goes out as it is.
 
         Bytes of any size are masked and written piece by piece, without a copy of all of them. Of a
         bytearray or memoryview, what the kernel does not take at once is copied, because waiting
@@ -58,15 +100,21 @@ class SendingFront(Front):
         completed: the connection is failed with 1011. A compressed message of 1 MiB and more is
         sent in fragments as well, with turns for other tasks between them.
         """
-        session = self._session()
-        if compress:
-            session.sender.check_compression(compress)
-        encoded = encode_payload(message)
+        ticket, encoded = self._new_receipt(receipt), encode_payload(message)
         if encoded is not None:
-            await self._send_whole(session, *encoded, compress)
-            return
+            await self._say_or_queue(*encoded, compress, when_offline, ticket)
+            return ticket
+        check_when_offline(when_offline, "")
         pieces = message if isinstance(message, AsyncIterable) else fragments_of(message)
-        await self._send_fragments(session, pieces, compress is not False)
+        try:
+            session = self._session()
+            session.sender.check_compression(compress)
+            last = self._new_last(ticket)
+            await say_fragments(self._line, session, pieces, compress is not False, last)
+        except ConnectionClosed as error:
+            self._check_queued(error, "an iterable is")
+            raise
+        return ticket
 
     async def send_frame(self, payload: object, opcode: int, fin: bool = True) -> None:
         """Send one raw frame, for hand-made fragmentation (RFC 6455 section 5.4).
@@ -82,107 +130,197 @@ class SendingFront(Front):
         elif kind is Opcode.PONG:
             await self.pong(data)
         else:
-            await self._send_frame(self._session(), (kind, data, last), False)
+            try:
+                await say_frame(self._line, self._session(), (kind, data, last), False)
+            except ConnectionClosed as error:
+                self._check_queued(error, "a frame is")
+                raise
 
-    async def send_json(self, value: object) -> None:
+    @overload
+    async def send_json(
+        self,
+        value: object,
+        *,
+        when_offline: WhenOffline | None = None,
+        receipt: Literal[False] = False,
+    ) -> None: ...
+    @overload
+    async def send_json(
+        self,
+        value: object,
+        *,
+        when_offline: WhenOffline | None = None,
+        receipt: Literal[True],
+    ) -> Receipt: ...
+    @overload
+    async def send_json(
+        self, value: object, *, when_offline: WhenOffline | None = None, receipt: bool
+    ) -> Receipt | None: ...
+    async def send_json(
+        self,
+        value: object,
+        *,
+        when_offline: WhenOffline | None = None,
+        receipt: bool = False,
+    ) -> Receipt | None:
         """Send what ``json_dumps`` makes of `value`, as text, as `send` does."""
-        session = self._session()
+        ticket = self._new_receipt(receipt)
         data = encode_json(value, self.options.json_dumps)
-        await self._send_whole(session, Opcode.TEXT, data, None)
+        await self._say_or_queue(Opcode.TEXT, data, None, when_offline, ticket)
+        return ticket
 
-    def send_threadsafe(self, message: object, *, compress: bool | None = None) -> None:
+    @overload
+    def send_threadsafe(
+        self,
+        message: object,
+        *,
+        compress: bool | None = None,
+        when_offline: WhenOffline | None = None,
+        receipt: Literal[False] = False,
+    ) -> None: ...
+    @overload
+    def send_threadsafe(
+        self,
+        message: object,
+        *,
+        compress: bool | None = None,
+        when_offline: WhenOffline | None = None,
+        receipt: Literal[True],
+    ) -> Receipt: ...
+    @overload
+    def send_threadsafe(
+        self,
+        message: object,
+        *,
+        compress: bool | None = None,
+        when_offline: WhenOffline | None = None,
+        receipt: bool,
+    ) -> Receipt | None: ...
+    def send_threadsafe(
+        self,
+        message: object,
+        *,
+        compress: bool | None = None,
+        when_offline: WhenOffline | None = None,
+        receipt: bool = False,
+    ) -> Receipt | None:
         """The same as `send`, for other threads, which it may block for ``timeout`` seconds.
 
-        On the loop's own thread it never blocks: it raises `SendBufferFull` where it would.
+        On the loop's own thread it never blocks: it raises `SendBufferFull` where it would. The
+        receipt can be awaited on the loop; any thread may look at its ``done``.
         """
-        session = self._session()
+        ticket = self._new_receipt(receipt)
         try:
-            send_message(session, message, compress)
+            if ticket is None and when_offline is None and self.options.offline == "raise":
+                send_message(self._session(), message, compress)
+            else:
+                self._send_noted(message, compress, when_offline, ticket)
+            return ticket
         except SendBufferFull as error:
+            if not self.is_open():
+                raise  # there is no room in the queue for the next connection
             raise SendBufferFull(
-                f"{session.sender.buffered} bytes wait in the write buffer "
+                f"{self._session().sender.buffered} bytes wait in the write buffer "
                 f"(write_limit={self.options.write_limit}), and the event loop must not be held "
                 "up: use 'await ws.send()' there. Nothing of this message was sent"
             ) from error
 
+    async def flush(self, timeout: float | None = None) -> None:
+        """Return when everything that was sent before, by any task, is with the kernel.
+
+        Also what is queued for the next connection (``offline="queue"``), which is waited for; of
+        that, what is dropped meanwhile is not. Raises `TimeoutError` after `timeout` seconds
+        (None: wait as long as it can come about), and `ConnectionClosed` when the connection ended
+        first and not all of it waits for the next one. Cancelling it changes nothing.
+        """
+        limit = None if timeout is None else check_seconds("timeout", timeout)
+        receipt = Receipt(cast(LoopReactor, self._line.reactor))
+        mark = self._new_mark(receipt)
+        self._mark(mark)
+        try:
+            await receipt.wait(limit)
+        finally:
+            mark.receipt = None  # nobody waits for it any more
+
+    async def subscribe(self, message: object) -> Subscription:
+        """Send a message now, if the connection is open, and first of all on every one to come.
+
+        `message` is ``str``, bytes-like, or a function that gives one, or None (nothing to say this
+        time), or an awaitable of either; it is called anew each time, on the loop. All
+        subscriptions are sent in the order in which they were made, before any other message. The
+        handle's ``cancel()`` ends it. Raises `OptionError`, what the function raises, and what
+        `send` does.
+        """
+        line = self._line
+        subscription = Subscription(message, line.resumption.unsubscribe)
+        session = line.resumption.add(subscription, await line.render(subscription))
+        first = subscription.first
+        if session is not None and first is not None and first.opcode is not None:
+            try:
+                await say_whole(self._line, session, first.opcode, first.payload, None, None)
+            except ConnectionClosed:
+                pass  # the next connection begins with it
+            except BaseException:
+                subscription.cancel()
+                raise
+        return subscription
+
     async def ping(self, data: object = b"") -> PingWaiter:
         """Send a Ping (at most 125 bytes); awaiting what it returns gives the round trip."""
-        session = self._session()
         payload = control_payload(data)
         waiter = PingWaiter()
-        await self._line.say(
-            session,
-            len(payload),
-            lambda: session.sender.is_full,
-            lambda: session.speaker.ping_for(waiter, payload),
+        await self._say_control(
+            "a Ping", payload, lambda speaker: speaker.ping_for(waiter, payload)
         )
         return waiter
 
     async def pong(self, data: object = b"") -> None:
         """Send an unasked Pong (at most 125 bytes): a one-way heartbeat."""
-        session = self._session()
         payload = control_payload(data)
-        await self._line.say(
-            session,
-            len(payload),
-            lambda: session.sender.is_full,
-            lambda: session.speaker.pong(payload),
-        )
+        await self._say_control("a Pong", payload, lambda speaker: speaker.pong(payload))
 
-    async def _send_whole(
-        self, session: Session, opcode: Opcode, payload: Data, compress: bool | None
+    async def _say_control(
+        self, what: str, payload: bytes, action: Callable[[Speaker], None]
     ) -> None:
-        sender = session.sender
-        if len(payload) < IN_PIECES or not sender.compresses(len(payload), compress):
+        try:
+            session = self._session()
             await self._line.say(
                 session,
                 len(payload),
-                sender.must_wait,
-                lambda: session.speaker.message(opcode, payload, compress),
+                lambda: session.sender.is_full,
+                lambda: action(session.speaker),
             )
-        else:
-            await self._send_pieces(session, pieces_of(opcode, payload), len(payload))
+        except ConnectionClosed as error:
+            self._check_queued(error, f"{what} is")
+            raise
 
-    async def _send_pieces(self, session: Session, pieces: Iterator[Fragment], size: int) -> None:
-        """When the peer has stopped to read, all the rest of the message goes into the buffer."""
-        late: SendTimeout | None = None
-        begun = False
-        with completing(session):
-            for piece in pieces:
-                try:
-                    await self._send_frame(session, piece, True, waits=late is None)
-                except SendTimeout as error:
-                    if not begun:
-                        raise
-                    late = error
-                    await self._send_frame(session, piece, True, waits=False)
-                begun = True
-        if late is not None:
-            raise session.sender.not_taken(size) from late
+    def _new_receipt(self, wanted: bool) -> Receipt | None:
+        return Receipt(cast(LoopReactor, self._line.reactor)) if wanted else None
 
-    async def _send_fragments(
-        self, session: Session, pieces: AsyncIterable[Any] | Iterable[Any], compress: bool
+    async def _say_or_queue(
+        self,
+        opcode: Opcode,
+        payload: Data,
+        compress: bool | None,
+        when_offline: str | None,
+        receipt: Receipt | None,
     ) -> None:
-        fragments = Fragments(holds_back=are_at_hand(pieces))
-        with completing(session):
-            if not isinstance(pieces, AsyncIterable):
-                pieces = _asynchronous(pieces)
-            async for piece in pieces:
-                for frame in fragments.add(piece):
-                    await self._send_frame(session, frame, compress)
-            await self._send_frame(session, fragments.last(), compress)
-
-    async def _send_frame(
-        self, session: Session, frame: Fragment, compress: bool, *, waits: bool = True
-    ) -> None:
-        await self._line.say(
-            session,
-            len(frame[1]),
-            session.sender.must_wait if waits else lambda: False,
-            lambda: session.speaker.frames([frame], compress, waits=waits),
-        )
-
-
-async def _asynchronous(pieces: Iterable[Any]) -> AsyncIterator[Any]:
-    for piece in pieces:
-        yield piece
+        unsent: Unsent | None = None
+        if receipt is not None or when_offline is not None or self.options.offline == "queue":
+            unsent = self._new_unsent(opcode, payload, compress, when_offline, receipt)
+        while True:
+            try:
+                session = self._session()
+                session.sender.check_compression(compress)
+                await say_whole(self._line, session, opcode, payload, compress, unsent)
+                return
+            except ConnectionClosed:
+                if unsent is None:
+                    raise
+            try:
+                self._line.resumption.send_later(unsent, when_offline)
+                return
+            except SendBufferFull:
+                if not self.is_open():
+                    raise
+                # It came up meanwhile, and there is no room yet: wait for some.

@@ -12,6 +12,7 @@ from tieline.engine.handlers import FrameAction, Handlers
 from tieline.engine.log import AnyLogger
 from tieline.protocol.events import CloseInfo, Frame
 from tieline.protocol.handshake import HandshakeResponse
+from tieline.reconnect import ReconnectAttempt
 
 
 class Watcher:
@@ -100,7 +101,7 @@ class Callbacks:
                     on_message(message)
                 return
             except BaseException as error:
-                self._raised(self._message_name, error)
+                self.raised(self._message_name, error)
 
     def opened(self, response: HandshakeResponse) -> None:
         self._call("on_open", self._handlers.on_open, response)
@@ -117,6 +118,9 @@ class Callbacks:
 
     def pong(self, data: bytes) -> None:
         self._call("on_pong", self._handlers.on_pong, data)
+
+    def reconnecting(self, attempt: ReconnectAttempt) -> None:
+        self._call("on_reconnecting", self._handlers.on_reconnecting, attempt)
 
     def event(self, event: Any) -> None:
         self._call("on_event", self._handlers.on_event, event)
@@ -135,7 +139,7 @@ class Callbacks:
                 "the frame is processed"
             )
         except BaseException as error:
-            self._raised("on_frame", error)
+            self.raised("on_frame", error)
             return FrameAction.PROCESS
 
     def error(self, error: BaseException) -> None:
@@ -165,9 +169,10 @@ class Callbacks:
             try:
                 self._timed(name, function)(argument)
             except BaseException as error:
-                self._raised(name, error)
+                self.raised(name, error)
 
-    def _raised(self, name: str, error: BaseException) -> None:
+    def raised(self, name: str, error: BaseException) -> None:
+        """A function of the user's has raised: the log, `on_error` and the owner are told."""
         _let_ctrl_c_through(error)
         self._log.error("handler %s raised", name, exc_info=error)
         self.error(error)

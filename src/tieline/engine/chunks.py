@@ -12,6 +12,7 @@ from typing import Protocol
 from tieline.engine.waiting import SLICE
 from tieline.errors import ConnectionClosed
 from tieline.protocol.events import CloseInfo
+from tieline.reconnect import GaveUp
 
 #: Bytes (of text: characters) of one message that may wait to be read; with more of them nothing
 #: more is read from the peer until half of them are taken.
@@ -224,8 +225,15 @@ class Chunks:
         self._news = threading.Condition(threading.RLock())
 
 
-def closed_error(info: CloseInfo | None, when: str = "") -> ConnectionClosed:
+def closed_error(
+    info: CloseInfo | None, when: str = "", gave_up: GaveUp | None = None
+) -> ConnectionClosed:
     """What to raise where something was asked for that will never come."""
-    error = ConnectionClosed(f"the connection has ended{when and ' ' + when}: {info}", info)
-    error.__cause__ = None if info is None else info.error
+    text = f"the connection has ended{when and ' ' + when}: {info}"
+    cause = None if info is None else info.error
+    if gave_up is not None and isinstance(gave_up.cause, Exception):
+        text += f"; reconnecting was given up after {gave_up.attempts} attempts: {gave_up.reason}"
+        cause = gave_up.cause
+    error = ConnectionClosed(text, info)
+    error.__cause__ = cause
     return error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -68,12 +67,18 @@ class Delivery:
     def discard_rest(self) -> None:
         """The connection is being closed, so nothing may keep it from being read to its end."""
 
-    def end(self, info: CloseInfo | None) -> None:
-        """No message will come any more on this connection."""
+    def begin(self) -> None:
+        """A connection is about to be served."""
 
-    def finish(self, finished: threading.Event) -> None:
-        """Set it when the last handler has returned."""
-        self.post(finished.set)
+    def cut(self, info: CloseInfo | None) -> None:
+        """The connection has ended, maybe in the middle of a message; another one will follow."""
+
+    def end(self, info: CloseInfo | None) -> None:
+        """The connection has ended, or the wait for the next one: no message will come any more."""
+
+    def finish(self, finished: Callable[[], None]) -> None:
+        """Call it, which must not raise, when the last handler has returned."""
+        self.post(finished)
 
     def join(self, timeout: float | None) -> None:
         """Wait until a thread that only this delivery uses has ended. Not on that thread."""

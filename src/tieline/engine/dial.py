@@ -15,7 +15,7 @@ from tieline.engine.route import Target, parse_options_url
 from tieline.events import DIAL_EVENTS, ConnectionEvent
 from tieline.options import Options
 from tieline.redact import safe_url
-from tieline.request_checks import HeaderPairs
+from tieline.request_checks import HeaderPairs, URLSource
 from tieline.transport.attempt import Attempt
 
 _connection_ids = count(1)
@@ -32,6 +32,7 @@ class Dial:
         options: Options,
         handlers: Handlers,
         *,
+        url: URLSource,
         headers: HeaderPairs,
         timeout: float,
         info: dict[str, Any],
@@ -44,6 +45,7 @@ class Dial:
         self.info = info
         self._options = options
         self._handlers = handlers
+        self._url = url
         self._headers = headers
         #: Where the events go, on the thread that dials.
         self.emit = emit
@@ -59,7 +61,7 @@ class Dial:
         """Dial and upgrade, on the calling thread. Raises ConnectError and OptionError."""
         options = self._options
         self.thread = threading.get_ident()
-        text = options.attempt_url()
+        text = options.attempt_url(self._url)
         self.info["url"] = safe_url(text)
         target = Target(
             options,

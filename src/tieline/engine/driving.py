@@ -76,7 +76,13 @@ class Driver:
     @property
     def is_free(self) -> bool:
         """Could a thread begin to drive now?"""
-        return self._thread is None and not self._closed and not self._session.has_ended
+        session = self._session
+        is_served = session.is_started and not session.has_ended
+        return is_served and self._thread is None and not self._closed
+
+    def is_of(self, session: Session | None) -> bool:
+        """Does it serve that session?"""
+        return self._session is session
 
     @property
     def is_mine(self) -> bool:
@@ -141,7 +147,7 @@ class Driver:
             cause = ConnectionAbortedError("a read was interrupted; the stream cannot go on")
             session.fail(cause, CloseCode.GOING_AWAY)
             if session.has_ended:
-                session.reactor.call_soon(session, session.finish_here)
+                session.reactor.call_soon(session, session.finish)
             raise
 
     def leave(self) -> bool:

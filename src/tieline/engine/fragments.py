@@ -9,6 +9,7 @@ from typing import Any
 from tieline.engine.payloads import encode_payload, fragments_of
 from tieline.engine.sender import Data, Fragment
 from tieline.engine.session import Session
+from tieline.engine.unsent import Unsent
 from tieline.errors import OptionError, SendTimeout
 from tieline.protocol.big_frame import BIG, is_borrowed
 from tieline.protocol.wire import CloseCode, Opcode
@@ -95,15 +96,21 @@ def send_message(session: Session, message: object, compress: bool | None = None
         send_whole(session, opcode, payload, compress)
 
 
-def send_whole(session: Session, opcode: Opcode, payload: Data, compress: bool | None) -> None:
+def send_whole(
+    session: Session,
+    opcode: Opcode,
+    payload: Data,
+    compress: bool | None,
+    unsent: Unsent | None = None,
+) -> None:
     """Send a whole message, which goes out in pieces when it is big and compressed."""
     size = len(payload)
     if size < IN_PIECES or not session.sender.compresses(size, compress):
-        session.speaker.message(opcode, payload, compress)
+        session.speaker.message(opcode, payload, compress, unsent)
     elif session.in_handler():
-        session.speaker.frames(list(pieces_of(opcode, payload)), True)
+        session.speaker.frames(list(pieces_of(opcode, payload)), True, unsent=unsent)
     else:
-        _send_pieces(session, pieces_of(opcode, payload), size)
+        _send_pieces(session, pieces_of(opcode, payload), size, unsent)
 
 
 def pieces_of(opcode: Opcode, payload: Data) -> Iterator[Fragment]:
@@ -114,7 +121,9 @@ def pieces_of(opcode: Opcode, payload: Data) -> Iterator[Fragment]:
         opcode = Opcode.CONTINUATION
 
 
-def _send_pieces(session: Session, pieces: Iterator[Fragment], size: int) -> None:
+def _send_pieces(
+    session: Session, pieces: Iterator[Fragment], size: int, unsent: Unsent | None
+) -> None:
     """Other threads may serve the connection between two pieces.
 
     When the peer has stopped to read, all the rest goes into the buffer: a message of which some
@@ -124,21 +133,24 @@ def _send_pieces(session: Session, pieces: Iterator[Fragment], size: int) -> Non
     begun = False
     with completing(session):
         for piece in pieces:
+            noted = unsent if piece[2] else None
             try:
-                session.speaker.frames([piece], True, waits=late is None)
+                session.speaker.frames([piece], True, waits=late is None, unsent=noted)
             except SendTimeout as error:
                 if not (begun or error.accepted):
                     raise
                 late = late or error
                 if not error.accepted:
-                    session.speaker.frames([piece], True, waits=False)
+                    session.speaker.frames([piece], True, waits=False, unsent=noted)
             begun = True
     if late is not None:
         raise session.sender.not_taken(size) from late
 
 
-def send_fragments(session: Session, pieces: Iterable[Any], compress: bool = True) -> None:
-    """Send each piece as one frame, as it is produced.
+def send_fragments(
+    session: Session, pieces: Iterable[Any], compress: bool = True, unsent: Unsent | None = None
+) -> None:
+    """Send each piece as one frame, as it is produced; `unsent` stands for the last of them.
 
     The iterable runs on the calling thread, with no lock held; other senders wait until the message
     is complete. When it fails half-way the message cannot be completed, so the connection is failed
@@ -151,14 +163,14 @@ def send_fragments(session: Session, pieces: Iterable[Any], compress: bool = Tru
             for piece in pieces
             for opcode, payload, fin in gathered.add(piece)
         ]
-        session.speaker.frames([*frames, gathered.last()], compress)
+        session.speaker.frames([*frames, gathered.last()], compress, unsent=unsent)
         return
     fragments = Fragments(holds_back=are_at_hand(pieces))
     with completing(session):
         for piece in pieces:
             for frame in fragments.add(piece):
                 session.speaker.frames([frame], compress)
-        session.speaker.frames([fragments.last()], compress)
+        session.speaker.frames([fragments.last()], compress, unsent=unsent)
 
 
 @contextmanager

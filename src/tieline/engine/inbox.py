@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
 from tieline.engine.callbacks import Callbacks
 from tieline.engine.chunks import Chunks
-from tieline.engine.delivery import Delivery
 from tieline.engine.serial import MAX_WAITING, Runner
+from tieline.engine.stock import Stock
 from tieline.protocol.events import CloseInfo, MessageChunk
 
 #: More bytes than a run of messages has beside its first and its last one.
 _RUN = 2 * 1024 * 1024
 
 
-class Inbox(Delivery):
+class Inbox(Stock):
     """Keeps messages until they are taken; all else goes to the handlers, as it does elsewhere.
-
-    With `max_queue` messages, or `MAX_WAITING` bytes, it is full: nothing is read before half of
-    them are taken. What one read had brought is kept all the same.
 
     A message that comes in chunks takes its place among the others with the first of them: `take`
     gives the messages before it, `take_whole` and `take_chunks` give it as well, and what follows.
@@ -35,26 +31,12 @@ class Inbox(Delivery):
         on_room: Callable[[], None],
     ) -> None:
         super().__init__(callbacks, runner, max_queue, on_room)
-        self._max_queue = max_queue
-        self._on_room = on_room
-        self._messages: deque[str | bytes] = deque()
-        # At least as many bytes as wait, see `_count`; they are too many.
-        self._size = 0
-        self._is_heavy = False
-        self._was_full = False
-        self._discards = False
-        # What came since a message in chunks came, or while one is read: guarded by `news`.
-        self._behind: deque[str | bytes | Chunks] = deque()
+        # A message in chunks came, or is read; those that somebody reads; those that were cut
+        # short because nobody had room for them.
         self._is_streaming = False
-        # The message whose end has not come; those that somebody reads; those that were cut short
-        # because nobody had room for them.
-        self._chunks: Chunks | None = None
         self._taken: set[Chunks] = set()
         self._cut: list[Chunks] = []
         self._skips_chunks = False
-        #: Notified when a message comes, when a thread stops driving, and at the end. Reentrant,
-        #: because a signal handler may come on top of any line.
-        self.news = threading.Condition(threading.RLock())
         # Threads that wait for news, so that nobody is told when nobody waits.
         self._waiting = 0
         #: No message will come any more.
@@ -65,9 +47,6 @@ class Inbox(Delivery):
 
     #: Tells those from each other who take messages: a message in chunks is read by one of them.
     reader: Callable[[], object] = staticmethod(threading.get_ident)
-
-    def __len__(self) -> int:
-        return len(self._messages) + len(self._behind)
 
     # --- what comes in ------------------------------------------------------------------------
 
@@ -121,6 +100,24 @@ class Inbox(Delivery):
             self._look_if_full()
         self.tell()
 
+    def begin(self) -> None:
+        self._discards = self._skips_chunks = self.has_ended = self.holds_back = False
+        self.tell()  # who waits for a message may drive this one
+
+    def cut(self, info: CloseInfo | None) -> None:
+        """A message without its end is none, unless somebody has begun to read it."""
+        with self.news:
+            for chunks in (self._chunks, *self._cut):
+                if chunks is None:
+                    continue
+                if chunks in self._behind:
+                    self._behind.remove(chunks)
+                chunks.break_off(info)
+            self._chunks = None
+            self._cut.clear()
+            self._go_back()
+        self.tell()
+
     def end(self, info: CloseInfo | None) -> None:
         """What is here can still be taken, but nothing more will come."""
         for chunks in (self._chunks, *self._cut):
@@ -159,53 +156,6 @@ class Inbox(Delivery):
         if self._waiting:
             with self.news:
                 self.news.notify_all()
-
-    # --- how much there is --------------------------------------------------------------------
-
-    @property
-    def is_full(self) -> bool:
-        if self.holds_back:
-            return True
-        if self._discards:
-            return False
-        if self._was_full and (self._is_heavy or self._whole_ones >= self._max_queue):
-            return True
-        chunks = self._chunks
-        return chunks is not None and chunks.is_full
-
-    load = property(__len__)
-
-    @property
-    def _whole_ones(self) -> int:
-        # Not the message in work: who waits for its end may be the only one who can make room.
-        return len(self) - (self._chunks is not None)
-
-    def _look_if_full(self) -> None:
-        if self._size < MAX_WAITING and len(self) < self._max_queue:
-            return
-        with self.news:
-            self._was_full = True  # before the look: whoever takes one meanwhile looks as well
-            self._size = self._count()
-            self._is_heavy = self._size >= MAX_WAITING
-            self._was_full = self._is_heavy or len(self) >= self._max_queue
-
-    def _count(self) -> int:
-        """The bytes (of text: characters) that wait."""
-        size = sum(map(len, self._messages.copy()))
-        for one in self._behind:
-            size += len(one) if not isinstance(one, Chunks) else one.waiting
-        return size
-
-    def _look_for_room(self) -> None:
-        """Something was taken."""
-        with self.news:
-            if not self._was_full or self._whole_ones > self._max_queue // 2:
-                return
-            if self._is_heavy and self._count() > MAX_WAITING // 2:
-                return
-            # First: it may be full again before `_on_room` returns.
-            self._is_heavy = self._was_full = False
-        self._on_room()
 
     # --- what is taken ------------------------------------------------------------------------
 

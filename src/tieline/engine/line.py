@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 from typing import Any
 
+from tieline.engine.aftermath import Aftermath
 from tieline.engine.callbacks import Callbacks
 from tieline.engine.chunks import closed_error
 from tieline.engine.connecting import Connected
@@ -13,11 +15,15 @@ from tieline.engine.delivery import Delivery
 from tieline.engine.dial import Dial
 from tieline.engine.handlers import Handlers
 from tieline.engine.log import ConnectionLog
-from tieline.engine.process import forkables
+from tieline.engine.outage import Interruptible, Outage
+from tieline.engine.process import forkables, is_ending
 from tieline.engine.reactor import Reactor
+from tieline.engine.recovery import Recovery
+from tieline.engine.resumption import Resumption
 from tieline.engine.serial import Runner
 from tieline.engine.session import Session
 from tieline.engine.stats import Stats, StatsRecorder
+from tieline.engine.subscriptions import Rendered, Subscription
 from tieline.errors import ConnectCancelled, ConnectionClosed
 from tieline.events import SlowCallbackEvent
 from tieline.options import Options
@@ -25,10 +31,11 @@ from tieline.protocol.events import CloseInfo
 from tieline.protocol.handshake import HandshakeResponse
 from tieline.protocol.state import State
 from tieline.protocol.wire import CloseCode
+from tieline.reconnect import GaveUp
 
 
 class Line:
-    """Has at most one dial under way and one connection up.
+    """Has at most one outage and one dial under way, and one connection up.
 
     Its lock is never held while waiting for the network or while a handler runs.
     """
@@ -58,20 +65,35 @@ class Line:
         #: Nobody else's connections are on it: its thread ends with ours.
         self.owns_reactor = owns_reactor
         self._drivable = drivable
-        # Guards the fields below; `changed` tells when a dial is over. Reentrant for signal
-        # handlers.
+        # Guards the fields below; `changed` tells when a dial or an outage is over. Reentrant for
+        # signal handlers.
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
+        self.recovery = Recovery(
+            options,
+            self.lock,
+            now=reactor.now,
+            new_pause=self.new_pause,
+            on_raised=partial(self.callbacks.raised, "Reconnect.retry"),
+        )
+        self.aftermath = Aftermath(self)
+        self.resumption = Resumption(self)
         #: The dial that is under way.
         self.dial: Dial | None = None
         #: The connection that is up, or was the last one.
         self.session: Session | None = None
+        # Somebody asked for messages in chunks: all that follow come so.
+        self._streams = options.streaming
         #: What happened during the last set-up, secrets masked.
         self.info: dict[str, Any] = {}
         #: The server's answer that opened the last connection.
         self.response: HandshakeResponse | None = None
         #: How the last connection ended.
         self.close_info: CloseInfo | None = None
+        #: Nobody will use it any more.
+        self.is_abandoned = False
+        #: Why there will be no further one, when that was tried.
+        self.gave_up: GaveUp | None = None
         forkables.add(self)
 
     # --- looking ------------------------------------------------------------------------------
@@ -84,30 +106,68 @@ class Line:
 
     @property
     def state(self) -> State:
-        """Where the line is in its life."""
-        if self.dial is not None:
-            return State.CONNECTING
-        session = self.present
-        return State.CLOSED if session is None else session.connection.state
+        """Where the line is in its life: one of the states of `protocol.state.LINE_TRANSITIONS`."""
+        # Without the lock, which is held while a connection starts: handlers ask as well.
+        while True:
+            session, outage, dial = self.session, self.recovery.outage, self.dial
+            if session is not None and not session.end_is_told:
+                state = session.connection.state
+                # It has ended, and what follows is not decided yet.
+                return State.CLOSING if state is State.CLOSED else state
+            if outage is not None:
+                return outage.state
+            if self.session is session and self.recovery.outage is None:
+                return State.CLOSED if dial is None else State.CONNECTING
+
+    @property
+    def is_coming_back(self) -> bool:
+        """Is it not open, but will be unless nothing helps? With the lock held."""
+        outage, session = self.recovery.outage, self.session
+        if outage is not None:
+            return outage.state is not State.CLOSED
+        undecided = session is not None and not session.end_is_told
+        return undecided and self.recovery.is_wanted and self.recovery.policy is not None
 
     def stats(self) -> Stats:
         """A snapshot over all connections."""
         session = self.present
         buffered = 0 if session is None else session.sender.buffered
-        return self.recorder.snapshot(self.delivery.load, buffered)
+        return self.recorder.snapshot(self.delivery.load, buffered, len(self.resumption.offline))
 
     def in_handler(self) -> bool:
         """Is the caller inside a handler, where waiting for the connection would never end?"""
-        return self.reactor.in_thread() or self.delivery.in_handler()
+        outage = self.recovery.outage
+        drives = outage is not None and outage.thread == threading.get_ident()
+        return drives or self.reactor.in_thread() or self.delivery.in_handler()
+
+    def subscriptions(self) -> list[Subscription]:
+        """What every connection begins with."""
+        with self.lock:
+            return self.resumption.subscriptions.copy()
+
+    def new_pause(self) -> Interruptible:
+        """How the driver of an outage waits."""
+        raise NotImplementedError
+
+    def recover(self, outage: Outage) -> None:
+        """Drive it in the background until it is over. Must not raise; any thread may call it."""
+        raise NotImplementedError
+
+    @property
+    def is_leaving(self) -> bool:
+        """Is whatever serves its connections about to end?"""
+        return is_ending.is_set()
 
     # --- a dial -------------------------------------------------------------------------------
 
-    def begin(self, dial: Dial) -> None:
-        """This dial is under way from now on, and no other."""
-        self.callbacks.begin(dial.log)
+    def begin(self, dial: Dial, outage: Outage) -> None:
+        """This dial is under way from now on, and no other. Raises ConnectCancelled."""
         with self.lock:
+            if self.recovery.outage is not outage or outage.is_interrupted:
+                raise ConnectCancelled("connecting was cancelled")
             self.cancel_dial()
             self.dial = dial
+        self.callbacks.begin(dial.log)
 
     def cancel_dial(self) -> Dial | None:
         """Make the dial that is under way raise ConnectCancelled."""
@@ -116,11 +176,15 @@ class Line:
                 self.dial.attempt.cancel()
             return self.dial
 
-    def serve(self, connected: Connected, dial: Dial) -> Session:
+    def serve(
+        self, connected: Connected, dial: Dial, outage: Outage, rendered: Rendered
+    ) -> HandshakeResponse:
         """Start the connection: from here on the reactor serves it.
 
-        Raises ConnectCancelled when the dial was given up meanwhile; the stream is closed then.
+        `rendered`: what the subscriptions say. Raises ConnectCancelled when the dial was given up
+        meanwhile; the stream is closed then.
         """
+        response = outage.describe(connected.response)
         session = Session(
             connection=connected.connection,
             connection_id=dial.connection_id,
@@ -130,43 +194,64 @@ class Line:
             options=self.options,
             log=dial.log,
             on_round_trip=self.recorder.round_trip,
-            on_ended=self._on_ended,
+            on_ended=self.aftermath.on_ended,
+            on_finished=self.aftermath.on_finished,
             drivable=self._drivable,
         )
-        if self.options.streaming:
-            connected.connection.stream_messages()
         try:
             # Before the lock: log handlers are the user's code.
-            dial.log.info("open: %s", connected.response.url)
-            self._start(session, connected.response, dial)
+            dial.log.info("open: %s", response.url)
+            self._start(session, response, dial, outage, rendered)
         except BaseException:
             if self.session is session:
                 session.drop()  # Ctrl-C came when it was served already
             else:
                 connected.stream.close()
             raise
-        return session
+        return response
 
-    def _start(self, session: Session, response: HandshakeResponse, dial: Dial) -> None:
+    def _start(
+        self,
+        session: Session,
+        response: HandshakeResponse,
+        dial: Dial,
+        outage: Outage,
+        rendered: Rendered,
+    ) -> None:
         with self.lock:
-            if dial.attempt.cancelled:
+            if dial.attempt.cancelled or outage.is_interrupted:
                 raise ConnectCancelled(f"connecting to {response.url} was cancelled")
-            before = self.session, self.response
-            if before[0] is not None:
-                # Two threads connect at once: its end is told before the new beginning.
-                before[0].drop()
-            # All that handlers may look at, and send through, is there before the start: the
-            # first of them may run before `start` has returned.
+            before, answer = self.aftermath.discard_successor(), self.response
+            # Then it is read to its end before the new one is read.
+            is_replaced = outage.overlaps and before is not None and not before.end_is_told
+            if before is not None and is_replaced:
+                self.aftermath.start_after(before, session, response)
+                before.close(CloseCode.GOING_AWAY, "", reads_on=True)
+            elif before is not None:
+                before.drop()  # two threads connect at once; its end is told first
+            if self._streams:
+                session.connection.stream_messages()
+            # Before anybody else can say anything.
+            session.speaker.greet(self.resumption.greeting(rendered))
+            # All that handlers look at is there before the start: they may run before it returns.
             self.session, self.response = session, response
             self.info = dict(dial.info)
             self.dial = None
-            self.recorder.connected(session.traffic)
+            self.gave_up = None
+            self.recorder.connected(session.traffic, response.reconnected)
+            self.recovery.opened(outage)
+            if is_replaced:
+                return  # it is served when the old one has been read to its end
             try:
+                self.delivery.begin()
                 session.start(response)
             except BaseException:
                 if session not in self.reactor.registrants():
-                    self.session, self.response = before
+                    self.session, self.response = before, answer
+                    self.recovery.not_opened(outage)
                     self.recorder.ended(session.traffic)
+                    session.sender.drop()
+                    self.resumption.put_back(session.sender.take_rest())
                 raise
 
     def end(self, dial: Dial) -> None:
@@ -179,32 +264,41 @@ class Line:
 
     def drop(self) -> Session | None:
         """End what is up without waiting for its peer; it is told before anything that follows."""
+        self.recovery.stop()
         self.cancel_dial()
-        session = self.session
+        session = self.aftermath.discard_successor()
         if session is not None:
             session.drop()
         return session
 
     def abandon(self) -> None:
         """Nobody holds the connection any more: end it, from wherever the collector runs."""
-        session = self.present
+        self.is_abandoned = True
+        self.recovery.abandon()
+        dial, session = self.dial, self.present
+        if dial is not None:
+            dial.attempt.cancel()
         if session is not None:
             self.reactor.call_soon(session, session.drop)
 
+    def stream_messages(self) -> None:
+        """From now on messages come in chunks, if they do not come whole."""
+        with self.lock:
+            self._streams = True
+            sessions = {self.session, self.aftermath.served}
+        for session in sessions:
+            if session is not None:
+                session.pump.stream_messages()
+
     def closed_error(self) -> ConnectionClosed:
         """What to raise where a message was asked for and none will come."""
-        return closed_error(self.close_info)
+        return closed_error(self.close_info, gave_up=self.gave_up)
 
     # --- what sessions and callbacks tell -----------------------------------------------------
 
-    def _on_ended(self, session: Session) -> None:
-        self.recorder.ended(session.traffic)
-        self.close_info = session.connection.close_info
-        self.delivery.end(self.close_info)
-
     def _on_room(self) -> None:
-        session = self.present
-        if session is not None:
+        session = self.aftermath.served
+        if session is not None and not session.has_ended:
             session.resume_reading()
 
     def dropped(self, count: int) -> None:
@@ -218,7 +312,7 @@ class Line:
             )
 
     def _on_handler_raised(self, error: BaseException) -> None:
-        session = self.present
+        session = self.aftermath.served
         if self.options.close_on_callback_error and session is not None:
             # The text goes to the peer as well, and what the error says is not for it.
             cause = RuntimeError(f"a handler raised {type(error).__name__}")
@@ -243,7 +337,10 @@ class Line:
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
         self.dial = None
+        self.recovery.abandon_after_fork(self.lock)
+        self.resumption.abandon_after_fork()
         self.recorder.abandon_after_fork()
         self.delivery.abandon_after_fork()
         if self.session is not None:
             self.session.abandon_after_fork()
+        self.aftermath.abandon_after_fork()

@@ -22,31 +22,41 @@ class Outbox:
     """The bytes that wait to be written to one stream, in order. Guarded by the session's lock."""
 
     def __init__(self) -> None:
-        self._chunks: deque[Chunk | BigFrame] = deque()
-        #: Bytes that wait.
+        #: What waits.
+        self.chunks: deque[Chunk | BigFrame] = deque()
+        #: Its bytes.
         self.size = 0
-        #: Statistics: bytes that the stream has taken.
+        #: Bytes that the stream has taken.
         self.written = 0
+        #: A signal handler on top finds that `size` lacks what is being added.
+        self.is_adding = False
+        #: Bytes behind these that it was offered, when the call did not return: they may have left.
+        self.offered = 0
 
     def extend(self, chunks: Sequence[bytes | bytearray | BigFrame]) -> None:
         """Add frames at the end."""
         self.extend_from(lambda: chunks)
 
-    def extend_from(self, take: Callable[[], Sequence[bytes | bytearray | BigFrame]]) -> None:
-        """Add the frames that `take` returns at the end.
+    def extend_from(self, take: Callable[[], Sequence[bytes | bytearray | BigFrame]]) -> int:
+        """Add the frames that `take` returns at the end; how many bytes.
 
         What a signal handler sends on top of this comes before or behind them, never in their
         midst: a message between two fragments of another would be against the rules.
         """
         chunks = take()
-        if chunks:
-            self._chunks.extend(chunks)
-            size = len(chunks[0]) if len(chunks) == 1 else sum(map(len, chunks))
-            self.size += size  # no call within, which a signal handler's send could come into
+        if not chunks:
+            return 0
+        # No call within a line, which a signal handler's send could come into.
+        was_adding, self.is_adding = self.is_adding, True
+        self.chunks += chunks
+        size = len(chunks[0]) if len(chunks) == 1 else sum(map(len, chunks))
+        self.size += size
+        self.is_adding = was_adding
+        return size
 
     def write_to(self, stream: Stream) -> bool:
         """Write what the stream takes, or a lot of it. True: nothing is left. Raises `OSError`."""
-        chunks = self._chunks
+        chunks = self.chunks
         pieces = 0
         while chunks:
             chunk = chunks[0]
@@ -57,10 +67,12 @@ class Outbox:
                 chunk = self._begin_piece(chunk)
             elif len(chunks) > 1:
                 chunk = self._gather()
+            size = self.offered = len(chunk)
             taken = stream.send(chunk)
             self.size -= taken
             self.written += taken
-            if taken < len(chunk):
+            self.offered = 0
+            if taken < size:
                 if taken:
                     chunks[0] = memoryview(chunk)[taken:]
                 return False
@@ -71,14 +83,14 @@ class Outbox:
         """Put the next piece of the first frame before its rest."""
         piece = frame.next_piece()
         if len(frame):
-            self._chunks.appendleft(piece)
+            self.chunks.appendleft(piece)
         else:
-            self._chunks[0] = piece
+            self.chunks[0] = piece
         return piece
 
     def _gather(self) -> Chunk:
         """Join the first small chunks into one, so that they cost one system call."""
-        chunks = self._chunks
+        chunks = self.chunks
         gathered: list[Chunk] = []
         size = 0
         while chunks:
@@ -94,8 +106,8 @@ class Outbox:
 
     def clear(self) -> None:
         """Drop everything: the stream is broken."""
-        for chunk in self._chunks:
+        for chunk in self.chunks:
             if isinstance(chunk, BigFrame):
                 chunk.drop()  # whoever sent it may still hold it
-        self._chunks.clear()
+        self.chunks.clear()
         self.size = 0

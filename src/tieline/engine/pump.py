@@ -57,8 +57,10 @@ class Pump:
         # What TLS holds will be read soon.
         self._reads_on = False
         self._streams = False
-        # `on_frame` said STOP: nothing more is delivered.
-        self._stopped = False
+        #: `on_frame` said STOP: nothing more is delivered.
+        self.has_stopped = False
+        #: When a read was begun that found nothing: all that had come before was read.
+        self.found_nothing_at = 0.0
         #: Statistics: bytes read, and seconds spent in reading and decoding.
         self.bytes_read = 0
         self.receive_seconds = 0.0
@@ -168,6 +170,7 @@ class Pump:
                 session.connection.connection_lost(error)
             else:
                 if count is None:
+                    self.found_nothing_at = now
                     return None
                 if count:
                     self.bytes_read += count
@@ -209,18 +212,18 @@ class Pump:
                 if isinstance(event, list) and len(event) > 1:
                     session.sender.cork()
             if isinstance(event, list):
-                if not self._stopped:
+                if not self.has_stopped:
                     self._hold_back()
                     self._delivery.messages(event)
             elif isinstance(event, MessageChunk):
-                if not self._stopped:
+                if not self.has_stopped:
                     if event.is_last:
                         self._hold_back()
                     self._delivery.chunk(event)
             elif isinstance(event, FrameReceived):
                 self._on_frame(event.frame)
             elif isinstance(event, Closed):
-                session.finish(event.info)
+                session.finish()
             else:
                 self._dispatcher.pass_on(event)
         session.delivered()
@@ -241,7 +244,7 @@ class Pump:
 
     def _on_frame(self, frame: Frame) -> None:
         self._teller.received(frame)
-        if self._stopped:
+        if self.has_stopped:
             return  # only the peer's Close matters now, and that must be processed
         action = self._delivery.callbacks.frame(frame)
         if action is FrameAction.PROCESS:
@@ -249,5 +252,5 @@ class Pump:
         with self._session.lock:
             self._session.connection.skip_frame()
         if action is FrameAction.STOP:
-            self._stopped = True
+            self.has_stopped = True
             self._session.close(CloseCode.GOING_AWAY, "")

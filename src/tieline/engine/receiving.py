@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from tieline.engine.chunks import Chunks
+from tieline.engine.driving import Driver
 from tieline.engine.handlers import Handlers
 from tieline.engine.inbox import Inbox
 from tieline.engine.process import is_ending
@@ -48,9 +49,8 @@ class Receiver(Supervisor):
 
     def stream(self, timeout: float | None) -> MessageStream:
         """The next message in chunks; each is awaited for `timeout` seconds at most."""
-        session, inbox = self.session, self._inbox
-        assert session is not None
-        session.pump.stream_messages()
+        inbox = self._inbox
+        self.stream_messages()
 
         def begin() -> Chunks:
             return self._wait_for(inbox.take_chunks, inbox.has_chunks, timeout, "message")
@@ -79,12 +79,16 @@ class Receiver(Supervisor):
                 ) from None
         inbox = self._inbox
         deadline = None if timeout is None else time.monotonic() + timeout
+        driver: Driver | None = None
         try:
             while True:
                 pause = SLICE if deadline is None else max(0.0, deadline - time.monotonic())
                 ended = inbox.has_ended  # before the look: the last message comes before the end
                 if not ended:
-                    self._wait(is_here, min(SLICE, pause))
+                    assert self.session is not None
+                    driver = self.session.driver
+                    assert driver is not None
+                    self._wait(driver, is_here, min(SLICE, pause))
                 try:
                     return take()
                 except IndexError:
@@ -96,7 +100,8 @@ class Receiver(Supervisor):
                     raise TimeoutError(f"no {what} within {timeout:g} s")
         except BaseException:
             # Ctrl-C may have come at the very moment of leaving.
-            self._stop_driving()
+            if driver is not None:
+                self._stop_driving(driver)
             raise
 
     def _stay_at_exit(self) -> None:
@@ -104,11 +109,9 @@ class Receiver(Supervisor):
         if is_ending.is_set() and threading.current_thread() is not threading.main_thread():
             threading.Event().wait(_STAY)
 
-    def _wait(self, is_here: Callable[[], bool], pause: float) -> None:
+    def _wait(self, driver: Driver, is_here: Callable[[], bool], pause: float) -> None:
         """Until it is here, or something else has happened, or `pause` seconds are over."""
-        inbox, session = self._inbox, self.session
-        assert session is not None and session.driver is not None
-        driver = session.driver
+        inbox = self._inbox
         try:
             # Full: a message before is read by another thread, which has to make room first.
             if not inbox.is_full and driver.enter():
@@ -116,21 +119,27 @@ class Receiver(Supervisor):
                     driver.step(pause)
                 return
         finally:
-            self._stop_driving()
+            # Of this one: by now the line may have another connection.
+            self._stop_driving(driver)
         inbox.wait_for(
-            lambda: is_here() or inbox.has_ended or (driver.is_free and not inbox.is_full), pause
+            lambda: (
+                is_here()
+                or inbox.has_ended
+                or (driver.is_free and not inbox.is_full)
+                or not driver.is_of(self.session)
+            ),
+            pause,
         )
 
     def _on_room(self) -> None:
         super()._on_room()
         self._inbox.tell()
 
-    def _stop_driving(self) -> None:
-        session = self.session
-        if session is not None and session.driver is not None and session.driver.leave():
+    def _stop_driving(self, driver: Driver) -> None:
+        if driver.leave():
             self._inbox.tell()  # somebody else may drive now
 
     def in_handler(self) -> bool:
         """Also on a thread that drives: what runs there runs on top of its `receive`."""
-        session = self.session
-        return super().in_handler() if session is None else session.in_handler()
+        served = self.aftermath.served
+        return super().in_handler() or (served is not None and served.in_handler())

@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from tieline.engine.deadline import Deadline
 from tieline.engine.delivery import Delivery
 from tieline.engine.dispatch import Dispatcher
 from tieline.engine.driving import Driver
+from tieline.engine.heartbeat import HeartbeatSender
+from tieline.engine.liveness import Liveness
 from tieline.engine.log import AnyLogger
 from tieline.engine.pings import PingWaiter
 from tieline.engine.pump import BUSY_PAUSE, Pump
@@ -47,6 +48,7 @@ class Session:
         log: AnyLogger,
         on_round_trip: Callable[[float], None],
         on_ended: Callable[[Session], None],
+        on_finished: Callable[[Session], None],
         drivable: bool = False,
     ) -> None:
         # Reentrant: a signal handler that sends or disconnects may come on top of a send.
@@ -66,7 +68,9 @@ class Session:
             soon=lambda function: self.pump.call_soon(function),
         )
         self._on_ended = on_ended
-        self._end_is_told = False
+        self._on_finished = on_finished
+        #: What follows the end is decided.
+        self.end_is_told = False
         self.sender = Sender(
             self.lock,
             connection.outgoing,
@@ -87,13 +91,17 @@ class Session:
             connection_id,
             answers_pings=lambda: connection.outgoing.is_open and not self.sender.is_full,
             on_round_trip=on_round_trip,
+            on_heartbeat=lambda: self._heartbeat.due(),
         )
         #: Where users' messages, Pings and Pongs go.
         self.speaker = Speaker(self.sender, teller, self._dispatcher, self._new_waiter)
         self.pump = Pump(self, delivery, self._dispatcher, teller)
-        self._deadline = Deadline(reactor, self, self._on_timer)
+        self._heartbeat = HeartbeatSender(options.heartbeat_message, self.speaker, delivery, log)
+        self._deadline = Liveness(self, delivery)
         #: For threads that serve the connection while they wait for a message.
         self.driver = Driver(self) if drivable else None
+        #: It is served; before, messages can be sent, but nothing is read.
+        self.is_started = False
         #: The socket is closed; the last handlers may still be running.
         self.has_ended = False
         #: Set when the last handler has returned.
@@ -104,6 +112,7 @@ class Session:
     def start(self, response: HandshakeResponse) -> None:
         """Hand the connection over to the reactor, which delivers from now on."""
         self.pump.response = response
+        self.is_started = True
         self.reactor.register(self)
 
     @property
@@ -129,14 +138,11 @@ class Session:
             or bool(getattr(self.reactor, "is_interrupted", False))
         )
 
-    def _cannot_wait(self) -> bool:
-        return self.in_handler() or self.is_interrupted
-
-    def close(self, code: int, reason: str) -> None:
-        """Begin the closing handshake, without waiting for it."""
+    def close(self, code: int, reason: str, *, reads_on: bool = False) -> None:
+        """Begin the closing handshake. `reads_on`: what comes before its end is kept, as ever."""
         if self.is_interrupted:
             # A message may be half encoded below: the Close must come behind it.
-            self._soon(lambda: self.close(code, reason))
+            self._soon(lambda: self.close(code, reason, reads_on=reads_on))
             return
         try:
             with self.lock:
@@ -144,8 +150,9 @@ class Session:
                     return
                 self.connection.send_close(code, reason, self.reactor.now())
                 self.sender.flush()
-            # The peer's Close is behind whatever has filled the inbox.
-            self._delivery.discard_rest()
+            if not reads_on:
+                # The peer's Close is behind whatever has filled the inbox.
+                self._delivery.discard_rest()
             self.serve_soon()
             self.resume_reading()
         finally:  # after Ctrl-C too: what was begun has a deadline, and that needs a timer
@@ -177,6 +184,15 @@ class Session:
         finally:  # as above
             self._soon(self.pump.deliver_now)
 
+    def discard(self) -> None:
+        """End it before it was served; nobody is told."""
+        self.drop()
+        with self.lock:
+            self.has_ended = self.end_is_told = True
+            self.sender.drop()
+            self.stream.close()
+        self.finished.set()
+
     def serve_soon(self) -> None:
         """Somebody waits for the peer's answer other than by driving: leave nothing unread."""
         if self.driver is not None:
@@ -184,7 +200,7 @@ class Session:
 
     def _new_waiter(self) -> PingWaiter:
         self.serve_soon()  # or the round trip would be longer than it is
-        return PingWaiter(self._cannot_wait, on_wait=self.serve_soon)
+        return PingWaiter(lambda: self.in_handler() or self.is_interrupted, on_wait=self.serve_soon)
 
     def resume_reading(self) -> None:
         """Those for whom the messages are have caught up."""
@@ -207,6 +223,7 @@ class Session:
         """First of all calls: the handlers learn that the connection is open."""
         if self.driver is not None:
             self.driver.look_again_later()
+        self._deadline.begin()
         self.pump.deliver_now()
         self.resume()
 
@@ -235,7 +252,7 @@ class Session:
         if self.driver is not None:
             self.driver.wake()
         if not self._deadline.is_covered(self.connection.next_deadline()):
-            self._on_reactor(self._arm_timer)
+            self._on_reactor(self._deadline.arm)
 
     def _after_broken_write(self) -> None:
         """The stream takes no more; what the peer had sent before, a Close maybe, is still read."""
@@ -247,24 +264,6 @@ class Session:
         if self.sender.error is not None and not self.pump.has_more:
             self.fail(self.sender.error)
 
-    def _on_timer(self) -> None:
-        now = self.reactor.now()
-        if self.driver is not None and self.driver.is_driven and not self._delivery.is_full:
-            # What has come counts before a deadline is judged, and nobody else may have read it.
-            self.pump.read(now, self.reactor)
-        with self.lock:
-            if not self.has_ended:
-                if self._delivery.is_full or self.pump.is_busy:
-                    self.connection.not_reading(now)
-                self.connection.peer_took_bytes(self.sender.taken_at)
-                self.connection.on_time(now)
-        self.pump.deliver(now)
-        self._arm_timer()
-
-    def _arm_timer(self) -> None:
-        if not self.has_ended:
-            self._deadline.set(self.connection.next_deadline())
-
     def watch(self) -> None:
         """Tell the reactor what to wait for."""
         if not self.has_ended:
@@ -275,13 +274,14 @@ class Session:
                 writable=self.sender.blocked,
             )
 
-    def finish(self, info: CloseInfo) -> None:
+    def finish(self) -> None:
         """The one end of every session.
 
         On another thread it ends with the same call on the reactor's, which makes up for what
         Ctrl-C may have kept that thread from.
         """
-        here = self.reactor.in_thread()
+        info, here = self.connection.close_info, self.reactor.in_thread()
+        assert info is not None
         try:
             with self.lock:
                 is_first = not self.has_ended
@@ -297,23 +297,22 @@ class Session:
         finally:
             # Whatever a logger raised: those who wait for the end must not wait for ever.
             if here:
-                self._delivery.finish(self.finished)
+                self._delivery.finish(self._finished)
             else:
-                self._soon(self.finish_here)
-
-    def finish_here(self) -> None:
-        """`finish`, as a call without arguments."""
-        assert self.connection.close_info is not None
-        self.finish(self.connection.close_info)
+                self._soon(self.finish)
 
     def _tell_end(self, info: CloseInfo) -> None:
         try:
-            if not self._end_is_told:
+            if not self.end_is_told:
                 self._on_ended(self)
-                self._end_is_told = True
+                self.end_is_told = True
                 self.log.info("closed: %s", info)
         finally:
             self._dispatcher.ended(info)
+
+    def _finished(self) -> None:
+        self.finished.set()
+        self._on_finished(self)
 
     def _release(self) -> None:
         self.reactor.unregister(self)
@@ -337,6 +336,7 @@ class Session:
         self._dispatcher.give_up(ConnectionClosed(str(error), self.connection.close_info))
         self._delivery.callbacks.give_up_watching(self.connection_id, error)
         self._on_ended(self)
+        self.end_is_told = True
         self.finished.set()
 
     def _soon(self, function: Callable[[], None]) -> None:

@@ -8,6 +8,7 @@ from tieline.engine.dispatch import Dispatcher
 from tieline.engine.pings import Answer, PingWaiter
 from tieline.engine.sender import Fragment, Sender
 from tieline.engine.telling import Teller
+from tieline.engine.unsent import Unsent
 from tieline.protocol.wire import Opcode
 
 Data = bytes | bytearray | memoryview
@@ -28,24 +29,52 @@ class Speaker:
         self._dispatcher = dispatcher
         self._new_waiter = new_waiter
 
-    def message(self, opcode: Opcode, payload: Data, compress: bool | None = None) -> None:
-        """A whole message."""
+    def message(
+        self,
+        opcode: Opcode,
+        payload: Data,
+        compress: bool | None = None,
+        unsent: Unsent | None = None,
+    ) -> None:
+        """A whole message; `unsent`: note what becomes of it."""
         teller = self._teller
         if teller.slow_send is None:
-            self._sender.message(opcode, payload, compress)
+            self._sender.message(opcode, payload, compress, unsent)
         else:
             with teller.timed(len(payload)):
-                self._sender.message(opcode, payload, compress)
+                self._sender.message(opcode, payload, compress, unsent)
         if teller.shows_frames:
             teller.sent(opcode, payload, rsv1=self._sender.compresses(len(payload), compress))
 
+    def unsent(self, unsent: Unsent) -> None:
+        """A message that was to be sent before, or the mark of a `flush()`."""
+        if unsent.opcode is None:
+            self._sender.mark(unsent)
+        else:
+            self.message(unsent.opcode, unsent.payload, unsent.compress, unsent)
+
+    def greet(self, entries: Sequence[Unsent]) -> None:
+        """What a connection begins with, as `Sender.greet` takes it."""
+        payloads = [(unsent, unsent.payload) for unsent in entries]
+        self._sender.greet(entries)
+        if self._teller.shows_frames:
+            for unsent, payload in payloads:
+                if unsent.opcode is not None:
+                    marked = self._sender.compresses(len(payload), unsent.compress)
+                    self._teller.sent(unsent.opcode, payload, rsv1=marked)
+
     def frames(
-        self, frames: Sequence[Fragment], compress: bool = False, *, waits: bool = True
+        self,
+        frames: Sequence[Fragment],
+        compress: bool = False,
+        *,
+        waits: bool = True,
+        unsent: Unsent | None = None,
     ) -> None:
         """Data frames of one fragmented message, as `Sender.frames` takes them."""
         teller = self._teller
         with teller.timed(sum(len(payload) for _, payload, _ in frames)):
-            self._sender.frames(frames, compress, waits=waits)
+            self._sender.frames(frames, compress, waits=waits, unsent=unsent)
         if teller.shows_frames:
             for opcode, payload, fin in frames:
                 # RFC 7692 section 6: on the first frame of a message.

@@ -81,10 +81,14 @@ class Stats(Traffic):
 
     #: Connections that came about.
     connects: int = 0
-    #: How many of them replaced a lost one without being asked for.
+    #: How many of them replaced one that was lost, or dropped by `reconnect()`.
     reconnects: int = 0
-    #: Messages that could not be delivered or sent and were dropped.
+    #: Messages that came and could not be delivered.
     dropped: int = 0
+    #: Messages that wait for the next connection (``offline="queue"``).
+    offline_queued: int = 0
+    #: Messages that were sent while offline and will not be sent: see `MessageDroppedEvent`.
+    offline_dropped: int = 0
     #: Messages that were read and wait for their handler (with ``executor``) or for `recv()`.
     queue_depth: int = 0
     #: Bytes that wait for the kernel to take them.
@@ -102,15 +106,19 @@ class StatsRecorder:
         self._present: list[Callable[[], Traffic]] = []
         self._ended = Traffic()
         self._zero = Traffic()
-        self._connects = 0
-        self._dropped = 0
+        self._connects = self._reconnects = 0
+        self._dropped = self._offline_dropped = 0
         self._round_trips: deque[float] = deque(maxlen=_WINDOW)
         self._latency = Latency()
 
-    def connected(self, traffic: Callable[[], Traffic]) -> None:
-        """A connection came about; `traffic` tells its counters at any time."""
+    def connected(self, traffic: Callable[[], Traffic], replaces: bool = False) -> None:
+        """A connection came about; `traffic` tells its counters at any time.
+
+        `replaces`: it is not the first one.
+        """
         with self._lock:
             self._connects += 1
+            self._reconnects += replaces
             self._present.append(traffic)
 
     def ended(self, traffic: Callable[[], Traffic]) -> None:
@@ -124,6 +132,11 @@ class StatsRecorder:
         """Messages came that nobody will get."""
         with self._lock:
             self._dropped += count
+
+    def offline_dropped(self, count: int) -> None:
+        """Messages for the next connection will not be sent."""
+        with self._lock:
+            self._offline_dropped += count
 
     def round_trip(self, seconds: float) -> None:
         """A Ping was answered."""
@@ -144,16 +157,21 @@ class StatsRecorder:
         """Seconds, or None before the first answered Ping."""
         return self._latency.last
 
-    def snapshot(self, queue_depth: int, buffered_bytes: int) -> Stats:
+    def snapshot(self, queue_depth: int, buffered_bytes: int, offline_queued: int) -> Stats:
         """The picture now."""
         with self._lock:
             traffic = self._total().plus(self._zero, -1)
             latency = self._with_percentiles()
-            connects, dropped = self._connects, self._dropped
+            counted = {
+                "connects": self._connects,
+                "reconnects": self._reconnects,
+                "dropped": self._dropped,
+                "offline_dropped": self._offline_dropped,
+            }
         return Stats(
             **{field.name: getattr(traffic, field.name) for field in fields(Traffic)},
-            connects=connects,
-            dropped=dropped,
+            **counted,
+            offline_queued=offline_queued,
             queue_depth=queue_depth,
             buffered_bytes=buffered_bytes,
             latency=latency,
@@ -164,8 +182,8 @@ class StatsRecorder:
         with self._lock:
             self._ended = Traffic()
             self._zero = self._total()
-            self._connects = 0
-            self._dropped = 0
+            self._connects = self._reconnects = 0
+            self._dropped = self._offline_dropped = 0
             self._round_trips.clear()
             self._latency = Latency()
 

@@ -77,11 +77,14 @@ class StreamDelivery(Delivery):
         if not (self._awaits_rest and self._jobs.is_full):
             super().post(function, *arguments, weight=weight)
 
-    def end(self, info: CloseInfo | None) -> None:
+    def cut(self, info: CloseInfo | None) -> None:
         """A handler that waits for the rest of a message is told."""
         chunks, self._chunks = self._chunks, None
         if chunks is not None:
             chunks.break_off(info)
+
+    def end(self, info: CloseInfo | None) -> None:
+        self.cut(info)
 
     @property
     def is_full(self) -> bool:
@@ -126,14 +129,14 @@ class StreamDelivery(Delivery):
 
     # --- the end ------------------------------------------------------------------------------
 
-    def finish(self, finished: threading.Event) -> None:
+    def finish(self, finished: Callable[[], None]) -> None:
         super().post(self._finish, finished)
 
-    def _finish(self, finished: threading.Event) -> None:
+    def _finish(self, finished: Callable[[], None]) -> None:
         # First: whoever waits for `finished` calls `join` then.
         if self._thread is not None:
             self._ending = self._thread.rest() or self._ending
-        finished.set()
+        finished()
 
     _ending: threading.Thread | None = None
 

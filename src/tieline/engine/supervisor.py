@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import threading
 import time
+from itertools import count
 from typing import Any
 
+from tieline.engine.connecting import Connected
 from tieline.engine.dial import Dial
 from tieline.engine.line import Line
-from tieline.engine.process import GOODBYE, LAST_HANDLERS_AT_EXIT
+from tieline.engine.outage import Outage, Pause
+from tieline.engine.process import GOODBYE, LAST_HANDLERS_AT_EXIT, is_ending
 from tieline.engine.session import Session
-from tieline.engine.waiting import wait_for_event
-from tieline.errors import ConnectError, ConnectionClosed
+from tieline.engine.subscriptions import Rendered
+from tieline.engine.waiting import SLICE, wait_for_event
+from tieline.errors import ConnectCancelled, ConnectError, ConnectionClosed
 from tieline.protocol.events import CloseInfo
 from tieline.protocol.handshake import HandshakeResponse
+from tieline.protocol.state import State
 from tieline.protocol.wire import CloseCode
+from tieline.reconnect import ReconnectAttempt
 from tieline.request_checks import HeaderPairs
 
 #: Seconds beyond `close_timeout` that `disconnect` waits for the last handlers to return.
@@ -23,12 +29,21 @@ _LAST_HANDLERS = 3.0
 #: Seconds that a dial on another thread, which was cancelled, may take to end.
 _CANCELLED_DIAL = 1.0
 
+_numbers = count(1)
+
 
 class Supervisor(Line):
-    """One client's connections, one after the other. Every method is for any thread."""
+    """One client's connections, one after the other. Every method is for any thread.
+
+    The thread that calls `connect` dials. When a connection is lost that should be up, one thread
+    waits and dials until it is up again; there is none while nothing is the matter.
+    """
 
     #: The extra headers of the last dial.
     _headers: HeaderPairs = ()
+
+    def new_pause(self) -> Pause:
+        return Pause(self.aftermath.tell_drops)
 
     # --- connecting ---------------------------------------------------------------------------
 
@@ -36,37 +51,128 @@ class Supervisor(Line):
         self, headers: HeaderPairs, timeout: float, info: dict[str, Any]
     ) -> HandshakeResponse:
         """Dial and serve; what is under way or up is ended first. Raises ConnectError."""
-        if self.in_handler():
-            # Its end has to be told before the new beginning, and waiting is out of the question.
-            self.drop()
-        else:
-            self.disconnect(CloseCode.GOING_AWAY, "", None)
-        return self._connect(headers, timeout, info)
-
-    def reconnect(self) -> HandshakeResponse:
-        """The same again, without waiting for the old peer's answer. Raises ConnectError."""
-        session = self.drop()
-        if session is not None and not self.in_handler():
-            self._await_end(session, _LAST_HANDLERS)
-        return self._connect(self._headers, self.options.connect_timeout, {})
-
-    def _connect(
-        self, headers: HeaderPairs, timeout: float, info: dict[str, Any]
-    ) -> HandshakeResponse:
+        policy = self.recovery.policy
+        goes_on = policy is not None and policy.initial_connect
+        with self.lock:
+            before = self.recovery.outage
+            dial = self.cancel_dial()
+            outage = self.recovery.begin(is_first=True, goes_on=goes_on)
+        try:
+            if self.in_handler():
+                # Its end is told before the new beginning, and waiting is out of the question.
+                session = self.aftermath.discard_successor()
+                if session is not None:
+                    session.drop()
+            else:
+                self._close(CloseCode.GOING_AWAY, "", None, _LAST_HANDLERS)
+                self._await_drivers(before, dial)
+        except BaseException:
+            self.aftermath.settle(outage, is_background=False)
+            raise
         self._headers = headers
+        return self._open(outage, timeout, info)
+
+    def reconnect(self, overlap: bool = False) -> HandshakeResponse:
+        """The same again, without waiting for the old peer's answer. Raises ConnectError.
+
+        With `overlap` what is up stays so until there is a new connection. When it fails for now,
+        and a connection that is lost would be replaced, that goes on in the background.
+        """
+        with self.lock:
+            session = self.session
+            overlaps = overlap and session is not None and session.is_open
+            self.cancel_dial()
+            outage = self.recovery.begin_again(is_first=session is None, overlaps=overlaps)
+        try:
+            if not overlaps:
+                session = self.aftermath.discard_successor()
+                if session is not None:
+                    session.drop()
+                    if not self.in_handler():
+                        self._await_end(session, _LAST_HANDLERS)
+        except BaseException:
+            self.aftermath.settle(outage, is_background=False)
+            raise
+        return self._open(outage, self.options.connect_timeout, {}, rounds=1)
+
+    def recover(self, outage: Outage) -> None:
+        thread = threading.Thread(
+            target=self._recover, args=(outage,), name=f"tieline-reconnect-{next(_numbers)}"
+        )
+        thread.daemon = True
+        try:
+            thread.start()
+        except RuntimeError as error:  # no thread can be had
+            outage.give_up("no thread to dial on", error)
+            self.aftermath.settle(outage, is_background=True)
+
+    def _recover(self, outage: Outage) -> None:
+        try:
+            self._open(outage, self.options.connect_timeout, {}, is_background=True)
+        except Exception:
+            # Somebody has put an end to it, or it has given up; both were told.
+            assert outage.is_interrupted or outage.state is State.CLOSED
+
+    def _open(
+        self,
+        outage: Outage,
+        timeout: float,
+        info: dict[str, Any],
+        *,
+        rounds: int | None = None,
+        is_background: bool = False,
+    ) -> HandshakeResponse:
+        """Wait and dial until a connection is open. Raises the error that it gave up with.
+
+        After so many `rounds` it goes on in the background, and the last error is raised.
+        """
+        outage.thread = threading.get_ident()
+        is_handed_over = False
+        try:
+            while True:
+                if isinstance(outage.plan, ReconnectAttempt):
+                    self._await_turn(outage, outage.plan)
+                try:
+                    return self._dial(outage, timeout, info)
+                except Exception as error:
+                    if outage.is_interrupted:
+                        raise
+                    outage.failed(error)
+                    goes_on = isinstance(outage.plan, ReconnectAttempt)
+                    is_last = outage.rounds == rounds or not goes_on
+                    if is_last and (self.aftermath.keep_old(outage) or not goes_on):
+                        raise
+                    if is_last:
+                        is_handed_over = True
+                        self.recover(outage)
+                        raise
+        finally:
+            if not is_handed_over:
+                outage.thread = None
+                self.aftermath.settle(outage, is_background=is_background)
+
+    def _await_turn(self, outage: Outage, plan: ReconnectAttempt) -> None:
+        if not outage.is_interrupted:
+            self.aftermath.await_turn(plan)
+        assert isinstance(outage.pause, Pause)
+        if not outage.pause.wait(plan.delay) or is_ending.is_set():
+            raise ConnectCancelled("reconnecting was cancelled")
+
+    def _dial(self, outage: Outage, timeout: float, info: dict[str, Any]) -> HandshakeResponse:
         dial = Dial(
             self.options,
             self.handlers,
-            headers=headers,
+            url=outage.dialling(),
+            headers=self._headers,
             timeout=timeout,
             info=info,
             clock=self.reactor.now,
             emit=self.callbacks.event,
         )
         try:
-            self.begin(dial)
+            self.begin(dial, outage)
             connected = dial.connect()
-            self.serve(connected, dial)
+            return self._serve(connected, dial, outage)
         except ConnectError as error:
             dial.log.info("connecting failed: %s", error)
             raise
@@ -75,7 +181,16 @@ class Supervisor(Line):
                 dial.attempt.close()
             finally:  # Ctrl-C
                 self.end(dial)
-        return connected.response
+
+    def _serve(self, connected: Connected, dial: Dial, outage: Outage) -> HandshakeResponse:
+        rendered: Rendered = {}
+        try:
+            for subscription in self.subscriptions():
+                rendered[subscription] = subscription.render(self.reactor.now())
+        except BaseException:
+            connected.stream.close()
+            raise
+        return self.serve(connected, dial, outage, rendered)
 
     # --- ending -------------------------------------------------------------------------------
 
@@ -90,23 +205,39 @@ class Supervisor(Line):
 
         `timeout` seconds for the peer's answer, `patience` more for the last handlers.
         """
-        dial = self.cancel_dial()
-        session = self.session
-        up = session is not None and not session.finished.is_set()
-        if session is not None and up:
-            session.close(code, reason)
-        if self.in_handler() or (session is not None and session.is_interrupted):
-            return
-        if dial is not None and dial.thread != threading.get_ident():
-            with self.lock:
-                self.changed.wait_for(lambda: self.dial is not dial, _CANCELLED_DIAL)
+        with self.lock:
+            outage = self.recovery.stop()
+            dial = self.cancel_dial()
+        if outage is not None:
+            self.aftermath.stopped()
+        self._close(code, reason, timeout, patience)
+        self._await_drivers(outage, dial)
+
+    def _close(self, code: int, reason: str, timeout: float | None, patience: float) -> None:
+        session = self.aftermath.discard_successor()
         if session is None:
+            return
+        up = not session.finished.is_set()
+        if up:
+            session.close(code, reason)
+        if self.in_handler() or session.is_interrupted:
             return
         if timeout is None or not up:  # when it is not, its thread may still be on its way out
             self._await_end(session, self.options.close_timeout + patience)
         elif not wait_for_event(session.finished, timeout):
             session.drop()
             self._await_end(session, patience)
+
+    def _await_drivers(self, outage: Outage | None, dial: Dial | None) -> None:
+        """Wait until what was cancelled on other threads is over, if it soon is."""
+        session, ident = self.session, threading.get_ident()
+        if self.in_handler() or (session is not None and session.is_interrupted):
+            return
+        if outage is not None and outage.thread != ident:
+            wait_for_event(outage.finished, _CANCELLED_DIAL)
+        if dial is not None and dial.thread != ident:
+            with self.lock:
+                self.changed.wait_for(lambda: self.dial is not dial, _CANCELLED_DIAL)
 
     def leave(self) -> None:
         """After Ctrl-C: say goodbye, and wait for an answer only as long as a person does."""
@@ -116,18 +247,31 @@ class Supervisor(Line):
         """Block until nothing is up or under way and all handlers have returned."""
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
-            with self.changed:
-                if not self.changed.wait_for(lambda: self.dial is None, _left(deadline)):
-                    raise TimeoutError(f"still connecting after {timeout:g} s")
-                session = self.session
+            self._await_quiet(deadline, timeout)
+            session = self.session
             if session is None:
                 raise ConnectionClosed("there never was a connection: call connect() first")
             if not wait_for_event(session.finished, _left(deadline)):
                 raise TimeoutError(f"connection still {self.state.value} after {timeout:g} s")
             with self.lock:
-                if self.session is session and self.dial is None:
+                if self.session is session and self._is_quiet():
                     assert session.connection.close_info is not None
                     return session.connection.close_info
+
+    def _await_quiet(self, deadline: float | None, timeout: float | None) -> None:
+        """Wait until nothing is under way."""
+        while True:
+            left = _left(deadline)
+            # In slices: a signal just before the system call does not interrupt it.
+            pause = SLICE if left is None else min(SLICE, left)
+            with self.changed:
+                if self.changed.wait_for(self._is_quiet, pause):
+                    return
+            if left == 0.0:
+                raise TimeoutError(f"still {self.state.value} after {timeout:g} s")
+
+    def _is_quiet(self) -> bool:
+        return self.dial is None and self.recovery.outage is None
 
     def _await_end(self, session: Session, limit: float) -> None:
         deadline = time.monotonic() + limit

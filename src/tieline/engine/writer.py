@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
+from tieline.engine.ledger import Ledger
 from tieline.engine.outbox import Outbox
 from tieline.engine.room import Room
+from tieline.engine.unsent import Unsent
 from tieline.errors import ConnectionClosed
 from tieline.protocol.outgoing import Outgoing
 from tieline.transport.stream import Stream
@@ -41,11 +43,16 @@ class Writer:
         self._on_blocked = on_blocked
         self._on_broken = on_broken
         self._outbox = Outbox()
+        # What becomes of the messages that were noted.
+        self._ledger = Ledger()
+        self._noted = self._ledger.entries
+        # False after Ctrl-C in a write.
+        self._is_certain = True
         # While a run of messages is delivered, what its handlers send is gathered.
         self._corked = False
         self._corked_until = 0.0
         self._flushing = False
-        #: When the stream took bytes last, and not all of them.
+        #: When the peer last made the kernel take bytes that it had refused before.
         self.taken_at = 0.0
         #: What broke the stream for writing, or None. Reading may still tell why.
         self.error: Exception | None = None
@@ -62,7 +69,12 @@ class Writer:
     def flush(self) -> None:
         """Write what the connection wants written, as far as the kernel takes it."""
         self._corked = False
-        if self._outbox.size or not self._outgoing.is_empty or self._stream.has_pending_output:
+        if (
+            self._outbox.size
+            or not self._outgoing.is_empty
+            or self.blocked
+            or self._stream.has_pending_output
+        ):
             self._write()
 
     def drop(self) -> None:
@@ -91,10 +103,13 @@ class Writer:
             # A signal handler came on top of the write below, which will go on with its frames.
             return
         started, written = self._now(), self._outbox.written
+        pending = self._stream.pending_size if self.blocked else 0
         self._flushing = True  # and nothing between it and `try`, where Ctrl-C could come
         try:
             done = self._write_out()
         except OSError as error:
+            if not self._stream.has_pending_output:
+                self._outbox.offered = 0  # the kernel has refused it, and TLS had no part in it
             self._break(error)
             return
         except BaseException:
@@ -103,7 +118,11 @@ class Writer:
         finally:
             self._flushing = False
             self.seconds += self._now() - started
-        if not done and self._outbox.written != written:
+        if self._noted:
+            self._settle()
+        if self.blocked and (
+            self._outbox.written != written or self._stream.pending_size < pending
+        ):
             self.taken_at = self._now()
         if done == self.blocked:
             self.blocked = not done
@@ -116,17 +135,46 @@ class Writer:
         """Write until nothing is left (True) or the kernel takes no more."""
         while True:
             self._outbox.extend_from(self._outgoing.take)
-            done = self._outbox.write_to(self._stream) and (
-                not self._stream.has_pending_output or self._stream.flush()
+            done = (
+                (not self.blocked or self._push_pending())
+                and self._outbox.write_to(self._stream)
+                and (not self._stream.has_pending_output or self._stream.flush())
             )
             # May release a Pong that was held back.
             self._outgoing.set_congested(self._outbox.size >= self._write_limit)
-            if not done or self._outgoing.is_empty:
+            # A signal handler may have sent something and left it to us, last of all here.
+            if not done or (self._outgoing.is_empty and not self._outbox.chunks):
                 return done
+
+    def _push_pending(self) -> bool:
+        """False while the stream has bytes that the kernel has not: it would take no more.
+
+        Not left to the stream: what it was not offered cannot have left, and what it had all left.
+        """
+        if self._stream.has_pending_output and not self._stream.flush():
+            return False
+        if self._noted:
+            self._settle()
+        return True
 
     def _interrupted(self) -> None:
         """Ctrl-C between a step and its bookkeeping: nobody knows what was written."""
+        self._is_certain = False
         self._break(ConnectionAbortedError("a write was interrupted; the stream cannot go on"))
+
+    def _settle(self) -> None:
+        outbox = self._outbox
+        if self._ledger.has_vague and not outbox.is_adding:
+            self._ledger.bound(outbox.written + outbox.size)
+        # Looked at first: a signal handler may write more before the question is answered.
+        position = outbox.written
+        if not self._stream.has_pending_output:
+            self._ledger.settle(position)
+
+    def _end_ledger(self, deferred: Iterable[Unsent]) -> None:
+        if self._is_certain:
+            self._settle()
+        self._ledger.end(self._outbox.written + self._outbox.offered, deferred)
 
     def _break(self, error: Exception) -> None:
         self.error = error

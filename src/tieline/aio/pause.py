@@ -1,0 +1,47 @@
+"""A wait of a task → one that can be ended from any thread, and from a finalizer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+
+class LoopPause:
+    """What `engine.outage.Pause` is for a thread; `on_news` is called on the loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, on_news: Callable[[], None]) -> None:
+        self._loop = loop
+        self._on_news = on_news
+        self._is_over = False
+        self._woken: asyncio.Future[None] | None = None
+
+    async def wait(self, seconds: float) -> bool:
+        """Wait for so long. False: it was interrupted, now or before."""
+        deadline = self._loop.time() + seconds
+        while not self._is_over:
+            self._woken = self._loop.create_future()
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await self._woken
+            except TimeoutError:
+                return not self._is_over
+            if not self._is_over:
+                self._on_news()
+        return False
+
+    def interrupt(self) -> None:
+        self._is_over = True
+        self._wake_up()
+
+    def bring_news(self) -> None:
+        self._wake_up()
+
+    def _wake_up(self) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._wake)
+        except RuntimeError:
+            pass  # the loop is closed, and nobody waits on it
+
+    def _wake(self) -> None:
+        if self._woken is not None and not self._woken.done():
+            self._woken.set_result(None)

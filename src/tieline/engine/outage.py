@@ -1,0 +1,200 @@
+"""No connection → an open one: which URL to dial next, after which delay, or that it is enough."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from queue import Empty, SimpleQueue
+from typing import Protocol
+
+from tieline.engine.waiting import SLICE
+from tieline.errors import OptionError
+from tieline.failover import Failover
+from tieline.protocol.events import CloseInfo
+from tieline.protocol.handshake import HandshakeResponse
+from tieline.protocol.state import State
+from tieline.reconnect import Backoff, Cause, GaveUp, ReconnectAttempt
+from tieline.redact import safe_url
+from tieline.request_checks import URLSource
+
+
+class Interruptible(Protocol):
+    """A wait that can be ended from anywhere: other threads, signal handlers, finalizers."""
+
+    def interrupt(self) -> None:
+        """End it, and every later one."""
+
+    def bring_news(self) -> None:
+        """There is something that only the one who waits may tell."""
+
+
+class Pause:
+    """Blocks a thread; `on_news` is called on it, before it goes on waiting."""
+
+    def __init__(self, on_news: Callable[[], None]) -> None:
+        self._on_news = on_news
+        # True: an interruption. Its `put` takes no lock that a finalizer could find taken.
+        self._calls: SimpleQueue[bool] = SimpleQueue()
+
+    def wait(self, seconds: float) -> bool:
+        """Block for so long. False: it was interrupted, now or before."""
+        deadline = time.monotonic() + seconds
+        while True:
+            left = deadline - time.monotonic()
+            try:
+                # In slices: a signal just before the system call does not interrupt it.
+                is_over = self._calls.get(timeout=max(0.0, min(SLICE, left)))
+            except Empty:
+                if left <= 0:
+                    return True
+                continue
+            if is_over:
+                self.interrupt()  # for those who ask later
+                return False
+            self._on_news()
+
+    def interrupt(self) -> None:
+        self._calls.put(True)
+
+    def bring_news(self) -> None:
+        self._calls.put(False)
+
+
+class Outage:
+    """From the loss of a connection, or from `connect()`, to the next open one or to giving up.
+
+    Decides and remembers; its driver waits and dials: a thread (`Supervisor`) or a task
+    (`LoopLine`). It belongs to that driver, but for `interrupt`, which is for anybody, even a
+    finalizer.
+    """
+
+    def __init__(
+        self,
+        backoff: Backoff,
+        failover: Failover[URLSource],
+        retries: Callable[[Cause], bool],
+        *,
+        now: Callable[[], float],
+        pause: Interruptible,
+        is_first: bool,
+        goes_on: bool,
+    ) -> None:
+        self._backoff = backoff
+        self._failover = failover
+        self._retries = retries
+        self._now = now
+        self._since = now()
+        #: How its driver waits.
+        self.pause = pause
+        #: There was no connection before.
+        self.is_first = is_first
+        #: The connection before is to be kept until there is a new one.
+        self.overlaps = False
+        # Another round follows when all URLs have failed.
+        self._goes_on = goes_on
+        # Why the dials of this round have failed.
+        self._errors: list[Exception] = []
+        #: How often all URLs have failed.
+        self.rounds = 0
+        #: Dials so far.
+        self.dials = 0
+        #: What follows; None: a dial, at once.
+        self.plan: ReconnectAttempt | GaveUp | None = None
+        #: CONNECTING while it dials, RECONNECTING before and between, CLOSED when it has given up.
+        self.state = State.CONNECTING if is_first else State.RECONNECTING
+        #: Somebody has put an end to it.
+        self.is_interrupted = False
+        #: The connection that was lost, when that is why; the driver begins after its handlers.
+        self.after: object = None
+        #: Somebody waits and dials, or is about to.
+        self.has_driver = is_first
+        #: The thread that does, if it is one.
+        self.thread: int | None = None
+        #: Its driver does nothing any more, and its last handler has returned.
+        self.finished = threading.Event()
+
+    # --- what has happened --------------------------------------------------------------------
+
+    def lost(self, info: CloseInfo) -> None:
+        """The connection has ended; `plan` says what follows."""
+        self._backoff.lost(self._now())
+        self._decide(info, self._retries(info))
+
+    def dialling(self) -> URLSource:
+        """A dial begins; returns the URL."""
+        self.dials += 1
+        self.state = State.CONNECTING
+        return self._failover.current
+
+    def failed(self, error: Exception) -> None:
+        """The dial has failed; `plan` says what follows."""
+        self._errors.append(error)
+        is_over = self._failover.failed()
+        if isinstance(error, OptionError):
+            is_over = True  # it would be the same with every URL
+        if not is_over:
+            if self._goes_on:
+                self._decide(error, True, at_once=True)
+            else:
+                self._plan(error, self.dials, 0.0, self.downtime)
+            return
+        self.rounds += 1
+        errors, self._errors = self._errors, []
+        if not self._goes_on:
+            self.give_up("every URL was tried", error)
+        else:
+            # Each is asked: whoever decides may want to know of all of them.
+            self._decide(error, any([self._retries(each) for each in errors]))
+        if isinstance(self.plan, GaveUp):
+            for other in errors[:-1]:
+                error.add_note(f"before that: {other}")
+
+    def opened(self) -> None:
+        """The dial has succeeded."""
+        self._failover.succeeded()
+        self._backoff.opened(self._now())
+
+    def _decide(self, cause: Cause, retry: bool, at_once: bool = False) -> None:
+        plan = self._backoff.next(cause, self._now(), time.time(), retry=retry, at_once=at_once)
+        if isinstance(plan, GaveUp):
+            self.plan = plan
+            return
+        self.state = State.CONNECTING if at_once else State.RECONNECTING
+        self._plan(cause, plan.number, plan.delay, plan.downtime)
+
+    def _plan(self, cause: Cause, number: int, delay: float, downtime: float) -> None:
+        url = self._failover.current
+        self.plan = ReconnectAttempt(
+            number=number,
+            delay=delay,
+            cause=cause,
+            url=safe_url(url) if isinstance(url, str) else "",
+            downtime=downtime,
+        )
+
+    def give_up(self, reason: str, cause: Cause) -> None:
+        """Nothing follows."""
+        self.plan = GaveUp(reason=reason, cause=cause, attempts=self.dials, downtime=self.downtime)
+
+    def describe(self, response: HandshakeResponse) -> HandshakeResponse:
+        """The answer to its last dial, with what it knows of the way there."""
+        return replace(
+            response,
+            reconnected=not self.is_first,
+            attempts=self.dials,
+            downtime=0.0 if self.is_first or self.overlaps else self.downtime,
+        )
+
+    @property
+    def downtime(self) -> float:
+        """Seconds that it has lasted."""
+        return self._now() - self._since
+
+    # --- its end ------------------------------------------------------------------------------
+
+    def interrupt(self) -> None:
+        """Nothing follows any more: end the wait, and every later one."""
+        self.is_interrupted = True
+        self.pause.interrupt()

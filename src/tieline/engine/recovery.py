@@ -1,0 +1,157 @@
+"""Is the line wanted, and what is done to have it up again: the outage that is under way."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable
+
+from tieline.engine.outage import Interruptible, Outage
+from tieline.failover import Failover
+from tieline.options import Options
+from tieline.protocol.events import CloseInfo
+from tieline.reconnect import Backoff, Cause, GaveUp, Reconnect, default_retry
+
+
+class Recovery:
+    """At most one outage at a time. Any thread; the user's predicate is asked with no lock held."""
+
+    def __init__(
+        self,
+        options: Options,
+        lock: threading.RLock,
+        *,
+        now: Callable[[], float],
+        new_pause: Callable[[], Interruptible],
+        on_raised: Callable[[BaseException], None],
+    ) -> None:
+        #: How to reconnect; None: not at all.
+        self.policy: Reconnect | None = options.reconnect
+        self._failover = Failover(options.urls)
+        self._backoff = self._backoff_before = self._new_backoff()
+        self._lock = lock
+        self._now = now
+        self._new_pause = new_pause
+        self._on_raised = on_raised
+        #: The user wants the line to be up: a connection that ends is to be replaced.
+        self.is_wanted = False
+        #: What is under way; its driver, or who puts an end to it, takes it away.
+        self.outage: Outage | None = None
+
+    def _new_backoff(self) -> Backoff:
+        # Looked up here, so that a test may say what is random.
+        return Backoff(self.policy or Reconnect(), random.uniform)
+
+    # --- outages ------------------------------------------------------------------------------
+
+    def begin(self, *, is_first: bool, goes_on: bool) -> Outage:
+        """Connecting begins, by a user's wish. Whatever was under way is put an end to."""
+        with self._lock:
+            self.stop()
+            self._backoff = self._new_backoff()
+            self.outage = self._new_outage(is_first, goes_on)
+            return self.outage
+
+    def begin_again(self, *, is_first: bool, overlaps: bool) -> Outage:
+        """The same, in place of what is up or under way: the wish to be up is as it was."""
+        with self._lock:
+            was_wanted = self.is_wanted or self.outage is not None
+            goes_on = was_wanted and self.policy is not None
+            self._backoff_before = self._backoff
+            outage = self.begin(is_first=is_first, goes_on=goes_on)
+            outage.overlaps = overlaps
+            outage.has_driver = True
+            self.is_wanted = was_wanted
+            return outage
+
+    def begin_after(
+        self, lost: object, info: CloseInfo, still_lost: Callable[[], bool]
+    ) -> Outage | None:
+        """A connection has ended: the outage that follows, if one does, or one that gave up.
+
+        `still_lost` is asked with the lock held: is it the line's last connection?
+        """
+        with self._lock:
+            if self.policy is None or not self._may_begin(still_lost):
+                return None
+            outage = self._new_outage(False, True)
+            outage.after = lost
+        outage.lost(info)
+        with self._lock:
+            if not self._may_begin(still_lost):
+                return None  # while the predicate ran, a user has decided otherwise
+            if isinstance(outage.plan, GaveUp):
+                self.is_wanted = False
+            else:
+                self.outage = outage
+            return outage
+
+    def _may_begin(self, still_lost: Callable[[], bool]) -> bool:
+        return self.is_wanted and self.outage is None and still_lost()
+
+    def opened(self, outage: Outage) -> None:
+        """A connection is open. With the lock held."""
+        self.is_wanted = True
+        outage.opened()
+        if self.outage is outage:
+            self.outage = None
+
+    def not_opened(self, outage: Outage) -> None:
+        """It could not be served. With the lock held."""
+        self.is_wanted = False
+        self.outage = outage
+
+    def stop(self) -> Outage | None:
+        """The line is not wanted any more. Returns the outage that this has ended."""
+        with self._lock:
+            self.is_wanted = False
+            outage, self.outage = self.outage, None
+            if outage is not None:
+                outage.interrupt()
+                if not outage.has_driver:
+                    outage.finished.set()
+            return outage
+
+    def keep(self, outage: Outage) -> None:
+        """What it was to replace stays, as if nothing had been tried. With the lock held."""
+        if self.outage is outage:
+            self._backoff = self._backoff_before
+            self.outage = None
+
+    def remove(self, outage: Outage) -> None:
+        """Its driver is done with it."""
+        with self._lock:
+            if self.outage is outage:
+                self.outage = None
+
+    def abandon(self) -> None:
+        """`stop`, from a finalizer: it takes no lock. The driver takes the outage away."""
+        self.is_wanted = False
+        if self.outage is not None:
+            self.outage.interrupt()
+
+    def _new_outage(self, is_first: bool, goes_on: bool) -> Outage:
+        return Outage(
+            self._backoff,
+            self._failover,
+            self._retries,
+            now=self._now,
+            pause=self._new_pause(),
+            is_first=is_first,
+            goes_on=goes_on,
+        )
+
+    def _retries(self, cause: Cause) -> bool:
+        """The verdict: the user's; ours when there is none, or when it could not be had."""
+        policy = self.policy or Reconnect()
+        try:
+            return policy.retries(cause)
+        except BaseException as error:  # it must not end a thread that others rely on
+            self._on_raised(error)
+            return default_retry(cause)
+
+    def abandon_after_fork(self, lock: threading.RLock) -> None:
+        """In a child process: the thread that drives is the parent's."""
+        self._lock = lock
+        self.is_wanted = False
+        self.outage = None

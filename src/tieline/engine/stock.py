@@ -1,0 +1,94 @@
+"""Messages that wait to be taken → whether there is room for more."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from tieline.engine.callbacks import Callbacks
+from tieline.engine.chunks import Chunks
+from tieline.engine.delivery import Delivery
+from tieline.engine.serial import MAX_WAITING, Runner
+
+
+class Stock(Delivery):
+    """What an `Inbox` holds.
+
+    With `max_queue` messages, or `MAX_WAITING` bytes, it is full: nothing is read before half of
+    them are taken. What one read had brought is kept all the same.
+    """
+
+    def __init__(
+        self,
+        callbacks: Callbacks,
+        runner: Runner | None,
+        max_queue: int,
+        on_room: Callable[[], None],
+    ) -> None:
+        super().__init__(callbacks, runner, max_queue, on_room)
+        self._max_queue = max_queue
+        self._on_room = on_room
+        self._messages: deque[str | bytes] = deque()
+        # At least as many bytes as wait, see `_count`; they are too many.
+        self._size = 0
+        self._is_heavy = False
+        self._was_full = False
+        self._discards = False
+        # What came since a message in chunks came, or while one is read: guarded by `news`.
+        self._behind: deque[str | bytes | Chunks] = deque()
+        # The message whose end has not come.
+        self._chunks: Chunks | None = None
+        #: Notified when a message comes, when a thread stops driving, and at the end. Reentrant,
+        #: because a signal handler may come on top of any line.
+        self.news = threading.Condition(threading.RLock())
+
+    def __len__(self) -> int:
+        return len(self._messages) + len(self._behind)
+
+    # --- how much there is --------------------------------------------------------------------
+
+    @property
+    def is_full(self) -> bool:
+        if self.holds_back:
+            return True
+        if self._discards:
+            return False
+        if self._was_full and (self._is_heavy or self._whole_ones >= self._max_queue):
+            return True
+        chunks = self._chunks
+        return chunks is not None and chunks.is_full
+
+    load = property(__len__)
+
+    @property
+    def _whole_ones(self) -> int:
+        # Not the message in work: who waits for its end may be the only one who can make room.
+        return len(self) - (self._chunks is not None)
+
+    def _look_if_full(self) -> None:
+        if self._size < MAX_WAITING and len(self) < self._max_queue:
+            return
+        with self.news:
+            self._was_full = True  # before the look: whoever takes one meanwhile looks as well
+            self._size = self._count()
+            self._is_heavy = self._size >= MAX_WAITING
+            self._was_full = self._is_heavy or len(self) >= self._max_queue
+
+    def _count(self) -> int:
+        """The bytes (of text: characters) that wait."""
+        size = sum(map(len, self._messages.copy()))
+        for one in self._behind:
+            size += len(one) if not isinstance(one, Chunks) else one.waiting
+        return size
+
+    def _look_for_room(self) -> None:
+        """Something was taken."""
+        with self.news:
+            if not self._was_full or self._whole_ones > self._max_queue // 2:
+                return
+            if self._is_heavy and self._count() > MAX_WAITING // 2:
+                return
+            # First: it may be full again before `_on_room` returns.
+            self._is_heavy = self._was_full = False
+        self._on_room()

@@ -1,0 +1,210 @@
+"""What any thread says → the line's connection, or what keeps it until there is one."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Literal, overload
+
+from tieline.engine.fragments import send_message, send_whole
+from tieline.engine.holding import is_held_by_caller
+from tieline.engine.line import Line
+from tieline.engine.payloads import (
+    check_frame,
+    control_payload,
+    encode_json,
+)
+from tieline.engine.pings import PingWaiter
+from tieline.engine.receipts import Receipt
+from tieline.engine.subscriptions import Subscription
+from tieline.errors import ConnectionClosed
+from tieline.front import Front, WhenOffline, check_seconds
+from tieline.protocol.wire import Opcode
+
+
+class ThreadedFront(Front):
+    """What can be said on a connection, by any thread."""
+
+    #: What the method is called that sends a Close frame.
+    _closing_method = "disconnect"
+
+    @overload
+    def send(
+        self,
+        message: object,
+        *,
+        compress: bool | None = None,
+        when_offline: WhenOffline | None = None,
+        receipt: Literal[False] = False,
+    ) -> None: ...
+    @overload
+    def send(
+        self,
+        message: object,
+        *,
+        compress: bool | None = None,
+        when_offline: WhenOffline | None = None,
+        receipt: Literal[True],
+    ) -> Receipt: ...
+    @overload
+    def send(
+        self,
+        message: object,
+        *,
+        compress: bool | None = None,
+        when_offline: WhenOffline | None = None,
+        receipt: bool,
+    ) -> Receipt | None: ...
+    def send(
+        self,
+        message: object,
+        *,
+        compress: bool | None = None,
+        when_offline: WhenOffline | None = None,
+        receipt: bool = False,
+    ) -> Receipt | None:
+        """Send ``str`` as text, bytes-like as binary, an iterable of either in fragments.
+
+        Returns when the bytes are with the kernel or in the write buffer. While that holds more
+        than ``write_limit`` bytes it blocks, for as long as the peer goes on taking them: when it
+        takes none for ``timeout`` seconds, `SendTimeout` says what became of the message. In a
+        handler of this connection it never blocks (`SendBufferFull`). Raises `ConnectionClosed`
+        when the connection is not open.
+
+        `when_offline` says what becomes of the message while a connection is being made (by
+        default what the option ``offline`` says): "raise" `ConnectionClosed`; "queue" it for the
+        next one, within ``offline_limit``; or "drop" it. A queued message also waits for the next
+        connection when this one ends before the kernel has all of it; it is never sent twice. An
+        iterable is never queued. When no connection will follow, `ConnectionClosed` is raised in
+        any case.
+
+        `receipt`: return a `Receipt`, which tells when the kernel has all bytes, or that it never
+        will.
+
+        `compress`: by default (None) a message of ``Deflate.threshold`` bytes and more is
+        compressed, and so is an iterable, if the server has agreed; True raises `OptionError` when
+        it has not, but a message that was queued then goes out as it is.
+
+        A big message is masked and written piece by piece. The memory of a bytearray or memoryview
+        is the caller's again when this returns, and what could not be waited for was copied. Each
+        piece of an iterable goes out before the next is asked for. When the iterable fails half-way
+        the message cannot be completed, so the connection is failed with 1011. So it is by Ctrl-C
+        in a compressed message of 1 MiB and more, which is sent in fragments.
+        """
+        if receipt or when_offline is not None or self.options.offline == "queue":
+            ticket = self._new_receipt() if receipt else None
+            self._send_noted(message, compress, when_offline, ticket)
+            return ticket
+        send_message(self._session(), message, compress)
+        return None
+
+    def _new_receipt(self) -> Receipt:
+        return Receipt(partial(_cannot_wait, self._line))
+
+    def flush(self, timeout: float | None = None) -> None:
+        """Return when everything that was sent before, by any thread, is with the kernel.
+
+        Also what is queued for the next connection (``offline="queue"``), which is waited for; of
+        that, what is dropped meanwhile is not. Raises `TimeoutError` after `timeout` seconds
+        (None: wait as long as it can come about), and `ConnectionClosed` when the connection ended
+        first and not all of it waits for the next one. `RuntimeError` in a handler.
+        """
+        limit = None if timeout is None else check_seconds("timeout", timeout)
+        receipt = self._new_receipt()
+        mark = self._new_mark(receipt)
+        self._mark(mark)
+        try:
+            receipt.wait(limit)
+        finally:
+            mark.receipt = None  # nobody waits for it any more
+
+    def subscribe(self, message: object) -> Subscription:
+        """Send a message now, if the connection is open, and first of all on every one to come.
+
+        `message` is ``str``, bytes-like, or a function that gives one or None (nothing to say this
+        time), which is asked anew each time, with no lock held, on the thread that connects. All
+        subscriptions are sent in the order in which they were made, before any other message. The
+        handle's ``cancel()`` ends it. May be called before `connect`. Raises `OptionError`, what
+        the function raises, and what `send` does.
+        """
+        return self._line.resumption.subscribe(message)
+
+    def send_frame(self, payload: object, opcode: int, fin: bool = True) -> None:
+        """Send one raw frame, for hand-made fragmentation (RFC 6455 section 5.4).
+
+        Until its last fragment (``fin=True``) other threads' messages wait. Raises as `send` does,
+        and `ProtocolError` for a frame that does not fit the ones before it.
+        """
+        kind, data, last = check_frame(payload, opcode, fin, self._closing_method)
+        if kind is Opcode.PING:
+            self.ping(data)
+        elif kind is Opcode.PONG:
+            self.pong(data)
+        else:
+            try:
+                self._session().speaker.frames([(kind, data, last)])
+            except ConnectionClosed as error:
+                self._check_queued(error, "a frame is")
+                raise
+
+    @overload
+    def send_json(
+        self,
+        value: object,
+        *,
+        when_offline: WhenOffline | None = None,
+        receipt: Literal[False] = False,
+    ) -> None: ...
+    @overload
+    def send_json(
+        self,
+        value: object,
+        *,
+        when_offline: WhenOffline | None = None,
+        receipt: Literal[True],
+    ) -> Receipt: ...
+    @overload
+    def send_json(
+        self, value: object, *, when_offline: WhenOffline | None = None, receipt: bool
+    ) -> Receipt | None: ...
+    def send_json(
+        self,
+        value: object,
+        *,
+        when_offline: WhenOffline | None = None,
+        receipt: bool = False,
+    ) -> Receipt | None:
+        """Send what ``json_dumps`` makes of `value`, as text, as `send` does."""
+        if receipt or when_offline is not None or self.options.offline == "queue":
+            ticket = self._new_receipt() if receipt else None
+            data = encode_json(value, self.options.json_dumps)
+            self._send_or_queue(Opcode.TEXT, data, None, when_offline, ticket)
+            return ticket
+        session = self._session()
+        send_whole(session, Opcode.TEXT, encode_json(value, self.options.json_dumps), None)
+        return None
+
+    def ping(self, data: object = b"") -> PingWaiter:
+        """Send a Ping (at most 125 bytes); ``.wait(timeout)`` gives the round trip in seconds."""
+        try:
+            return self._session().speaker.ping(control_payload(data))
+        except ConnectionClosed as error:
+            self._check_queued(error, "a Ping is")
+            raise
+
+    def pong(self, data: object = b"") -> None:
+        """Send an unasked Pong (at most 125 bytes): a one-way heartbeat."""
+        try:
+            self._session().speaker.pong(control_payload(data))
+        except ConnectionClosed as error:
+            self._check_queued(error, "a Pong is")
+            raise
+
+
+def _cannot_wait(line: Line) -> bool:
+    """Would the line not go on meanwhile: is it a handler, or on top of one of its locks?"""
+    session = line.present
+    return (
+        line.in_handler()
+        or is_held_by_caller(line.lock)
+        or (session is not None and session.is_interrupted)
+    )

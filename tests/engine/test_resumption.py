@@ -1,0 +1,162 @@
+"""Resumption: what every connection begins with, and what becomes of messages in between."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.outages import Inbound, Waits
+from tieline.engine.supervisor import Supervisor
+from tieline.engine.unsent import Unsent
+from tieline.errors import ConnectionClosed
+from tieline.events import MessageDroppedEvent
+from tieline.protocol.state import State
+from tieline.protocol.wire import Opcode
+from tieline.testing import EchoServer
+
+SOON = 20.0
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> Waits:
+    return Waits(monkeypatch)
+
+
+@pytest.fixture
+def inbound() -> Inbound:
+    return Inbound()
+
+
+@pytest.fixture
+def server(inbound: Inbound) -> Iterator[EchoServer]:
+    with EchoServer(on_message=inbound) as echo:
+        yield echo
+
+
+def text(supervisor: Supervisor, message: str) -> Unsent:
+    return Unsent(Opcode.TEXT, message.encode(), None, supervisor.reactor.now())
+
+
+def lose(supervisor: Supervisor, server: EchoServer, waits: Waits) -> None:
+    """The server restarts; the client is about to wait for its first attempt."""
+    server.close_connections(1012, "restart")
+    waits.wait_for(len(waits.seconds) + 1)
+
+
+def open_again(supervisor: Supervisor) -> None:
+    """Until it is."""
+    deadline = threading.Event()
+    for _ in range(4000):
+        if supervisor.state is State.OPEN:
+            return
+        deadline.wait(0.005)
+    raise AssertionError(f"still {supervisor.state}")
+
+
+def test_queued_messages_come_behind_the_subscriptions(
+    supervise: Callable[..., Supervisor], server: EchoServer, inbound: Inbound, waits: Waits
+) -> None:
+    supervisor = supervise(server.url, reconnect=True, offline="queue")
+    supervisor.connect((), SOON, {})
+    supervisor.resumption.subscribe("one")
+    second = supervisor.resumption.subscribe(lambda: "two")
+    supervisor.resumption.subscribe("three")
+    inbound.wait_for("one", "two", "three")
+    second.cancel()
+    with waits.held():
+        lose(supervisor, server, waits)
+        supervisor.resumption.send_later(text(supervisor, "queued"), None)
+        assert supervisor.stats().offline_queued == 1
+    inbound.wait_for("one", "two", "three", "one", "three", "queued")
+    stats = supervisor.stats()
+    assert (stats.offline_queued, stats.offline_dropped, stats.reconnects) == (0, 0, 1)
+
+
+def test_a_subscription_made_while_offline_is_said_once(
+    supervise: Callable[..., Supervisor], server: EchoServer, inbound: Inbound, waits: Waits
+) -> None:
+    supervisor = supervise(server.url, reconnect=True)
+    supervisor.connect((), SOON, {})
+    with waits.held():
+        lose(supervisor, server, waits)
+        supervisor.resumption.subscribe("late")
+    inbound.wait_for("late")
+    open_again(supervisor)
+    supervisor.resumption.send_later(text(supervisor, "after"), None)
+    inbound.wait_for("late", "after")
+
+
+def test_a_message_for_a_connection_that_came_up_meanwhile(
+    supervise: Callable[..., Supervisor], server: EchoServer, inbound: Inbound
+) -> None:
+    supervisor = supervise(server.url)
+    supervisor.connect((), SOON, {})
+    supervisor.resumption.send_later(text(supervisor, "a"), "raise")
+    inbound.wait_for("a")
+
+
+@pytest.mark.parametrize("wish", ["raise", "queue", "drop"])
+def test_without_a_connection_to_come_it_is_refused(
+    supervise: Callable[..., Supervisor], wish: str
+) -> None:
+    supervisor = supervise("ws://127.0.0.1:1/", offline="queue")
+    with pytest.raises(ConnectionClosed, match="the connection is closed"):
+        supervisor.resumption.send_later(text(supervisor, "a"), wish)
+    assert supervisor.stats().offline_dropped == 0
+
+
+def test_who_does_not_want_it_queued_is_told_how_it_could_be(
+    supervise: Callable[..., Supervisor], server: EchoServer, waits: Waits
+) -> None:
+    supervisor = supervise(server.url, reconnect=True)
+    supervisor.connect((), SOON, {})
+    with waits.held():
+        lose(supervisor, server, waits)
+        with pytest.raises(ConnectionClosed, match='reconnecting; with offline="queue"'):
+            supervisor.resumption.send_later(text(supervisor, "a"), None)
+        supervisor.disconnect(1001, "", None)
+
+
+def test_drops_are_told_at_once_by_the_thread_that_waits(
+    supervise: Callable[..., Supervisor], server: EchoServer, waits: Waits
+) -> None:
+    told: list[Any] = []
+    came = threading.Event()
+
+    def on_event(event: Any) -> None:
+        if isinstance(event, MessageDroppedEvent):
+            told.append((event.reason, event.size, threading.current_thread().name[:16]))
+            came.set()
+
+    supervisor = supervise(server.url, on_event, reconnect=True)
+    supervisor.connect((), SOON, {})
+    with waits.held():
+        lose(supervisor, server, waits)
+        supervisor.resumption.send_later(text(supervisor, "abc"), "drop")
+        assert came.wait(SOON)
+        supervisor.disconnect(1001, "", None)
+    assert told == [("drop", 3, "tieline-reconnec")]
+    assert supervisor.stats().offline_dropped == 1
+
+
+def test_what_waits_when_the_user_closes_is_dropped(
+    supervise: Callable[..., Supervisor], server: EchoServer, inbound: Inbound, waits: Waits
+) -> None:
+    reasons: list[str] = []
+
+    def on_event(event: Any) -> None:
+        if isinstance(event, MessageDroppedEvent):
+            reasons.append(event.reason)
+
+    supervisor = supervise(server.url, on_event, reconnect=True, offline="queue")
+    supervisor.connect((), SOON, {})
+    with waits.held():
+        lose(supervisor, server, waits)
+        supervisor.resumption.send_later(text(supervisor, "abc"), None)
+        supervisor.disconnect(1001, "", None)
+    assert reasons == ["closed"]
+    assert (supervisor.stats().offline_queued, supervisor.stats().offline_dropped) == (0, 1)
+    assert inbound.messages == []
