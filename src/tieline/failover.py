@@ -26,6 +26,13 @@ class Failover(Generic[Place]):
         self._round: list[int] = []
         self._begin()
 
+    def anew(self) -> Failover[Place]:
+        """The same, at the beginning of a round."""
+        copy = Failover(self._urls)
+        copy._good = self._good
+        copy._begin()
+        return copy
+
     def _begin(self) -> None:
         others = [index for index in range(len(self._urls)) if index != self._good]
         self._round = [self._good, *others]

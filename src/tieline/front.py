@@ -179,6 +179,13 @@ class Front:
         except ConnectionClosed:
             self._line.resumption.send_later(unsent, when_offline)
 
+    def _send_again(self, message: object, compress: bool | None, error: ConnectionClosed) -> None:
+        """A connection has refused it with `error`: maybe it was replaced meanwhile."""
+        # Of an iterable, some pieces may be gone.
+        if not self.is_open() or not isinstance(message, str | bytes | bytearray | memoryview):
+            raise error
+        self._send_noted(message, compress, "raise", None)
+
     def _mark(self, mark: Unsent) -> None:
         try:
             self._session().speaker.unsent(mark)

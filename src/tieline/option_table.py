@@ -46,7 +46,10 @@ class OptionTable(OpeningOptions):
         "time", 10.0, "how long disconnect() and close() wait for the peer's Close", check.seconds()
     )
     ping_interval: float | None = option(
-        "time", 20.0, "time from one ping to the next; any received byte shows that the peer is alive", check.seconds("no pings")
+        "time",
+        20.0,
+        "time from one ping to the next; any received byte shows that the peer is alive",
+        check.seconds("no pings"),
     )
     ping_timeout: float = option(
         "time",

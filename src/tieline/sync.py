@@ -168,6 +168,8 @@ class Connection(ThreadedFront):
     def __del__(self) -> None:
         # Nobody can receive from it any more, but it would be kept alive for ever.
         line = getattr(self, "_line", None)
-        if line is not None and (line.present is not None or line.recovery.outage is not None):
-            warnings.warn(f"{self!r} was not closed", ResourceWarning, source=self, stacklevel=2)
+        if line is not None:
+            if line.present is not None or line.recovery.outage is not None:
+                text = f"{self!r} was not closed"
+                warnings.warn(text, ResourceWarning, source=self, stacklevel=2)
             line.abandon()

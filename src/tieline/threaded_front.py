@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Literal, overload
+from typing import Literal, TypeVar, overload
 
 from tieline.engine.fragments import send_message, send_whole
 from tieline.engine.holding import is_held_by_caller
@@ -15,10 +16,13 @@ from tieline.engine.payloads import (
 )
 from tieline.engine.pings import PingWaiter
 from tieline.engine.receipts import Receipt
+from tieline.engine.speaker import Speaker
 from tieline.engine.subscriptions import Subscription
 from tieline.errors import ConnectionClosed
 from tieline.front import Front, WhenOffline, check_seconds
 from tieline.protocol.wire import Opcode
+
+T = TypeVar("T")
 
 
 class ThreadedFront(Front):
@@ -94,7 +98,10 @@ class ThreadedFront(Front):
             ticket = self._new_receipt() if receipt else None
             self._send_noted(message, compress, when_offline, ticket)
             return ticket
-        send_message(self._session(), message, compress)
+        try:
+            send_message(self._session(), message, compress)
+        except ConnectionClosed as error:
+            self._send_again(message, compress, error)
         return None
 
     def _new_receipt(self) -> Receipt:
@@ -180,24 +187,35 @@ class ThreadedFront(Front):
             self._send_or_queue(Opcode.TEXT, data, None, when_offline, ticket)
             return ticket
         session = self._session()
-        send_whole(session, Opcode.TEXT, encode_json(value, self.options.json_dumps), None)
+        data = encode_json(value, self.options.json_dumps)
+        try:
+            send_whole(session, Opcode.TEXT, data, None)
+        except ConnectionClosed:
+            if not self.is_open():
+                raise
+            self._send_or_queue(Opcode.TEXT, data, None, "raise", None)  # as in `send`
         return None
 
     def ping(self, data: object = b"") -> PingWaiter:
         """Send a Ping (at most 125 bytes); ``.wait(timeout)`` gives the round trip in seconds."""
-        try:
-            return self._session().speaker.ping(control_payload(data))
-        except ConnectionClosed as error:
-            self._check_queued(error, "a Ping is")
-            raise
+        payload = control_payload(data)
+        return self._say_now("a Ping is", lambda speaker: speaker.ping(payload))
 
     def pong(self, data: object = b"") -> None:
         """Send an unasked Pong (at most 125 bytes): a one-way heartbeat."""
-        try:
-            self._session().speaker.pong(control_payload(data))
-        except ConnectionClosed as error:
-            self._check_queued(error, "a Pong is")
-            raise
+        payload = control_payload(data)
+        self._say_now("a Pong is", lambda speaker: speaker.pong(payload))
+
+    def _say_now(self, what: str, say: Callable[[Speaker], T]) -> T:
+        while True:
+            session = self._line.session
+            try:
+                return say(self._session().speaker)
+            except ConnectionClosed as error:
+                if self._line.session is session:
+                    self._check_queued(error, what)
+                    raise
+                # It was replaced meanwhile.
 
 
 def _cannot_wait(line: Line) -> bool:

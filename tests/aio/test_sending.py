@@ -16,7 +16,7 @@ import tieline
 from tieline import aio
 from tieline.testing import EchoServer
 
-SOON = 5.0
+SOON = 20.0
 
 
 def connect(server: Any, **options: Any) -> aio.Connecting:
@@ -270,7 +270,7 @@ def test_a_slow_peer_is_waited_for_as_long_as_it_takes_bytes(run: Any, scripted:
     def script(peer: Any) -> None:
         peer.accept_upgrade()
         for _ in range(20):
-            peer.pause(0.05)
+            peer.pause(0.1)
             peer.receive_raw(40_000)
         read.set()
         peer.hold()
@@ -281,7 +281,7 @@ def test_a_slow_peer_is_waited_for_as_long_as_it_takes_bytes(run: Any, scripted:
     async def main() -> None:
         async with connect(
             server,
-            timeout=0.4,
+            timeout=1.0,
             close_timeout=0.01,
             compression=None,
             socket_options=small,
@@ -289,7 +289,7 @@ def test_a_slow_peer_is_waited_for_as_long_as_it_takes_bytes(run: Any, scripted:
             await ws.send(bytes(900_000))
             began = time.monotonic()
             await ws.send("behind it")
-            assert time.monotonic() - began > 0.4
+            assert time.monotonic() - began > 1.0
             assert await asyncio.to_thread(read.wait, SOON)
 
     run(main())

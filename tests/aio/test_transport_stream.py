@@ -341,6 +341,41 @@ def test_what_came_before_a_write_failed_is_still_read(run: Any, served: Any, ki
     run(main())
 
 
+def test_what_a_write_that_fails_was_given_is_not_taken(run: Any, served: Any) -> None:
+    """Transports note the failure and say nothing: the bytes would pass for sent."""
+
+    async def main() -> None:
+        reader, far = await served("plain")
+        await reader.until(lambda: "registered" in reader.told)
+        reader.watch(reading=False)
+        reset(far.socket)
+        assert reader.stream.send(b"x" * 10) == 0
+        reader.watch(reading=True)
+        await reader.until(lambda: reader.error)
+        reader.end()
+
+    run(main())
+
+
+def test_what_was_pending_when_the_connection_was_lost_is_not_sent(run: Any, served: Any) -> None:
+    async def main() -> None:
+        reader, far = await served("plain")
+        await reader.until(lambda: "registered" in reader.told)
+        reader.watch(reading=False)
+        fill(reader.stream, b"x" * 200_000)
+        assert reader.stream.has_pending_output and not reader.stream.flush()
+        reset(far.socket)
+        reader.watch(reading=True)
+        await reader.until(lambda: reader.error)
+        assert reader.stream.has_pending_output
+        for ask in (reader.stream.flush, lambda: reader.stream.send(b"more")):
+            with pytest.raises(ConnectionError):
+                ask()
+        reader.end()
+
+    run(main())
+
+
 def test_closing_closes_the_descriptor_and_does_not_linger(
     run: Any, served: Any, kind: str
 ) -> None:

@@ -13,7 +13,7 @@ import tieline
 from tieline.protocol.wire import Opcode
 from tieline.testing import EchoServer
 
-SOON = 5.0
+SOON = 20.0
 MIB = 1 << 20
 
 BIG = random.Random(5).randbytes(MIB) * 3 + b"rest"

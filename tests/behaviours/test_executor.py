@@ -20,7 +20,7 @@ SOON = 20.0
 
 #: Seconds within which a client ends that nothing holds up, on a busy machine; `close_timeout`
 #: is 10.
-AT_ONCE = 5.0
+AT_ONCE = 8.0
 
 
 class Queue:

@@ -9,7 +9,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 #: Seconds, of which a peer that does not answer gets most; `close_timeout` is 10.
-LIMIT = 6.0
+LIMIT = 8.0
 
 PROGRAM = """
 import sys, threading, tieline

@@ -61,7 +61,7 @@ def test_the_parents_connection_goes_on(echo_place: Any, recorder: Recorder) -> 
             else:
                 raise AssertionError("a message went out on the parent's line")
         client.disconnect()
-        assert "forked" in str(client.wait(1).error)
+        assert "forked" in str(client.wait(SOON).error)
         client.stats()
 
     in_child(child)
@@ -164,8 +164,8 @@ def test_a_child_that_comes_back_from_the_handler(program: Any, echo: Any) -> No
     client.connect()
     client.send("fork")
     print("ready", flush=True)
-    assert forked.wait(5)
-    print(client.wait_for(lambda message: True, 5, send="still here"))
+    assert forked.wait(15)
+    print(client.wait_for(lambda message: True, 15, send="still here"))
     client.disconnect()
     """
     running = program(source, echo.url, measured=False)

@@ -21,7 +21,7 @@ SOON = 20.0
 
 #: Seconds within which something happens that is said to happen at once, on a busy machine; what
 #: it must not wait for lasts for longer.
-AT_ONCE = 3.0
+AT_ONCE = 8.0
 
 pytestmark = pytest.mark.usefixtures("without_slices")
 
@@ -184,14 +184,14 @@ def test_a_flood_is_bounded_and_goes_on_when_half_is_taken(plain: Plain, scripte
         with suppress(OSError):
             while True:
                 rest = rest or frame
-                if not select.select([], [peer.socket], [], AT_ONCE)[1]:
+                if not select.select([], [peer.socket], [], 3.0)[1]:
                     stopped.set()
                     peer.pause(0.01)
                     continue
                 rest = rest[peer.socket.send(rest) :]
 
     ws = plain(scripted(flood).url, max_queue=100)
-    assert stopped.wait(SOON)
+    assert stopped.wait(2 * SOON)
     # What one read brings beyond the hundredth: its 256 KiB.
     assert 100 <= ws.stats().queue_depth <= 100 + 16
     read_at_first = ws.stats().messages_received
@@ -332,7 +332,7 @@ def test_close_during_a_flood(
     if receiving:
         results.append(in_thread(lambda: [None for _ in ws]))
     assert begun.wait(SOON)
-    with within(2 * AT_ONCE):
+    with within(AT_ONCE):
         ws.close()
     for result in results:
         result()

@@ -18,7 +18,7 @@ SOON = 20.0
 
 #: Seconds that calls take which do not wait, on a busy machine; a wait of any kind would last for
 #: 10 s and more.
-AT_ONCE = 5.0
+AT_ONCE = 8.0
 
 Plain = Callable[..., tieline.Connection]
 

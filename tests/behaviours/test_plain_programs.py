@@ -22,7 +22,7 @@ SOON = 20.0
 
 #: Seconds that a program may take to end, Python's own end included, on a busy machine; what it
 #: must not wait for (`close_timeout`, a peer that is silent) takes 10 s and more.
-AT_ONCE = 6.0
+AT_ONCE = 8.0
 
 Plain = Callable[..., tieline.Connection]
 
@@ -48,7 +48,7 @@ def test_ctrl_c_in_a_recv_leaves_the_connection_usable(program: Any, echo: Any) 
         except KeyboardInterrupt:
             print("interrupted")
         ws.send("still here")
-        print(ws.recv(5))
+        print(ws.recv(15))
     print(ws.close_info.clean)
     """
     running = program(source, echo.url, measured=False)
@@ -75,7 +75,7 @@ def test_ctrl_c_in_a_flood(program: Any, echo: Any, receive: str) -> None:
     except KeyboardInterrupt:
         started = time.monotonic()
         ws.close()
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 8
     thread.join()
     print("closed", ws.state)
     """
@@ -95,21 +95,21 @@ def test_ctrl_c_at_any_instruction(program: Any, echo: Any) -> None:
         ws = tieline.connect(sys.argv[1], proxy=None)
         for _ in range(20):
             ws.send("a" * 100)
-        ws.recv(5)  # what it waits with is made now, not under fire
+        ws.recv(15)  # what it waits with is made now, not under fire
         try:
             signal.setitimer(signal.ITIMER_REAL, 1e-5 + chance.random() * 0.002)
             for _ in range(2000):
-                ws.recv(5)
+                ws.recv(15)
                 ws.send("a")
         except KeyboardInterrupt:
             pass
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
         ws.close(timeout=1.0)
-        assert ws._line.session.finished.wait(5)
+        assert ws._line.session.finished.wait(15)
         try:
             for _ in range(3000):
-                ws.recv(5)
+                ws.recv(15)
         except tieline.ConnectionClosed:
             pass
         else:
@@ -134,12 +134,16 @@ def test_a_signal_handler_on_top_of_recv(program: Any, echo: Any) -> None:
             try: wait()
             except RuntimeError as error: assert "in a handler" in str(error), error
         other = tieline.connect(sys.argv[1], proxy=None)
-        other.send("other"); print(other.recv(5)); other.close()
+        other.send("other"); print(other.recv(15)); other.close()
         started = time.monotonic()
         ws.close()
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 8
     signal.signal(signal.SIGINT, stop)
-    threading.Timer(0.1, print, ["ready"], {"flush": True}).start()
+    def watch():
+        while ws._line.session.driver.is_free:
+            time.sleep(0.01)
+        print("ready", flush=True)
+    threading.Thread(target=watch).start()
     print(list(ws))
     print(ws.close_info.clean, ws.state)
     """

@@ -20,7 +20,7 @@ SOON = 20.0
 
 #: Seconds within which everybody has been told, on a busy machine; a wake-up that is lost would be
 #: made up for by a slice (`without_slices`: 60 s) or by a Ping (20 s).
-AT_ONCE = 5.0
+AT_ONCE = 8.0
 
 Plain = Callable[..., tieline.Connection]
 

@@ -14,7 +14,7 @@ from tieline import Opcode
 from tieline.testing import ScriptedPeer
 from tieline.testing.frames import frame_bytes
 
-SOON = 5.0
+SOON = 20.0
 MIB = 1024 * 1024
 
 Plain = Callable[..., tieline.Connection]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import logging
 import os
 import pty
 import select
@@ -11,6 +13,7 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -205,3 +208,21 @@ def echo() -> Iterator[EchoServer]:
 
     with EchoServer(on_message=answer) as server:
         yield server
+
+
+@pytest.fixture
+def prompt(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[bytes], Any]]:
+    """``prompt(keys)``: a new one in place of the one before. Nothing may be logged or shown."""
+    pytest.importorskip("prompt_toolkit")
+    from tests.cli.prompts import Prompt
+
+    with ExitStack() as stack:
+
+        def make(keys: bytes) -> Any:
+            stack.close()
+            return Prompt(stack, stack.enter_context(pytest.MonkeyPatch.context()), keys)
+
+        yield make
+    gc.collect()  # asyncio logs the errors that nobody asked for when it forgets them
+    records = [*caplog.get_records("call"), *caplog.records]
+    assert [record for record in records if record.levelno >= logging.WARNING] == []

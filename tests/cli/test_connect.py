@@ -183,12 +183,28 @@ def test_keys_are_taken_at_any_time_and_the_terminal_is_given_back(
 def test_each_line_of_a_pipe_is_a_message_and_answers_come_raw(
     tieline: Run, echo: EchoServer
 ) -> None:
-    text = "one\n\nü \x1b[31m \u202e\nwithout line end"
-    done = tieline("connect", echo.url, "--wait", "2", input=text.encode())
+    text = "one\n\nü \x1b[31m \u202e\ngo away"
+    done = tieline("connect", echo.url, "--wait", "inf", input=text.encode())
 
     assert done.returncode == 0
-    assert done.stdout.decode() == text + "\n"
-    assert done.stderr == b"closed: 1000 (normal closure), begun by the local side\n"
+    assert done.stdout.decode() == text.removesuffix("go away")
+    assert done.stderr.startswith(b"closed: 1001 (going away)")
+
+
+def test_at_the_end_of_a_pipe_answers_are_waited_for_until_it_is_quiet(
+    start: Callable[..., Program],
+) -> None:
+    asked: SimpleQueue[EchoConnection] = SimpleQueue()
+    with EchoServer(on_message=lambda connection, message: asked.put(connection)) as server:
+        program = start("connect", server.url, "--wait", "0.2", stderr=subprocess.STDOUT)
+        assert program.process.stdin is not None
+        program.process.stdin.write(b"without line end")
+        program.process.stdin.close()
+        program.process.stdin = None
+        asked.get(timeout=PATIENCE)
+
+        assert program.end() == 0
+    assert program.seen == b"closed: 1000 (normal closure), begun by the local side\n"
 
 
 def test_no_input_at_all_is_an_end_of_input(
@@ -224,8 +240,13 @@ def test_more_lines_than_any_buffer_holds_all_come_back(tieline: Run, echo: Echo
     assert done.stdout == text
 
 
-def test_binary_sends_lines_as_they_are(tieline: Run, echo: EchoServer) -> None:
-    done = tieline("connect", echo.url, "--binary", "--wait", "2", input=b"\xff\xfe\n")
+def test_binary_sends_lines_as_they_are(tieline: Run) -> None:
+    def answer(connection: EchoConnection, message: str | bytes) -> None:
+        connection.send(message)
+        connection.close(1000)
+
+    with EchoServer(on_message=answer) as server:
+        done = tieline("connect", server.url, "--binary", "--wait", "inf", input=b"\xff\xfe\n")
 
     assert (done.returncode, done.stdout) == (0, b"\xff\xfe\n")
 

@@ -119,7 +119,7 @@ def test_says_how_the_server_ended_it(start: Callable[..., Program]) -> None:
 def test_ends_quietly_when_its_reader_has_gone(start: Callable[..., Program]) -> None:
     with EchoServer(on_open=greet) as server:
         program = start("listen", server.url)
-        program.read_until("first\n")
+        program.read_until("third\n")  # all of them: what nobody reads would end the program
         assert program.process.stdout is not None
         program.process.stdout.close()
         server.connections[0].send("one more")

@@ -96,7 +96,7 @@ def test_a_closed_standard_output_takes_nothing_and_says_nothing() -> None:
     assert not output.is_terminal
 
 
-def test_beside_a_prompt_lines_go_through_what_prompt_toolkit_puts_in_place(
+def test_beside_a_prompt_lines_go_through_what_is_in_place_of_standard_output(
     pipe: tuple[int, TextIO], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     output = PromptOutput(pipe[1])

@@ -49,11 +49,14 @@ def test_a_word_that_is_no_text_is_refused_before_dialling(tieline: Run, echo: E
 
 
 def test_answers_that_do_not_come_are_counted(capfdbinary: Capture, echo: EchoServer) -> None:
-    assert main(["send", echo.url, "a", "--expect", "2", "--wait", "0.1"]) == 3
-
-    out, err = capfdbinary.readouterr()
+    for wait in ("0.1", "1", "10"):  # until the one that comes is in time, on a busy machine
+        assert main(["send", echo.url, "a", "--expect", "2", "--wait", wait]) == 3
+        out, err = capfdbinary.readouterr()
+        count = out.count(b"a\n")
+        assert err.decode() == f"tieline: expected 2 answers, got {count} in {wait} s\n"
+        if count:
+            break
     assert out == b"a\n"
-    assert err == b"tieline: expected 2 answers, got 1 in 0.1 s\n"
 
 
 def test_a_server_that_leaves_early_is_told(capfdbinary: Capture, echo: EchoServer) -> None:

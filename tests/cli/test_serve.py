@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from tests.cli.conftest import Program
+from tests.cli.conftest import PATIENCE, Program
 from tieline import WebSocketClient
 from tieline.cli import main
 
@@ -27,7 +27,7 @@ def url_of(program: Program) -> str:
 
 def echoed(url: str, **options: object) -> object:
     with WebSocketClient(lambda message: None, url, proxy=None, **options) as client:
-        return client.wait_for(lambda message: True, 10, send="hello")
+        return client.wait_for(lambda message: True, PATIENCE, send="hello")
 
 
 def test_echoes_and_logs_one_line_for_each_end_of_a_connection(
@@ -56,7 +56,7 @@ def test_closes_its_clients_when_it_ends(start: Callable[..., Program]) -> None:
     client.connect()
     program.signal(signal.SIGTERM)
 
-    assert client.wait(10).code == 1001
+    assert client.wait(PATIENCE).code == 1001
     assert program.end() == 143
 
 

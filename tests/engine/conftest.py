@@ -168,7 +168,7 @@ class SteppedSession:
 
         thread = threading.Thread(target=call)
         thread.start()
-        thread.join(5)
+        thread.join(20)
         assert not thread.is_alive()
         value, error = outcome[0]
         if error is not None:

@@ -85,7 +85,7 @@ def test_ctrl_c_on_the_main_thread_goes_through() -> None:
             call()
         thread = threading.Thread(target=call)
         thread.start()
-        thread.join(5)
+        thread.join(20)
 
 
 def test_what_on_frame_returns(caplog: Any) -> None:
@@ -197,7 +197,7 @@ def test_watchers_that_leave_while_messages_come() -> None:
             made.unwatch(watcher)
     finally:
         stop.set()
-        thread.join(5)
+        thread.join(20)
     assert made._watchers == []
 
 

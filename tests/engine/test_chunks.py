@@ -10,7 +10,7 @@ from tieline.engine.chunks import MAX_WAITING, Chunks, closed_error
 from tieline.errors import ConnectionClosed, ProtocolError
 from tieline.protocol.events import CloseInfo
 
-SOON = 5.0
+SOON = 20.0
 BROKEN = CloseInfo(1006, "", None, None, False, "none", ProtocolError("bad UTF-8", 1007))
 
 

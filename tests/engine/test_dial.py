@@ -11,7 +11,7 @@ from tieline.errors import OptionError
 from tieline.protocol.state import State
 from tieline.testing import ScriptedServer
 
-SOON = 5.0
+SOON = 20.0
 
 
 def connect(supervisor: Supervisor, timeout: float = SOON) -> dict[str, Any]:

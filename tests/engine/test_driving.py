@@ -19,7 +19,7 @@ from tieline.protocol.wire import CloseCode, Opcode
 from tieline.testing import Recorder
 
 Lines = Callable[..., Any]
-SOON = 5.0
+SOON = 20.0
 
 
 @pytest.fixture

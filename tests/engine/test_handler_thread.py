@@ -6,7 +6,7 @@ import threading
 
 from tieline.engine.handler_thread import HandlerThread
 
-SOON = 5.0
+SOON = 20.0
 
 
 def test_in_order_on_one_thread() -> None:

@@ -6,7 +6,7 @@ import threading
 
 from tieline.engine.holding import is_held_by_caller
 
-SOON = 5.0
+SOON = 20.0
 
 
 def test_whose_is_it() -> None:

@@ -14,7 +14,7 @@ from tieline.engine import chunks as chunking
 from tieline.errors import ConnectionClosed
 from tieline.protocol.events import CloseInfo
 
-SOON = 5.0
+SOON = 20.0
 INFO = CloseInfo(1006, "", None, None, False, "none")
 
 

@@ -154,3 +154,27 @@ def test_clear() -> None:
     assert outbox.size == 0
     assert outbox.write_to(taker)  # type: ignore[arg-type]
     assert outbox.written == len(taker.taken)
+
+
+def test_how_much_was_added() -> None:
+    outbox = Outbox()
+    assert outbox.extend_from(lambda: []) == 0
+    assert outbox.extend_from(lambda: [b"abc"]) == 3
+    assert outbox.extend_from(lambda: [b"de", big_frame()]) == 2 + len(big_frame())
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError(), KeyboardInterrupt()])
+def test_what_was_offered_when_a_call_did_not_return(error: BaseException) -> None:
+    class Breaking(Taker):
+        def send(self, data: bytes | bytearray | memoryview) -> int:
+            if self.calls == 1:
+                raise error
+            return super().send(data)
+
+    outbox, taker = Outbox(), Breaking([10])
+    outbox.extend([b"x" * 100])
+    assert not outbox.write_to(taker)  # type: ignore[arg-type]
+    assert (outbox.written, outbox.offered) == (10, 0)
+    with pytest.raises(type(error)):
+        outbox.write_to(taker)  # type: ignore[arg-type]
+    assert (outbox.written, outbox.offered) == (10, 90)

@@ -14,7 +14,7 @@ from tieline.protocol.wire import Opcode
 from tieline.testing import Recorder
 
 Lines = Callable[..., Any]
-SOON = 5.0
+SOON = 20.0
 
 
 def unread(line: Any, *messages: str) -> None:
@@ -208,7 +208,7 @@ def test_a_lost_end_is_found_again(line: Any, recorder: Recorder) -> None:
     """Ctrl-C between taking the last event and passing it on."""
     finish = line.session.finish
 
-    def interrupted(info: Any) -> None:
+    def interrupted() -> None:
         line.session.finish = finish
         raise KeyboardInterrupt
 

@@ -12,7 +12,7 @@ import pytest
 
 from tieline.engine.reactor import Reactor
 
-SOON = 5.0
+SOON = 20.0
 
 
 class Served:

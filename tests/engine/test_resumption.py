@@ -71,6 +71,7 @@ def test_queued_messages_come_behind_the_subscriptions(
         supervisor.resumption.send_later(text(supervisor, "queued"), None)
         assert supervisor.stats().offline_queued == 1
     inbound.wait_for("one", "two", "three", "one", "three", "queued")
+    open_again(supervisor)
     stats = supervisor.stats()
     assert (stats.offline_queued, stats.offline_dropped, stats.reconnects) == (0, 0, 1)
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
+from tieline.engine import room as engine_room
 from tieline.engine.room import Room
 
-SOON = 5.0
+SOON = 20.0
 
 
 def test_a_thread_and_a_call() -> None:
@@ -51,3 +54,21 @@ def test_after_a_fork() -> None:
     assert not room.is_wanted
     with lock:
         room.wait(0.0)
+
+
+@pytest.mark.parametrize("timeout", [None, SOON])
+def test_no_wait_is_longer_than_a_slice(
+    monkeypatch: pytest.MonkeyPatch, timeout: float | None
+) -> None:
+    """A signal that comes just before the system call is heard when the call is over."""
+    monkeypatch.setattr(engine_room, "SLICE", 0.01)
+    waited = threading.Event()
+
+    def wait() -> None:
+        lock = threading.RLock()
+        with lock:
+            Room(lock).wait(timeout)
+        waited.set()
+
+    threading.Thread(target=wait, daemon=True).start()
+    assert waited.wait(SOON / 2)

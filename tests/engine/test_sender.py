@@ -33,7 +33,7 @@ from tieline.protocol.wire import Opcode
 from tieline.testing import ManualClock
 from tieline.testing.memory import memory_streams
 
-SOON = 5.0
+SOON = 20.0
 
 
 class Bench:

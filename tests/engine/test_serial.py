@@ -14,7 +14,7 @@ import pytest
 from tieline.engine import serial
 from tieline.engine.serial import Runner, SerialQueue
 
-SOON = 5.0
+SOON = 20.0
 
 
 def test_order_and_one_at_a_time() -> None:

@@ -20,7 +20,7 @@ from tieline.engine.streams import MessageStream
 from tieline.errors import ConnectionClosed
 from tieline.protocol.events import MessageChunk
 
-SOON = 5.0
+SOON = 20.0
 
 
 class Bench:

@@ -11,7 +11,7 @@ import pytest
 
 from tieline.engine.turn import Turn
 
-SOON = 5.0
+SOON = 20.0
 
 
 @pytest.fixture

@@ -156,3 +156,14 @@ def test_a_stream_that_passes_on_what_it_has_is_a_peer_that_takes_bytes(bench: B
     bench.near.send = pass_on
     bench.flush()
     assert bench.sender.taken_at == bench.clock.now()
+
+
+def test_what_the_stream_had_pending_may_go_by_itself(bench: Bench) -> None:
+    """An event loop's transport writes what it has: then nothing is blocked any more."""
+    bench.near.has_pending_output = True
+    bench.near.flush = lambda: not bench.near.has_pending_output  # type: ignore[method-assign]
+    text(bench, "a")
+    assert bench.sender.blocked and bench.told == ["blocked"]
+    bench.near.has_pending_output = False
+    bench.flush()
+    assert not bench.sender.blocked and bench.told == ["blocked", "blocked"]

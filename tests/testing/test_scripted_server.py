@@ -14,7 +14,7 @@ from tieline import HandshakeError, WebSocketClient
 from tieline.testing import Recorder, ScriptedServer
 
 #: Seconds within which a server is gone that waits for nothing, on a busy machine.
-AT_ONCE = 5.0
+AT_ONCE = 8.0
 
 
 def dial(server):

@@ -35,9 +35,10 @@ class LoopInbox(Inbox):
 
     async def finished(self, finished: threading.Event, timeout: float) -> bool:
         """Wait until it is set, `timeout` seconds at most. True when it is."""
-        if not finished.is_set():
-            try:
-                await self._closers.wait(timeout)
-            except TimeoutError:
-                pass  # the answer says so
+        try:
+            async with asyncio.timeout(timeout):
+                while not finished.is_set():
+                    await self._closers.wait()  # or another connection has finished
+        except TimeoutError:
+            pass  # the answer says so
         return finished.is_set()

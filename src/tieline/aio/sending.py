@@ -19,6 +19,7 @@ from tieline.engine.payloads import (
     fragments_of,
 )
 from tieline.engine.sender import Data
+from tieline.engine.session import Session
 from tieline.engine.speaker import Speaker
 from tieline.engine.subscriptions import Subscription
 from tieline.engine.unsent import Unsent, check_when_offline
@@ -212,7 +213,10 @@ class SendingFront(Front):
         ticket = self._new_receipt(receipt)
         try:
             if ticket is None and when_offline is None and self.options.offline == "raise":
-                send_message(self._session(), message, compress)
+                try:
+                    send_message(self._session(), message, compress)
+                except ConnectionClosed as error:
+                    self._send_again(message, compress, error)
             else:
                 self._send_noted(message, compress, when_offline, ticket)
             return ticket
@@ -282,17 +286,26 @@ class SendingFront(Front):
     async def _say_control(
         self, what: str, payload: bytes, action: Callable[[Speaker], None]
     ) -> None:
-        try:
-            session = self._session()
-            await self._line.say(
-                session,
-                len(payload),
-                lambda: session.sender.is_full,
-                lambda: action(session.speaker),
-            )
-        except ConnectionClosed as error:
-            self._check_queued(error, f"{what} is")
-            raise
+        while True:
+            present = self._line.session
+            try:
+                await self._say_control_to(self._session(), payload, action)
+                return
+            except ConnectionClosed as error:
+                if self._line.session is present:
+                    self._check_queued(error, f"{what} is")
+                    raise
+                # It was replaced meanwhile.
+
+    async def _say_control_to(
+        self, session: Session, payload: bytes, action: Callable[[Speaker], None]
+    ) -> None:
+        await self._line.say(
+            session,
+            len(payload),
+            lambda: session.sender.is_full,
+            lambda: action(session.speaker),
+        )
 
     def _new_receipt(self, wanted: bool) -> Receipt | None:
         return Receipt(cast(LoopReactor, self._line.reactor)) if wanted else None
@@ -309,6 +322,7 @@ class SendingFront(Front):
         if receipt is not None or when_offline is not None or self.options.offline == "queue":
             unsent = self._new_unsent(opcode, payload, compress, when_offline, receipt)
         while True:
+            present = self._line.session
             try:
                 session = self._session()
                 session.sender.check_compression(compress)
@@ -316,7 +330,9 @@ class SendingFront(Front):
                 return
             except ConnectionClosed:
                 if unsent is None:
-                    raise
+                    if self._line.session is present:
+                        raise
+                    continue  # it was replaced meanwhile
             try:
                 self._line.resumption.send_later(unsent, when_offline)
                 return

@@ -76,7 +76,7 @@ class Output:
 
 
 class PromptOutput(Output):
-    """Writes through `sys.stdout`, which prompt_toolkit replaces to print above its prompt."""
+    """Writes through `sys.stdout`, which is replaced by what prints above the prompt."""
 
     def write(self, data: bytes) -> None:
         if sys.stdout is not None:

@@ -6,10 +6,11 @@ import os
 import sys
 import threading
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout, suppress
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from tieline.cli.above import Above
 from tieline.cli.arrivals import LONGEST_WAIT
 from tieline.cli.signals import signals_held, signals_let_through
 from tieline.cli.status import CommandError
@@ -100,6 +101,7 @@ class PromptedLines:
         # a Ctrl-D pressed in that moment would be lost.
         keys.cooked_mode = nullcontext  # type: ignore[method-assign]
         self._session: PromptSession[str] = PromptSession("> ", input=keys)
+        self._above = Above(self._session.app)
         self._stopped = False
 
     def stop(self) -> None:
@@ -112,19 +114,23 @@ class PromptedLines:
                 loop.call_soon_threadsafe(self._leave)
 
     def __iter__(self) -> Generator[bytes]:
-        from prompt_toolkit.patch_stdout import patch_stdout
-
         # An exception out of nowhere would be shown by prompt_toolkit, or leave the terminal in its
         # hands. Ctrl-C is a key while the prompt runs, and raises KeyboardInterrupt.
-        with signals_held(self.stop), _keys_kept(), patch_stdout():
+        above = self._above
+        with signals_held(self.stop), _keys_kept(), redirect_stdout(above), redirect_stderr(above):
             while not self._stopped:
                 try:
-                    # Before it runs there is nothing that `stop` could end.
-                    line = self._session.prompt(pre_run=self._leave, handle_sigint=False)
+                    with above.prompting():
+                        line = self._session.prompt(pre_run=self._begin, handle_sigint=False)
                 except EOFError:
                     return
                 with signals_let_through():
                     yield line.encode()
+
+    def _begin(self) -> None:
+        # Before it runs there is nothing that `stop` could end, or that `look` could print above.
+        self._leave()
+        self._above.look()
 
     def _leave(self) -> None:
         application = self._session.app

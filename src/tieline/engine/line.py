@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import threading
-import time
-from functools import partial
 from typing import Any
 
 from tieline.engine.aftermath import Aftermath
 from tieline.engine.callbacks import Callbacks
 from tieline.engine.chunks import closed_error
+from tieline.engine.complaints import Complaints
 from tieline.engine.connecting import Connected
 from tieline.engine.delivery import Delivery
 from tieline.engine.dial import Dial
@@ -24,8 +23,8 @@ from tieline.engine.serial import Runner
 from tieline.engine.session import Session
 from tieline.engine.stats import Stats, StatsRecorder
 from tieline.engine.subscriptions import Rendered, Subscription
+from tieline.engine.succession import Succession
 from tieline.errors import ConnectCancelled, ConnectionClosed
-from tieline.events import SlowCallbackEvent
 from tieline.options import Options
 from tieline.protocol.events import CloseInfo
 from tieline.protocol.handshake import HandshakeResponse
@@ -52,12 +51,13 @@ class Line:
         self.options = options
         self.handlers = handlers
         self.recorder = StatsRecorder()
+        self.complaints = Complaints(self)
         self.callbacks = Callbacks(
             handlers,
             ConnectionLog(options.logger, 0),
             options.slow_callback,
-            on_slow=self._on_slow_callback,
-            on_raised=self._on_handler_raised,
+            on_slow=self.complaints.slow_callback,
+            on_raised=self.complaints.handler_raised,
         )
         runner = None if options.executor is None else Runner(options.executor)
         self.delivery = delivery(self.callbacks, runner, options.max_queue, self._on_room)
@@ -74,9 +74,10 @@ class Line:
             self.lock,
             now=reactor.now,
             new_pause=self.new_pause,
-            on_raised=partial(self.callbacks.raised, "Reconnect.retry"),
+            on_raised=self.complaints.predicate_raised,
         )
         self.aftermath = Aftermath(self)
+        self.succession = Succession(self)
         self.resumption = Resumption(self)
         #: The dial that is under way.
         self.dial: Dial | None = None
@@ -109,7 +110,7 @@ class Line:
         """Where the line is in its life: one of the states of `protocol.state.LINE_TRANSITIONS`."""
         # Without the lock, which is held while a connection starts: handlers ask as well.
         while True:
-            session, outage, dial = self.session, self.recovery.outage, self.dial
+            session, outage = self.session, self.recovery.outage
             if session is not None and not session.end_is_told:
                 state = session.connection.state
                 # It has ended, and what follows is not decided yet.
@@ -117,7 +118,13 @@ class Line:
             if outage is not None:
                 return outage.state
             if self.session is session and self.recovery.outage is None:
-                return State.CLOSED if dial is None else State.CONNECTING
+                return State.CONNECTING if self.is_dialling else State.CLOSED
+
+    @property
+    def is_dialling(self) -> bool:
+        """Is a dial under way, even if nobody wants it any more?"""
+        dial = self.dial
+        return dial is not None and not dial.attempt.is_closed
 
     @property
     def is_coming_back(self) -> bool:
@@ -163,7 +170,7 @@ class Line:
     def begin(self, dial: Dial, outage: Outage) -> None:
         """This dial is under way from now on, and no other. Raises ConnectCancelled."""
         with self.lock:
-            if self.recovery.outage is not outage or outage.is_interrupted:
+            if not self.recovery.is_under_way(outage):
                 raise ConnectCancelled("connecting was cancelled")
             self.cancel_dial()
             self.dial = dial
@@ -204,11 +211,18 @@ class Line:
             self._start(session, response, dial, outage, rendered)
         except BaseException:
             if self.session is session:
-                session.drop()  # Ctrl-C came when it was served already
+                self.drop()  # Ctrl-C came when it was served already
             else:
-                connected.stream.close()
+                self._take_back(session)
             raise
         return response
+
+    def _take_back(self, session: Session) -> None:
+        """It was not served: what it was to begin with waits for the next one."""
+        with session.lock:
+            session.sender.drop()
+        self.resumption.put_back(session.sender.take_rest())
+        session.stream.close()
 
     def _start(
         self,
@@ -221,18 +235,11 @@ class Line:
         with self.lock:
             if dial.attempt.cancelled or outage.is_interrupted:
                 raise ConnectCancelled(f"connecting to {response.url} was cancelled")
-            before, answer = self.aftermath.discard_successor(), self.response
-            # Then it is read to its end before the new one is read.
-            is_replaced = outage.overlaps and before is not None and not before.end_is_told
-            if before is not None and is_replaced:
-                self.aftermath.start_after(before, session, response)
-                before.close(CloseCode.GOING_AWAY, "", reads_on=True)
-            elif before is not None:
-                before.drop()  # two threads connect at once; its end is told first
+            before, answer = self.session, self.response
             if self._streams:
                 session.connection.stream_messages()
             # Before anybody else can say anything.
-            session.speaker.greet(self.resumption.greeting(rendered))
+            self.resumption.greet(session, rendered)
             # All that handlers look at is there before the start: they may run before it returns.
             self.session, self.response = session, response
             self.info = dict(dial.info)
@@ -240,18 +247,19 @@ class Line:
             self.gave_up = None
             self.recorder.connected(session.traffic, response.reconnected)
             self.recovery.opened(outage)
-            if is_replaced:
-                return  # it is served when the old one has been read to its end
+            if before is not None and outage.overlaps:
+                before.close(CloseCode.GOING_AWAY, "", reads_on=True)
+            elif before is not None:
+                before.drop()  # two threads connect at once
             try:
-                self.delivery.begin()
-                session.start(response)
+                # Its handlers are called when those of the one before have returned.
+                self.succession.start(session, response, outage)
             except BaseException:
                 if session not in self.reactor.registrants():
                     self.session, self.response = before, answer
+                    self.succession.not_started(session)
                     self.recovery.not_opened(outage)
                     self.recorder.ended(session.traffic)
-                    session.sender.drop()
-                    self.resumption.put_back(session.sender.take_rest())
                 raise
 
     def end(self, dial: Dial) -> None:
@@ -266,8 +274,9 @@ class Line:
         """End what is up without waiting for its peer; it is told before anything that follows."""
         self.recovery.stop()
         self.cancel_dial()
-        session = self.aftermath.discard_successor()
+        session = self.session
         if session is not None:
+            self.succession.hurry()
             session.drop()
         return session
 
@@ -285,7 +294,7 @@ class Line:
         """From now on messages come in chunks, if they do not come whole."""
         with self.lock:
             self._streams = True
-            sessions = {self.session, self.aftermath.served}
+            sessions = {self.session, self.succession.served}
         for session in sessions:
             if session is not None:
                 session.pump.stream_messages()
@@ -294,43 +303,10 @@ class Line:
         """What to raise where a message was asked for and none will come."""
         return closed_error(self.close_info, gave_up=self.gave_up)
 
-    # --- what sessions and callbacks tell -----------------------------------------------------
-
     def _on_room(self) -> None:
-        session = self.aftermath.served
+        session = self.succession.served
         if session is not None and not session.has_ended:
             session.resume_reading()
-
-    def dropped(self, count: int) -> None:
-        """Messages came during the close that nobody will get."""
-        self.recorder.dropped(count)
-        if self.session is not None:
-            self.session.log.info(
-                "%d messages that came after close() were not kept: %d wait to be received",
-                count,
-                self.delivery.load,
-            )
-
-    def _on_handler_raised(self, error: BaseException) -> None:
-        session = self.aftermath.served
-        if self.options.close_on_callback_error and session is not None:
-            # The text goes to the peer as well, and what the error says is not for it.
-            cause = RuntimeError(f"a handler raised {type(error).__name__}")
-            cause.__cause__ = error
-            session.fail(cause, CloseCode.INTERNAL_ERROR)
-
-    def _on_slow_callback(self, handler: str, seconds: float) -> None:
-        session = self.session
-        if session is not None:
-            session.log.warning("handler %s took %.3f s", handler, seconds)
-            self.callbacks.event(
-                SlowCallbackEvent(
-                    time=time.monotonic(),
-                    connection_id=session.connection_id,
-                    handler=handler,
-                    seconds=seconds,
-                )
-            )
 
     def abandon_after_fork(self) -> None:
         """In a child process: the connection is the parent's."""
@@ -343,4 +319,5 @@ class Line:
         self.delivery.abandon_after_fork()
         if self.session is not None:
             self.session.abandon_after_fork()
+        self.succession.abandon_after_fork()
         self.aftermath.abandon_after_fork()

@@ -82,10 +82,12 @@ class Outage:
         goes_on: bool,
     ) -> None:
         self._backoff = backoff
-        self._failover = failover
+        #: Which URL is next, in a round of its own.
+        self.failover = failover
         self._retries = retries
         self._now = now
-        self._since = now()
+        # When the line went down; None while it is up, or was never.
+        self._down_since: float | None = None
         #: How its driver waits.
         self.pause = pause
         #: There was no connection before.
@@ -104,13 +106,17 @@ class Outage:
         self.plan: ReconnectAttempt | GaveUp | None = None
         #: CONNECTING while it dials, RECONNECTING before and between, CLOSED when it has given up.
         self.state = State.CONNECTING if is_first else State.RECONNECTING
+        #: It has led to a connection.
+        self.has_opened = False
         #: Somebody has put an end to it.
         self.is_interrupted = False
         #: The connection that was lost, when that is why; the driver begins after its handlers.
         self.after: object = None
         #: Somebody waits and dials, or is about to.
         self.has_driver = is_first
-        #: The thread that does, if it is one.
+        #: Who has to settle it: the thread that began it, as long as no other one was started.
+        self.owner: object = threading.get_ident()
+        #: The thread that waits and dials, if it is one.
         self.thread: int | None = None
         #: Its driver does nothing any more, and its last handler has returned.
         self.finished = threading.Event()
@@ -120,25 +126,32 @@ class Outage:
     def lost(self, info: CloseInfo) -> None:
         """The connection has ended; `plan` says what follows."""
         self._backoff.lost(self._now())
+        self.went_down()
         self._decide(info, self._retries(info))
+
+    def went_down(self, since: float | None = None) -> None:
+        """There is no connection (any more): now, or since then. The first word counts."""
+        if self._down_since is None:
+            self._down_since = self._now() if since is None else since
 
     def dialling(self) -> URLSource:
         """A dial begins; returns the URL."""
         self.dials += 1
         self.state = State.CONNECTING
-        return self._failover.current
+        return self.failover.current
 
-    def failed(self, error: Exception) -> None:
+    def failed(self, raised: BaseException) -> None:
         """The dial has failed; `plan` says what follows."""
+        error = raised if isinstance(raised, Exception) else _as_error(raised)
         self._errors.append(error)
-        is_over = self._failover.failed()
+        is_over = self.failover.failed()
         if isinstance(error, OptionError):
             is_over = True  # it would be the same with every URL
         if not is_over:
             if self._goes_on:
                 self._decide(error, True, at_once=True)
             else:
-                self._plan(error, self.dials, 0.0, self.downtime)
+                self._plan(error, self.dials, 0.0)
             return
         self.rounds += 1
         errors, self._errors = self._errors, []
@@ -153,7 +166,8 @@ class Outage:
 
     def opened(self) -> None:
         """The dial has succeeded."""
-        self._failover.succeeded()
+        self.has_opened = True
+        self.failover.succeeded()
         self._backoff.opened(self._now())
 
     def _decide(self, cause: Cause, retry: bool, at_once: bool = False) -> None:
@@ -162,16 +176,16 @@ class Outage:
             self.plan = plan
             return
         self.state = State.CONNECTING if at_once else State.RECONNECTING
-        self._plan(cause, plan.number, plan.delay, plan.downtime)
+        self._plan(cause, plan.number, plan.delay)
 
-    def _plan(self, cause: Cause, number: int, delay: float, downtime: float) -> None:
-        url = self._failover.current
+    def _plan(self, cause: Cause, number: int, delay: float) -> None:
+        url = self.failover.current
         self.plan = ReconnectAttempt(
             number=number,
             delay=delay,
             cause=cause,
             url=safe_url(url) if isinstance(url, str) else "",
-            downtime=downtime,
+            downtime=self.downtime,
         )
 
     def give_up(self, reason: str, cause: Cause) -> None:
@@ -184,13 +198,18 @@ class Outage:
             response,
             reconnected=not self.is_first,
             attempts=self.dials,
-            downtime=0.0 if self.is_first or self.overlaps else self.downtime,
+            downtime=self.downtime,
         )
 
     @property
     def downtime(self) -> float:
-        """Seconds that it has lasted."""
-        return self._now() - self._since
+        """Seconds without a connection; 0.0 while there is one, or when there was none."""
+        return 0.0 if self._down_since is None else self._now() - self._down_since
+
+    @property
+    def down_since(self) -> float | None:
+        """When the line went down."""
+        return self._down_since
 
     # --- its end ------------------------------------------------------------------------------
 
@@ -198,3 +217,10 @@ class Outage:
         """Nothing follows any more: end the wait, and every later one."""
         self.is_interrupted = True
         self.pause.interrupt()
+
+
+def _as_error(raised: BaseException) -> Exception:
+    """A function of the user's has tried to end a thread that is not its own."""
+    error = RuntimeError(f"{type(raised).__name__} was raised while connecting: {raised}")
+    error.__cause__ = raised
+    return error

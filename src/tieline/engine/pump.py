@@ -175,6 +175,9 @@ class Pump:
                 if count:
                     self.bytes_read += count
                     session.connection.receive_data(memory.buffer, count, now)
+                elif session.sender.error is not None:
+                    # The kernel tells of a reset once, and it was a write that heard of it.
+                    session.connection.connection_lost(session.sender.error)
                 else:
                     session.connection.receive_eof()
             done = session.reactor.now()

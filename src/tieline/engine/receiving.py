@@ -36,7 +36,7 @@ class Receiver(Supervisor):
         )
         assert isinstance(self.delivery, Inbox)
         self._inbox = self.delivery
-        self._inbox.on_dropped = self.dropped
+        self._inbox.on_dropped = self.complaints.dropped
         #: The next message that is here. Raises IndexError when there is none.
         self.take = self._inbox.take
 
@@ -141,5 +141,5 @@ class Receiver(Supervisor):
 
     def in_handler(self) -> bool:
         """Also on a thread that drives: what runs there runs on top of its `receive`."""
-        served = self.aftermath.served
+        served = self.succession.served
         return super().in_handler() or (served is not None and served.in_handler())

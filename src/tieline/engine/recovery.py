@@ -58,10 +58,13 @@ class Recovery:
             was_wanted = self.is_wanted or self.outage is not None
             goes_on = was_wanted and self.policy is not None
             self._backoff_before = self._backoff
+            before = self.outage
             outage = self.begin(is_first=is_first, goes_on=goes_on)
             outage.overlaps = overlaps
             outage.has_driver = True
             self.is_wanted = was_wanted
+            if not overlaps and not is_first:
+                outage.went_down(None if before is None else before.down_since)
             return outage
 
     def begin_after(
@@ -93,13 +96,18 @@ class Recovery:
         """A connection is open. With the lock held."""
         self.is_wanted = True
         outage.opened()
+        self._failover = outage.failover
         if self.outage is outage:
             self.outage = None
 
     def not_opened(self, outage: Outage) -> None:
         """It could not be served. With the lock held."""
-        self.is_wanted = False
+        self.is_wanted = outage.has_opened = False
         self.outage = outage
+
+    def is_under_way(self, outage: Outage) -> bool:
+        """Has nobody put an end to it, or taken over?"""
+        return self.outage is outage and not outage.is_interrupted
 
     def stop(self) -> Outage | None:
         """The line is not wanted any more. Returns the outage that this has ended."""
@@ -133,7 +141,7 @@ class Recovery:
     def _new_outage(self, is_first: bool, goes_on: bool) -> Outage:
         return Outage(
             self._backoff,
-            self._failover,
+            self._failover.anew(),
             self._retries,
             now=self._now,
             pause=self._new_pause(),

@@ -31,9 +31,12 @@ class Resumption:
         """The caller may hold locks: handlers are told later."""
         self._drops.append((reason, size))
         self._line.recorder.offline_dropped(1)
-        outage = self._line.recovery.outage
+        line = self._line
+        outage, session = line.recovery.outage, line.succession.served
         if outage is not None:
             outage.pause.bring_news()
+        elif session is not None and not session.has_ended:
+            session.pump.call_soon(line.aftermath.bring_news)
 
     def take_drops(self) -> list[tuple[str, int]]:
         """The drops that were not told of yet."""
@@ -44,10 +47,15 @@ class Resumption:
 
     # --- a new connection ---------------------------------------------------------------------
 
-    def greeting(self, rendered: Rendered) -> list[Unsent]:
-        """What it begins with. `rendered`: what the subscriptions say, but for the newest ones."""
+    def greet(self, session: Session, rendered: Rendered) -> None:
+        """Begin it. `rendered`: what the subscriptions say, but for the newest ones."""
         said = [rendered.get(each, each.first) for each in self.subscriptions]
-        return [*(unsent for unsent in said if unsent is not None), *self.offline.take_all()]
+        taken = self.offline.take_all()
+        try:
+            session.speaker.greet([*(unsent for unsent in said if unsent is not None), *taken])
+        except ConnectionClosed:
+            self.offline.put_back(taken)
+            raise
 
     def abandon_after_fork(self) -> None:
         """In a child process: what waits is the parent's to send."""
@@ -101,7 +109,11 @@ class Resumption:
             session = line.present
             if session is not None and session.is_open:
                 # Another thread has connected meanwhile.
-                session.speaker.greet(self.offline.take_all())
+                taken = self.offline.take_all()
+                try:
+                    session.speaker.greet(taken)
+                except ConnectionClosed:
+                    self.offline.put_back(taken)  # it has ended meanwhile
 
     # --- subscriptions ------------------------------------------------------------------------
 

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from tieline.engine.waiting import SLICE
+
 
 class Room:
     """Threads that wait, and calls that are wanted, when there may be room for a message.
@@ -17,28 +19,29 @@ class Room:
         self._condition = threading.Condition(lock)
         self._waiting = 0
         self._calls: list[Callable[[], None]] = []
-
-    @property
-    def is_wanted(self) -> bool:
-        """Does anybody wait?"""
-        return self._waiting > 0 or bool(self._calls)
+        #: Does anybody wait? Asked after every write.
+        self.is_wanted = False
 
     def wait(self, timeout: float | None) -> None:
-        """Wait to be told, `timeout` seconds at most; the lock is let go meanwhile."""
+        """Wait to be told, `timeout` seconds or a slice at most; the lock is let go meanwhile."""
         self._waiting += 1
+        self.is_wanted = True
         try:
-            self._condition.wait(timeout)
+            self._condition.wait(SLICE if timeout is None else min(SLICE, timeout))
         finally:
             self._waiting -= 1
+            self.is_wanted = self._waiting > 0 or bool(self._calls)
 
     def call(self, function: Callable[[], None]) -> None:
         """Have it called once, on whatever thread tells: it must be short, and must not raise."""
+        self.is_wanted = True
         self._calls.append(function)
 
     def tell(self) -> None:
         """There is room, or there will never be."""
         self._condition.notify_all()
         calls, self._calls = self._calls, []
+        self.is_wanted = self._waiting > 0
         for function in calls:
             function()
 
@@ -47,3 +50,4 @@ class Room:
         self._condition = threading.Condition(lock)
         self._waiting = 0
         self._calls.clear()
+        self.is_wanted = False

@@ -184,14 +184,12 @@ class Session:
         finally:  # as above
             self._soon(self.pump.deliver_now)
 
-    def discard(self) -> None:
-        """End it before it was served; nobody is told."""
-        self.drop()
-        with self.lock:
-            self.has_ended = self.end_is_told = True
-            self.sender.drop()
-            self.stream.close()
-        self.finished.set()
+    def fail_unserved(self, error: Exception) -> None:
+        """It could not be registered: its end is told here."""
+        self.connection.connection_lost(error)
+        self.finish()
+        self.stream.close()
+        self._finished()
 
     def serve_soon(self) -> None:
         """Somebody waits for the peer's answer other than by driving: leave nothing unread."""
@@ -311,8 +309,10 @@ class Session:
             self._dispatcher.ended(info)
 
     def _finished(self) -> None:
-        self.finished.set()
-        self._on_finished(self)
+        try:
+            self._on_finished(self)
+        finally:
+            self.finished.set()
 
     def _release(self) -> None:
         self.reactor.unregister(self)

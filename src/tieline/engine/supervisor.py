@@ -9,6 +9,7 @@ from typing import Any
 
 from tieline.engine.connecting import Connected
 from tieline.engine.dial import Dial
+from tieline.engine.holding import is_held_by_caller
 from tieline.engine.line import Line
 from tieline.engine.outage import Outage, Pause
 from tieline.engine.process import GOODBYE, LAST_HANDLERS_AT_EXIT, is_ending
@@ -43,7 +44,7 @@ class Supervisor(Line):
     _headers: HeaderPairs = ()
 
     def new_pause(self) -> Pause:
-        return Pause(self.aftermath.tell_drops)
+        return Pause(self.aftermath.bring_news)
 
     # --- connecting ---------------------------------------------------------------------------
 
@@ -53,24 +54,22 @@ class Supervisor(Line):
         """Dial and serve; what is under way or up is ended first. Raises ConnectError."""
         policy = self.recovery.policy
         goes_on = policy is not None and policy.initial_connect
-        with self.lock:
-            before = self.recovery.outage
-            dial = self.cancel_dial()
-            outage = self.recovery.begin(is_first=True, goes_on=goes_on)
+        in_handler = self.in_handler()
         try:
-            if self.in_handler():
-                # Its end is told before the new beginning, and waiting is out of the question.
-                session = self.aftermath.discard_successor()
-                if session is not None:
-                    session.drop()
+            with self.lock:
+                before, dial = self.recovery.outage, self.cancel_dial()
+                outage = self.recovery.begin(is_first=True, goes_on=goes_on)
+            if in_handler:
+                # Waiting is out of the question.
+                self._drop_sessions()
             else:
                 self._close(CloseCode.GOING_AWAY, "", None, _LAST_HANDLERS)
                 self._await_drivers(before, dial)
+            self._headers = headers
+            return self._open(outage, timeout, info)
         except BaseException:
-            self.aftermath.settle(outage, is_background=False)
+            self._settle_own()
             raise
-        self._headers = headers
-        return self._open(outage, timeout, info)
 
     def reconnect(self, overlap: bool = False) -> HandshakeResponse:
         """The same again, without waiting for the old peer's answer. Raises ConnectError.
@@ -78,39 +77,52 @@ class Supervisor(Line):
         With `overlap` what is up stays so until there is a new connection. When it fails for now,
         and a connection that is lost would be replaced, that goes on in the background.
         """
-        with self.lock:
-            session = self.session
-            overlaps = overlap and session is not None and session.is_open
-            self.cancel_dial()
-            outage = self.recovery.begin_again(is_first=session is None, overlaps=overlaps)
+        in_handler = self.in_handler()
         try:
+            with self.lock:
+                session = self.session
+                overlaps = overlap and session is not None and session.is_open
+                before, dial = self.recovery.outage, self.cancel_dial()
+                outage = self.recovery.begin_again(is_first=session is None, overlaps=overlaps)
             if not overlaps:
-                session = self.aftermath.discard_successor()
-                if session is not None:
-                    session.drop()
-                    if not self.in_handler():
-                        self._await_end(session, _LAST_HANDLERS)
+                self._drop_sessions()
+            if not in_handler:
+                if session is not None and not overlaps:
+                    self._await_end(session, _LAST_HANDLERS)
+                self._await_drivers(before, dial)
+            return self._open(outage, self.options.connect_timeout, {}, rounds=1)
         except BaseException:
-            self.aftermath.settle(outage, is_background=False)
+            self._settle_own()
             raise
-        return self._open(outage, self.options.connect_timeout, {}, rounds=1)
+
+    def _settle_own(self) -> None:
+        """What this thread has begun is over, wherever Ctrl-C came."""
+        outage = self.recovery.outage
+        if outage is not None and outage.owner == threading.get_ident():
+            self.aftermath.settle(outage, is_background=False)
 
     def recover(self, outage: Outage) -> None:
         thread = threading.Thread(
             target=self._recover, args=(outage,), name=f"tieline-reconnect-{next(_numbers)}"
         )
         thread.daemon = True
+        owner, outage.owner = outage.owner, thread
         try:
             thread.start()
         except RuntimeError as error:  # no thread can be had
             outage.give_up("no thread to dial on", error)
             self.aftermath.settle(outage, is_background=True)
+        except BaseException:  # Ctrl-C
+            if thread.ident is None:
+                outage.owner = owner
+            raise
 
     def _recover(self, outage: Outage) -> None:
+        outage.owner = threading.get_ident()
         try:
             self._open(outage, self.options.connect_timeout, {}, is_background=True)
-        except Exception:
-            # Somebody has put an end to it, or it has given up; both were told.
+        except BaseException:
+            # It has given up, or somebody has put an end to it: both were told.
             assert outage.is_interrupted or outage.state is State.CLOSED
 
     def _open(
@@ -126,16 +138,18 @@ class Supervisor(Line):
 
         After so many `rounds` it goes on in the background, and the last error is raised.
         """
-        outage.thread = threading.get_ident()
-        is_handed_over = False
+        ident = threading.get_ident()
+        self.succession.enter(outage)
+        outage.thread = ident
         try:
             while True:
-                if isinstance(outage.plan, ReconnectAttempt):
-                    self._await_turn(outage, outage.plan)
                 try:
+                    if isinstance(outage.plan, ReconnectAttempt):
+                        self._await_turn(outage, outage.plan)
                     return self._dial(outage, timeout, info)
-                except Exception as error:
-                    if outage.is_interrupted:
+                except BaseException as error:
+                    is_ours = is_background or isinstance(error, Exception)
+                    if not is_ours or not self.recovery.is_under_way(outage):
                         raise
                     outage.failed(error)
                     goes_on = isinstance(outage.plan, ReconnectAttempt)
@@ -143,19 +157,21 @@ class Supervisor(Line):
                     if is_last and (self.aftermath.keep_old(outage) or not goes_on):
                         raise
                     if is_last:
-                        is_handed_over = True
+                        outage.thread = None
                         self.recover(outage)
                         raise
         finally:
-            if not is_handed_over:
-                outage.thread = None
+            if outage.owner == ident:
                 self.aftermath.settle(outage, is_background=is_background)
 
     def _await_turn(self, outage: Outage, plan: ReconnectAttempt) -> None:
         if not outage.is_interrupted:
             self.aftermath.await_turn(plan)
         assert isinstance(outage.pause, Pause)
-        if not outage.pause.wait(plan.delay) or is_ending.is_set():
+        is_over = outage.pause.wait(plan.delay)
+        if is_ending.is_set():
+            outage.interrupt()
+        if not is_over or outage.is_interrupted:
             raise ConnectCancelled("reconnecting was cancelled")
 
     def _dial(self, outage: Outage, timeout: float, info: dict[str, Any]) -> HandshakeResponse:
@@ -167,7 +183,7 @@ class Supervisor(Line):
             timeout=timeout,
             info=info,
             clock=self.reactor.now,
-            emit=self.callbacks.event,
+            emit=lambda event: self.succession.tell(self.callbacks.event, event, driver=outage),
         )
         try:
             self.begin(dial, outage)
@@ -206,21 +222,21 @@ class Supervisor(Line):
         `timeout` seconds for the peer's answer, `patience` more for the last handlers.
         """
         with self.lock:
-            outage = self.recovery.stop()
-            dial = self.cancel_dial()
-        if outage is not None:
-            self.aftermath.stopped()
+            outage, dial = self.recovery.stop(), self.cancel_dial()
+            if outage is not None:
+                self.aftermath.stopped()
         self._close(code, reason, timeout, patience)
         self._await_drivers(outage, dial)
 
     def _close(self, code: int, reason: str, timeout: float | None, patience: float) -> None:
-        session = self.aftermath.discard_successor()
+        session = self.session
         if session is None:
             return
         up = not session.finished.is_set()
         if up:
             session.close(code, reason)
-        if self.in_handler() or session.is_interrupted:
+            self.succession.hurry()
+        if self._cannot_wait():
             return
         if timeout is None or not up:  # when it is not, its thread may still be on its way out
             self._await_end(session, self.options.close_timeout + patience)
@@ -228,16 +244,31 @@ class Supervisor(Line):
             session.drop()
             self._await_end(session, patience)
 
+    def _drop_sessions(self) -> None:
+        session = self.session
+        if session is not None:
+            session.drop()
+            self.succession.hurry()
+
     def _await_drivers(self, outage: Outage | None, dial: Dial | None) -> None:
         """Wait until what was cancelled on other threads is over, if it soon is."""
-        session, ident = self.session, threading.get_ident()
-        if self.in_handler() or (session is not None and session.is_interrupted):
+        ident = threading.get_ident()
+        if self._cannot_wait():
             return
         if outage is not None and outage.thread != ident:
             wait_for_event(outage.finished, _CANCELLED_DIAL)
         if dial is not None and dial.thread != ident:
             with self.lock:
                 self.changed.wait_for(lambda: self.dial is not dial, _CANCELLED_DIAL)
+
+    def _cannot_wait(self) -> bool:
+        """Is the caller in a handler, or a signal handler on top of a call that holds a lock?"""
+        session = self.session
+        return (
+            self.in_handler()
+            or is_held_by_caller(self.lock)
+            or (session is not None and session.is_interrupted)
+        )
 
     def leave(self) -> None:
         """After Ctrl-C: say goodbye, and wait for an answer only as long as a person does."""
@@ -271,7 +302,7 @@ class Supervisor(Line):
                 raise TimeoutError(f"still {self.state.value} after {timeout:g} s")
 
     def _is_quiet(self) -> bool:
-        return self.dial is None and self.recovery.outage is None
+        return not self.is_dialling and self.recovery.outage is None
 
     def _await_end(self, session: Session, limit: float) -> None:
         deadline = time.monotonic() + limit

@@ -118,8 +118,6 @@ class Writer:
         finally:
             self._flushing = False
             self.seconds += self._now() - started
-        if self._noted:
-            self._settle()
         if self.blocked and (
             self._outbox.written != written or self._stream.pending_size < pending
         ):
@@ -127,9 +125,10 @@ class Writer:
         if done == self.blocked:
             self.blocked = not done
             self._on_blocked()
-        has_room = self._outbox.size < self._write_limit
-        if self._room.is_wanted and (has_room or not self._outgoing.is_open):
+        if self._room.is_wanted and (not self.is_full or not self._outgoing.is_open):
             self._room.tell()
+        if self._noted:
+            self._settle()
 
     def _write_out(self) -> bool:
         """Write until nothing is left (True) or the kernel takes no more."""
@@ -140,8 +139,10 @@ class Writer:
                 and self._outbox.write_to(self._stream)
                 and (not self._stream.has_pending_output or self._stream.flush())
             )
-            # May release a Pong that was held back.
-            self._outgoing.set_congested(self._outbox.size >= self._write_limit)
+            is_congested = self._outbox.size >= self._write_limit
+            if is_congested or self._outgoing.is_congested:
+                # May release a Pong that was held back.
+                self._outgoing.set_congested(is_congested)
             # A signal handler may have sent something and left it to us, last of all here.
             if not done or (self._outgoing.is_empty and not self._outbox.chunks):
                 return done

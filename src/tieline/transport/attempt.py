@@ -93,6 +93,10 @@ class Attempt:
         self.timings["total"] = self.clock() - self._started
 
     @property
+    def is_closed(self) -> bool:
+        return self._closed
+
+    @property
     def cancelled(self) -> bool:
         return self._cancelled
 

@@ -10,6 +10,7 @@ import pytest
 
 from tests.behaviours.fault_matrix.conftest import front, proxied, waits
 from tests.behaviours.staying_up.conversations import Conversations
+from tests.behaviours.staying_up.programs import Outages
 from tests.fronts import Talk
 from tests.outages import Watch
 from tieline.engine import driving
@@ -68,3 +69,8 @@ def talks(
     yield start
     for one in opened:
         one.close()
+
+
+@pytest.fixture
+def outage(program: Any, server: EchoServer, lines: Any) -> Outages:
+    return Outages(program, server, lines)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
 
 import tieline
 from tests.behaviours.staying_up.conversations import Conversations
-from tests.behaviours.staying_up.losing import LOST, Proxied
 from tests.fronts import PATIENCE, AsyncioTalk, Talk
-from tests.outages import Waits, Watch, wait_until
-from tieline import ConnectError, Opcode, State
-from tieline.testing import EchoServer, FaultProxy, ScriptedPeer, faults
+from tests.outages import Watch
+from tieline import Opcode, State
+from tieline.testing import EchoServer, ScriptedPeer
 
 in_both = pytest.mark.parametrize("reconnect", [False, True], ids=["by hand", "reconnect"])
 
@@ -87,6 +87,7 @@ def test_no_gap_for_those_who_send(
     reconnect: bool,
 ) -> None:
     """Each message arrives, once, and those of one thread in their order."""
+    said.answer = lambda connection, message: None
     talk = watch.open(server.url, reconnect=reconnect)
     front = talk.front
     send = front.send_threadsafe if isinstance(talk, AsyncioTalk) else front.send
@@ -106,12 +107,10 @@ def test_no_gap_for_those_who_send(
         return number
 
     workers = {name: in_thread(work, name) for name in "ab"}
-    received = 0
-    for _ in range(6):
-        for _ in range(20):
-            talk.receive()
-            received += 1
+    for count in range(2, 8):
+        said.wait_until(lambda: len(said.all[-1]) >= 20)
         overlap(talk)
+        said.wait_until(lambda count=count: len(said.all) == count)
     enough.append(True)
     counts = {name: join() for name, join in workers.items()}
     wanted = {f"{name} {number}" for name, count in counts.items() for number in range(count)}
@@ -121,94 +120,7 @@ def test_no_gap_for_those_who_send(
     for name in "ab":
         mine = [int(str(one).split()[1]) for one in arrived if str(one)[0] == name]
         assert mine == sorted(mine)
-    for _ in range(len(wanted) - received):
-        talk.receive()
     assert states == {State.OPEN}
-
-
-# --- the new one cannot be had
-
-
-@in_both
-@pytest.mark.parametrize(
-    ("fault", "error"),
-    [(faults.REFUSE, ConnectError), (faults.cut(), ConnectError)],
-    ids=["refused", "cut"],
-)
-def test_the_old_one_is_kept(
-    watch: Watch, server: EchoServer, proxied: Proxied, fault: Any, error: Any, reconnect: bool
-) -> None:
-    proxy = proxied(server, faults.PASS, fault)
-    talk = watch.open(proxy.url, reconnect=reconnect)
-    response = talk.front.response
-    with pytest.raises(error):
-        overlap(talk)
-    assert talk.front.response is response and watch.state is State.OPEN
-    talk.send("still here")
-    assert talk.receive() == "still here"
-    proxy.heal()
-    overlap(talk)
-    watch.expect("open", "close 1001", "end", "open again")
-    watch.expect_events("open", "closed 1001", "open")
-    watch.finish()
-
-
-def test_the_old_one_dies_during_the_dial(
-    watch: Watch, waits: Waits, server: EchoServer, lines: Any, in_thread: Any
-) -> None:
-    """The dial goes on, as the reconnection that it is now; it is the only one."""
-    proxy = lines(server, faults.PASS, faults.HANG)
-    talk = watch.open(proxy.url)
-    dialled = in_thread(overlap, talk)
-    proxy.wait_for(lambda: len(proxy.connections) == 2, PATIENCE)
-    assert watch.state is State.OPEN
-    proxy.connections[0].strike(faults.reset())
-    watch.expect("open", *LOST)
-    wait_until(lambda: watch.state is State.CONNECTING)
-    with pytest.raises(tieline.ConnectionClosed):
-        talk.send("in between")
-    proxy.connections[1].strike(faults.PASS)
-    response = dialled()
-    assert (response.reconnected, response.attempts) == (True, 1)
-    watch.expect("open again")
-    talk.send("up again")
-    assert talk.receive() == "up again"
-    assert len(proxy.connections) == 2
-    watch.expect_events("open", "closed 1006", "open")
-    watch.finish()
-
-
-@in_both
-def test_the_old_one_dies_and_the_new_one_cannot_be_had(
-    watch: Watch,
-    waits: Waits,
-    server: EchoServer,
-    lines: Any,
-    in_thread: Any,
-    reconnect: bool,
-) -> None:
-    """With reconnect= it goes on in the background, and what was sent meanwhile is kept."""
-    proxy: FaultProxy = lines(server, faults.PASS, faults.HANG)
-    talk = watch.open(proxy.url, offline="queue", **({} if reconnect else {"reconnect": False}))
-    dialled = in_thread(overlap, talk)
-    proxy.wait_for(lambda: len(proxy.connections) == 2, PATIENCE)
-    proxy.connections[0].strike(faults.reset())
-    watch.expect("open", *LOST)
-    wait_until(lambda: watch.state is State.CONNECTING)
-    talk.send("in between")
-    proxy.connections[1].strike(faults.reset())
-    with pytest.raises(ConnectError):
-        dialled()
-    if reconnect:
-        watch.expect("reconnecting 1", "open again")
-        assert talk.receive() == "in between"
-        watch.expect_events("open", "closed 1006", "reconnecting 1", "open")
-        watch.finish()
-    else:
-        assert watch.state is State.CLOSED
-        assert talk.ended().code == 1006
-        watch.expect_events("open", "closed 1006", "dropped closed")
-        watch.expect_nothing()
 
 
 # --- an old peer that does not answer
@@ -217,7 +129,7 @@ def test_the_old_one_dies_and_the_new_one_cannot_be_had(
 def mute(peer: ScriptedPeer) -> None:
     peer.accept_upgrade()
     peer.expect_close(1001)
-    peer.hold()
+    peer.expect_end()
 
 
 def echo(peer: ScriptedPeer) -> None:
@@ -239,44 +151,58 @@ def test_an_old_peer_that_does_not_answer(watch: Watch, scripted: Any) -> None:
 
 
 def test_closing_during_the_hand_over(watch: Watch, scripted: Any, within: Any) -> None:
-    """The old one is not waited for any longer, and the new one ends as any other."""
-    talk = watch.open(scripted(mute, echo).url, close_timeout=60.0)
+    """The old one is waited for no longer; the new one is closed as any other."""
+
+    def new(peer: ScriptedPeer) -> None:
+        peer.accept_upgrade()
+        peer.send_text("before the Close")
+        peer.expect_text("on the new one")
+        peer.expect_close(1000)
+        peer.send_close(1000)
+
+    talk = watch.open(scripted(mute, new).url, close_timeout=60.0)
     overlap(talk)
     talk.send("on the new one")
     with within(8.0):
         talk.close_now()
     assert watch.state is State.CLOSED
+    assert talk.receive() == "before the Close"
+    with pytest.raises(tieline.ConnectionClosed):
+        talk.send("too late")
     watch.expect("open", "close 1006", "end", "open again", "close 1000", "end")
+    assert talk.front.close_info.code == 1000
 
 
 def test_several_while_the_first_has_not_ended(watch: Watch, scripted: Any) -> None:
-    """None is forgotten: each is told of, in order, and what was sent on each comes."""
+    """Each has its turn, and what came on each comes in order."""
+    goes_on = threading.Event()
 
-    def silent(peer: ScriptedPeer) -> None:
+    def slow(peer: ScriptedPeer) -> None:
         peer.accept_upgrade()
-        frame = peer.receive_frame()
-        assert frame.opcode is Opcode.TEXT
-        peer.send_frame(frame.opcode, frame.payload)
         peer.expect_close(1001)
-        peer.hold()
+        assert goes_on.wait(PATIENCE)
+        peer.send_text("on the first")
+        peer.send_close(1001)
 
-    server = scripted(silent, silent, silent, echo)
-    talk = watch.open(server.url, close_timeout=0.2)
-    messages = [f"on connection {number}" for number in range(4)]
-    for message in messages[:-1]:
-        talk.send(message)
+    talk = watch.open(scripted(slow, echo, echo, echo).url, close_timeout=60.0)
+    messages = ["on the second", "on the third", "on the last"]
+    for message in messages:
         overlap(talk)
-    talk.send(messages[-1])
-    assert [talk.receive() for _ in messages] == messages
-    lost = ("error TimeoutError", "close 1006", "end", "open again")
-    watch.expect("open", *lost * 3)
-    watch.expect_events("open", *["closed 1006", "open"] * 3)
+        talk.send(message)
+    with pytest.raises(TimeoutError):
+        talk.receive(0.01)
+    goes_on.set()
+    assert [talk.receive() for _ in range(4)] == ["on the first", *messages]
+    watch.expect("open", *["close 1001", "end", "open again"] * 3)
+    watch.expect_events("open", *["closed 1001", "open"] * 3)
+    assert talk.front.stats().reconnects == 3
     watch.finish()
 
 
 def test_reconnecting_without_overlap_during_the_hand_over(
     watch: Watch, scripted: Any, within: Any
 ) -> None:
+    """It waits for nobody's answer."""
     talk = watch.open(scripted(mute, mute, echo).url, close_timeout=60.0)
     with within(8.0):
         overlap(talk)

@@ -47,6 +47,7 @@ def test_the_same_twice(
     talk = watch.open(proxy.url)
     ask: Callable[[], str] = lambda: "again"  # noqa: E731
     first, second = (talk.call("subscribe", ask) for _ in range(2))
+    said.wait_for(["again"] * 2)
     lose(proxy, waits)
     said.wait_for(["again"] * 2, ["again"] * 2)
     first.cancel()
@@ -106,6 +107,7 @@ def test_made_and_cancelled_while_a_dial_is_under_way(
 
     talk.call("subscribe", change_in_loop if front is AsyncioTalk else first)
     victim = talk.call("subscribe", "victim")
+    said.wait_for(["first", "victim"])
     lose(proxy, waits)
     said.wait_for(["first", "victim"], ["first", "late 1"])
     lose(proxy, waits)
@@ -166,6 +168,7 @@ def test_a_function_that_raises_fails_the_dial(
     talk = watch.open(proxy.url)
     talk.call("subscribe", "before it")
     talk.call("subscribe", ask)
+    said.wait_for(["before it", "at first"])
     lose(proxy, waits)
     numbers = [f"reconnecting {number}" for number in (1, 2, 3)]
     watch.expect("open", *LOST, *numbers, "open again")

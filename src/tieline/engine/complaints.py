@@ -1,0 +1,64 @@
+"""What goes wrong around a line's handlers → the log, `on_error`, events, an end."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from tieline.events import SlowCallbackEvent
+from tieline.protocol.wire import CloseCode
+
+if TYPE_CHECKING:
+    from tieline.engine.line import Line
+
+
+class Complaints:
+    """Whom to tell. No lock held, except with `dropped`."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        # Messages that nobody will get, and how many waited then; the log does not know yet.
+        self._dropped: tuple[int, int] | None = None
+
+    def slow_callback(self, handler: str, seconds: float) -> None:
+        """A handler took longer than ``slow_callback``."""
+        session = self._line.session
+        if session is not None:
+            session.log.warning("handler %s took %.3f s", handler, seconds)
+            self._line.callbacks.event(
+                SlowCallbackEvent(
+                    time=time.monotonic(),
+                    connection_id=session.connection_id,
+                    handler=handler,
+                    seconds=seconds,
+                )
+            )
+
+    def handler_raised(self, error: BaseException) -> None:
+        """A handler raised, and was told of."""
+        session = self._line.succession.served
+        if self._line.options.close_on_callback_error and session is not None:
+            # The text goes to the peer as well, and what the error says is not for it.
+            cause = RuntimeError(f"a handler raised {type(error).__name__}")
+            cause.__cause__ = error
+            session.fail(cause, CloseCode.INTERNAL_ERROR)
+
+    def predicate_raised(self, error: BaseException) -> None:
+        """``Reconnect.retry`` raised, and the default rules decide."""
+        line = self._line
+        line.delivery.post(line.callbacks.raised, "Reconnect.retry", error)
+
+    def dropped(self, count: int) -> None:
+        """Messages came during the close that nobody will get. The caller may hold locks."""
+        self._line.recorder.dropped(count)
+        self._dropped = count, self._line.delivery.load
+
+    def log_dropped(self) -> None:
+        """Tell the log of them."""
+        dropped, self._dropped = self._dropped, None
+        session = self._line.session
+        if dropped is not None and session is not None:
+            session.log.info(
+                "%d messages that came after close() were not kept: %d wait to be received",
+                *dropped,
+            )

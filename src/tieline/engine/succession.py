@@ -1,0 +1,95 @@
+"""Connections of one line → served one after the other, and so do their handlers run."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from tieline.engine.outage import Outage
+from tieline.protocol.handshake import HandshakeResponse
+
+if TYPE_CHECKING:
+    from tieline.engine.line import Line
+    from tieline.engine.session import Session
+
+
+class Succession:
+    """Who calls the handlers of one line now, and who is next. Guarded by the line's lock.
+
+    A connection calls them from its start until the last handler of its end has returned, the
+    driver of an outage until it is done. A new connection can be sent on at once, but while anybody
+    else is busy it is not read: it waits for its turn.
+    """
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self._busy: set[Session | Outage] = set()
+        self._waiting: deque[tuple[Session, HandshakeResponse]] = deque()
+        #: The connection that is read, or was the last one.
+        self.served: Session | None = None
+
+    def enter(self, outage: Outage) -> None:
+        """Its driver begins."""
+        with self._line.lock:
+            self._busy.add(outage)
+
+    def start(self, session: Session, response: HandshakeResponse, driver: Outage) -> None:
+        """Serve it, now or as soon as the others are done; `driver` calls no handlers any more."""
+        if self._busy - {driver} or self._waiting:
+            self._waiting.append((session, response))
+        else:
+            self._start(session, response)
+
+    def leave(self, who: Session | Outage) -> None:
+        """The last handler that it has called has returned."""
+        with self._line.lock:
+            self._busy.discard(who)
+            if self._busy or not self._waiting:
+                return
+            session, response = self._waiting.popleft()
+            try:
+                self._start(session, response)
+                return
+            except Exception as error:  # no thread can be had
+                failure = error
+        session.fail_unserved(failure)
+
+    def _start(self, session: Session, response: HandshakeResponse) -> None:
+        line = self._line
+        self.served = session
+        line.delivery.begin()
+        self._busy.add(session)
+        session.start(response)
+        if line.is_abandoned:
+            session.drop()
+
+    def not_started(self, session: Session) -> None:
+        """Its start has failed."""
+        self._busy.discard(session)
+
+    def hurry(self) -> None:
+        """Somebody waits for the end of the last connection: end those before it at once."""
+        with self._line.lock:
+            if self._waiting and self.served is not None:
+                for session in (self.served, *(each for each, _ in self._waiting)):
+                    if session is not self._line.session:
+                        session.drop()
+
+    def tell(self, function: Callable[..., None], *arguments: object, driver: Outage) -> None:
+        """Have the driver of an outage call a handler, behind what a connection may just call."""
+        with self._line.lock:
+            others = self._busy - {driver}
+            session = self.served
+        if others and session is not None and not session.has_ended:
+            session.pump.call_soon(partial(function, *arguments))
+        else:
+            self._line.delivery.post(function, *arguments)
+
+    def abandon_after_fork(self) -> None:
+        """In a child process: all of them are the parent's."""
+        waiting, self._waiting = self._waiting, deque()
+        self._busy.clear()
+        for session, _ in waiting:
+            session.abandon_after_fork()
