@@ -165,12 +165,13 @@ def test_wishes_in_handlers(
     ws = client(proxy.url)
     ws.connect()
     recorder.expect("open", timeout=PATIENCE)
-    done = threading.Event()
+    begun, done = threading.Event(), threading.Event()
 
     def act(value: object) -> None:
-        if not done.is_set():
-            done.set()
+        if not begun.is_set():
+            begun.set()
             getattr(ws, wish)()
+            done.set()
 
     recorder.react(kind, act)
     proxy.strike(faults.reset())
