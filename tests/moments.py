@@ -26,13 +26,14 @@ def at_every_moment(
     make: Callable[[], Thing],
     act: Callable[[Thing], object],
     handler: Callable[[Thing], object] = interrupt,
+    step: int = 1,
 ) -> Iterator[tuple[Thing, BaseException | None]]:
     """A fresh `make()` for each moment of `act`, after `handler` came on top; and what was raised.
 
     Those moments are where a Python function begins and where a C function has returned. Only
-    tieline's count, and only what is not compiled has any within.
+    tieline's count, and only what is not compiled has any within. `step`: only each so-manieth.
     """
-    for moment in count(1):
+    for moment in count(1, step):
         thing = make()
         error: BaseException | None = None
         left = moment

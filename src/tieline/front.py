@@ -182,7 +182,9 @@ class Front:
     def _send_again(self, message: object, compress: bool | None, error: ConnectionClosed) -> None:
         """A connection has refused it with `error`: maybe it was replaced meanwhile."""
         # Of an iterable, some pieces may be gone.
-        if not self.is_open() or not isinstance(message, str | bytes | bytearray | memoryview):
+        if not self.is_open():
+            raise self._line.resumption.refusal(error) from error.__cause__
+        if not isinstance(message, str | bytes | bytearray | memoryview):
             raise error
         self._send_noted(message, compress, "raise", None)
 

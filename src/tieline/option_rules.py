@@ -94,7 +94,21 @@ ELSEWHERE = {
     "max_reconnects": _RECONNECT,
     "max_retries": _RECONNECT,
     "retries": _RECONNECT,
-    "retry": _RECONNECT,
+    **{
+        name: f"it belongs to `reconnect`: reconnect=Reconnect({name}=...)"
+        for name in (
+            "initial",
+            "max_delay",
+            "multiplier",
+            "jitter",
+            "max_attempts",
+            "max_time",
+            "stable_after",
+            "max_retry_after",
+            "retry",
+            "initial_connect",
+        )
+    },
     "backoff": _RECONNECT,
     "backoff_factor": _RECONNECT,
     "heartbeat": _PINGS + "; what the application itself sends is `heartbeat_message`",

@@ -36,7 +36,7 @@ class Options(OptionTable):
         if self.url is None:
             raise OptionError(
                 "option 'url' is missing; give a str such as 'wss://example.com/feed', "
-                "or a callable giving one"
+                "or a callable giving one (by name, url=..., where a callback may come first)"
             )
         refuse_contradictions(self)
 

@@ -193,15 +193,18 @@ def password() -> Check:
 
 def token() -> Check:
     """A token for the Authorization header."""
-    return _text_for("a str or None", Bearer, secret=True)
+    function = "A function that gives a fresh one each time goes to auth= or headers=."
+    return _text_for("a str or None", Bearer, secret=True, function=function)
 
 
-def _text_for(accepted: str, use: Callable[[str], object], *, secret: bool = False) -> Check:
-    """A str that ``use`` does not refuse, or None."""
+def _text_for(
+    accepted: str, use: Callable[[str], object], *, secret: bool = False, function: str = ""
+) -> Check:
+    """A str that ``use`` does not refuse, or None. `function`: what to do with one."""
 
     def convert(value: Any) -> str:
         if not isinstance(value, str):
-            raise Refused
+            raise Refused(function if callable(value) else "")
         use(value)
         return value
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.outages import Waits
+from tests.outages import Waits, wait_until
 from tieline.engine.handlers import Handlers
 from tieline.engine.reactor import Reactor
 from tieline.engine.supervisor import Supervisor
@@ -186,3 +186,52 @@ def test_an_overlap_that_fails_keeps_the_old_connection(waits: Waits) -> None:
         waits.wait_for(1)  # and is replaced when it is lost, as before
         told.supervisor.disconnect(1000, "", None)
     assert [call for call, _ in told.calls][:3] == ["open", "close", "end"]
+
+
+def test_a_handler_that_connects_by_itself_cannot_wait(waits: Waits) -> None:
+    """Its connection is not read before it has returned, so it would wait for ever."""
+    refusals: list[str] = []
+
+    def connect_here(told: Told) -> None:
+        told.connect()
+        session = told.supervisor.session
+        assert session is not None and session.is_open
+        try:
+            session.speaker.ping(b"").wait(SOON)
+        except RuntimeError as error:
+            refusals.append(str(error))
+
+    with EchoServer() as server:
+        told = Told(server.url)
+        told.connect()
+        first, note = told.supervisor.session, told._note
+
+        def noted(call: str) -> None:
+            note(call)
+            if call == "reconnecting":
+                connect_here(told)
+
+        told._note = noted  # type: ignore[method-assign]
+        server.close_connections(1012, "")
+        wait_until(lambda: [call for call, _ in told.calls].count("open") == 2)
+        session = told.supervisor.session
+        assert session is not None and session is not first
+        session.speaker.ping(b"").wait(SOON)
+        told.supervisor.disconnect(1000, "", None)
+    assert len(refusals) == 1 and "in a handler" in refusals[0]
+
+
+def test_an_overlap_tells_beside_nobody(waits: Waits) -> None:
+    """What it tries is told where the handlers of the connection run that is still there."""
+    with EchoServer() as server:
+        told = Told([server.url, "ws://127.0.0.1:1/"])
+        told.connect()
+        failover = told.supervisor.recovery._failover
+        failover.failed()
+        failover.succeeded()  # from now on the second one comes first
+        told.threads.clear()
+        told.supervisor.reconnect(overlap=True)
+        told.supervisor.disconnect(1000, "", None)
+    calls = [call for call, _ in told.calls]
+    assert "reconnecting" in calls
+    assert told.threads == {"tieline-"}

@@ -230,5 +230,5 @@ def test_in_a_child_process(owner: Owner) -> None:
 
 
 def test_closed_without_a_cause() -> None:
-    assert str(closed_error(None)) == "the connection has ended: None"
+    assert str(closed_error(None)) == "there is no connection"
     assert closed_error(None).__cause__ is None

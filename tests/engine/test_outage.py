@@ -110,7 +110,9 @@ def test_a_round_is_given_up_only_if_nothing_in_it_may_end_better() -> None:
     bench.outage.failed(error)
     assert isinstance(bench.outage.plan, GaveUp)
     assert bench.outage.plan.cause is error
-    assert error.__notes__ == ["before that: forbidden", "before that: forbidden"]
+    *notes, last = error.__notes__
+    assert notes == ["before that: forbidden", "before that: forbidden"]
+    assert "given up after" in last
 
 
 def test_the_first_connection_gets_one_round() -> None:
@@ -203,3 +205,14 @@ def test_a_pause_may_be_interrupted_by_a_finalizer(goes_on: bool) -> None:
     owner = Owner()
     del owner
     assert bench.outage.is_interrupted
+
+
+def test_much_news_while_nobody_waits_is_told_once() -> None:
+    """A dial may take long, and every message that is dropped meanwhile brings news."""
+    told: list[str] = []
+    pause = Pause(lambda: told.append("news"))
+    for _ in range(1000):
+        pause.bring_news()
+    assert pause.wait(0.0) and told == ["news"]
+    pause.bring_news()
+    assert pause.wait(0.0) and told == ["news"] * 2

@@ -162,7 +162,7 @@ def test_what_could_not_be_served_is_still_out() -> None:
     outage = bench.recovery.begin(is_first=True, goes_on=True)
     outage.dialling()
     bench.recovery.opened(outage)
-    bench.recovery.not_opened(outage)
+    bench.recovery.not_opened(outage, False)
     assert bench.recovery.outage is outage and not bench.recovery.is_wanted
     bench.recovery.remove(outage)
     assert bench.recovery.outage is None
@@ -174,3 +174,30 @@ def test_after_a_fork() -> None:
     bench.lose()
     bench.recovery.abandon_after_fork(threading.RLock())
     assert bench.recovery.outage is None and bench.lose() is None
+
+
+def test_a_line_that_never_was_up_is_not_wanted_by_dialling_again() -> None:
+    """Another thread dials again while the first `connect()` does, which tries once."""
+    bench = Bench()
+    bench.recovery.begin(is_first=True, goes_on=False)
+    again = bench.recovery.begin_again(is_first=True, overlaps=False)
+    assert not again.goes_on and not bench.recovery.is_wanted
+
+
+def test_dialling_again_in_place_of_one_that_keeps_trying() -> None:
+    bench = Bench()
+    bench.recovery.begin(is_first=True, goes_on=True)
+    again = bench.recovery.begin_again(is_first=True, overlaps=False)
+    assert again.goes_on and bench.recovery.is_wanted
+
+
+def test_an_overlap_that_could_not_be_served_changes_nothing() -> None:
+    """What was lost afterwards is replaced, as before."""
+    bench = Bench()
+    bench.open()
+    outage = bench.recovery.begin_again(is_first=False, overlaps=True)
+    outage.dialling()
+    bench.recovery.opened(outage)
+    bench.recovery.not_opened(outage, True)
+    bench.recovery.keep(outage)
+    assert isinstance(bench.lose().plan, ReconnectAttempt)

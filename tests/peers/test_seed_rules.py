@@ -6,6 +6,8 @@ second table lists are in test_seed_options.py.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 
 import tieline
@@ -280,8 +282,9 @@ def test_on_frame_sees_frames_before_they_are_messages(peer, key, received, make
     )
     client.connect()
     sent = ["one", "noise", b"two", "stop", "three"]
-    for message in sent:
-        client.send(message)
+    with suppress(tieline.ConnectionClosed):  # the echo of "stop" may be quicker than the last one
+        for message in sent:
+            client.send(message)
     assert client.wait(PATIENCE).sent == (1001, "")
     assert received.until_none() == ["one", b"two"]
     assert seen == [

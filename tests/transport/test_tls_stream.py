@@ -109,6 +109,19 @@ def test_close_notify_is_the_end(secured, pair):
     assert next_piece(stream) == b""
 
 
+def test_an_end_that_came_along_with_data_is_announced(secured, pair):
+    """The socket will say nothing more: the peer waits for our close_notify."""
+    stream, peer = secured
+    receive(stream)  # session tickets
+    ciphertext = peer.records(b"last") + peer.close_notify()
+    pair[1].sendall(ciphertext)
+    wait_until_queued(pair[0], len(ciphertext))
+    assert receive(stream) == b"last"
+    assert stream.has_buffered_input
+    assert next_piece(stream) == b""
+    assert not stream.has_buffered_input, "it is told once, and nobody reads on for ever"
+
+
 def test_a_broken_record_stays_an_error(secured, pair):
     stream, peer = secured
     broken = bytearray(peer.records(b"evil"))

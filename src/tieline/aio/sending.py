@@ -255,18 +255,19 @@ class SendingFront(Front):
         handle's ``cancel()`` ends it. Raises `OptionError`, what the function raises, and what
         `send` does.
         """
-        line = self._line
-        subscription = Subscription(message, line.resumption.unsubscribe)
-        session = line.resumption.add(subscription, await line.render(subscription))
-        first = subscription.first
-        if session is not None and first is not None and first.opcode is not None:
-            try:
-                await say_whole(self._line, session, first.opcode, first.payload, None, None)
-            except ConnectionClosed:
-                pass  # the next connection begins with it
-            except BaseException:
-                subscription.cancel()
-                raise
+        resumption = self._line.resumption
+        subscription = resumption.add(message)
+        try:
+            if resumption.is_heard:
+                first = await self._line.render(subscription)
+                session = resumption.say_first(subscription, first)
+                if session is not None and first is not None and first.opcode is not None:
+                    await say_whole(self._line, session, first.opcode, first.payload, None, None)
+        except ConnectionClosed:
+            pass  # the next connection begins with it
+        except BaseException:
+            subscription.cancel()
+            raise
         return subscription
 
     async def ping(self, data: object = b"") -> PingWaiter:
@@ -328,10 +329,11 @@ class SendingFront(Front):
                 session.sender.check_compression(compress)
                 await say_whole(self._line, session, opcode, payload, compress, unsent)
                 return
-            except ConnectionClosed:
+            except ConnectionClosed as error:
                 if unsent is None:
                     if self._line.session is present:
-                        raise
+                        refusal = self._line.resumption.refusal(error)
+                        raise refusal from refusal.__cause__
                     continue  # it was replaced meanwhile
             try:
                 self._line.resumption.send_later(unsent, when_offline)

@@ -154,7 +154,7 @@ class LoopSupervisor(Line):
 
     async def _await_turn(self, outage: Outage, plan: ReconnectAttempt) -> None:
         if not outage.is_interrupted:
-            self.aftermath.await_turn(plan)
+            self.aftermath.await_turn(outage, plan)
         assert isinstance(outage.pause, LoopPause)
         if not await outage.pause.wait(plan.delay):
             raise ConnectCancelled("reconnecting was cancelled")

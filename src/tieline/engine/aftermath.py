@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import time
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tieline.engine.outage import Outage
 from tieline.events import ConnectionEvent, GaveUpEvent, MessageDroppedEvent, ReconnectingEvent
@@ -12,10 +14,21 @@ from tieline.protocol.state import State
 from tieline.reconnect import GaveUp, ReconnectAttempt
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from tieline.engine.line import Line
     from tieline.engine.session import Session
+
+
+#: What the log says of each event.
+_LOGGED: dict[type[ConnectionEvent], str] = {
+    ReconnectingEvent: "reconnecting: attempt %(number)d in %(delay).1f s, after: %(cause)s",
+    GaveUpEvent: "not reconnecting any more, after %(attempts)d attempts: %(reason)s",
+    MessageDroppedEvent: "a message of %(size)d bytes was dropped: %(reason)s",
+}
+
+
+def _level(data: dict[str, Any]) -> int:
+    """Attempts in vain are worth a look; an orderly end is not."""
+    return logging.WARNING if data.get("attempts") else logging.INFO
 
 
 class Aftermath:
@@ -95,17 +108,20 @@ class Aftermath:
 
     # --- an outage goes on, or is over --------------------------------------------------------
 
-    def await_turn(self, plan: ReconnectAttempt) -> None:
+    def await_turn(self, outage: Outage, plan: ReconnectAttempt) -> None:
         """The next dial is being waited for."""
-        self._tell_drops()
+        self._tell_drops(outage)
+        if not outage.goes_on:
+            return  # the first connection goes to the next URL: nothing was lost
         self._tell(
             ReconnectingEvent,
+            driver=outage,
             number=plan.number,
             delay=plan.delay,
             cause=str(plan.cause),
             url=plan.url,
         )
-        self._line.delivery.post(self._line.callbacks.reconnecting, plan)
+        self._post(outage, self._line.callbacks.reconnecting, plan)
 
     def bring_news(self) -> None:
         """While the next dial is being waited for."""
@@ -133,13 +149,14 @@ class Aftermath:
                     is_down = line.recovery.outage is outage and outage.state is not State.CLOSED
                     if is_down:
                         outage.state = State.CLOSED
-                        if isinstance(outage.plan, GaveUp):
+                        if isinstance(outage.plan, GaveUp) and outage.goes_on:
                             line.gave_up = outage.plan
                         self._end_for_good()
             if is_down and is_background and isinstance(outage.plan, GaveUp):
                 self._tell_gave_up(outage.plan)
-            if not outage.has_opened:
-                self._tell_drops()  # afterwards the connection is the one that calls handlers
+            if not outage.has_opened:  # then the connection is the one that calls handlers
+                # What was kept calls handlers as well.
+                self._tell_drops(None if is_down else outage)
         finally:
             over = partial(self._over, outage)
             if is_background and not outage.has_opened:
@@ -174,26 +191,35 @@ class Aftermath:
 
     # --- telling ------------------------------------------------------------------------------
 
-    def _tell_drops(self) -> None:
-        """Tell of the messages that were dropped since it was done last. Where handlers run."""
+    def _tell_drops(self, driver: Outage | None = None) -> None:
+        """Tell of the messages that were dropped since it was done last. See `_post`."""
         for reason, size in self._line.resumption.take_drops():
-            self._tell(MessageDroppedEvent, reason=reason, size=size)
+            self._tell(MessageDroppedEvent, driver=driver, reason=reason, size=size)
 
     def _tell_gave_up(self, plan: GaveUp) -> None:
         self._tell(GaveUpEvent, reason=plan.reason, attempts=plan.attempts, downtime=plan.downtime)
         if isinstance(plan.cause, Exception):
             self._line.delivery.post(self._line.callbacks.error, plan.cause)
 
-    def _tell(self, kind: type[ConnectionEvent], **data: Any) -> None:
+    def _tell(
+        self, kind: type[ConnectionEvent], *, driver: Outage | None = None, **data: Any
+    ) -> None:
         line = self._line
         session = line.session
         if session is not None:
             try:
-                session.log.info("%s %s", kind.__name__, data)
+                session.log.log(_level(data), _LOGGED[kind], data)
             except Exception as error:
                 # A filter of the user's: it must not keep the line from coming up again.
                 line.delivery.post(line.callbacks.error, error)
         if line.callbacks.wants_events:
             number = 0 if session is None else session.connection_id
             event = kind(time=time.monotonic(), connection_id=number, **data)
-            line.delivery.post(line.callbacks.event, event)
+            self._post(driver, line.callbacks.event, event)
+
+    def _post(self, driver: Outage | None, handler: Callable[..., None], what: object) -> None:
+        """Call it where handlers run; a `driver` may not be the only one that calls any."""
+        if driver is None:
+            self._line.delivery.post(handler, what)
+        else:
+            self._line.succession.tell(handler, what, driver=driver)

@@ -230,6 +230,8 @@ def closed_error(
 ) -> ConnectionClosed:
     """What to raise where something was asked for that will never come."""
     text = f"the connection has ended{when and ' ' + when}: {info}"
+    if info is None:
+        text = "there is no connection"
     cause = None if info is None else info.error
     if gave_up is not None and isinstance(gave_up.cause, Exception):
         text += f"; reconnecting was given up after {gave_up.attempts} attempts: {gave_up.reason}"

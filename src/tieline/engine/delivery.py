@@ -98,6 +98,9 @@ class Delivery:
         if self._queue is not None:
             self._queue.abandon_after_fork()
 
+    #: Is the caller the thread that brings the line up again? It calls handlers as well.
+    is_driver: Callable[[], bool] = staticmethod(lambda: False)
+
     def in_handler(self) -> bool:
-        """Is the caller inside a handler that an executor runs?"""
-        return self._queue is not None and self._queue.in_job()
+        """Is the caller inside a handler that runs elsewhere than on the reactor's thread?"""
+        return self.is_driver() or (self._queue is not None and self._queue.in_job())

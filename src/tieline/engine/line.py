@@ -78,6 +78,7 @@ class Line:
         )
         self.aftermath = Aftermath(self)
         self.succession = Succession(self)
+        self.delivery.is_driver = self.succession.is_driven_by_caller
         self.resumption = Resumption(self)
         #: The dial that is under way.
         self.dial: Dial | None = None
@@ -143,9 +144,7 @@ class Line:
 
     def in_handler(self) -> bool:
         """Is the caller inside a handler, where waiting for the connection would never end?"""
-        outage = self.recovery.outage
-        drives = outage is not None and outage.thread == threading.get_ident()
-        return drives or self.reactor.in_thread() or self.delivery.in_handler()
+        return self.reactor.in_thread() or self.delivery.in_handler()
 
     def subscriptions(self) -> list[Subscription]:
         """What every connection begins with."""
@@ -191,26 +190,29 @@ class Line:
         `rendered`: what the subscriptions say. Raises ConnectCancelled when the dial was given up
         meanwhile; the stream is closed then.
         """
-        response = outage.describe(connected.response)
-        session = Session(
-            connection=connected.connection,
-            connection_id=dial.connection_id,
-            stream=connected.stream,
-            reactor=self.reactor,
-            delivery=self.delivery,
-            options=self.options,
-            log=dial.log,
-            on_round_trip=self.recorder.round_trip,
-            on_ended=self.aftermath.on_ended,
-            on_finished=self.aftermath.on_finished,
-            drivable=self._drivable,
-        )
+        session: Session | None = None
         try:
+            response = outage.describe(connected.response)
+            session = Session(
+                connection=connected.connection,
+                connection_id=dial.connection_id,
+                stream=connected.stream,
+                reactor=self.reactor,
+                delivery=self.delivery,
+                options=self.options,
+                log=dial.log,
+                on_round_trip=self.recorder.round_trip,
+                on_ended=self.aftermath.on_ended,
+                on_finished=self.aftermath.on_finished,
+                drivable=self._drivable,
+            )
             # Before the lock: log handlers are the user's code.
             dial.log.info("open: %s", response.url)
             self._start(session, response, dial, outage, rendered)
         except BaseException:
-            if self.session is session:
+            if session is None:
+                connected.stream.close()
+            elif self.session is session:
                 self.drop()  # Ctrl-C came when it was served already
             else:
                 self._take_back(session)
@@ -240,27 +242,30 @@ class Line:
                 session.connection.stream_messages()
             # Before anybody else can say anything.
             self.resumption.greet(session, rendered)
-            # All that handlers look at is there before the start: they may run before it returns.
-            self.session, self.response = session, response
-            self.info = dict(dial.info)
-            self.dial = None
-            self.gave_up = None
-            self.recorder.connected(session.traffic, response.reconnected)
-            self.recovery.opened(outage)
-            if before is not None and outage.overlaps:
-                before.close(CloseCode.GOING_AWAY, "", reads_on=True)
-            elif before is not None:
-                before.drop()  # two threads connect at once
+            was_wanted = self.recovery.is_wanted
             try:
+                # All that handlers look at is there before the start: they may run before it
+                # returns.
+                self.session, self.response = session, response
+                self.info = dict(dial.info)
+                self.dial = None
+                self.gave_up = None
+                self.recovery.opened(outage)
+                self.recorder.connected(session.traffic, response.reconnected)
                 # Its handlers are called when those of the one before have returned.
                 self.succession.start(session, response, outage)
             except BaseException:
                 if session not in self.reactor.registrants():
                     self.session, self.response = before, answer
                     self.succession.not_started(session)
-                    self.recovery.not_opened(outage)
+                    self.recovery.not_opened(outage, was_wanted)
                     self.recorder.ended(session.traffic)
                 raise
+        # Without the lock: somebody may send on it, and a signal handler on top want the line's.
+        if before is not None and outage.overlaps:
+            before.close(CloseCode.GOING_AWAY, "", reads_on=True)
+        elif before is not None:
+            before.drop()  # two threads connect at once
 
     def end(self, dial: Dial) -> None:
         """The dial is over, well or not."""

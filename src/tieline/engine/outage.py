@@ -37,6 +37,8 @@ class Pause:
         self._on_news = on_news
         # True: an interruption. Its `put` takes no lock that a finalizer could find taken.
         self._calls: SimpleQueue[bool] = SimpleQueue()
+        # Some are in it: during a dial, which may be long, nobody takes any out.
+        self._has_news = False
 
     def wait(self, seconds: float) -> bool:
         """Block for so long. False: it was interrupted, now or before."""
@@ -53,13 +55,16 @@ class Pause:
             if is_over:
                 self.interrupt()  # for those who ask later
                 return False
+            self._has_news = False
             self._on_news()
 
     def interrupt(self) -> None:
         self._calls.put(True)
 
     def bring_news(self) -> None:
-        self._calls.put(False)
+        if not self._has_news:
+            self._has_news = True
+            self._calls.put(False)
 
 
 class Outage:
@@ -94,10 +99,12 @@ class Outage:
         self.is_first = is_first
         #: The connection before is to be kept until there is a new one.
         self.overlaps = False
-        # Another round follows when all URLs have failed.
-        self._goes_on = goes_on
+        #: Another round follows when all URLs have failed.
+        self.goes_on = goes_on
         # Why the dials of this round have failed.
         self._errors: list[Exception] = []
+        #: What whoever reads the last error should know.
+        self.hint = ""
         #: How often all URLs have failed.
         self.rounds = 0
         #: Dials so far.
@@ -148,14 +155,14 @@ class Outage:
         if isinstance(error, OptionError):
             is_over = True  # it would be the same with every URL
         if not is_over:
-            if self._goes_on:
+            if self.goes_on:
                 self._decide(error, True, at_once=True)
             else:
                 self._plan(error, self.dials, 0.0)
             return
         self.rounds += 1
         errors, self._errors = self._errors, []
-        if not self._goes_on:
+        if not self.goes_on:
             self.give_up("every URL was tried", error)
         else:
             # Each is asked: whoever decides may want to know of all of them.
@@ -163,6 +170,10 @@ class Outage:
         if isinstance(self.plan, GaveUp):
             for other in errors[:-1]:
                 error.add_note(f"before that: {other}")
+            if self.goes_on and self.dials > 1:
+                error.add_note(f"connecting was given up after {self.dials} dials")
+            elif self.hint:
+                error.add_note(self.hint)
 
     def opened(self) -> None:
         """The dial has succeeded."""

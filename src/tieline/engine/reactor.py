@@ -98,8 +98,10 @@ class Reactor:
             try:
                 if self._thread is None:
                     self._start()
-                self._registrants.add(registrant)
-                self._calls.append((registrant, registrant.on_registered))
+                try:
+                    self._registrants.add(registrant)
+                finally:  # after Ctrl-C: whoever is among them is told
+                    self._calls.append((registrant, registrant.on_registered))
             finally:
                 # After Ctrl-C too: a thread with nobody to serve has to see it, and end.
                 self._wake()

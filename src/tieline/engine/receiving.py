@@ -45,7 +45,8 @@ class Receiver(Supervisor):
         try:
             return self.take()
         except IndexError:
-            return self._wait_for(self._inbox.take_whole, self._inbox.has_whole, timeout, "message")
+            pass  # not handled here, or every error below would show it
+        return self._wait_for(self._inbox.take_whole, self._inbox.has_whole, timeout, "message")
 
     def stream(self, timeout: float | None) -> MessageStream:
         """The next message in chunks; each is awaited for `timeout` seconds at most."""

@@ -12,6 +12,10 @@ from tieline.options import Options
 from tieline.protocol.events import CloseInfo
 from tieline.reconnect import Backoff, Cause, GaveUp, Reconnect, default_retry
 
+_NOT_REPEATED = (
+    "the first connect() is not repeated; Reconnect(initial_connect=True) makes it keep trying"
+)
+
 
 class Recovery:
     """At most one outage at a time. Any thread; the user's predicate is asked with no lock held."""
@@ -49,16 +53,19 @@ class Recovery:
         with self._lock:
             self.stop()
             self._backoff = self._new_backoff()
-            self.outage = self._new_outage(is_first, goes_on)
-            return self.outage
+            outage = self._new_outage(is_first, goes_on)
+            if self.policy is not None and is_first and not goes_on:
+                outage.hint = _NOT_REPEATED
+            self.outage = outage
+            return outage
 
     def begin_again(self, *, is_first: bool, overlaps: bool) -> Outage:
         """The same, in place of what is up or under way: the wish to be up is as it was."""
         with self._lock:
-            was_wanted = self.is_wanted or self.outage is not None
+            before = self.outage
+            was_wanted = self.is_wanted or (before is not None and before.goes_on)
             goes_on = was_wanted and self.policy is not None
             self._backoff_before = self._backoff
-            before = self.outage
             outage = self.begin(is_first=is_first, goes_on=goes_on)
             outage.overlaps = overlaps
             outage.has_driver = True
@@ -100,9 +107,9 @@ class Recovery:
         if self.outage is outage:
             self.outage = None
 
-    def not_opened(self, outage: Outage) -> None:
+    def not_opened(self, outage: Outage, was_wanted: bool) -> None:
         """It could not be served. With the lock held."""
-        self.is_wanted = outage.has_opened = False
+        self.is_wanted, outage.has_opened = was_wanted, False
         self.outage = outage
 
     def is_under_way(self, outage: Outage) -> bool:

@@ -50,6 +50,9 @@ class Resumption:
     def greet(self, session: Session, rendered: Rendered) -> None:
         """Begin it. `rendered`: what the subscriptions say, but for the newest ones."""
         said = [rendered.get(each, each.first) for each in self.subscriptions]
+        for subscription in self.subscriptions:
+            if subscription in rendered or subscription.first is not None:
+                subscription.said_on = session
         taken = self.offline.take_all()
         try:
             session.speaker.greet([*(unsent for unsent in said if unsent is not None), *taken])
@@ -83,21 +86,30 @@ class Resumption:
                 continue
 
     def _keep(self, unsent: Unsent, wish: str) -> None:
-        line = self._line
-        if not line.is_coming_back:
-            raise ConnectionClosed(
-                f"nothing can be sent, the connection is {line.state.value}", line.close_info
-            )
-        if wish == "queue":
+        if self._line.is_coming_back and wish == "queue":
             self.offline.put(unsent)
-        elif wish == "drop":
+        elif self._line.is_coming_back and wish == "drop":
             self.offline.refuse(unsent)
         else:
-            raise ConnectionClosed(
-                f"nothing can be sent, the connection is {line.state.value}; with "
-                'offline="queue" (or when_offline="queue") it would wait for the next one',
+            raise self.refusal()
+
+    def refusal(self, error: ConnectionClosed | None = None) -> ConnectionClosed:
+        """What to raise where a message was not taken: the line's reason, or else `error`."""
+        line = self._line
+        with line.lock:
+            is_coming_back, gave_up = line.is_coming_back, line.gave_up
+        text = f"nothing can be sent, the connection is {line.state.value}"
+        if is_coming_back:
+            return ConnectionClosed(
+                f'{text}; with offline="queue" (or when_offline="queue") the message would wait '
+                "for the next one",
                 line.close_info,
             )
+        if gave_up is not None and isinstance(gave_up.cause, Exception):
+            refused = line.closed_error()
+            refused.__cause__ = gave_up.cause
+            return refused
+        return error or ConnectionClosed(text, line.close_info)
 
     def put_back(self, rest: list[Unsent]) -> None:
         """What an ended connection did not take comes first on the next one."""
@@ -119,28 +131,43 @@ class Resumption:
 
     def subscribe(self, message: object) -> Subscription:
         """Say it now, if the line is up, and at the beginning of every connection from now on."""
-        subscription = Subscription(message, self.unsubscribe)
-        session = self.add(subscription, subscription.render(self._line.reactor.now()))
-        unsent = subscription.first
-        if session is not None and unsent is not None:
-            try:
-                session.speaker.unsent(unsent)
-            except ConnectionClosed:
-                pass  # the next connection begins with it
-            except BaseException:
-                subscription.cancel()
-                raise
+        subscription = self.add(message)
+        try:
+            if self.is_heard:
+                first = subscription.render(self._line.reactor.now())
+                session = self.say_first(subscription, first)
+                if session is not None and first is not None:
+                    session.speaker.unsent(first)
+        except ConnectionClosed:
+            pass  # the next connection begins with it
+        except BaseException:
+            subscription.cancel()
+            raise
         return subscription
 
-    def add(self, subscription: Subscription, first: Unsent | None) -> Session | None:
-        """It is said at the beginning of every connection from now on.
-
-        `first` is what it says now, to be sent on the connection that is returned, if there is one.
-        """
-        subscription.first = first
+    def add(self, message: object) -> Subscription:
+        """It is said at the beginning of every connection from now on. Raises OptionError."""
+        subscription = Subscription(message, self.unsubscribe)
         with self._line.lock:
             self.subscriptions.append(subscription)
-            return self._line.present
+        return subscription
+
+    @property
+    def is_heard(self) -> bool:
+        """Is there a connection, or one being made, for what is said now?"""
+        line = self._line
+        with line.lock:
+            return line.present is not None or line.recovery.outage is not None
+
+    def say_first(self, subscription: Subscription, first: Unsent | None) -> Session | None:
+        """The connection to say it on, unless there is none yet, or it has begun with it."""
+        with self._line.lock:
+            subscription.first = first
+            session = self._line.present
+            if session is None or subscription.said_on is session:
+                return None
+            subscription.said_on = session
+            return session
 
     def unsubscribe(self, subscription: Subscription) -> None:
         with self._line.lock:

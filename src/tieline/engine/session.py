@@ -323,20 +323,20 @@ class Session:
 
     def abandon_after_fork(self) -> None:
         """In a child process: forget the connection without a byte on the parent's line."""
-        if self.has_ended:
-            return
         self.lock = threading.RLock()
         self.sender.abandon_after_fork(self.lock)
-        self.has_ended = True
         error = ConnectionAbortedError("the process was forked, and the parent has the connection")
-        self.connection.connection_lost(error)
-        self.stream.detach_after_fork()
-        if self.driver is not None:
-            self.driver.abandon_after_fork()
-        self._dispatcher.give_up(ConnectionClosed(str(error), self.connection.close_info))
-        self._delivery.callbacks.give_up_watching(self.connection_id, error)
-        self._on_ended(self)
-        self.end_is_told = True
+        if not self.has_ended:
+            self.has_ended = True
+            self.connection.connection_lost(error)
+            self.stream.detach_after_fork()
+            if self.driver is not None:
+                self.driver.abandon_after_fork()
+            self._dispatcher.give_up(ConnectionClosed(str(error), self.connection.close_info))
+            self._delivery.callbacks.give_up_watching(self.connection_id, error)
+        if not self.end_is_told:  # the thread that was about to is the parent's
+            self._on_ended(self)
+            self.end_is_told = True
         self.finished.set()
 
     def _soon(self, function: Callable[[], None]) -> None:

@@ -22,6 +22,8 @@ class Subscription:
         self.is_cancelled = False
         #: What it said when it was made: a connection that is being made then begins with that.
         self.first: Unsent | None = None
+        #: The connection that it was said on last.
+        self.said_on: object = None
 
     def __repr__(self) -> str:
         return f"<Subscription{', cancelled' if self.is_cancelled else ''}>"

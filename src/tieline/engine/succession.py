@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -43,18 +44,24 @@ class Succession:
             self._start(session, response)
 
     def leave(self, who: Session | Outage) -> None:
-        """The last handler that it has called has returned."""
-        with self._line.lock:
+        """The last handler that it has called has returned.
+
+        May be called again, which makes up for what Ctrl-C kept the first call from.
+        """
+        line, failure = self._line, None
+        with line.lock:
+            others = self._busy - {who}
+            if self._waiting and others <= {self._waiting[0][0]}:
+                session, response = self._waiting[0]
+                try:
+                    if not session.has_ended and session not in line.reactor.registrants():
+                        self._start(session, response)
+                except Exception as error:  # no thread can be had
+                    failure = error
+                self._waiting.popleft()
             self._busy.discard(who)
-            if self._busy or not self._waiting:
-                return
-            session, response = self._waiting.popleft()
-            try:
-                self._start(session, response)
-                return
-            except Exception as error:  # no thread can be had
-                failure = error
-        session.fail_unserved(failure)
+        if failure is not None:
+            session.fail_unserved(failure)
 
     def _start(self, session: Session, response: HandshakeResponse) -> None:
         line = self._line
@@ -66,16 +73,32 @@ class Succession:
             session.drop()
 
     def not_started(self, session: Session) -> None:
-        """Its start has failed."""
+        """Its start has failed, or was interrupted. With the line's lock held."""
         self._busy.discard(session)
+        self._waiting = deque(each for each in self._waiting if each[0] is not session)
+        if self.served is session:
+            self.served = None
 
     def hurry(self) -> None:
         """Somebody waits for the end of the last connection: end those before it at once."""
+        before: list[Session | None] = []
         with self._line.lock:
-            if self._waiting and self.served is not None:
-                for session in (self.served, *(each for each, _ in self._waiting)):
-                    if session is not self._line.session:
-                        session.drop()
+            if self._waiting:
+                before = [self.served, *(each for each, _ in self._waiting)]
+                before = [each for each in before if each is not self._line.session]
+        # Without the lock: somebody may send on one, and a signal handler on top want the line's.
+        for session in before:
+            if session is not None:
+                session.drop()
+
+    def is_driven_by_caller(self) -> bool:
+        """Is the caller the driver of an outage, hence a handler? Without the lock."""
+        ident = threading.get_ident()
+        return any(each.thread == ident for each in self.drivers())
+
+    def drivers(self) -> list[Outage]:
+        """The outages whose drivers are not done. Without the lock."""
+        return [each for each in tuple(self._busy) if isinstance(each, Outage)]
 
     def tell(self, function: Callable[..., None], *arguments: object, driver: Outage) -> None:
         """Have the driver of an outage call a handler, behind what a connection may just call."""

@@ -54,7 +54,7 @@ class Supervisor(Line):
         """Dial and serve; what is under way or up is ended first. Raises ConnectError."""
         policy = self.recovery.policy
         goes_on = policy is not None and policy.initial_connect
-        in_handler = self.in_handler()
+        in_handler, others = self.in_handler(), self._own()
         try:
             with self.lock:
                 before, dial = self.recovery.outage, self.cancel_dial()
@@ -68,7 +68,7 @@ class Supervisor(Line):
             self._headers = headers
             return self._open(outage, timeout, info)
         except BaseException:
-            self._settle_own()
+            self._settle(self._own() - others)
             raise
 
     def reconnect(self, overlap: bool = False) -> HandshakeResponse:
@@ -77,7 +77,7 @@ class Supervisor(Line):
         With `overlap` what is up stays so until there is a new connection. When it fails for now,
         and a connection that is lost would be replaced, that goes on in the background.
         """
-        in_handler = self.in_handler()
+        in_handler, others = self.in_handler(), self._own()
         try:
             with self.lock:
                 session = self.session
@@ -92,13 +92,18 @@ class Supervisor(Line):
                 self._await_drivers(before, dial)
             return self._open(outage, self.options.connect_timeout, {}, rounds=1)
         except BaseException:
-            self._settle_own()
+            self._settle(self._own() - others)
             raise
 
-    def _settle_own(self) -> None:
-        """What this thread has begun is over, wherever Ctrl-C came."""
-        outage = self.recovery.outage
-        if outage is not None and outage.owner == threading.get_ident():
+    def _own(self) -> set[Outage]:
+        """What this thread has begun and not settled. In a handler there is one already."""
+        ident, outage = threading.get_ident(), self.recovery.outage
+        own = {each for each in self.succession.drivers() if each.owner == ident}
+        return own if outage is None or outage.owner != ident else own | {outage}
+
+    def _settle(self, outages: set[Outage]) -> None:
+        """They are over, wherever Ctrl-C came."""
+        for outage in outages:
             self.aftermath.settle(outage, is_background=False)
 
     def recover(self, outage: Outage) -> None:
@@ -166,7 +171,7 @@ class Supervisor(Line):
 
     def _await_turn(self, outage: Outage, plan: ReconnectAttempt) -> None:
         if not outage.is_interrupted:
-            self.aftermath.await_turn(plan)
+            self.aftermath.await_turn(outage, plan)
         assert isinstance(outage.pause, Pause)
         is_over = outage.pause.wait(plan.delay)
         if is_ending.is_set():

@@ -61,6 +61,7 @@ class TLSStream:
         self._plaintext = memoryview(b"")  # decrypted before shutdown_write, not yet asked for
         self._more_inside = False  # the last read stopped for want of room, not of records
         self._ended = False  # close_notify, or the end of the lower stream
+        self._end_is_told = False
         self._failure: OSError | None = None  # to be raised once what came before it is read
         #: What the peer sent first, for telling a plain-text server from a TLS one.
         self.first_bytes = b""
@@ -109,6 +110,7 @@ class TLSStream:
             return total
         if self._failure is not None:
             raise self._failure
+        self._end_is_told = self._ended
         return 0 if self._ended else None
 
     @property
@@ -118,6 +120,10 @@ class TLSStream:
     @property
     def has_buffered_input(self) -> bool:
         if len(self._plaintext) or self._failure is not None:
+            return True
+        if self._ended and not self._end_is_told:
+            # A close_notify may come along with the last data, and then the socket stays silent:
+            # the peer waits for ours.
             return True
         inside = self._session.pending() or self._incoming.pending or self.lower.has_buffered_input
         return self._more_inside and bool(inside)

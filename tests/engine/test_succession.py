@@ -1,0 +1,221 @@
+"""Succession: connections of one line are served one after the other, and so are handlers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tieline.engine.succession import Succession
+
+
+class Served:
+    """What a session is to its succession."""
+
+    def __init__(self, name: str, bench: Bench) -> None:
+        self.name, self._bench = name, bench
+        self.has_ended = False
+        self.pump = self
+        self.later: list[Callable[[], None]] = []
+        #: What its start raises.
+        self.error: BaseException | None = None
+
+    def start(self, response: Any) -> None:
+        error, self.error = self.error, None
+        if error is not None:
+            raise error
+        self._bench.note(f"{self.name} started")
+        self._bench.served.append(self)
+
+    def drop(self) -> None:
+        # Whoever has this session's lock may want the line's.
+        assert self._bench.is_free_for_others()
+        self._bench.note(f"{self.name} dropped")
+
+    def fail_unserved(self, error: Exception) -> None:
+        self._bench.note(f"{self.name}: {error}")
+        self._bench.succession.leave(self)  # type: ignore[arg-type]
+
+    def call_soon(self, function: Callable[[], None]) -> None:
+        self.later.append(function)
+
+    def abandon_after_fork(self) -> None:
+        self._bench.note(f"{self.name} abandoned")
+
+
+class Bench:
+    """The line, and its delivery."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.delivery = self.reactor = self
+        self.served: list[Served] = []
+        self.is_abandoned = False
+        self.session: Any = None
+        self.notes: list[str] = []
+        self.succession: Any = Succession(self)  # type: ignore[arg-type]
+
+    def registrants(self) -> list[Served]:
+        return self.served
+
+    def begin(self) -> None:
+        """A connection is about to be served."""
+
+    def post(self, function: Callable[..., None], *arguments: Any) -> None:
+        function(*arguments)
+
+    def note(self, what: str) -> None:
+        self.notes.append(what)
+
+    def take(self) -> list[str]:
+        notes, self.notes = self.notes, []
+        return notes
+
+    def is_free_for_others(self) -> bool:
+        free: list[bool] = []
+
+        def look() -> None:
+            free.append(self.lock.acquire(blocking=False))
+            if free[0]:
+                self.lock.release()
+
+        thread = threading.Thread(target=look)
+        thread.start()
+        thread.join(20.0)
+        return free[0]
+
+    def open(self, name: str) -> tuple[Served, Any]:
+        """A connection, and the driver that has brought it up."""
+        driver, self.session = object(), Served(name, self)
+        self.succession.enter(driver)
+        with self.lock:
+            self.succession.start(self.session, None, driver)
+        return self.session, driver
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def test_the_first_one_is_served_at_once(bench: Bench) -> None:
+    """Its own driver calls no handlers any more."""
+    one, driver = bench.open("one")
+    assert bench.take() == ["one started"] and bench.succession.served is one
+    bench.succession.leave(driver)
+    assert bench.take() == []
+
+
+def test_the_next_ones_wait_for_their_turn(bench: Bench) -> None:
+    one, first = bench.open("one")
+    two, second = bench.open("two")
+    three, third = bench.open("three")
+    for driver in (first, second, third):
+        bench.succession.leave(driver)
+    assert bench.take() == ["one started"] and bench.succession.served is one
+    bench.succession.leave(one)
+    assert bench.take() == ["two started"] and bench.succession.served is two
+    bench.succession.leave(one)  # once more, after Ctrl-C
+    assert bench.take() == []
+    bench.succession.leave(two)
+    assert bench.take() == ["three started"] and bench.succession.served is three
+
+
+def test_another_driver_may_still_call_handlers(bench: Bench) -> None:
+    """A handler of its outage has connected by itself, say."""
+    other = object()
+    bench.succession.enter(other)
+    _, driver = bench.open("one")
+    bench.succession.leave(driver)
+    assert bench.take() == []
+    bench.succession.leave(other)
+    assert bench.take() == ["one started"]
+
+
+def test_somebody_waits_for_the_last_one(bench: Bench) -> None:
+    """Those before it end at once, and their handlers are still called in order."""
+    bench.open("one")
+    bench.succession.hurry()
+    assert bench.take() == ["one started"]
+    bench.open("two")
+    bench.open("three")
+    bench.succession.hurry()
+    assert bench.take() == ["one dropped", "two dropped"]
+
+
+def test_no_thread_can_be_had_for_the_next_one(bench: Bench) -> None:
+    """It ends, is told of, and those behind it have their turn."""
+    one, first = bench.open("one")
+    two, second = bench.open("two")
+    two.error = RuntimeError("no thread")
+    three, third = bench.open("three")
+    for driver in (first, second, third):
+        bench.succession.leave(driver)
+    bench.succession.leave(one)
+    assert bench.take() == ["one started", "two: no thread", "three started"]
+
+
+def test_interrupted_while_it_was_put_in_line(bench: Bench) -> None:
+    """It never has its turn."""
+    one, first = bench.open("one")
+    two, second = bench.open("two")
+    bench.succession.not_started(two)
+    for each in (first, second, one):
+        bench.succession.leave(each)
+    assert bench.take() == ["one started"]
+    three, third = bench.open("three")
+    assert bench.take() == ["three started"]
+    bench.succession.not_started(three)
+    assert bench.succession.served is None
+
+
+def test_interrupted_while_it_was_started(bench: Bench) -> None:
+    """Whoever settles after Ctrl-C calls again."""
+    one, first = bench.open("one")
+    two, second = bench.open("two")
+    two.error = KeyboardInterrupt()
+    bench.succession.leave(first)
+    bench.succession.leave(one)
+    with pytest.raises(KeyboardInterrupt):
+        bench.succession.leave(second)
+    bench.succession.leave(second)
+    bench.succession.leave(second)
+    assert bench.take() == ["one started", "two started"]
+    bench.open("three")
+    bench.succession.leave(two)
+    assert bench.take() == []  # its driver is not done
+
+
+def test_nobody_holds_the_line_any_more(bench: Bench) -> None:
+    bench.is_abandoned = True
+    started = Served("one", bench)
+    bench.session = started
+    bench.succession.start(started, None, object())
+    assert bench.take() == ["one started", "one dropped"]
+
+
+def test_what_a_driver_tells_comes_behind_what_a_connection_tells(bench: Bench) -> None:
+    """So that no two handlers run at once."""
+    one, first = bench.open("one")
+    bench.succession.leave(first)
+    driver = object()
+    bench.succession.enter(driver)
+    bench.succession.tell(bench.note, "beside", driver=driver)
+    assert bench.take() == ["one started"]
+    (later,) = one.later
+    later()
+    assert bench.take() == ["beside"]
+    bench.succession.leave(one)
+    bench.succession.tell(bench.note, "afterwards", driver=driver)
+    assert bench.take() == ["afterwards"]
+
+
+def test_a_fork(bench: Bench) -> None:
+    """In the child nobody has a turn: all of them are the parent's."""
+    one, first = bench.open("one")
+    bench.open("two")
+    bench.succession.abandon_after_fork()
+    bench.succession.leave(one)
+    assert bench.take() == ["one started", "two abandoned"]
