@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
+from tieline.errors import WebSocketError
 from tieline.option_checks import (
     MAX_SECONDS,
     Check,
@@ -275,4 +276,7 @@ class Backoff:
         return max(drawn, asked)
 
     def _gave_up(self, reason: str, cause: Cause, now: float) -> GaveUp:
-        return GaveUp(f"{reason}: {cause}", cause, self._number, self.downtime(now))
+        # What a function of the user's has raised may say nothing without its type.
+        is_users = isinstance(cause, Exception) and not isinstance(cause, WebSocketError | OSError)
+        shown = f"{type(cause).__name__}: {cause}" if is_users else str(cause)
+        return GaveUp(f"{reason}: {shown}", cause, self._number, self.downtime(now))

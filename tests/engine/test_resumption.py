@@ -104,7 +104,7 @@ def test_without_a_connection_to_come_it_is_refused(
     supervise: Callable[..., Supervisor], wish: str
 ) -> None:
     supervisor = supervise("ws://127.0.0.1:1/", offline="queue")
-    with pytest.raises(ConnectionClosed, match="the connection is closed"):
+    with pytest.raises(ConnectionClosed, match=r"call connect\(\) first"):
         supervisor.resumption.send_later(text(supervisor, "a"), wish)
     assert supervisor.stats().offline_dropped == 0
 
@@ -161,3 +161,40 @@ def test_what_waits_when_the_user_closes_is_dropped(
     assert reasons == ["closed"]
     assert (supervisor.stats().offline_queued, supervisor.stats().offline_dropped) == (0, 1)
     assert inbound.messages == []
+
+
+def test_what_has_waited_too_long_is_dropped_while_it_waits(
+    supervise: Callable[..., Supervisor],
+    server: EchoServer,
+    waits: Waits,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nobody has to send, or to connect, for that."""
+    reasons: list[str] = []
+    dropped = threading.Event()
+
+    def on_event(event: Any) -> None:
+        if isinstance(event, MessageDroppedEvent):
+            reasons.append(event.reason)
+            dropped.set()
+
+    supervisor = supervise(
+        server.url, on_event, reconnect=True, offline="queue", offline_max_age=60.0
+    )
+    supervisor.connect((), SOON, {})
+    with waits.held():
+        lose(supervisor, server, waits)
+        supervisor.resumption.send_later(text(supervisor, "abc"), None)
+        later = supervisor.reactor.now() + 61.0
+        monkeypatch.setattr(supervisor.resumption.offline, "_now", lambda: later)
+        assert supervisor.recovery.outage is not None
+        supervisor.recovery.outage.pause.bring_news()
+        assert dropped.wait(SOON)
+        supervisor.disconnect(1001, "", None)
+    assert reasons == ["age"]
+
+
+def test_before_the_first_connect(supervise: Callable[..., Supervisor]) -> None:
+    supervisor = supervise("ws://127.0.0.1:1/", offline="queue")
+    with pytest.raises(ConnectionClosed, match=r"call connect\(\) first"):
+        supervisor.resumption.send_later(text(supervisor, "a"), "queue")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from tieline.engine.waiting import SLICE
+
 
 class LoopPause:
     """What `engine.outage.Pause` is for a thread; `on_news` is called on the loop."""
@@ -21,10 +23,11 @@ class LoopPause:
         while not self._is_over:
             self._woken = self._loop.create_future()
             try:
-                async with asyncio.timeout_at(deadline):
+                async with asyncio.timeout_at(min(deadline, self._loop.time() + SLICE)):
                     await self._woken
-            except TimeoutError:
-                return not self._is_over
+            except TimeoutError:  # time is news as well
+                if self._loop.time() >= deadline:
+                    return not self._is_over
             if not self._is_over:
                 self._on_news()
         return False

@@ -187,6 +187,11 @@ class LoopSupervisor(Line):
         except ConnectError as error:
             dial.log.info("connecting failed: %s", error)
             raise
+        except Exception:
+            # A fault in a function of the user's, and in the background nobody else may see it.
+            if not outage.is_first:
+                dial.log.exception("connecting failed: a function that was asked has raised")
+            raise
         finally:
             self.end(dial)
 

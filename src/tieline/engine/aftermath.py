@@ -124,7 +124,8 @@ class Aftermath:
         self._post(outage, self._line.callbacks.reconnecting, plan)
 
     def bring_news(self) -> None:
-        """While the next dial is being waited for."""
+        """While the next dial is being waited for, now and then."""
+        self._line.resumption.offline.drop_aged()
         self._tell_drops()
 
     def stopped(self) -> None:

@@ -114,6 +114,15 @@ class OfflineQueue:
         finally:
             self._tell()
 
+    def drop_aged(self) -> None:
+        """Drop what is older than ``offline_max_age``, as `put` and `take_all` do."""
+        try:
+            with self._lock:
+                while self._entries and self._is_aged(self._entries[0], self._oldest()):
+                    self._drop(0, "age", send_errors.too_old(self._max_age))
+        finally:
+            self._tell()
+
     def refuse(self, unsent: Unsent) -> None:
         """Drop one that was not to be queued: ``when_offline="drop"``."""
         self._untold += [("drop", send_errors.not_wanted_offline(), unsent)]

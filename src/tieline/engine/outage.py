@@ -51,6 +51,7 @@ class Pause:
             except Empty:
                 if left <= 0:
                     return True
+                self._on_news()  # time is news as well
                 continue
             if is_over:
                 self.interrupt()  # for those who ask later

@@ -99,6 +99,8 @@ class Resumption:
         with line.lock:
             is_coming_back, gave_up = line.is_coming_back, line.gave_up
         text = f"nothing can be sent, the connection is {line.state.value}"
+        if line.session is None and not is_coming_back and gave_up is None:
+            return ConnectionClosed("not connected: call connect() first")
         if is_coming_back:
             return ConnectionClosed(
                 f'{text}; with offline="queue" (or when_offline="queue") the message would wait '
