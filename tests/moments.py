@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Any, TypeVar
 
 import tieline
+from tests.builds import IS_COMPILED
 
 Thing = TypeVar("Thing")
 
@@ -62,6 +63,6 @@ def at_every_moment(
             sys.setprofile(before)
             gc.enable()
         if left > 0:
-            assert moment > 1, "the call has no moment for a signal"
+            assert moment > 1 or IS_COMPILED, "the call has no moment for a signal"
             return
         yield thing, error

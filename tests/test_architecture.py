@@ -155,8 +155,9 @@ def test_every_module_has_its_test_file() -> None:
 
 def test_every_typed_core_module_is_built() -> None:
     """A .pxd changes nothing unless setup.py compiles the .py beside it."""
-    typed = {path.with_suffix(".py").name for path in source_files(".pxd")}
-    typed |= {path.name for path in source_files(".pyx")}
+    cython = {path for path in source_files(".pyx")}
+    python = {path.with_suffix(".py") for path in source_files(".pxd")} & set(source_files(".py"))
+    typed = {path.relative_to(SOURCE).as_posix() for path in cython | python}
     setup = ast.parse((ROOT / "setup.py").read_text())
     built = next(
         ast.literal_eval(node.value)

@@ -247,7 +247,7 @@ def test_wait_for_when_it_is_over(client: WebSocketClient) -> None:
 def test_what_wait_for_cannot_send(client: WebSocketClient) -> None:
     with pytest.raises(OptionError):
         client.wait_for(lambda message: True, SOON, send=5)
-    assert client._line.callbacks._watchers == []
+    assert client._line.callbacks.watchers == []
 
 
 # --- handlers and attributes ----------------------------------------------------------------------

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from tieline.engine.handlers import split_plain
+from tieline.engine.lane import Iteration
 from tieline.engine.payloads import decode_json
 from tieline.engine.receiving import Receiver
 from tieline.engine.route import check_addresses
@@ -72,7 +73,11 @@ class Connection(ThreadedFront):
         `ConnectionClosed` when the connection has ended. `RuntimeError` in a handler, which would
         wait for itself, when there is no message yet.
         """
-        return self._line.receive(None if timeout is None else check_seconds("timeout", timeout))
+        if timeout is None:
+            session = self._line.session
+            message = None if session is None else session.lane.recv()
+            return self._line.receive(None) if message is None else message
+        return self._line.receive(check_seconds("timeout", timeout))
 
     def recv_stream(self, timeout: float | None = None) -> MessageStream:
         """The next message chunk by chunk, as it arrives, for messages too large to be held.
@@ -98,21 +103,17 @@ class Connection(ThreadedFront):
         Ends with the connection when that was closed with 1000 or 1001, and raises
         `ConnectionClosed` when it ended in any other way.
         """
-        take, receive = self._line.take, self._line.receive
-        message: str | bytes | None
-        while True:
-            try:
-                message = take()  # of a flood, this is all there is to do
-            except IndexError:
-                message = None
-            if message is None:
-                try:
-                    message = receive(None)
-                except ConnectionClosed as closed:
-                    if closed.close_info is not None and closed.close_info.code in ORDERLY:
-                        return
-                    raise
-            yield message
+        if Iteration is None:
+            return iter(self._next, None)
+        return Iteration(self._line.inbox, self._next)
+
+    def _next(self) -> str | bytes:
+        try:
+            return self.recv()
+        except ConnectionClosed as closed:
+            if closed.close_info is not None and closed.close_info.code in ORDERLY:
+                raise StopIteration from None
+            raise
 
     # --- staying up ---------------------------------------------------------------------------
 

@@ -94,6 +94,10 @@ class ThreadedFront(Front):
         the message cannot be completed, so the connection is failed with 1011. So it is by Ctrl-C
         in a compressed message of 1 MiB and more, which is sent in fragments.
         """
+        if compress is None and when_offline is None and not receipt:
+            session = self._line.session
+            if session is not None and session.lane.send(message):
+                return None
         if receipt or when_offline is not None or self.options.offline == "queue":
             ticket = self._new_receipt() if receipt else None
             self._send_noted(message, compress, when_offline, ticket)

@@ -170,7 +170,7 @@ def test_a_full_stream_of_another_thread_is_waited_for(
     other = in_thread(ws.recv, SOON)
     inbox, driver = ws._line.delivery, ws._line.session.driver
     moment = threading.Event()
-    while not (inbox.is_full and inbox._waiting):
+    while not (inbox.is_full and inbox.waiters):
         moment.wait(0.001)
     tries = 0
     enter = driver.enter

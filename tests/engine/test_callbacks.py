@@ -198,7 +198,7 @@ def test_watchers_that_leave_while_messages_come() -> None:
     finally:
         stop.set()
         thread.join(20)
-    assert made._watchers == []
+    assert made.watchers == []
 
 
 def test_log_lines_name_the_connection(caplog: Any) -> None:

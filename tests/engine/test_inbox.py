@@ -151,7 +151,7 @@ def test_in_a_child_process() -> None:
     inbox = Bench().inbox
     inbox.messages(["a"])
     inbox.news.acquire()
-    inbox._waiting = 3
+    inbox.waiters = 3
     inbox.abandon_after_fork()
     thread = threading.Thread(target=inbox.end, args=(None,))
     thread.start()

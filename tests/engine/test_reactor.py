@@ -126,14 +126,14 @@ def test_calls_come_in_order_and_only_for_those_who_are_served(
     reactor.call_soon(served, done.set)
     assert done.wait(SOON)
     assert order == list(range(100))
-    assert len(reactor._calls) == 0
+    assert len(reactor.calls) == 0
 
 
 def test_calls_for_nobody_do_not_pile_up(serve: Any, reactor: Reactor) -> None:
     served = serve()
     for _ in range(100):
         reactor.call_soon(served, lambda: None)
-    assert len(reactor._calls) == 0
+    assert len(reactor.calls) == 0
 
 
 def test_calls_made_in_calls(serve: Any, reactor: Reactor) -> None:
@@ -374,10 +374,10 @@ def test_ctrl_c_during_a_registration(reactor: Reactor, serve: Any, point: str) 
     if point == "add":
         reactor._registrants = Set()
     else:
-        reactor._calls = Calls()
+        reactor.calls = Calls()
     with pytest.raises(KeyboardInterrupt):
         reactor.register(served)
-    reactor._registrants, reactor._calls = set(reactor._registrants), deque()
+    reactor._registrants, reactor.calls = set(reactor._registrants), deque()
     for registrant in reactor.registrants():
         reactor.call_soon(registrant, served.end)
         assert served.ended.wait(SOON)

@@ -207,12 +207,12 @@ def test_another_drives_when_one_gives_up(
     monkeypatch.setattr(receiving, "SLICE", 3 * SOON)
     receiver = receiver_of(echo)
     assert receiver.session is not None and receiver.session.driver is not None
-    driver, inbox = receiver.session.driver, receiver._inbox
+    driver, inbox = receiver.session.driver, receiver.inbox
     got: list[Any] = []
     assert driver.enter()  # this thread is the one that drives
     thread = threading.Thread(target=lambda: got.append(receiver.receive(SOON)))
     thread.start()
-    while not inbox._waiting:
+    while not inbox.waiters:
         pass
     receiver._stop_driving(driver)
     deadline = time.monotonic() + SOON / 2
@@ -231,7 +231,7 @@ def test_no_spinning_between_the_end_and_its_telling(
     tries = 0
     receiver = receiver_of(echo)
     assert receiver.session is not None and receiver.session.driver is not None
-    real_end, real_enter = receiver._inbox.end, receiver.session.driver.enter
+    real_end, real_enter = receiver.inbox.end, receiver.session.driver.enter
 
     def slow_end(info: Any) -> None:
         closing.set()
@@ -243,7 +243,7 @@ def test_no_spinning_between_the_end_and_its_telling(
         tries += 1
         return real_enter()
 
-    monkeypatch.setattr(receiver._inbox, "end", slow_end)
+    monkeypatch.setattr(receiver.inbox, "end", slow_end)
     monkeypatch.setattr(receiver.session.driver, "enter", counted)
     errors: list[Exception] = []
 

@@ -11,6 +11,7 @@ from unittest.mock import patch
 
 import pytest
 
+from tests.builds import reaches_inside
 from tests.moments import at_every_moment
 from tests.protocol.pair import parse_frames
 from tests.protocol.test_outgoing import Peer
@@ -525,6 +526,7 @@ def test_ctrl_c_while_memory_is_used(send: Any) -> None:
             assert bench.all_received() in ([expected, "next"], ["next"])
 
 
+@reaches_inside
 def test_ctrl_c_before_it_is_known_what_was_queued(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = BigBench()
     queue = bench.outgoing.message
@@ -559,6 +561,7 @@ class CompressingBench(Bench):
         return [data.decode() for data, _ in found[1:]]
 
 
+@reaches_inside
 def test_the_choice_of_a_message_goes_with_it(in_thread: Any) -> None:
     """Also when it is deferred to the end of a fragmented one."""
     bench = CompressingBench()

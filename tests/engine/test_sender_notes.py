@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.builds import reaches_inside
 from tests.engine.test_ledger import INFO, fate
 from tests.moments import at_every_moment
 from tieline.compression import Deflate
@@ -467,6 +468,7 @@ def test_a_mark_writes_what_handlers_have_gathered() -> None:
     assert bench.receipts[b"a"].done
 
 
+@reaches_inside
 def test_a_mark_behind_a_close_and_after_the_end() -> None:
     bench = Bench(1)
     bench.send(b"a")

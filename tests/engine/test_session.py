@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.builds import reaches_inside
 from tieline.engine.handlers import FrameAction
 from tieline.errors import ConnectionClosed
 from tieline.protocol.events import Closed, PingReceived
@@ -399,6 +400,7 @@ def test_after_a_fork(line: Any, recorder: Recorder) -> None:
     assert kinds(recorder) == ["open"]
 
 
+@reaches_inside
 @pytest.mark.parametrize("call", ["close", "drop"])
 def test_ctrl_c_while_ending_it(line_of: Lines, call: str) -> None:
     """The Close that was begun goes out, and its deadline holds."""

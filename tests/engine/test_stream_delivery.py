@@ -159,7 +159,7 @@ def test_what_waits_behind_does_not_keep_the_rest_from_coming() -> None:
         assert go_on.wait(SOON)
         got.extend(stream)
 
-    bench.delivery.callbacks._on_message = handler
+    bench.delivery.callbacks.on_message = handler
     bench.feed("a")
     assert bench.delivery.is_full
     thread = bench.start()

@@ -90,7 +90,7 @@ class _Interrupting:
 def test_ctrl_c_while_it_is_taken() -> None:
     turn = Turn()
     lock = _Interrupting()
-    turn._lock = lock  # type: ignore[assignment]
+    turn.lock = lock  # type: ignore[assignment]
     with pytest.raises(KeyboardInterrupt):
         try:
             turn.take()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.builds import reaches_inside
 from tests.engine.test_sender import Bench, text
 from tieline.protocol.big_frame import PIECE
 from tieline.protocol.wire import Opcode
@@ -80,6 +81,7 @@ def test_a_broken_stream(bench: Bench) -> None:
     assert bench.told == ["broken"]
 
 
+@reaches_inside
 def test_ctrl_c_between_encoding_and_keeping(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """A frame is lost for good, so nothing may come behind it."""
 

@@ -20,6 +20,7 @@ from tieline.errors import (
 )
 from tieline.transport.dial import Route, dial
 from tieline.transport.proxy import Proxy
+from tieline.transport.stream import SocketStream
 from tieline.transport.tls import TLSSettings
 
 
@@ -140,7 +141,8 @@ def test_a_socket_that_was_given(connect, serve, handlers):
     given = socket.create_connection(server.address, 5)
     stream = connect(Route("example.com", 80, sock=given))
     assert stream.fileno() == given.fileno()
-    assert not given.getblocking()
+    # Nothing waits on it, except where a call says so.
+    assert given.getblocking() is SocketStream.waits_in_calls
     assert_echoes(stream)
 
 

@@ -23,7 +23,7 @@ class LoopInbox(Inbox):
 
     def tell(self) -> None:
         # Who waits for a chunk of one message is not served by another message.
-        self._receivers.wake(None if self.has_ended or self._is_streaming else len(self))
+        self._receivers.wake(None if self.has_ended or self.is_streaming else len(self))
 
     def finish(self, finished: Callable[[], None]) -> None:
         super().finish(finished)

@@ -1,3 +1,5 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """Who wants to send → who may now, who waits for room or for another's turn, who is refused."""
 
 from __future__ import annotations

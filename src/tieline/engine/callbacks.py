@@ -68,9 +68,10 @@ class Callbacks:
         message_function = handlers.message_function()
         # What errors of a message's handler are told under.
         self._message_name = "callback" if handlers.on_message is None else "on_message"
-        self._on_message = self._timed(self._message_name, message_function or _ignore)
-        #: Seen before each message, in the loop that delivers it.
-        self._watchers: list[Watcher] = []
+        #: What gets each message; when it raises, `message_raised` is to be called.
+        self.on_message = self._timed(self._message_name, message_function or _ignore)
+        #: Seen before each message, in the loop that delivers it: `show` them to it.
+        self.watchers: list[Watcher] = []
         #: True when somebody listens to events.
         self.wants_events = handlers.on_event is not None
 
@@ -80,28 +81,32 @@ class Callbacks:
 
     def watch(self, watcher: Watcher) -> None:
         """Show messages to `watcher`, beginning with the next that is delivered. Any thread."""
-        self._watchers.append(watcher)
+        self.watchers.append(watcher)
 
     def unwatch(self, watcher: Watcher) -> None:
         """Show it no more. Any thread; idempotent."""
         # Not asked first: the background thread may take it out at the same moment.
         with suppress(ValueError):
-            self._watchers.remove(watcher)
+            self.watchers.remove(watcher)
 
     def messages(self, batch: list[Any]) -> None:
         """Deliver a run of messages, or of streams."""
         iterator = iter(batch)
-        on_message = self._on_message
-        watchers = self._watchers
+        on_message = self.on_message
+        watchers = self.watchers
         while True:
             try:
                 for message in iterator:
                     if watchers:
-                        self._show(message)
+                        self.show(message)
                     on_message(message)
                 return
             except BaseException as error:
-                self.raised(self._message_name, error)
+                self.message_raised(error)
+
+    def message_raised(self, error: BaseException) -> None:
+        """A message's handler has raised."""
+        self.raised(self._message_name, error)
 
     def opened(self, response: HandshakeResponse) -> None:
         self._call("on_open", self._handlers.on_open, response)
@@ -152,14 +157,15 @@ class Callbacks:
                 _let_ctrl_c_through(raised)
                 self._log.exception("handler on_error raised")
 
-    def _show(self, message: str | bytes) -> None:
-        for watcher in self._watchers.copy():
+    def show(self, message: str | bytes) -> None:
+        """Let the watchers see a message that is about to be delivered."""
+        for watcher in self.watchers.copy():
             if watcher.show(message):
                 self.unwatch(watcher)
 
     def give_up_watching(self, connection_id: int, error: Exception) -> None:
         """The connection has ended: nobody waits for a message of it any more."""
-        for watcher in self._watchers.copy():
+        for watcher in self.watchers.copy():
             if watcher.connection_id == connection_id:
                 watcher.give_up(error)
                 self.unwatch(watcher)

@@ -29,6 +29,11 @@ class Delivery:
         self.callbacks = callbacks
         self._queue = None if runner is None else SerialQueue(runner, max_queue, on_room)
 
+    @property
+    def is_direct(self) -> bool:
+        """Are handlers called at once, by whoever delivers?"""
+        return self._queue is None
+
     def messages(self, batch: list[str | bytes]) -> None:
         """Deliver a run of messages."""
         if self._queue is None:

@@ -31,7 +31,7 @@ class ReceiveBuffer:
         self.view = memoryview(self.buffer)
 
 
-class _Spares(threading.local):
+class Spares(threading.local):
     """The receive buffers of one thread that are not in use.
 
     One is enough but for handlers, of this connection or of a signal, that receive on another one:
@@ -42,7 +42,7 @@ class _Spares(threading.local):
         self.buffers: list[ReceiveBuffer] = []
 
 
-_spares = _Spares()
+spares_of_thread = Spares()
 
 
 class Driver:
@@ -59,13 +59,16 @@ class Driver:
         self.is_driven = True
         # Reentrant for signal handlers.
         self._lock = threading.RLock()
-        self._thread: int | None = None
-        # How often a thread came to drive, and how often at the last look.
-        self._drives = 0
+        #: The thread that drives, or None.
+        self.thread: int | None = None
+        #: How often one came to drive.
+        self.drives = 0
+        # And how often at the last look.
         self._drives_seen = 0
-        # What the reactor does when the thread leaves.
-        self._after: Callable[[], None] | None = None
-        self._closed = False
+        #: What the reactor does when the thread leaves.
+        self.after: Callable[[], None] | None = None
+        #: It is over.
+        self.is_closed = False
         # Made when a thread first waits, gone when the reactor adopts: idle connections have none.
         self._wakeup: Wakeup | None = None
         self._wait: Callable[[int], Any] | None = None
@@ -78,7 +81,7 @@ class Driver:
         """Could a thread begin to drive now?"""
         session = self._session
         is_served = session.is_started and not session.has_ended
-        return is_served and self._thread is None and not self._closed
+        return is_served and self.thread is None and not self.is_closed
 
     def is_of(self, session: Session | None) -> bool:
         """Does it serve that session?"""
@@ -87,7 +90,7 @@ class Driver:
     @property
     def is_mine(self) -> bool:
         """Does the caller drive already? Then it is a handler, or a signal handler, on top."""
-        return self._thread == threading.get_ident()
+        return self.thread == threading.get_ident()
 
     @property
     def is_interrupted(self) -> bool:
@@ -101,8 +104,8 @@ class Driver:
                 return False
             if self._wait is None:
                 self._open()
-            self._thread = threading.get_ident()
-            self._drives += 1
+            self.thread = threading.get_ident()
+            self.drives += 1
             if not self.is_driven:
                 # First, so that Ctrl-C in between leaves a connection that somebody looks after.
                 self._session.reactor.call_soon(self._session, self._taken_over)
@@ -119,7 +122,7 @@ class Driver:
                 self._clear_wakeup()
             elif not is_ready:
                 return
-        spares = _spares.buffers
+        spares = spares_of_thread.buffers
         memory = spares.pop() if spares else ReceiveBuffer()
         # When that raises, somebody may still hold the buffer.
         self._read(memory, pause)
@@ -142,32 +145,47 @@ class Driver:
         except Exception as error:
             session.fail(error)
         except BaseException:
-            # Ctrl-C on the main thread: nobody knows what was read and not yet delivered.
-            session.pump.give_back()
-            cause = ConnectionAbortedError("a read was interrupted; the stream cannot go on")
-            session.fail(cause, CloseCode.GOING_AWAY)
-            if session.has_ended:
-                session.reactor.call_soon(session, session.finish)
+            self.interrupted()
             raise
+
+    def deliver(self) -> None:
+        """Deliver what was read and left for the general way."""
+        session = self._session
+        try:
+            session.pump.deliver_now()
+        except Exception as error:
+            session.fail(error)
+        except BaseException:
+            self.interrupted()
+            raise
+
+    def interrupted(self) -> None:
+        """Ctrl-C on the main thread: nobody knows what was read and not yet delivered."""
+        session = self._session
+        session.pump.give_back()
+        cause = ConnectionAbortedError("a read was interrupted; the stream cannot go on")
+        session.fail(cause, CloseCode.GOING_AWAY)
+        if session.has_ended:
+            session.reactor.call_soon(session, session.finish)
 
     def leave(self) -> bool:
         """Drive no more. False: the caller did not."""
         with self._lock:
             if not self.is_mine:
                 return False
-            self._thread = None
-            if self._closed:
+            self.thread = None
+            if self.is_closed:
                 self._release()
-            elif self._after is not None:
-                self._session.reactor.call_soon(self._session, self._after)
-                self._after = None
+            elif self.after is not None:
+                self._session.reactor.call_soon(self._session, self.after)
+                self.after = None
             return True
 
     # --- any thread ---------------------------------------------------------------------------
 
     def wake(self) -> None:
         """There is news for the thread that drives, unless it is the caller."""
-        if self._thread is not None and not self.is_mine:
+        if self.thread is not None and not self.is_mine:
             with self._lock:
                 if self._wakeup is not None:
                     self._woken = True
@@ -190,10 +208,10 @@ class Driver:
 
     def _look(self) -> None:
         with self._lock:
-            idle, self._drives_seen = self._drives == self._drives_seen, self._drives
-            if self._thread is not None:
+            idle, self._drives_seen = self.drives == self._drives_seen, self.drives
+            if self.thread is not None:
                 # Its leaving is looked at, so there is no need to look while it waits.
-                self._after = self._after or self.look_again_later
+                self.after = self.after or self.look_again_later
                 return
         if idle:
             self._adopt()
@@ -202,8 +220,8 @@ class Driver:
 
     def _adopt(self) -> None:
         with self._lock:
-            if self._thread is not None:
-                self._after = self._adopt
+            if self.thread is not None:
+                self.after = self._adopt
                 return
             self.is_driven = False
             self._release()
@@ -213,8 +231,8 @@ class Driver:
         """The session has ended."""
         self._look_at.cancel()
         with self._lock:
-            self._closed = True
-            if self._thread is None:
+            self.is_closed = True
+            if self.thread is None:
                 self._release()
             else:
                 self.wake()
@@ -222,8 +240,8 @@ class Driver:
     def abandon_after_fork(self) -> None:
         """In a child process: the thread that drove may not be here."""
         self._lock = threading.RLock()
-        self._thread = None
-        self._closed = True
+        self.thread = None
+        self.is_closed = True
         self._release()
 
     # --- descriptors --------------------------------------------------------------------------

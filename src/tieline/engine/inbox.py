@@ -31,14 +31,15 @@ class Inbox(Stock):
         on_room: Callable[[], None],
     ) -> None:
         super().__init__(callbacks, runner, max_queue, on_room)
-        # A message in chunks came, or is read; those that somebody reads; those that were cut
+        #: A message in chunks came, or is read.
+        self.is_streaming = False
+        # Those that somebody reads; those that were cut
         # short because nobody had room for them.
-        self._is_streaming = False
         self._taken: set[Chunks] = set()
         self._cut: list[Chunks] = []
         self._skips_chunks = False
-        # Threads that wait for news, so that nobody is told when nobody waits.
-        self._waiting = 0
+        #: Threads that wait for news, so that nobody is told when nobody waits.
+        self.waiters = 0
         #: No message will come any more.
         self.has_ended = False
         # How many messages were thrown away, see `discard_rest`; told at the end.
@@ -52,17 +53,17 @@ class Inbox(Stock):
 
     def messages(self, batch: list[str | bytes]) -> None:
         """Keep a run of messages."""
-        if self._discards:
+        if self.discards:
             batch = self._that_fit(batch)
             if not batch:
                 return
-        if not self._messages and not self._is_streaming:
+        if not self._messages and not self.is_streaming:
             self._size = 0
         # To look at each one would take as long as all the rest of this.
         self._size += len(batch[0])
         if len(batch) > 1:
             self._size += len(batch[-1]) + _RUN
-        if self._is_streaming:
+        if self.is_streaming:
             self._keep_behind(batch)
         else:
             self._messages.extend(batch)
@@ -72,23 +73,23 @@ class Inbox(Stock):
 
     def _keep_behind(self, batch: list[str | bytes]) -> None:
         with self.news:
-            (self._behind if self._is_streaming else self._messages).extend(batch)
+            (self._behind if self.is_streaming else self._messages).extend(batch)
             self._look_if_full()
 
     def chunk(self, chunk: MessageChunk) -> None:
         """Keep a part of a message."""
         chunks = self._chunks
         if chunks is None and not self._skips_chunks:
-            if self._discards and (len(self) >= self._max_queue or self._is_heavy):
+            if self.discards and (len(self) >= self._max_queue or self._is_heavy):
                 self._skips_chunks = True
                 self._dropped += 1
             else:
                 chunks = self._chunks = Chunks(self)
                 with self.news:
                     self._behind.append(chunks)
-                    self._is_streaming = True
+                    self.is_streaming = True
         if chunks is not None:
-            if self._discards and chunks.is_full:
+            if self.discards and chunks.is_full:
                 self._cut.append(chunks)
                 self._dropped += 1
                 self._chunks, self._skips_chunks = None, True
@@ -101,7 +102,7 @@ class Inbox(Stock):
         self.tell()
 
     def begin(self) -> None:
-        self._discards = self._skips_chunks = self.has_ended = self.holds_back = False
+        self.discards = self._skips_chunks = self.has_ended = self.holds_back = False
         self.tell()  # who waits for a message may drive this one
 
     def cut(self, info: CloseInfo | None) -> None:
@@ -133,7 +134,7 @@ class Inbox(Stock):
 
     def discard_rest(self) -> None:
         """The connection is being closed: read up to the peer's Close, full or not."""
-        self._discards = True
+        self.discards = True
         self.holds_back = False
 
     def _that_fit(self, batch: list[str | bytes]) -> list[str | bytes]:
@@ -143,7 +144,7 @@ class Inbox(Stock):
 
     def hold_back(self) -> bool:
         """Until somebody asks for more than these messages, which is after their answers."""
-        self.holds_back = not self._discards
+        self.holds_back = not self.discards
         return self.holds_back
 
     def go_on(self) -> None:
@@ -153,7 +154,7 @@ class Inbox(Stock):
 
     def tell(self) -> None:
         """There is news."""
-        if self._waiting:
+        if self.waiters:
             with self.news:
                 self.news.notify_all()
 
@@ -164,11 +165,11 @@ class Inbox(Stock):
         try:
             message = self._messages.popleft()
         except IndexError:
-            if not self._is_streaming:
+            if not self.is_streaming:
                 self.go_on()
             raise
-        if self._was_full and len(self._messages) <= self._max_queue // 2:
-            self._look_for_room()
+        if self.was_full:
+            self.look_for_room()
         return message
 
     def take_whole(self) -> str | bytes:
@@ -179,7 +180,7 @@ class Inbox(Stock):
         try:
             return self.take()
         except IndexError:
-            if not self._is_streaming:
+            if not self.is_streaming:
                 raise
         with self.news:
             first = message = self._next()
@@ -194,7 +195,7 @@ class Inbox(Stock):
             self.go_on()
             raise IndexError
         assert not isinstance(message, Chunks)
-        self._look_for_room()
+        self.look_for_room()
         return message
 
     def take_chunks(self) -> Chunks:
@@ -207,7 +208,7 @@ class Inbox(Stock):
         try:
             message = self.take()
         except IndexError:
-            if not self._is_streaming:
+            if not self.is_streaming:
                 raise
             with self.news:
                 message = self._next()
@@ -218,7 +219,7 @@ class Inbox(Stock):
             if message is None:
                 self.go_on()
                 raise
-            self._look_for_room()
+            self.look_for_room()
         if isinstance(message, Chunks):
             return message
         chunks = Chunks(self)
@@ -257,11 +258,11 @@ class Inbox(Stock):
             behind = self._behind
             while behind and not isinstance(behind[0], Chunks):
                 self._messages.append(behind.popleft())  # type: ignore[arg-type]
-            self._is_streaming = bool(behind)
+            self.is_streaming = bool(behind)
 
     def has_whole(self) -> bool:
         """Would `take_whole` get on?"""
-        if self._messages or not self._is_streaming:
+        if self._messages or not self.is_streaming:
             return bool(self._messages)
         with self.news:
             first = self._behind[0] if self._behind else None
@@ -284,17 +285,17 @@ class Inbox(Stock):
     def wait_for(self, predicate: Callable[[], bool], timeout: float) -> None:
         """Wait for news until `predicate` holds, `timeout` seconds at most."""
         with self.news:
-            self._waiting += 1
+            self.waiters += 1
             try:
                 self.news.wait_for(predicate, timeout)
             finally:
-                self._waiting -= 1
+                self.waiters -= 1
 
     def abandon_after_fork(self) -> None:
         """In a child process: the messages that are here are its own copies."""
         super().abandon_after_fork()
         self.news = threading.Condition(threading.RLock())
-        self._waiting = 0
+        self.waiters = 0
         for chunks in (self._chunks, *self._cut, *self._taken):
             if chunks is not None:
                 chunks.abandon_after_fork()

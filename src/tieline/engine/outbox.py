@@ -1,3 +1,5 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """Frames that the kernel has not taken yet → as few writes as possible."""
 
 from __future__ import annotations

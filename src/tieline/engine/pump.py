@@ -46,7 +46,7 @@ class Pump:
         self._delivery = delivery
         self._dispatcher = dispatcher
         self._teller = teller
-        self._turn = Turn()
+        self.turn = Turn()
         # Handlers' calls that other threads have asked for.
         self._calls: deque[Callable[[], None]] = deque()
         #: Told to the handlers before anything else, then None.
@@ -68,12 +68,12 @@ class Pump:
     @property
     def is_mine(self) -> bool:
         """Is the caller the one who delivers, hence a handler?"""
-        return self._turn.is_mine
+        return self.turn.is_mine
 
     @property
     def is_busy(self) -> bool:
         """Is another thread about it? It may be in a handler that does not return for long."""
-        return self._turn.is_taken and not self._turn.is_mine
+        return self.turn.is_taken and not self.turn.is_mine
 
     def read(self, now: float, memory: ReceiveBuffer, patience: float = 0.0) -> bool:
         """Read and deliver one buffer full. False: nothing to read, or another thread does.
@@ -82,7 +82,7 @@ class Pump:
         """
         has_read = False
         try:
-            if self._turn.take(patience):
+            if self.turn.take(patience):
                 if self.has_more:
                     self._deliver(now)
                 received = self._receive(now, memory)
@@ -90,10 +90,27 @@ class Pump:
                     has_read = True
                     self._deliver(received)
         finally:
-            self._turn.give_back()
-        if self._turn.is_asked:
+            self.turn.give_back()
+        if self.turn.is_asked:
             self.deliver(now)
         return has_read
+
+    def serve(self, now: float) -> None:
+        """Read and deliver for as long as there is something, the short way. Reactor's thread."""
+        session = self._session
+        if self.has_more or self.response is not None or self._calls:
+            self.read(now, session.reactor)
+            return
+        reactor = session.reactor
+        try:
+            if self.turn.take() and session.lane.serve(
+                reactor, reactor.calls, reactor.next_deadline(), reactor.serves_one
+            ):
+                self._deliver(reactor.now())
+        finally:
+            self.turn.give_back()
+        if self.turn.is_asked:
+            self.deliver(reactor.now())
 
     def read_buffered(self) -> None:
         """Come back soon for what TLS holds, which the selector cannot see. The reactor's thread.
@@ -120,7 +137,7 @@ class Pump:
 
     def deliver(self, now: float) -> None:
         """Deliver what there is, or let the thread do it that is about it."""
-        turn = self._turn
+        turn = self.turn
         turn.is_asked = True
         while turn.is_asked and not turn.is_mine:
             try:
@@ -153,7 +170,7 @@ class Pump:
 
     def give_back(self) -> None:
         """Ctrl-C may have kept the caller's turn from being given back."""
-        self._turn.give_back()
+        self.turn.give_back()
 
     def _receive(self, now: float, memory: ReceiveBuffer) -> float | None:
         """Read once: when it was done, None when there was nothing to read.
@@ -216,12 +233,12 @@ class Pump:
                     session.sender.cork()
             if isinstance(event, list):
                 if not self.has_stopped:
-                    self._hold_back()
+                    self.hold_back()
                     self._delivery.messages(event)
             elif isinstance(event, MessageChunk):
                 if not self.has_stopped:
                     if event.is_last:
-                        self._hold_back()
+                        self.hold_back()
                     self._delivery.chunk(event)
             elif isinstance(event, FrameReceived):
                 self._on_frame(event.frame)
@@ -231,7 +248,8 @@ class Pump:
                 self._dispatcher.pass_on(event)
         session.delivered()
 
-    def _hold_back(self) -> None:
+    def hold_back(self) -> None:
+        """Let what follows the next messages wait, if that may be their answers' last chance."""
         session = self._session
         if session.connection.is_broken and self._delivery.hold_back():
             session.reactor.call_soon(session, self._go_on_later)

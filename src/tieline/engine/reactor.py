@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from itertools import count
+from math import inf
 from typing import Protocol
 from weakref import WeakSet
 
@@ -64,7 +65,8 @@ class Reactor:
         # Guards what other threads touch: the fields below. Reentrant, because a signal handler or
         # a finalizer may come on top of any line.
         self._lock = threading.RLock()
-        self._calls: deque[Call] = deque()
+        #: What other threads want done on this one.
+        self.calls: deque[Call] = deque()
         self._registrants: set[Registrant] = set()
         self._thread: threading.Thread | None = None
         # The last thread that has stopped: it may still be on its way out.
@@ -101,7 +103,7 @@ class Reactor:
                 try:
                     self._registrants.add(registrant)
                 finally:  # after Ctrl-C: whoever is among them is told
-                    self._calls.append((registrant, registrant.on_registered))
+                    self.calls.append((registrant, registrant.on_registered))
             finally:
                 # After Ctrl-C too: a thread with nobody to serve has to see it, and end.
                 self._wake()
@@ -115,7 +117,7 @@ class Reactor:
         """Run `callback` on the thread after what is under way, if `registrant` is still served."""
         with self._lock:
             if registrant in self._registrants:
-                self._calls.append((registrant, callback))
+                self.calls.append((registrant, callback))
                 self._wake()
 
     def join(self, timeout: float | None = None) -> bool:
@@ -157,6 +159,16 @@ class Reactor:
     ) -> Timer[Call]:
         """Run `callback` at `when`, if `registrant` is still served then."""
         return self._timers.add(when, (registrant, callback))
+
+    def next_deadline(self) -> float:
+        """When the thread is wanted next: when a timer is due."""
+        deadline = self._timers.next_deadline()
+        return inf if deadline is None else deadline
+
+    @property
+    def serves_one(self) -> bool:
+        """Is there but one connection?"""
+        return len(self._registrants) == 1
 
     # --- the thread ---------------------------------------------------------------------------
 
@@ -213,12 +225,12 @@ class Reactor:
             # due while a handler held the thread waits for the next turn's reads.
             for registrant, callback in self._timers.pop_due(woke):
                 self._call(registrant, callback)
-            for _ in range(len(self._calls)):
-                self._call(*self._calls.popleft())
+            for _ in range(len(self.calls)):
+                self._call(*self.calls.popleft())
             with self._lock:
                 if self._selector is not selector:
                     return  # as above
-                if not self._registrants and not self._calls:
+                if not self._registrants and not self.calls:
                     self._stop()
                     return
 
@@ -230,7 +242,7 @@ class Reactor:
                 registrant.fail(error)
 
     def _pause(self) -> float | None:
-        if self._calls:
+        if self.calls:
             return 0
         deadline = self._timers.next_deadline()
         return None if deadline is None else max(0.0, deadline - self.now())
@@ -242,7 +254,7 @@ class Reactor:
         self._stopped_thread = self._thread
         self._selector = self._wakeup = self._thread = self._ident = None
         self._timers = TimerHeap()
-        self._calls.clear()
+        self.calls.clear()
         self.buffer = bytearray()
         self.view = memoryview(self.buffer)
 

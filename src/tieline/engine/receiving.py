@@ -35,10 +35,10 @@ class Receiver(Supervisor):
             options, handlers, options.reactor or CARETAKER, delivery=Inbox, drivable=True
         )
         assert isinstance(self.delivery, Inbox)
-        self._inbox = self.delivery
-        self._inbox.on_dropped = self.complaints.dropped
+        self.inbox = self.delivery
+        self.inbox.on_dropped = self.complaints.dropped
         #: The next message that is here. Raises IndexError when there is none.
-        self.take = self._inbox.take
+        self.take = self.inbox.take
 
     def receive(self, timeout: float | None) -> str | bytes:
         """The next message. Raises TimeoutError, and ConnectionClosed when there is none left."""
@@ -46,11 +46,11 @@ class Receiver(Supervisor):
             return self.take()
         except IndexError:
             pass  # not handled here, or every error below would show it
-        return self._wait_for(self._inbox.take_whole, self._inbox.has_whole, timeout, "message")
+        return self._wait_for(self.inbox.take_whole, self.inbox.has_whole, timeout, "message")
 
     def stream(self, timeout: float | None) -> MessageStream:
         """The next message in chunks; each is awaited for `timeout` seconds at most."""
-        inbox = self._inbox
+        inbox = self.inbox
         self.stream_messages()
 
         def begin() -> Chunks:
@@ -78,7 +78,7 @@ class Receiver(Supervisor):
                     "recv() in a handler cannot wait: the message would wait for the handler to "
                     "return (a signal handler on top of recv() counts as one)"
                 ) from None
-        inbox = self._inbox
+        inbox = self.inbox
         deadline = None if timeout is None else time.monotonic() + timeout
         driver: Driver | None = None
         try:
@@ -112,7 +112,7 @@ class Receiver(Supervisor):
 
     def _wait(self, driver: Driver, is_here: Callable[[], bool], pause: float) -> None:
         """Until it is here, or something else has happened, or `pause` seconds are over."""
-        inbox = self._inbox
+        inbox = self.inbox
         try:
             # Full: a message before is read by another thread, which has to make room first.
             if not inbox.is_full and driver.enter():
@@ -134,11 +134,11 @@ class Receiver(Supervisor):
 
     def _on_room(self) -> None:
         super()._on_room()
-        self._inbox.tell()
+        self.inbox.tell()
 
     def _stop_driving(self, driver: Driver) -> None:
         if driver.leave():
-            self._inbox.tell()  # somebody else may drive now
+            self.inbox.tell()  # somebody else may drive now
 
     def in_handler(self) -> bool:
         """Also on a thread that drives: what runs there runs on top of its `receive`."""

@@ -1,3 +1,5 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """Messages of any thread → one bounded buffer, in order; what became of those that were noted."""
 
 from __future__ import annotations
@@ -155,7 +157,7 @@ class Sender(Admission):
         self._deferred_size = 0
         if self._outgoing.close_info is not None:
             self._ledger.tell(self.error, self._outgoing.close_info)
-        super().drop()
+        Admission.drop(self)
 
     def take_rest(self) -> list[Unsent]:
         """After `drop`: what is kept and certainly did not arrive, in order; once.

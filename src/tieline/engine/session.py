@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from tieline.engine import lane
 from tieline.engine.delivery import Delivery
 from tieline.engine.dispatch import Dispatcher
 from tieline.engine.driving import Driver
@@ -14,8 +15,7 @@ from tieline.engine.log import AnyLogger
 from tieline.engine.pings import PingWaiter
 from tieline.engine.pump import BUSY_PAUSE, Pump
 from tieline.engine.reactor import Reactor
-from tieline.engine.sender import Sender
-from tieline.engine.speaker import Speaker
+from tieline.engine.speaker import Speaker, sender_of
 from tieline.engine.stats import Traffic
 from tieline.engine.telling import Teller
 from tieline.errors import ConnectionClosed
@@ -71,19 +71,7 @@ class Session:
         self._on_finished = on_finished
         #: What follows the end is decided.
         self.end_is_told = False
-        self.sender = Sender(
-            self.lock,
-            connection.outgoing,
-            stream,
-            write_limit=options.write_limit,
-            timeout=options.timeout,
-            now=reactor.now,
-            in_handler=self.in_handler,
-            caller=reactor.caller,
-            on_blocked=lambda: self._soon(self.watch),
-            on_broken=lambda: self._soon(self._after_broken_write),
-            on_waited=teller.waited,
-        )
+        self.sender = sender_of(self, options, teller.waited)
         self._dispatcher = Dispatcher(
             delivery,
             teller,
@@ -96,6 +84,8 @@ class Session:
         #: Where users' messages, Pings and Pongs go.
         self.speaker = Speaker(self.sender, teller, self._dispatcher, self._new_waiter)
         self.pump = Pump(self, delivery, self._dispatcher, teller)
+        #: The short way for small messages.
+        self.lane = lane.lane_of(self, options, teller)
         self._heartbeat = HeartbeatSender(options.heartbeat_message, self.speaker, delivery, log)
         self._deadline = Liveness(self, delivery)
         #: For threads that serve the connection while they wait for a message.
@@ -113,6 +103,7 @@ class Session:
         """Hand the connection over to the reactor, which delivers from now on."""
         self.pump.response = response
         self.is_started = True
+        lane.begin(self, self._delivery)
         self.reactor.register(self)
 
     @property
@@ -208,8 +199,12 @@ class Session:
     def traffic(self) -> Traffic:
         """What went over the connection so far."""
         with self.lock:
+            pump, short = self.pump, self.lane
             return Traffic.of(
-                self.connection, self.sender, self.pump.bytes_read, self.pump.receive_seconds
+                self.connection,
+                self.sender,
+                pump.bytes_read + short.bytes_read,
+                pump.receive_seconds + short.receive_seconds,
             )
 
     # --- on the reactor's thread --------------------------------------------------------------
@@ -227,13 +222,15 @@ class Session:
 
     def on_readable(self, now: float) -> None:
         """Read once, and deliver."""
-        if self.pump.read(now, self.reactor):
+        if self.lane.may_serve:
+            self.pump.serve(now)
+        elif self.pump.read(now, self.reactor):
             self.pump.read_buffered()
 
     def resume(self) -> None:
         """Read again, if that is wanted."""
         if self.sender.error is not None:
-            self._after_broken_write()
+            self.after_broken_write()
         self.watch()
         self.pump.read_buffered()
 
@@ -252,10 +249,10 @@ class Session:
         if not self._deadline.is_covered(self.connection.next_deadline()):
             self._on_reactor(self._deadline.arm)
 
-    def _after_broken_write(self) -> None:
+    def after_broken_write(self) -> None:
         """The stream takes no more; what the peer had sent before, a Close maybe, is still read."""
         if self.pump.is_busy:
-            self.reactor.call_at(self.reactor.now() + BUSY_PAUSE, self, self._after_broken_write)
+            self.reactor.call_at(self.reactor.now() + BUSY_PAUSE, self, self.after_broken_write)
             return
         self.pump.read_rest()
         # With more, there was no room for it: `resume` comes back here.
@@ -286,6 +283,7 @@ class Session:
                 if is_first:
                     self.sender.flush()
                 self.has_ended = True
+                self.lane.close()
                 self.sender.drop()
                 if is_first and info.clean:
                     self.stream.shutdown_write()
@@ -319,13 +317,14 @@ class Session:
         self._deadline.cancel()
         if self.driver is not None:
             self.driver.close()
-        self.stream.close()
+        self.lane.close_descriptor(self.stream.close)
 
     def abandon_after_fork(self) -> None:
         """In a child process: forget the connection without a byte on the parent's line."""
         self.lock = threading.RLock()
         self.sender.abandon_after_fork(self.lock)
         error = ConnectionAbortedError("the process was forked, and the parent has the connection")
+        self.lane.close()
         if not self.has_ended:
             self.has_ended = True
             self.connection.connection_lost(error)

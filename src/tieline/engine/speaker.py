@@ -3,15 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from tieline.engine.dispatch import Dispatcher
 from tieline.engine.pings import Answer, PingWaiter
 from tieline.engine.sender import Fragment, Sender
 from tieline.engine.telling import Teller
 from tieline.engine.unsent import Unsent
+from tieline.options import Options
 from tieline.protocol.wire import Opcode
 
+if TYPE_CHECKING:
+    from tieline.engine.session import Session
+
 Data = bytes | bytearray | memoryview
+
+
+def sender_of(
+    session: Session, options: Options, on_waited: Callable[[int, float, int], None]
+) -> Sender:
+    """A session's write side."""
+    reactor = session.reactor
+    return Sender(
+        session.lock,
+        session.connection.outgoing,
+        session.stream,
+        write_limit=options.write_limit,
+        timeout=options.timeout,
+        now=reactor.now,
+        in_handler=session.in_handler,
+        caller=reactor.caller,
+        on_blocked=lambda: reactor.call_soon(session, session.watch),
+        on_broken=lambda: reactor.call_soon(session, session.after_broken_write),
+        on_waited=on_waited,
+    )
 
 
 class Speaker:

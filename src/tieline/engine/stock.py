@@ -28,13 +28,17 @@ class Stock(Delivery):
     ) -> None:
         super().__init__(callbacks, runner, max_queue, on_room)
         self._max_queue = max_queue
+        #: With so many messages left it is worth while to read on.
+        self.few = max_queue // 2
         self._on_room = on_room
         self._messages: deque[str | bytes] = deque()
         # At least as many bytes as wait, see `_count`; they are too many.
         self._size = 0
         self._is_heavy = False
-        self._was_full = False
-        self._discards = False
+        #: Reading has stopped, or is about to.
+        self.was_full = False
+        #: The connection is being closed: what there is no room for is thrown away.
+        self.discards = False
         # What came since a message in chunks came, or while one is read: guarded by `news`.
         self._behind: deque[str | bytes | Chunks] = deque()
         # The message whose end has not come.
@@ -42,6 +46,11 @@ class Stock(Delivery):
         #: Notified when a message comes, when a thread stops driving, and at the end. Reentrant,
         #: because a signal handler may come on top of any line.
         self.news = threading.Condition(threading.RLock())
+
+    @property
+    def waiting(self) -> deque[str | bytes]:
+        """What `take` takes from, for who looks at `was_full` as well."""
+        return self._messages
 
     def __len__(self) -> int:
         return len(self._messages) + len(self._behind)
@@ -52,9 +61,9 @@ class Stock(Delivery):
     def is_full(self) -> bool:
         if self.holds_back:
             return True
-        if self._discards:
+        if self.discards:
             return False
-        if self._was_full and (self._is_heavy or self._whole_ones >= self._max_queue):
+        if self.was_full and (self._is_heavy or self._whole_ones >= self._max_queue):
             return True
         chunks = self._chunks
         return chunks is not None and chunks.is_full
@@ -70,10 +79,10 @@ class Stock(Delivery):
         if self._size < MAX_WAITING and len(self) < self._max_queue:
             return
         with self.news:
-            self._was_full = True  # before the look: whoever takes one meanwhile looks as well
+            self.was_full = True  # before the look: whoever takes one meanwhile looks as well
             self._size = self._count()
             self._is_heavy = self._size >= MAX_WAITING
-            self._was_full = self._is_heavy or len(self) >= self._max_queue
+            self.was_full = self._is_heavy or len(self) >= self._max_queue
 
     def _count(self) -> int:
         """The bytes (of text: characters) that wait."""
@@ -82,13 +91,15 @@ class Stock(Delivery):
             size += len(one) if not isinstance(one, Chunks) else one.waiting
         return size
 
-    def _look_for_room(self) -> None:
-        """Something was taken."""
+    def look_for_room(self) -> None:
+        """Something was taken: is there as much room as makes reading worth while?"""
+        if len(self._messages) > self.few:
+            return
         with self.news:
-            if not self._was_full or self._whole_ones > self._max_queue // 2:
+            if not self.was_full or self._whole_ones > self.few:
                 return
             if self._is_heavy and self._count() > MAX_WAITING // 2:
                 return
             # First: it may be full again before `_on_room` returns.
-            self._is_heavy = self._was_full = False
+            self._is_heavy = self.was_full = False
         self._on_room()

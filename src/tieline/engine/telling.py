@@ -52,6 +52,11 @@ class Teller:
         #: True when `sent` and `received` are to be called for each frame.
         self.shows_frames = self._wanted and options.frame_events
 
+    @property
+    def watches_sends(self) -> bool:
+        """Does anybody want to know of each message that is sent?"""
+        return self.shows_frames or self.slow_send is not None
+
     def tell(self, kind: type[ConnectionEvent], **data: Any) -> None:
         """It happens now."""
         if self._wanted:

@@ -15,35 +15,36 @@ class Turn:
     """
 
     def __init__(self) -> None:
-        # Reentrant for its owner only, who is known to it at the very moment of acquiring.
-        self._lock = threading.RLock()
-        self._holder: int | None = None
+        #: Reentrant for its owner only, who is known to it at the very moment of acquiring.
+        self.lock = threading.RLock()
+        #: The thread that holds it, or None.
+        self.holder: int | None = None
         #: There is something to deliver that the holder may not have seen.
         self.is_asked = False
 
     @property
     def is_taken(self) -> bool:
         """Does any thread hold it?"""
-        return self._holder is not None
+        return self.holder is not None
 
     @property
     def is_mine(self) -> bool:
         """Does the caller hold it, being a handler most probably?"""
-        return self._holder == threading.get_ident()
+        return self.holder == threading.get_ident()
 
     def take(self, timeout: float = 0.0) -> bool:
         """Take it if it is free within `timeout` seconds. Not to be called by its holder."""
-        if not self._lock.acquire(timeout=timeout):
+        if not self.lock.acquire(timeout=timeout):
             return False
-        self._holder = threading.get_ident()
+        self.holder = threading.get_ident()
         return True
 
     def give_back(self) -> None:
         """Let the next one have it; nothing happens if it was not taken."""
-        if self._holder is None:
+        if self.holder is None:
             # Interrupted in the middle of `take`, or not ours.
             with suppress(RuntimeError):
-                self._lock.release()
+                self.lock.release()
         elif self.is_mine:
-            self._holder = None
-            self._lock.release()
+            self.holder = None
+            self.lock.release()

@@ -1,3 +1,5 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """What is ready to be sent → one stream, as far as the kernel takes it; the rest waits."""
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from libc.stdint cimport uint8_t, uint64_t
 from libc.string cimport memcpy
 
 
-cdef void _xor(
+cdef void xor(
     uint8_t *target, const uint8_t *source, Py_ssize_t size, const uint8_t *key, Py_ssize_t offset
 ) noexcept nogil:
     cdef uint8_t pattern[8]
@@ -42,7 +42,7 @@ def apply_mask(data, bytes key, Py_ssize_t offset=0):
     PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
     try:
         masked = PyBytes_FromStringAndSize(NULL, view.len)
-        _xor(<uint8_t *>PyBytes_AS_STRING(masked), <uint8_t *>view.buf, view.len, key_bytes, offset)
+        xor(<uint8_t *>PyBytes_AS_STRING(masked), <uint8_t *>view.buf, view.len, key_bytes, offset)
     finally:
         PyBuffer_Release(&view)
     return masked
@@ -60,6 +60,6 @@ def mask_into(bytearray frame not None, Py_ssize_t start, payload, bytes key, Py
     try:
         if start < 0 or len(frame) - start != view.len:
             raise ValueError(f"expected room for {view.len} bytes at {start}, frame has {len(frame)}")
-        _xor(target + start, <uint8_t *>view.buf, view.len, key_bytes, offset)
+        xor(target + start, <uint8_t *>view.buf, view.len, key_bytes, offset)
     finally:
         PyBuffer_Release(&view)

@@ -56,21 +56,23 @@ class Connection:
         self.close_info: CloseInfo | None = None
         self._is_client = is_client
         self._opening: ClientOpening | ServerOpening | None = opening
-        self._events: deque[Event] = deque()
+        #: What `next_event` returns before it looks for more.
+        self.events: deque[Event] = deque()
         # Read side.
         self._compression = settings.compression
-        self._decoder = FrameDecoder(not is_client)
+        #: For drivers that decode by themselves.
+        self.decoder = FrameDecoder(not is_client)
         assembler = FrameInspector if settings.inspect_frames else MessageAssembler
-        self._assembler = assembler(
-            self._decoder, settings.max_message_size, settings.max_fragments, settings.decode_text
+        self.assembler = assembler(
+            self.decoder, settings.max_message_size, settings.max_fragments, settings.decode_text
         )
         self._at_eof = False
-        # Once true, received bytes are thrown away: the peer's Close came, or a rule was broken.
-        self._reading_ended = False
+        #: Once true, received bytes are thrown away: the peer's Close came, or a rule was broken.
+        self.is_deaf = False
         self._pings_received = 0
         self._pongs_received = 0
         # Liveness and end.
-        self._upkeep = Upkeep(settings, self.outgoing, self._events, random_bytes)
+        self._upkeep = Upkeep(settings, self.outgoing, self.events, random_bytes)
         #: Where the driver tells of signs of life beside what it hands over.
         self.keepalive = self._upkeep.keepalive
         self._closing = Closing(settings.close_timeout)
@@ -81,9 +83,9 @@ class Connection:
         """Hand over ``data[:end]``, which stays unchanged until `next_event` has returned None."""
         if self._opening is not None:
             self._opening.receive_data(bytes(data[:end]))
-        elif not self._reading_ended:
+        elif not self.is_deaf:
             self.keepalive.alive_at = now
-            self._decoder.feed(data, end)
+            self.decoder.feed(data, end)
 
     def receive_eof(self) -> None:
         """The stream has ended; noticed when the bytes before it are used up."""
@@ -99,14 +101,14 @@ class Connection:
 
     def next_event(self, now: float) -> Event | list[str | bytes] | None:
         """The next event, or None when there is nothing more to tell before more bytes come."""
-        while not self._events:
+        while not self.events:
             if self.state is State.CLOSED:
                 return None
             if self._opening is not None:
                 return self._next_of_opening(now)
-            if not self._reading_ended:
+            if not self.is_deaf:
                 try:
-                    item = self._assembler.next_batch()
+                    item = self.assembler.next_batch()
                     if isinstance(item, Frame):
                         self._on_control(item, now)
                         continue
@@ -120,26 +122,26 @@ class Connection:
             if not self._at_eof:
                 return None
             self._end(self._closing.stream_ended())
-        return self._events.popleft()
+        return self.events.popleft()
 
     @property
     def is_listening(self) -> bool:
         """Would `next_event` look for messages, having nothing else to tell?"""
-        return not self._events and not self._reading_ended
+        return not self.events and not self.is_deaf
 
     @property
     def has_unread(self) -> bool:
         """Some of the bytes handed over last are not used up: nothing may be handed over now."""
-        return self._opening is None and self._decoder.has_unread()
+        return self._opening is None and self.decoder.has_unread()
 
     def keep_unread(self) -> None:
         """The driver asks for no more events now, and needs the memory of what it handed over."""
-        self._decoder.keep()
+        self.decoder.keep()
 
     @property
     def is_broken(self) -> bool:
         """The peer broke a rule behind the messages returned last: `next_event` will act on it."""
-        return self._assembler.failure is not None and not self._reading_ended
+        return self.assembler.failure is not None and not self.is_deaf
 
     def data_to_send(self) -> list[bytes | bytearray]:
         """What to write, in order; each byte string is handed out once."""
@@ -181,7 +183,7 @@ class Connection:
         if self.state is State.OPEN:
             told = ClosingStarted(close, None, None)
             self._closing_started(Trigger.CLOSE_SENT, told, now)
-            self._events += (told,)
+            self.events += (told,)
 
     def fail(self, error: Exception, code: int, now: float) -> None:
         """Section 7.1.7: tell the peer why with a Close frame, and listen no more."""
@@ -194,15 +196,15 @@ class Connection:
             close = Close(code, reason.decode("utf-8", "ignore"))
         told = ClosingStarted(close, self._closing.received, error)
         self._closing_started(Trigger.FAILED, told, now)
-        self._events += (told,)
+        self.events += (told,)
 
     def counters(self) -> dict[str, int]:
         """Statistics since the start, by their names in `Traffic`."""
         return {
             **self.outgoing.counters(),
-            "messages_received": self._assembler.messages,
-            "frames_received": self._decoder.frames,
-            "payload_bytes_received": self._assembler.message_bytes,
+            "messages_received": self.assembler.messages,
+            "frames_received": self.decoder.frames,
+            "payload_bytes_received": self.assembler.message_bytes,
             "pings_received": self._pings_received,
             "pongs_received": self._pongs_received,
         }
@@ -251,7 +253,7 @@ class Connection:
         assert isinstance(self._opening, ServerOpening)
         self.outgoing.raw(self._opening.reject(status, text, headers, reason))
         self.state = TRANSITIONS[self.state, Trigger.ENDED]
-        self._events.append(HandshakeFailed(HandshakeError(f"rejected with status {status}")))
+        self.events.append(HandshakeFailed(HandshakeError(f"rejected with status {status}")))
 
     def _next_of_opening(self, now: float) -> Event | None:
         assert self._opening is not None
@@ -270,33 +272,33 @@ class Connection:
         self._opening = None
         if agreement is not None and self._compression is not None:
             inflater, deflater = contexts(self._is_client, self._compression, agreement)
-            self._assembler.enable_compression(inflater)
+            self.assembler.enable_compression(inflater)
             self.outgoing.deflater = deflater
         self.state = TRANSITIONS[self.state, Trigger.UPGRADED]
         self.outgoing.is_open = True
         self._upkeep.start(now)
-        self._decoder.feed(early, len(early))
+        self.decoder.feed(early, len(early))
 
     # --- received frames ----------------------------------------------------------------------
 
     def skip_frame(self) -> None:
         """Treat the frame of the last `FrameReceived` as handled: it is not processed."""
-        assert isinstance(self._assembler, FrameInspector)
-        self._assembler.skip()
+        assert isinstance(self.assembler, FrameInspector)
+        self.assembler.skip()
 
     def stream_messages(self) -> None:
         """From now on messages that do not come whole are told of as `MessageChunk`s."""
-        self._assembler.stream()
+        self.assembler.stream()
 
     def _on_control(self, frame: Frame, now: float) -> None:
         data = frame.payload
         if frame.opcode is Opcode.PING:
             self._pings_received += 1
             self.outgoing.answer_ping(data)
-            self._events.append(PingReceived(data))
+            self.events.append(PingReceived(data))
         elif frame.opcode is Opcode.PONG:
             self._pongs_received += 1
-            self._events.append(PongReceived(data, self.outgoing.pong_received(data, now)))
+            self.events.append(PongReceived(data, self.outgoing.pong_received(data, now)))
         else:
             self._on_close(decode_close(data), now)
 
@@ -307,7 +309,7 @@ class Connection:
             close = received if received == NO_STATUS else Close(received.code, "")
         told = ClosingStarted(close, received, None)
         self._closing_started(Trigger.CLOSE_RECEIVED, told, now)
-        self._events += (told,)
+        self.events += (told,)
         if not self._is_client:
             # 7.1.1: the server closes TCP first.
             self._end(None)
@@ -325,7 +327,7 @@ class Connection:
             self.outgoing.close(told.sent)
         closing.sent, closing.received = told.sent, told.received
         closing.error = closing.error or told.error
-        self._reading_ended = self._reading_ended or trigger is not Trigger.CLOSE_SENT
+        self.is_deaf = self.is_deaf or trigger is not Trigger.CLOSE_SENT
         self.state = state
 
     def _end(self, error: Exception | None) -> None:
@@ -335,9 +337,9 @@ class Connection:
         told = Closed(info)
         self.close_info = self.outgoing.close_info = info
         self.outgoing.is_open = False
-        self._reading_ended = True
+        self.is_deaf = True
         self.state = state
-        self._events += (told,)
+        self.events += (told,)
         # Clients live on with their last connection.
-        self._assembler.release()
+        self.assembler.release()
         self.outgoing.deflater = None

@@ -18,3 +18,5 @@ cdef class FrameEncoder:
     cpdef bytes encode_header(self, int opcode, object length, bint fin=*)
 
     cdef bytes _next_key(self)
+
+    cdef void _refill(self) except *

@@ -83,8 +83,11 @@ class FrameEncoder:
     def _next_key(self) -> bytes:
         """A fresh key: never derived from an earlier one, never used twice."""
         if self.used + 4 > len(self.pool):
-            assert self.random_bytes is not None
-            self.pool = self.random_bytes(_POOL_SIZE)
-            self.used = 0
+            self._refill()
         self.used += 4
         return self.pool[self.used - 4 : self.used]
+
+    def _refill(self) -> None:
+        assert self.random_bytes is not None
+        self.pool = self.random_bytes(_POOL_SIZE)
+        self.used = 0

@@ -34,6 +34,9 @@ cdef class MessageAssembler:
 
     cpdef void stream(self) noexcept
 
+    @cython.locals(decoder=FrameDecoder)
+    cpdef bint has_more(self) noexcept
+
     @cython.locals(batch=list)
     cpdef object next_batch(self)
 

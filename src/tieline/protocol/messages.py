@@ -96,6 +96,16 @@ class MessageAssembler:
         if self.inflater is not None:
             self.inflater.release()
 
+    def has_more(self) -> bool:
+        """Would `next_batch` look further than at the beginning of a frame that has not come?"""
+        return (
+            self.decoder.position != self.decoder.end
+            or self.control is not None
+            or self.chunk is not None
+            or self.failure is not None
+            or self.is_inflating
+        )
+
     def next_batch(self) -> Item | None:
         """The next run of messages, or the chunk or control frame after it, or None."""
         if self.chunk is None and self.control is None:

@@ -1,3 +1,5 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """Messages and control frames → the bytes to write: the write side of one connection."""
 
 from __future__ import annotations

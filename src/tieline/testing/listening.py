@@ -77,6 +77,8 @@ class ServerTLSStream(SocketStream):
     `ssl.SSLSocket`, which two threads must not share.
     """
 
+    waits_in_calls = False
+
     def __init__(self, accepted: socket.socket, context: ssl.SSLContext) -> None:
         accepted.setblocking(False)
         self._tls_socket = context.wrap_socket(

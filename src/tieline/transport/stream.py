@@ -6,6 +6,7 @@ None of them is thread-safe: the owner holds a lock around every call.
 from __future__ import annotations
 
 import socket
+import sys
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -69,10 +70,15 @@ class Stream(Protocol):
 
 
 class SocketStream:
-    """A connected stream socket. Owns it from now on."""
+    """A connected stream socket. Owns it from now on; no call here waits."""
+
+    #: May others wait in a call of their own on the descriptor? Linux can be told with each call
+    #: that it must not wait, so the descriptor itself need not be non-blocking there.
+    waits_in_calls = sys.platform == "linux"
 
     def __init__(self, connected: socket.socket) -> None:
-        connected.setblocking(False)
+        connected.setblocking(self.waits_in_calls)
+        self._at_once: int = getattr(socket, "MSG_DONTWAIT", 0) if self.waits_in_calls else 0
         self._socket = connected
         self.peer = _address(connected.getpeername)
         self.local = _address(connected.getsockname)
@@ -88,13 +94,13 @@ class SocketStream:
         if not len(buffer):
             raise ValueError("the buffer is empty, so 0 would not mean the end of the stream")
         try:
-            return self._socket.recv_into(buffer)
+            return self._socket.recv_into(buffer, 0, self._at_once)
         except BlockingIOError:
             return None
 
     def send(self, data: bytes | bytearray | memoryview) -> int:
         try:
-            return self._socket.send(data)
+            return self._socket.send(data, self._at_once)
         except BlockingIOError:
             return 0
 

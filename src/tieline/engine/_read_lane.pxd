@@ -1,0 +1,34 @@
+from tieline.engine._send_lane cimport SendLane
+from tieline.protocol.decoder cimport FrameDecoder
+from tieline.protocol.messages cimport MessageAssembler
+
+# What a read has come to.
+cdef enum:
+    NOTHING = 0
+    SOMETHING = 1
+    UNUSUAL = 2
+
+
+cdef class ReadLane(SendLane):
+    cdef object connection
+    cdef object events
+    cdef object keepalive
+    cdef FrameDecoder decoder
+    cdef MessageAssembler assembler
+    cdef bint can_wait
+    # How many reads in a row have found something.
+    cdef int hot
+    # A thread waits in a call on the descriptor: what to do when that has returned.
+    cdef bint is_waited_on
+    cdef object on_left
+    # Statistics: bytes read here, and seconds spent in decoding.
+    cdef readonly long long bytes_read
+    cdef readonly double receive_seconds
+
+    cdef int _fill(self, bytearray buffer, double now, bint waits) except -1
+
+    cdef int _acquire_again(self) except -1
+
+    cdef int _left(self) except -1
+
+    cdef list _next_batch(self, int *outcome)

@@ -1,0 +1,154 @@
+# cython: language_level=3, freethreading_compatible=True
+"""The kernel → a session's decoder, by a thread that may wait in the very call that reads."""
+
+import os
+
+from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
+from libc.errno cimport EAGAIN, EINTR, errno
+
+from tieline.engine._kernel cimport (
+    MSG_DONTWAIT,
+    SHUT_RDWR,
+    SO_RCVTIMEO,
+    SOL_SOCKET,
+    c_recv,
+    c_setsockopt,
+    c_shutdown,
+    clock,
+    timeval,
+)
+
+from tieline.engine.sender cimport Sender
+from tieline.errors import MessageTooBig, ProtocolError
+
+cdef enum:
+    # Microseconds for which a thread waits where nobody can wake it.
+    PATIENCE = 5000
+
+
+cdef class ReadLane(SendLane):
+    """The short way in: shares the session's decoder with the general way (`Pump`).
+
+    A system call for a selector costs as much as all else that a small message needs. So while
+    messages come in quick succession, the thread waits for the next one without asking first.
+    """
+
+    def __init__(self, int descriptor, lock, Sender sender, connection, *, bint may_send):
+        cdef timeval patience
+        SendLane.__init__(self, descriptor, lock, sender, may_send=may_send)
+        self.connection = connection
+        self.events = connection.events
+        self.keepalive = connection.keepalive
+        self.decoder = connection.decoder
+        self.assembler = connection.assembler
+        patience.tv_sec = 0
+        patience.tv_usec = PATIENCE
+        self.can_wait = c_setsockopt(
+            descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)
+        ) == 0
+
+    def close_descriptor(self, close):
+        """`close` it; where a thread waits in a call on it, as soon as that has returned.
+
+        Otherwise the call might read from what has got its number next.
+        """
+        self.acquire()
+        try:
+            self.is_open = self.may_send = False
+            if self.is_waited_on:
+                self.on_left = close
+                c_shutdown(self.descriptor, SHUT_RDWR)
+                return
+        finally:
+            self.release()
+        close()
+
+    cdef int _fill(self, bytearray buffer, double now, bint waits) except -1:
+        """Read once and hand it to the decoder. With the lock held, which is let go in a wait."""
+        cdef char *data = PyByteArray_AS_STRING(buffer)
+        cdef Py_ssize_t size = PyByteArray_GET_SIZE(buffer)
+        cdef ssize_t count
+        cdef int error
+        # Without letting go of the interpreter: what does not wait is over sooner than that.
+        count = c_recv(self.descriptor, data, size, MSG_DONTWAIT)
+        error = errno
+        if (
+            count < 0
+            and error == EAGAIN
+            and waits
+            and self.can_wait
+            # Somebody will want to be told that the kernel has room again.
+            and not self.sender.blocked
+        ):
+            self.is_waited_on = True
+            self.release()
+            with nogil:
+                count = c_recv(self.descriptor, data, size, 0)
+                error = errno
+            self._acquire_again()
+            self._left()
+            if not self.is_open:
+                return NOTHING
+            if count < 0:
+                self.hot = 0
+            now = clock()
+        if count > 0:
+            self.hot += 1
+            self.bytes_read += count
+            if not self.connection.is_deaf:
+                self.keepalive.alive_at = now
+                self.decoder.feed(buffer, count)
+            return SOMETHING
+        if count == 0:
+            if self.sender.error is None:
+                self.connection.receive_eof()
+            else:
+                # The kernel tells of a reset once, and it was a write that heard of it.
+                self.connection.connection_lost(self.sender.error)
+            return UNUSUAL
+        if error == EAGAIN or error == EINTR:
+            return NOTHING
+        self.connection.connection_lost(OSError(error, os.strerror(error)))
+        return UNUSUAL
+
+    cdef int _acquire_again(self) except -1:
+        """Take the lock, which the caller will let go of whatever comes: also after Ctrl-C."""
+        interrupt = None
+        while True:
+            try:
+                self.acquire()
+                break
+            except BaseException as error:
+                interrupt = error
+        if interrupt is not None:
+            raise interrupt
+        return 0
+
+    cdef int _left(self) except -1:
+        """The call that waited has returned."""
+        self.is_waited_on = False
+        if self.on_left is not None:
+            on_left, self.on_left = self.on_left, None
+            on_left()
+        return 0
+
+    cdef list _next_batch(self, int *outcome):
+        """The next run of messages, or None: `outcome` says what that means. With the lock held."""
+        cdef double started
+        if len(self.events) or self.connection.is_deaf:
+            outcome[0] = UNUSUAL
+            return None
+        started = clock()
+        try:
+            item = self.assembler.next_batch()
+        except (ProtocolError, MessageTooBig):
+            outcome[0] = UNUSUAL  # it will be raised again there
+            return None
+        self.receive_seconds += clock() - started
+        if type(item) is list:
+            return <list>item
+        outcome[0] = SOMETHING
+        if item is not None:
+            self.assembler.control = item  # as if nobody had looked
+            outcome[0] = UNUSUAL
+        return None

@@ -1,0 +1,43 @@
+from libc.stdint cimport uint8_t
+
+from tieline.engine.outbox cimport Outbox
+from tieline.engine.sender cimport Sender
+from tieline.protocol.encoder cimport FrameEncoder
+from tieline.protocol.outgoing cimport Outgoing
+
+
+cdef class SendLane:
+    cdef int descriptor
+    cdef bint is_open
+    # The session's lock.
+    cdef object acquire
+    cdef object release
+    cdef bint may_send
+    cdef Sender sender
+    cdef Outgoing outgoing
+    cdef Outbox outbox
+    cdef FrameEncoder encoder
+    # Larger payloads go the general way.
+    cdef Py_ssize_t limit
+    # The last of what waits in the outbox, where a further message may be put.
+    cdef bytearray gathered
+    cdef unsigned int sends
+    # The thread that is calling handlers now.
+    cdef unsigned long deliverer
+    cdef bint is_delivering
+
+    cdef bint _send(self, int opcode, const uint8_t *payload, Py_ssize_t size) except -1
+
+    cdef bint _is_clear(self) noexcept
+
+    cdef Py_ssize_t _mask(
+        self, uint8_t *target, const uint8_t *payload, Py_ssize_t size
+    ) except -1
+
+    cdef void _count(self, Py_ssize_t size) noexcept
+
+    cdef int _keep(
+        self, const uint8_t *frame, Py_ssize_t total, ssize_t taken, Py_ssize_t size
+    ) except -1
+
+    cdef int _gather(self, int opcode, const uint8_t *payload, Py_ssize_t size) except -1

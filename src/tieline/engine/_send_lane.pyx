@@ -1,0 +1,203 @@
+# cython: language_level=3, freethreading_compatible=True
+"""Small messages → the kernel, with nothing in between: the short way out of one session."""
+
+import os
+
+from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE, PyByteArray_Resize
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from libc.errno cimport EAGAIN, EINTR, errno
+from libc.string cimport memcpy
+
+from tieline.engine._kernel cimport (
+    MSG_DONTWAIT,
+    MSG_NOSIGNAL,
+    PyThread_get_thread_ident,
+    PyUnicode_1BYTE_DATA,
+    PyUnicode_GET_LENGTH,
+    PyUnicode_IS_COMPACT_ASCII,
+    c_send,
+    clock,
+)
+from tieline.protocol._masking cimport xor
+
+cdef enum:
+    # Payloads up to this many bytes are masked on the stack.
+    LARGEST = 16384
+    # What a run's answers are gathered into, in bytes, before a further buffer is begun.
+    GATHERED = 65536
+    # Of so many sends one is timed, and counts for all of them.
+    SAMPLE = 16
+
+
+cdef inline Py_ssize_t write_header(
+    uint8_t *head, int opcode, Py_ssize_t size, bint masked
+) noexcept nogil:
+    """A whole message's header, without the key: its length. Up to 64 KiB of payload."""
+    head[0] = 0x80 | opcode
+    if size < 126:
+        head[1] = (0x80 if masked else 0) | size
+        return 2
+    head[1] = (0x80 if masked else 0) | 126
+    head[2] = size >> 8
+    head[3] = size & 0xFF
+    return 4
+
+
+cdef class SendLane:
+    """The short way that nearly every message can take, made when the session is open.
+
+    It looks if anything is out of the ordinary, and leaves all that is to the general way (`Sender`),
+    with which it shares every buffer and counter. No Python code runs between its steps, so no
+    signal handler comes in between either. Every method takes the session's lock.
+    """
+
+    def __init__(self, int descriptor, lock, Sender sender, *, bint may_send):
+        self.descriptor = descriptor
+        self.is_open = True
+        self.acquire = lock.acquire
+        self.release = lock.release
+        self.may_send = may_send
+        self.sender = sender
+        self.outgoing = sender._outgoing
+        self.outbox = sender._outbox
+        self.encoder = self.outgoing._encoder
+        self.limit = LARGEST
+        deflater = self.outgoing.deflater
+        if deflater is not None and deflater.threshold <= LARGEST:
+            self.limit = deflater.threshold - 1
+
+    def close(self):
+        """Nothing goes this way any more. With the lock held."""
+        self.is_open = self.may_send = False
+
+    def send(self, message):
+        """Send a whole message if nothing is in the way. False: nothing was done. Any thread.
+
+        Raises as `Sender.message` does.
+        """
+        cdef const uint8_t *payload
+        cdef Py_ssize_t size
+        cdef int opcode
+        if type(message) is bytes:
+            opcode = 2
+            size = PyBytes_GET_SIZE(message)
+            payload = <const uint8_t *>PyBytes_AS_STRING(message)
+        elif type(message) is str and PyUnicode_IS_COMPACT_ASCII(message):
+            opcode = 1
+            size = PyUnicode_GET_LENGTH(message)
+            payload = <const uint8_t *>PyUnicode_1BYTE_DATA(message)
+        else:
+            return False
+        if size > self.limit or not self.may_send:
+            return False
+        self.acquire()
+        try:
+            return self._send(opcode, payload, size)
+        finally:
+            self.release()
+
+    cdef bint _send(self, int opcode, const uint8_t *payload, Py_ssize_t size) except -1:
+        cdef uint8_t frame[LARGEST + 8]
+        cdef Py_ssize_t start, total
+        cdef ssize_t taken
+        cdef double started
+        cdef Sender sender = self.sender
+        if not self._is_clear():
+            return False
+        if sender._corked:
+            if not self.is_delivering or self.deliverer != PyThread_get_thread_ident():
+                return False
+            if clock() < sender._corked_until:
+                self._gather(opcode, payload, size)
+                return True
+        if self.outbox.size or self.outgoing._ready:
+            return False
+        start = write_header(frame, opcode, size, self.encoder.masked)
+        total = start + self._mask(frame + start, payload, size)
+        self.sends += 1
+        if self.sends % SAMPLE:
+            taken = c_send(self.descriptor, frame, total, MSG_DONTWAIT | MSG_NOSIGNAL)
+        else:
+            started = clock()
+            taken = c_send(self.descriptor, frame, total, MSG_DONTWAIT | MSG_NOSIGNAL)
+            sender.seconds += SAMPLE * (clock() - started)
+        self._count(size)
+        if taken == total:
+            self.outbox.written += total
+            return True
+        self._keep(frame, total, taken, size)
+        return True
+
+    cdef bint _is_clear(self) noexcept:
+        """Could a message of somebody be written now, as far as the connection goes?"""
+        cdef Sender sender = self.sender
+        return (
+            self.may_send
+            and self.outgoing.is_open
+            and not self.outgoing._fragmenting
+            and sender.error is None
+            and not sender._flushing
+            and not sender.blocked
+            and len(sender._noted) == 0
+        )
+
+    cdef Py_ssize_t _mask(
+        self, uint8_t *target, const uint8_t *payload, Py_ssize_t size
+    ) except -1:
+        """Write key and masked payload: how many bytes."""
+        cdef FrameEncoder encoder = self.encoder
+        if not encoder.masked:
+            memcpy(target, payload, size)
+            return size
+        if encoder.used + 4 > PyBytes_GET_SIZE(encoder.pool):
+            encoder._refill()
+        memcpy(target, PyBytes_AS_STRING(encoder.pool) + encoder.used, 4)
+        encoder.used += 4
+        xor(target + 4, payload, size, target, 0)
+        return size + 4
+
+    cdef void _count(self, Py_ssize_t size) noexcept:
+        self.encoder.frames += 1
+        self.outgoing._messages += 1
+        self.outgoing._payload_bytes += size
+
+    cdef int _keep(
+        self, const uint8_t *frame, Py_ssize_t total, ssize_t taken, Py_ssize_t size
+    ) except -1:
+        """The kernel did not take all of a frame, or has refused it."""
+        cdef int error = errno
+        if taken < 0 and error != EAGAIN and error != EINTR:
+            self.sender._break(OSError(error, os.strerror(error)))
+            return 0
+        if taken < 0:
+            taken = 0
+        self.outbox.written += taken
+        self.outbox.chunks.append(frame[taken:total])
+        self.outbox.size += total - taken
+        self.sender._push(size)
+        return 0
+
+    cdef int _gather(self, int opcode, const uint8_t *payload, Py_ssize_t size) except -1:
+        """Put a handler's message to the others of this run."""
+        cdef bytearray gathered = self.gathered
+        cdef Outbox outbox = self.outbox
+        cdef Py_ssize_t before, added
+        cdef uint8_t *end
+        if self.outgoing._ready:
+            outbox.extend_from(self.outgoing.take)
+        if gathered is None or not outbox.chunks or outbox.chunks[-1] is not gathered:
+            self.gathered = gathered = bytearray()
+            outbox.chunks.append(gathered)
+        before = PyByteArray_GET_SIZE(gathered)
+        PyByteArray_Resize(gathered, before + size + 8)
+        end = <uint8_t *>PyByteArray_AS_STRING(gathered) + before
+        added = write_header(end, opcode, size, self.encoder.masked)
+        added += self._mask(end + added, payload, size)
+        PyByteArray_Resize(gathered, before + added)
+        self._count(size)
+        outbox.size += added
+        if before + added >= GATHERED:
+            self.gathered = None
+        if outbox.size >= self.sender._write_limit:
+            self.sender._push(size)
+        return 0

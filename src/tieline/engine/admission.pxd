@@ -1,0 +1,18 @@
+from tieline.engine.writer cimport Writer
+
+
+cdef class Admission(Writer):
+    cdef object _lock
+    cdef object _timeout
+    cdef object _in_handler
+    cdef object _caller
+    cdef object _on_waited
+    cdef object _fragmenter
+    cdef object _deferred
+    cdef long long _deferred_size
+
+    cpdef bint must_wait(self) except -1
+
+    cdef object _deadline(self)
+
+    cpdef object patience(self, object deadline)

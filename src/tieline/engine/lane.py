@@ -1,0 +1,86 @@
+"""A session → its short way for small messages, where the build and the platform have one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from tieline.engine.delivery import Delivery
+from tieline.engine.driving import spares_of_thread
+from tieline.engine.inbox import Inbox
+from tieline.engine.reactor import Reactor
+from tieline.engine.telling import Teller
+from tieline.options import Options
+from tieline.protocol.inspection import FrameInspector
+from tieline.transport.stream import SocketStream
+
+if TYPE_CHECKING:
+    from tieline.engine import _lane
+    from tieline.engine.session import Session
+
+
+class NoLane:
+    """What a session without a short way has: all messages go the general way."""
+
+    may_serve = False
+    bytes_read = 0
+    receive_seconds = 0.0
+
+    def send(self, message: object) -> bool:
+        """False: nothing was done."""
+        return False
+
+    def recv(self) -> None:
+        """None: it is for the general way to find a message."""
+
+    def serve(self, memory: object, calls: object, until: float, alone: bool) -> bool:
+        """True: the general way is to go on."""
+        return True
+
+    def close(self) -> None:
+        """Nothing goes this way any more."""
+
+    def close_descriptor(self, close: Callable[[], None]) -> None:
+        """`close` the descriptor."""
+        close()
+
+
+NO_LANE = NoLane()
+
+if TYPE_CHECKING:
+    Lane: type[_lane.Lane] | None
+    Iteration: type[_lane.Iteration] | None
+else:
+    try:
+        from tieline.engine._lane import Iteration, Lane
+    except ImportError:  # pure, or not on Linux
+        Iteration = Lane = None
+
+
+def lane_of(session: Session, options: Options, teller: Teller) -> _lane.Lane | NoLane:
+    """The session's `_lane.Lane`, or `NO_LANE`.
+
+    It deals in descriptors, so the stream must be the kernel's own, and a thread must serve it.
+    """
+    if Lane is None or type(session.stream) is not SocketStream:
+        return NO_LANE
+    if type(session.reactor) is not Reactor or not session.stream.waits_in_calls:
+        return NO_LANE
+    # Such sends are noted, timed, or shown.
+    may_send = not teller.watches_sends and options.offline != "queue"
+    lane = Lane(
+        session.stream.fileno(), session.lock, session.sender, session.connection, may_send=may_send
+    )
+    return lane
+
+
+def begin(session: Session, delivery: Delivery) -> None:
+    """The session is about to be served."""
+    if isinstance(session.lane, NoLane):
+        return
+    if isinstance(session.connection.assembler, FrameInspector):
+        return  # every frame is shown first
+    if type(delivery) is Delivery and delivery.is_direct:
+        session.lane.deliver_to(delivery.callbacks)
+    elif type(delivery) is Inbox and session.driver is not None:
+        session.lane.keep_in(delivery, session.driver, session.pump, spares_of_thread)

@@ -1,0 +1,51 @@
+cimport cython
+
+from tieline.engine.outbox cimport Outbox
+from tieline.protocol.outgoing cimport Outgoing
+
+
+cdef class Writer:
+    cdef Outgoing _outgoing
+    cdef object _stream
+    cdef readonly object _room
+    cdef long long _write_limit
+    cdef object _now
+    cdef object _on_blocked
+    cdef object _on_broken
+    cdef readonly Outbox _outbox
+    cdef readonly object _ledger
+    cdef object _noted
+    cdef bint _is_certain
+    cdef bint _corked
+    cdef double _corked_until
+    cdef bint _flushing
+    cdef readonly double taken_at
+    cdef readonly object error
+    cdef readonly bint blocked
+    cdef readonly double seconds
+
+    cpdef void cork(self) except *
+
+    cpdef void flush(self) except *
+
+    cpdef void drop(self) except *
+
+    cdef void _check_unbroken(self) except *
+
+    @cython.locals(
+        started=cython.double, written=cython.longlong, pending=cython.longlong, done=bint
+    )
+    cdef void _write(self) except *
+
+    @cython.locals(done=bint, is_congested=bint)
+    cdef bint _write_out(self) except -1
+
+    cdef bint _push_pending(self) except -1
+
+    cdef void _interrupted(self) except *
+
+    cdef void _settle(self) except *
+
+    cdef void _end_ledger(self, object deferred) except *
+
+    cdef void _break(self, object error) except *
