@@ -245,7 +245,7 @@ class Session:
 
     def delivered(self) -> None:
         """All that came was delivered: what to wait for next? On the thread that delivered."""
-        if self._delivery.is_full:
+        if self._delivery.is_full and (self.driver is None or not self.driver.is_driven):
             self._on_reactor(self.watch)
         if self.driver is not None:
             self.driver.wake()

@@ -60,9 +60,10 @@ class FrameDecoder:
 
     def keep(self) -> None:
         """Copy what is unread of the last piece, which may change from now on."""
-        self.data = self.view = bytes(self.data[self.position : self.end])
-        self.end -= self.position
-        self.position = 0
+        if not isinstance(self.data, bytes):  # those cannot change, and many calls cost one copy
+            self.data = self.view = bytes(memoryview(self.data)[self.position : self.end])
+            self.end -= self.position
+            self.position = 0
 
     def release(self) -> None:
         """Let go of the last piece: nothing more will be read."""

@@ -37,11 +37,15 @@ cdef class MessageAssembler:
     @cython.locals(batch=list)
     cpdef object next_batch(self)
 
-    @cython.locals(
-        decoder=FrameDecoder, opcode=cython.int, size=cython.longlong, start=Py_ssize_t,
-        stop=Py_ssize_t, inflated=bytes
-    )
+    @cython.locals(decoder=FrameDecoder, is_plain=cython.bint, inflated=bytes)
     cdef void _collect(self, list batch) except *
+
+    @cython.locals(
+        decoder=FrameDecoder, position=Py_ssize_t, end=Py_ssize_t, enough=Py_ssize_t,
+        run_end=Py_ssize_t, last=Py_ssize_t, count=Py_ssize_t, payload=cython.longlong,
+        is_text=cython.bint, size=cython.longlong, start=Py_ssize_t, stop=Py_ssize_t, i=Py_ssize_t
+    )
+    cdef bint _collect_whole(self, list batch, const unsigned char *view) except -1
 
     cdef object _whole_text(self, const unsigned char *view, Py_ssize_t start, Py_ssize_t stop)
 
