@@ -17,6 +17,7 @@ SOURCES = [
     "decoder.py",
     "content.py",
     "inflater.py",
+    "plain.py",
     "messages.py",
     "inspection.py",
     "encoder.py",

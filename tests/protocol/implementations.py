@@ -10,7 +10,16 @@ from types import ModuleType
 from unittest.mock import patch
 
 import tieline
-from tieline.protocol import content, decoder, encoder, inflater, inspection, masking, messages
+from tieline.protocol import (
+    content,
+    decoder,
+    encoder,
+    inflater,
+    inspection,
+    masking,
+    messages,
+    plain,
+)
 
 
 @dataclass(frozen=True)
@@ -22,6 +31,7 @@ class Implementation:
     decoder: ModuleType
     content: ModuleType
     inflater: ModuleType
+    plain: ModuleType
     messages: ModuleType
     inspection: ModuleType
     encoder: ModuleType
@@ -37,6 +47,7 @@ INSTALLED = Implementation(
     decoder,
     content,
     inflater,
+    plain,
     messages,
     inspection,
     encoder,
@@ -44,7 +55,16 @@ INSTALLED = Implementation(
 
 
 #: What a module imports of the others stands before it.
-_IN_ORDER = ("masking", "decoder", "content", "inflater", "messages", "inspection", "encoder")
+_IN_ORDER = (
+    "masking",
+    "decoder",
+    "content",
+    "inflater",
+    "plain",
+    "messages",
+    "inspection",
+    "encoder",
+)
 
 
 def _load_sources() -> Implementation:

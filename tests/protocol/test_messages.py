@@ -457,34 +457,6 @@ class TestCompression:
         decoder.feed(data, len(data))
         assert [len(run) for run in iter(assembler.next_batch, None)] == [1, 1, 1]
 
-    @pytest.mark.parametrize(
-        ("size", "longest"), [(0, 512), (16, 512), (500, 512), (4000, 66), (65_000, 5), (70_000, 4)]
-    )
-    def test_a_run_fits_the_caches(
-        self, implementation: Implementation, size: int, longest: int
-    ) -> None:
-        data = frame(FIN | BINARY, bytes(size), masked=False) * 1300
-        decoder = implementation.decoder.FrameDecoder(False)
-        assembler = implementation.messages.MessageAssembler(decoder, None, None)
-        decoder.feed(data, len(data))
-        runs = list(iter(assembler.next_batch, None))
-        assert sum(runs, []) == [bytes(size)] * 1300
-        assert max(map(len, runs)) == longest
-        assert not decoder.has_unread()
-
-    @pytest.mark.parametrize("rest", [1, 2, 7])
-    def test_a_run_ends_before_a_cut_header(
-        self, implementation: Implementation, rest: int
-    ) -> None:
-        data = frame(FIN | TEXT, b"12345", masked=False) * 513
-        decoder = implementation.decoder.FrameDecoder(False)
-        assembler = implementation.messages.MessageAssembler(decoder, None, None)
-        decoder.feed(data, 512 * 7 + rest)
-        runs = list(iter(assembler.next_batch, None))
-        decoder.feed(data[512 * 7 + rest :], 7 - rest)
-        runs += iter(assembler.next_batch, None)
-        assert sum(runs, []) == ["12345"] * 513
-
     def test_memory_may_be_used_again_in_between(self, implementation: Implementation) -> None:
         data = bytearray()
         for payload in deflate(*[bytes(2_000_000)] * 2):

@@ -3,13 +3,10 @@ cimport cython
 from tieline.protocol.content cimport MessageContent
 from tieline.protocol.decoder cimport FrameDecoder
 from tieline.protocol.inflater cimport Inflater
+from tieline.protocol.plain cimport PlainMessages
 
 
-cdef class MessageAssembler:
-    cdef FrameDecoder decoder
-    cdef bint masked
-    cdef bint decode_text
-    cdef long long max_size
+cdef class MessageAssembler(PlainMessages):
     cdef long long max_wire_size
     cdef long long max_fragments
     cdef Inflater inflater
@@ -27,8 +24,6 @@ cdef class MessageAssembler:
     cdef object control
     cdef long long run_size
     cdef readonly object failure
-    cdef readonly long long messages
-    cdef readonly long long message_bytes
 
     cpdef void enable_compression(self, Inflater inflater) except *
 
@@ -37,15 +32,8 @@ cdef class MessageAssembler:
     @cython.locals(batch=list)
     cpdef object next_batch(self)
 
-    @cython.locals(decoder=FrameDecoder, is_plain=cython.bint, inflated=bytes)
+    @cython.locals(decoder=FrameDecoder, inflated=bytes)
     cdef void _collect(self, list batch) except *
-
-    @cython.locals(
-        decoder=FrameDecoder, position=Py_ssize_t, end=Py_ssize_t, enough=Py_ssize_t,
-        run_end=Py_ssize_t, last=Py_ssize_t, count=Py_ssize_t, payload=cython.longlong,
-        is_text=cython.bint, size=cython.longlong, start=Py_ssize_t, stop=Py_ssize_t, i=Py_ssize_t
-    )
-    cdef bint _collect_whole(self, list batch, const unsigned char *view) except -1
 
     cdef object _whole_text(self, const unsigned char *view, Py_ssize_t start, Py_ssize_t stop)
 

@@ -11,7 +11,8 @@ from tieline.protocol.content import MessageContent, bad_text
 from tieline.protocol.decoder import FrameDecoder
 from tieline.protocol.events import Frame, FrameReceived, MessageChunk
 from tieline.protocol.inflater import Inflater
-from tieline.protocol.wire import MAX_PAYLOAD_LENGTH, Opcode
+from tieline.protocol.plain import PlainMessages, limit_of
+from tieline.protocol.wire import Opcode
 
 #: Inflated at once, in bytes; and the most that a chunk of a streamed message holds of it.
 STEP = 256 * 1024
@@ -20,16 +21,11 @@ STEP = 256 * 1024
 #: be a thousand times fewer.
 _LONGEST_RUN = 1024 * 1024
 
-#: A run of plain ones ends behind so many bytes or messages: while it is delivered it is still in
-#: the processor's caches, and the next one gets its memory.
-_CACHED_BYTES = 256 * 1024
-_CACHED_MESSAGES = 512
-
 #: A run of messages; a chunk of one; a control frame; or, from an inspector, any frame.
 Item = list[str | bytes] | MessageChunk | Frame | FrameReceived
 
 
-class MessageAssembler:
+class MessageAssembler(PlainMessages):
     """Turns what a `FrameDecoder` reads into whole messages, many per call.
 
     `next_batch` is called until it returns None, which means that the bytes are used up. A broken
@@ -45,15 +41,12 @@ class MessageAssembler:
         max_fragments: int | None,
         decode_text: bool = True,
     ) -> None:
-        self.decoder = decoder
-        self.masked = self.decoder.expect_masked
-        limit = _limit(max_message_size)
-        self.max_size = limit
+        PlainMessages.__init__(self, decoder, max_message_size, decode_text)
+        limit = self.max_size
         # Compressed, some data grow: by an eighth at most, in blocks of fixed codes of nine bits
         # (RFC 1951 section 3.2.6). What grows more is not meant to become a message.
-        self.max_wire_size = _limit(limit + limit // 8 + 1024)
-        self.max_fragments = _limit(max_fragments)
-        self.decode_text = decode_text
+        self.max_wire_size = limit_of(limit + limit // 8 + 1024)
+        self.max_fragments = limit_of(max_fragments)
         # None until `enable_compression`.
         self.inflater: Inflater | None = None
         # Messages that do not come whole are handed out in chunks.
@@ -78,9 +71,6 @@ class MessageAssembler:
         self.run_size = 0
         #: What went wrong, behind all that was returned.
         self.failure: Exception | None = None
-        #: Statistics: whole data messages, and their payload bytes.
-        self.messages = 0
-        self.message_bytes = 0
 
     def enable_compression(self, inflater: Inflater) -> None:
         """permessage-deflate was negotiated (RFC 7692)."""
@@ -130,8 +120,7 @@ class MessageAssembler:
         while True:
             if not self.is_inflating:
                 if not decoder.in_frame:
-                    is_plain = not (self.kind or self.masked or decoder.kept)
-                    if is_plain and self._collect_whole(batch, decoder.view):
+                    if not self.kind and self.take_plain(batch, decoder.view):
                         return
                     if not decoder.read_header():
                         return
@@ -167,63 +156,6 @@ class MessageAssembler:
                 self._finish(batch)
                 if self.chunk is not None or self.run_size > _LONGEST_RUN:
                     return
-
-    def _collect_whole(self, batch: list[str | bytes], view: bytes | bytearray) -> bool:
-        """Add messages that are nothing special: one frame, not compressed, and all of it here.
-
-        Nearly all are. What is not, or is wrong, stays where it is, for `_collect` to look into.
-        True: the run is long enough.
-        """
-        decoder = self.decoder
-        position = decoder.position
-        end = decoder.end
-        enough = _CACHED_MESSAGES
-        run_end = position + _CACHED_BYTES
-        last = min(end - 1, run_end)
-        count = 0
-        payload = 0
-        try:
-            while position < last and count < enough:
-                # FIN, a data opcode and nothing else; and, below, no mask.
-                is_text = view[position] == 0x81
-                if not is_text and view[position] != 0x82:
-                    break
-                size = view[position + 1]
-                start = position + 2
-                if size == 126:
-                    start = position + 4
-                    if start > end:
-                        break
-                    size = view[position + 2] << 8 | view[position + 3]
-                    if size < 126:
-                        break
-                elif size > 126:
-                    start = position + 10
-                    if size > 127 or start > end or view[position + 2]:
-                        break
-                    size = 0
-                    for i in range(position + 3, start):
-                        size = size << 8 | view[i]
-                    if size < 0x10000:
-                        break
-                stop = start + size
-                if size > end - start or size > self.max_size:
-                    break
-                if is_text:
-                    text = view[start:stop].decode("utf-8")
-                    batch.append(text if self.decode_text else bytes(view[start:stop]))
-                else:
-                    batch.append(bytes(view[start:stop]))
-                position = stop
-                payload += size
-                count += 1
-        except UnicodeDecodeError:
-            pass  # bad text: not consumed
-        decoder.position = position
-        decoder.frames += count
-        self.messages += count
-        self.message_bytes += payload
-        return count == enough or position >= run_end
 
     def _whole_text(self, view: bytes | bytearray, start: int, stop: int) -> str | bytes:
         """Decode a text message that lies in one piece."""
@@ -276,7 +208,7 @@ class MessageAssembler:
         return self._too_big(f"at least {total} {unit}", total, self.max_size, "max_message_size")
 
     def _too_big(self, what: str, size: int, limit: int, option: str) -> MessageTooBig:
-        side = "server" if self.masked else "client"
+        side = "server" if self.decoder.expect_masked else "client"
         return MessageTooBig(
             f"message too big: {what}, the {side}'s {option} is {limit}",
             side=side,
@@ -357,8 +289,3 @@ class MessageAssembler:
         self.control_payload += decoder.take_bytes()
         if not decoder.in_frame:
             self.control = Frame(Opcode(decoder.opcode), self.control_payload)
-
-
-def _limit(limit: int | None) -> int:
-    # No message reaches the greatest limit, so a greater one means the same.
-    return MAX_PAYLOAD_LENGTH if limit is None else min(limit, MAX_PAYLOAD_LENGTH)
