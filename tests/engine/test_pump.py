@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tieline.engine.driving import ReceiveBuffer
+from tieline.engine.receive_buffer import ReceiveBuffer
 from tieline.errors import ConnectionClosed, ProtocolError
 from tieline.protocol.wire import Opcode
 from tieline.testing import Recorder

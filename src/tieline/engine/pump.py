@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from tieline.engine.delivery import Delivery
 from tieline.engine.dispatch import Dispatcher
 from tieline.engine.handlers import FrameAction
+from tieline.engine.receive_buffer import ReceiveBuffer
 from tieline.engine.telling import Teller
 from tieline.engine.turn import Turn
 from tieline.protocol.events import Closed, Frame, FrameReceived, MessageChunk
@@ -25,15 +26,6 @@ _LAST_READS = 64
 
 #: Seconds until the next look when another thread is about it.
 BUSY_PAUSE = 0.01
-
-
-class ReceiveBuffer(Protocol):
-    """Memory to read into, and a view of it."""
-
-    @property
-    def buffer(self) -> bytearray: ...
-    @property
-    def view(self) -> memoryview: ...
 
 
 class Pump:
@@ -115,7 +107,7 @@ class Pump:
         """Read up to the end, from a peer that may go on for ever. The reactor's thread."""
         session = self._session
         for _ in range(_LAST_READS):
-            if session.has_ended or not self.read(session.reactor.now(), session.reactor):
+            if session.has_ended or not self.read(session.reactor.now(), session.reactor.memory):
                 return
 
     def deliver(self, now: float) -> None:
@@ -175,6 +167,8 @@ class Pump:
                 if count:
                     self.bytes_read += count
                     session.connection.receive_data(memory.buffer, count, now)
+                    if count >= memory.watched_from:
+                        memory.received(count)
                 elif session.sender.error is not None:
                     # The kernel tells of a reset once, and it was a write that heard of it.
                     session.connection.connection_lost(session.sender.error)

@@ -227,7 +227,7 @@ class Session:
 
     def on_readable(self, now: float) -> None:
         """Read once, and deliver."""
-        if self.pump.read(now, self.reactor):
+        if self.pump.read(now, self.reactor.memory):
             self.pump.read_buffered()
 
     def resume(self) -> None:
