@@ -22,6 +22,7 @@ SOURCES = [
     "inspection.py",
     "encoder.py",
     "_masking.pyx",
+    "_storage.pyx",
 ]
 FLAGS = [] if sys.platform == "win32" else ["-O2", "-g0", "-Wsign-compare"]
 

@@ -29,16 +29,17 @@ def test_it_stays_small_with_small_reads() -> None:
 def test_it_doubles_while_reads_fill_it() -> None:
     memory = ReceiveBuffer()
     sizes = []
-    for _ in range(5):
+    for _ in range(6):
         sizes.append(len(memory.buffer))
         read(memory, len(memory.buffer))
-    assert sizes == [BUFFER_SIZE << shift for shift in (0, 1, 2, 3, 3)]
+    assert sizes == [BUFFER_SIZE << shift for shift in (0, 0, 1, 2, 3, 3)]
     assert sizes[-1] == LARGEST_BUFFER
 
 
 def test_what_was_read_stays_where_it_is() -> None:
     memory = ReceiveBuffer()
     before = memory.buffer
+    read(memory, BUFFER_SIZE)
     read(memory, BUFFER_SIZE)
     memory.view[:] = b"y" * len(memory.view)
     assert before is not memory.buffer
@@ -47,6 +48,7 @@ def test_what_was_read_stays_where_it_is() -> None:
 
 def test_it_shrinks_after_many_small_reads_in_a_row() -> None:
     memory = ReceiveBuffer()
+    read(memory, BUFFER_SIZE)
     read(memory, BUFFER_SIZE)
     for _ in range(QUIET_READS - 1):
         read(memory, 1)
@@ -57,12 +59,21 @@ def test_it_shrinks_after_many_small_reads_in_a_row() -> None:
     read(memory, BUFFER_SIZE)
     assert len(memory.buffer) == BUFFER_SIZE
     read(memory, BUFFER_SIZE)
+    read(memory, BUFFER_SIZE)
     assert len(memory.buffer) == 2 * BUFFER_SIZE
+
+
+def test_it_stays_small_between_reads_to_other_memory() -> None:
+    memory = ReceiveBuffer()
+    for _ in range(2 * QUIET_READS):
+        read(memory, BUFFER_SIZE)
+        memory.received(0)
+    assert len(memory.buffer) == BUFFER_SIZE
 
 
 def test_its_bounds_are_its_owners() -> None:
     memory = ReceiveBuffer(5, largest=12)
-    for size in (5, 10, 12, 12):
+    for size in (5, 5, 10, 12, 12):
         assert len(memory.buffer) == size
         read(memory, size)
     for _ in range(3 * QUIET_READS):

@@ -19,6 +19,7 @@ from tieline.protocol import (
     masking,
     messages,
     plain,
+    storage,
 )
 
 
@@ -29,6 +30,7 @@ class Implementation:
     name: str
     masking: ModuleType
     decoder: ModuleType
+    storage: ModuleType
     content: ModuleType
     inflater: ModuleType
     plain: ModuleType
@@ -45,6 +47,7 @@ INSTALLED = Implementation(
     "pure" if _IS_PURE else "compiled",
     masking,
     decoder,
+    storage,
     content,
     inflater,
     plain,
@@ -58,6 +61,7 @@ INSTALLED = Implementation(
 _IN_ORDER = (
     "masking",
     "decoder",
+    "storage",
     "content",
     "inflater",
     "plain",
@@ -71,8 +75,9 @@ def _load_sources() -> Implementation:
     """The `.py` files that lie beside the compiled modules, under names of their own."""
     folder = Path(tieline.__file__).parent / "protocol"
     loaded: dict[str, ModuleType] = {}
-    # What each of them imports from the others is its like, and `_masking` is not there.
-    with patch.dict(sys.modules, {"tieline.protocol._masking": None}):
+    # What each of them imports from the others is its like; what is for C only is not there.
+    in_c = {"tieline.protocol._masking": None, "tieline.protocol._storage": None}
+    with patch.dict(sys.modules, in_c):
         for name in _IN_ORDER:
             spec = importlib.util.spec_from_file_location(
                 f"tieline_source_{name}", folder / f"{name}.py"

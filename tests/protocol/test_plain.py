@@ -24,7 +24,7 @@ def test_a_run_fits_the_caches(implementation: Implementation, size: int, longes
 
 
 @pytest.mark.parametrize("rest", [1, 2, 7])
-def test_a_run_ends_before_a_cut_header(self, implementation: Implementation, rest: int) -> None:
+def test_a_run_ends_before_a_cut_header(implementation: Implementation, rest: int) -> None:
     data = frame(FIN | TEXT, b"12345", masked=False) * 513
     decoder = implementation.decoder.FrameDecoder(False)
     assembler = implementation.messages.MessageAssembler(decoder, None, None)

@@ -157,8 +157,11 @@ class Pump:
             if session.has_ended or self.has_more:
                 return None
             try:
-                count = session.stream.receive_into(memory.view)
+                target = session.connection.receive_target
+                count = session.stream.receive_into(memory.view if target is None else target)
             except OSError as error:
+                if target is not None:
+                    error.__traceback__ = None  # it would keep the message in work
                 session.connection.connection_lost(error)
             else:
                 if count is None:
@@ -166,9 +169,13 @@ class Pump:
                     return None
                 if count:
                     self.bytes_read += count
-                    session.connection.receive_data(memory.buffer, count, now)
-                    if count >= memory.watched_from:
-                        memory.received(count)
+                    if target is not None:
+                        session.connection.received_directly(count, now)
+                        memory.received(0)
+                    else:
+                        session.connection.receive_data(memory.buffer, count, now)
+                        if count >= memory.watched_from:
+                            memory.received(count)
                 elif session.sender.error is not None:
                     # The kernel tells of a reset once, and it was a write that heard of it.
                     session.connection.connection_lost(session.sender.error)

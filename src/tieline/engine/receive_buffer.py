@@ -15,7 +15,7 @@ QUIET_READS = 256
 
 
 class ReceiveBuffer:
-    """What one read goes into. A read that fills it doubles it for the next one.
+    """What one read goes into. The second read that fills it doubles it for the next one.
 
     Whoever reads tells `received` of each count from `watched_from` up, and looks for `buffer` and
     `view` anew before each read. The memory of before is left as it is: it may still be in use.
@@ -30,19 +30,23 @@ class ReceiveBuffer:
         #: All reads count as soon as it has grown, before that only those that fill it.
         self.watched_from = size
         self._smallest, self._largest = size, largest
-        # Reads in a row that were small.
+        # Reads that filled it since it was told of another, and small ones in a row.
+        self._full_reads = 0
         self._quiet_reads = 0
 
     def received(self, count: int) -> None:
-        """A read has brought `count` bytes."""
+        """A read has brought `count` bytes; 0: it went to other memory, as big messages do."""
         size = len(self.buffer)
         if count >= size:
             self._quiet_reads = 0
-            if size < self._largest:
+            self._full_reads += 1
+            if self._full_reads > 1 and size < self._largest:
                 self._resize(min(size * 2, self._largest))
-        elif count > size // 2:
+            return
+        self._full_reads = 0
+        if count > size // 2:
             self._quiet_reads = 0
-        else:
+        elif size > self._smallest:
             self._quiet_reads += 1
             if self._quiet_reads >= QUIET_READS:
                 self._quiet_reads = 0

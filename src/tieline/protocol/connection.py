@@ -67,8 +67,7 @@ class Connection:
         self._at_eof = False
         # Once true, received bytes are thrown away: the peer's Close came, or a rule was broken.
         self._reading_ended = False
-        self._pings_received = 0
-        self._pongs_received = 0
+        self._pings_received = self._pongs_received = 0
         # Liveness and end.
         self._upkeep = Upkeep(settings, self.outgoing, self._events, random_bytes)
         #: Where the driver tells of signs of life beside what it hands over.
@@ -84,6 +83,16 @@ class Connection:
         elif not self._reading_ended:
             self.keepalive.alive_at = now
             self._decoder.feed(data, end)
+
+    @property
+    def receive_target(self) -> memoryview | None:
+        """Where to read to, asked before each read and not kept. None: to the driver's memory."""
+        return self._assembler.target
+
+    def received_directly(self, count: int, now: float) -> None:
+        """So many bytes were read to `receive_target`."""
+        self.keepalive.alive_at = now
+        self._assembler.received_directly(count)
 
     def receive_eof(self) -> None:
         """The stream has ended; noticed when the bytes before it are used up."""
@@ -149,9 +158,7 @@ class Connection:
         """When to call `on_time`, or None. Received bytes only ever move it later."""
         if self.state is State.OPEN:
             return self._upkeep.next_deadline()
-        if self.state is State.CLOSING:
-            return self._closing.deadline
-        return None
+        return self._closing.deadline if self.state is State.CLOSING else None
 
     def on_time(self, now: float, heard_until: float | None = None, unsent: int = 0) -> None:
         """Do what is due, once what there was to read was read; `next_event` then tells of it.

@@ -194,6 +194,16 @@ class FrameDecoder:
         self.skip(stop - start)
         return bytes(self.view[start:stop])
 
+    def received(self, count: int) -> None:
+        """So many bytes of the payload, behind what is here, came another way."""
+        if self.position != self.end or count > self.remaining:
+            raise RuntimeError(
+                f"expected no unread bytes and at most {self.remaining}, got {count}"
+            )
+        self.remaining -= count
+        if self.remaining == 0:
+            self.in_frame = False
+
     def skip(self, count: int) -> None:
         """Move past `count` bytes of the payload that the caller has read at `position`."""
         self.position += count

@@ -19,6 +19,8 @@ cdef class MessageAssembler(PlainMessages):
     cdef long long wire_size
     cdef bint is_inflating
     cdef bint is_streamed
+    cdef readonly object target
+    cdef bint is_frame_over
     cdef object chunk
     cdef bytes control_payload
     cdef object control
@@ -29,11 +31,15 @@ cdef class MessageAssembler(PlainMessages):
 
     cpdef void stream(self) noexcept
 
+    cpdef int received_directly(self, Py_ssize_t count) except -1
+
     @cython.locals(batch=list)
     cpdef object next_batch(self)
 
     @cython.locals(decoder=FrameDecoder, inflated=bytes)
     cdef void _collect(self, list batch) except *
+
+    cdef bint _is_direct(self, long long missing) except -1
 
     cdef object _whole_text(self, const unsigned char *view, Py_ssize_t start, Py_ssize_t stop)
 

@@ -17,6 +17,10 @@ from tieline.protocol.wire import Opcode
 #: Inflated at once, in bytes; and the most that a chunk of a streamed message holds of it.
 STEP = 256 * 1024
 
+#: A frame of which more than this is not here yet is read to where its message will stay. What is
+#: less comes with what follows it.
+_DIRECT = 256 * 1024
+
 #: A run ends when its messages have become this many bytes: the bytes that hold compressed ones may
 #: be a thousand times fewer.
 _LONGEST_RUN = 1024 * 1024
@@ -63,6 +67,11 @@ class MessageAssembler(PlainMessages):
         self.wire_size = 0
         self.is_inflating = False
         self.is_streamed = False
+        #: Where the next bytes are to be read to, then `received_directly` told of them. None: they
+        #: are to be fed to the decoder.
+        self.target: memoryview | None = None
+        # The frame in work was read to its end that way.
+        self.is_frame_over = False
         # A chunk, and behind it a control frame, that wait behind the messages before them.
         self.chunk: MessageChunk | None = None
         self.control_payload = b""
@@ -84,6 +93,8 @@ class MessageAssembler(PlainMessages):
     def release(self) -> None:
         """Let go of what is buffered: nothing more will be read. The statistics stay."""
         self.decoder.release()
+        self.target = None
+        self.is_frame_over = False
         self.content.release()
         self.control_payload = b""
         self.chunk = None
@@ -91,8 +102,19 @@ class MessageAssembler(PlainMessages):
         if self.inflater is not None:
             self.inflater.release()
 
+    def received_directly(self, count: int) -> None:
+        """So many bytes were read to `target`."""
+        self.target = None
+        self.decoder.received(count)
+        self.is_frame_over = not self.decoder.in_frame
+        try:
+            self.content.received(count)
+        except ProtocolError as error:
+            self.failure = error
+
     def next_batch(self) -> Item | None:
         """The next run of messages, or the chunk or control frame after it, or None."""
+        self.target = None
         if self.chunk is None and self.control is None:
             if self.failure is not None:
                 raise self.failure
@@ -118,7 +140,9 @@ class MessageAssembler(PlainMessages):
         """Add messages to `batch` until it is long enough or something else, or nothing, comes."""
         decoder = self.decoder
         while True:
-            if not self.is_inflating:
+            if self.is_frame_over:
+                self.is_frame_over = False
+            elif not self.is_inflating:
                 if not decoder.in_frame:
                     if not self.kind and self.take_plain(batch, decoder.view):
                         return
@@ -131,6 +155,8 @@ class MessageAssembler(PlainMessages):
                 if decoder.opcode >= 8:
                     self._take_control()
                     return
+                if self._is_direct(decoder.remaining - decoder.available()):
+                    self.content.store()
                 piece = decoder.take_bytes() if self.is_compressed else decoder.take()
                 self._add(piece, decoder.fin and not decoder.in_frame)
             if self.is_inflating:
@@ -151,11 +177,19 @@ class MessageAssembler(PlainMessages):
                         return
                     continue
             if decoder.in_frame:
+                if self._is_direct(decoder.remaining):
+                    self.target = self.content.target(decoder.remaining)
                 return
             if decoder.fin:
                 self._finish(batch)
                 if self.chunk is not None or self.run_size > _LONGEST_RUN:
                     return
+
+    def _is_direct(self, missing: int) -> bool:
+        """Are so many bytes of the frame in work worth a read of their own, to where they stay?"""
+        return missing > _DIRECT and not (
+            self.is_compressed or self.streaming or self.decoder.expect_masked
+        )
 
     def _whole_text(self, view: bytes | bytearray, start: int, stop: int) -> str | bytes:
         """Decode a text message that lies in one piece."""
