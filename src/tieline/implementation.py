@@ -6,7 +6,16 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from types import FunctionType
 from typing import Literal
 
-from tieline.protocol import content, decoder, encoder, inflater, inspection, masking, messages
+from tieline.protocol import (
+    content,
+    decoder,
+    encoder,
+    inflater,
+    inspection,
+    masking,
+    messages,
+    plain,
+)
 
 
 def implementation() -> Literal["compiled", "pure"]:
@@ -14,7 +23,7 @@ def implementation() -> Literal["compiled", "pure"]:
 
     It looks at what this process has really loaded. The build makes all modules or none.
     """
-    modules = (decoder, encoder, content, inflater, messages, inspection)
+    modules = (decoder, encoder, content, inflater, plain, messages, inspection)
     files = [str(module.__file__) for module in modules]
     compiled = all(name.endswith(tuple(EXTENSION_SUFFIXES)) for name in files)
     # masking.py itself is Python in both cases; what counts is whose function it found.

@@ -119,7 +119,7 @@ class Reader:
         self.ended = False
         self.error: Exception | None = None
         self.told: list[Any] = []
-        self._view = reactor.view if size is None else memoryview(bytearray(size))
+        self._view = reactor.memory.view if size is None else memoryview(bytearray(size))
         self._changed = asyncio.Event()
 
     def start(self) -> Reader:

@@ -232,7 +232,7 @@ def test_what_has_arrived_counts_before_a_deadline(
             while time.monotonic() < due + 0.003:
                 pass
             assert select.select([reader.stream.fileno()], [], [], PATIENCE)[0]
-            other.stream.receive_into(other.reactor.view)
+            other.stream.receive_into(other.reactor.memory.view)
 
         other.on_readable = hold_up
         for _ in range(20):

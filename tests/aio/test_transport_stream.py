@@ -389,7 +389,7 @@ def test_closing_closes_the_descriptor_and_does_not_linger(
         stream.shutdown_write()
         assert stream.fileno() == -1
         with pytest.raises(OSError):
-            stream.receive_into(reader.reactor.view)
+            stream.receive_into(reader.reactor.memory.view)
         await turns()
         with pytest.raises(OSError):
             os.fstat(descriptor)

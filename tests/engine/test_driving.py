@@ -214,7 +214,7 @@ def test_woken_by_what_the_reactor_delivers(quiet: Any, monkeypatch: pytest.Monk
     monkeypatch.setattr(driving, "SLICE", 3 * SOON)
     thread, left = in_step(quiet)
     unread(quiet, "a")
-    quiet.session.pump.read(quiet.reactor.now(), quiet.reactor)
+    quiet.session.pump.read(quiet.reactor.now(), quiet.reactor.memory)
     thread.join(SOON)
     assert left == [True] and inbox(quiet) == ["a"]
 

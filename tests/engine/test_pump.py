@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tieline.engine.driving import ReceiveBuffer
+from tieline.engine.receive_buffer import ReceiveBuffer
 from tieline.errors import ConnectionClosed, ProtocolError
 from tieline.protocol.wire import Opcode
 from tieline.testing import Recorder
@@ -426,3 +427,43 @@ def test_handlers_get_streams(line_of: Lines, recorder: Recorder) -> None:
         jobs.pop(0)()
         line.run()
     assert got == ["a", "b" * 1_000_000, "c"]
+
+
+def test_a_big_message_is_read_to_where_it_stays(line: Any, recorder: Recorder) -> None:
+    payload = bytes(range(256)) * 4096
+    read_directly = []
+    receive = line.near.receive_into
+
+    def told(view: memoryview) -> int | None:
+        count: int | None = receive(view)
+        if view.obj is not memory.buffer:
+            read_directly.append(count)
+        return count
+
+    line.near.receive_into = told
+    memory = ReceiveBuffer()
+    line.server.outgoing.message(Opcode.BINARY, payload)
+    line.server.outgoing.message(Opcode.TEXT, b"after it")
+    stream = b"".join(line.server.data_to_send())
+    for start in range(0, len(stream), 60_000):
+        line.far.write(stream[start : start + 60_000])
+        assert line.session.pump.read(line.reactor.now(), memory)
+    assert recorder.messages == [payload, "after it"]
+    assert sum(read_directly) >= len(payload) - 60_000 - 256 * 1024
+
+
+def test_a_broken_read_does_not_keep_a_big_message(line: Any) -> None:
+    line.server.outgoing.message(Opcode.BINARY, bytes(1_000_000))
+    line.far.write(b"".join(line.server.data_to_send())[:60_000])
+    assert read(line)
+    target = weakref.ref(line.session.connection.receive_target)
+
+    def broken(view: memoryview) -> int:
+        assert view is target()
+        raise ConnectionResetError("reset")
+
+    line.near.receive_into = broken
+    read(line)
+    line.run()
+    assert isinstance(line.session.connection.close_info.error, ConnectionResetError)
+    assert target() is None

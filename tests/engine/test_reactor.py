@@ -330,15 +330,15 @@ def test_registering_while_the_thread_is_about_to_end(serve: Any, reactor: React
 
 
 def test_the_buffer_is_there_only_with_the_thread(serve: Any, reactor: Reactor) -> None:
-    assert len(reactor.buffer) == 0
+    assert len(reactor.memory.buffer) == 0
     served = serve()
     reactor.register(served)
     assert served.registered.wait(SOON)
-    assert len(reactor.buffer) == len(reactor.view) == 256 * 1024
+    assert len(reactor.memory.buffer) == len(reactor.memory.view) == 256 * 1024
     served.far.close()
     assert served.ended.wait(SOON)
     assert reactor.join(SOON)
-    assert len(reactor.buffer) == 0
+    assert len(reactor.memory.buffer) == 0
 
 
 def test_after_a_fork_everybody_is_told(serve: Any, reactor: Reactor) -> None:

@@ -10,7 +10,17 @@ from types import ModuleType
 from unittest.mock import patch
 
 import tieline
-from tieline.protocol import content, decoder, encoder, inflater, inspection, masking, messages
+from tieline.protocol import (
+    content,
+    decoder,
+    encoder,
+    inflater,
+    inspection,
+    masking,
+    messages,
+    plain,
+    storage,
+)
 
 
 @dataclass(frozen=True)
@@ -20,8 +30,10 @@ class Implementation:
     name: str
     masking: ModuleType
     decoder: ModuleType
+    storage: ModuleType
     content: ModuleType
     inflater: ModuleType
+    plain: ModuleType
     messages: ModuleType
     inspection: ModuleType
     encoder: ModuleType
@@ -35,8 +47,10 @@ INSTALLED = Implementation(
     "pure" if _IS_PURE else "compiled",
     masking,
     decoder,
+    storage,
     content,
     inflater,
+    plain,
     messages,
     inspection,
     encoder,
@@ -44,15 +58,26 @@ INSTALLED = Implementation(
 
 
 #: What a module imports of the others stands before it.
-_IN_ORDER = ("masking", "decoder", "content", "inflater", "messages", "inspection", "encoder")
+_IN_ORDER = (
+    "masking",
+    "decoder",
+    "storage",
+    "content",
+    "inflater",
+    "plain",
+    "messages",
+    "inspection",
+    "encoder",
+)
 
 
 def _load_sources() -> Implementation:
     """The `.py` files that lie beside the compiled modules, under names of their own."""
     folder = Path(tieline.__file__).parent / "protocol"
     loaded: dict[str, ModuleType] = {}
-    # What each of them imports from the others is its like, and `_masking` is not there.
-    with patch.dict(sys.modules, {"tieline.protocol._masking": None}):
+    # What each of them imports from the others is its like; what is for C only is not there.
+    in_c = {"tieline.protocol._masking": None, "tieline.protocol._storage": None}
+    with patch.dict(sys.modules, in_c):
         for name in _IN_ORDER:
             spec = importlib.util.spec_from_file_location(
                 f"tieline_source_{name}", folder / f"{name}.py"

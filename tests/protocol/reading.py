@@ -74,6 +74,7 @@ def read(
     try:
         for piece in pieces:
             # A buffer that is used again as soon as it is consumed, as a reactor's is.
+            piece = _read_directly(assembler, piece, items)
             buffer = bytearray(piece + b"\xaa\xaa")
             decoder.feed(buffer, len(piece))
             _pull(assembler, items)
@@ -87,6 +88,19 @@ def read(
     if streaming:
         items = _joined(items)
     return Outcome(items, error, decoder.frames, assembler.messages, assembler.message_bytes)
+
+
+def _read_directly(assembler: Any, piece: bytes, items: list[Any]) -> bytes:
+    """Read to where a big message will stay as much as is asked for; the rest of `piece`."""
+    while piece and assembler.target is not None:
+        count = min(len(piece), len(assembler.target))
+        assert 0 < count <= 4 * 1024 * 1024
+        assembler.target[:count] = piece[:count]
+        assembler.received_directly(count)
+        assert assembler.target is None, "it is asked for anew before each read"
+        piece = piece[count:]
+        _pull(assembler, items)
+    return piece
 
 
 def _pull(assembler: Any, items: list[Any]) -> None:

@@ -183,10 +183,10 @@ class TestMessages:
         side.receive_frame(FIN | TEXT, "é".encode())
         assert side.messages == ["é".encode()]
 
-    def test_a_read_full_is_one_event(self, side: Side) -> None:
-        data = bytearray(side.peers_frame(FIN | TEXT, b"a") * 1000)
+    def test_many_messages_are_one_event(self, side: Side) -> None:
+        data = bytearray(side.peers_frame(FIN | TEXT, b"a") * 500)
         side.connection.receive_data(data, len(data), 100.0)
-        assert side.connection.next_event(100.0) == ["a"] * 1000
+        assert side.connection.next_event(100.0) == ["a"] * 500
         assert side.connection.next_event(100.0) is None
 
     def test_a_piece_too_early_is_refused(self, side: Side) -> None:

@@ -475,6 +475,99 @@ class TestCompression:
         assert not decoder.has_unread()
 
 
+BIG = 700_000
+ASCII = bytes(32 + place % 90 for place in range(BIG))
+WIDE = "é".encode()
+
+
+class TestBigMessages:
+    """Most of a big frame is read to where its message will stay; `read` does what is asked."""
+
+    @pytest.mark.parametrize(
+        "parts",
+        [
+            [(FIN | BINARY, ASCII)],
+            [(FIN | TEXT, ASCII)],
+            [(FIN | TEXT, ASCII * 3)],
+            [(FIN | TEXT, ASCII[:10] + WIDE + ASCII)],
+            [(FIN | TEXT, ASCII[:400_000] + WIDE + ASCII)],
+            [(FIN | TEXT, ASCII + WIDE)],
+            [(FIN | TEXT, WIDE * 400_000)],
+            [(FIN | TEXT, "日本語".encode() * 100_000)],
+            [(TEXT, b"ab"), (FIN, ASCII)],
+            [(TEXT, WIDE[:1]), (FIN, WIDE[1:] + ASCII)],
+            [(TEXT, ASCII), (PING | FIN, b"now"), (CONTINUATION, b""), (FIN, ASCII)],
+            [(TEXT, ASCII + WIDE[:1]), (FIN, WIDE[1:] + ASCII)],
+            [(BINARY, ASCII), (CONTINUATION, b"x"), (CONTINUATION, ASCII), (FIN, b"")],
+            [(FIN | BINARY, ASCII), (FIN | TEXT, b"small"), (FIN | TEXT, ASCII)],
+            [(FIN | TEXT, ASCII[:500_000] + b"\xff" + ASCII)],
+            [(FIN | TEXT, ASCII + b"\xed\xa0")],
+            [(FIN | TEXT, ASCII + WIDE[:1])],
+            [(TEXT, ASCII), (FIN | TEXT, ASCII)],
+        ],
+    )
+    @pytest.mark.parametrize("decode_text", [True, False])
+    def test_are_the_same_however_they_come(
+        self, implementation: Implementation, parts: Parts, decode_text: bool
+    ) -> None:
+        how: Any = {"implementation": implementation, "decode_text": decode_text}
+        data = stream_of(parts, False)
+        whole = read([data], **how)
+        for streaming in (False, True):
+            for step in (7_777, 100_000, 300_001, 699_999):
+                pieces = [data[i : i + step] for i in range(0, len(data), step)]
+                assert read(pieces, streaming=streaming, **how) == whole
+        pieces = [stream_of(parts, True)[:99_999], stream_of(parts, True)[99_999:]]
+        assert read(pieces, masked=True, **how) == whole
+
+    def test_only_what_lacks_much_is_read_directly(self, implementation: Implementation) -> None:
+        for end, is_asked_for in ((5, False), (20, True), (BIG - 1000, False)):
+            for streaming in (False, True):
+                decoder = implementation.decoder.FrameDecoder(False)
+                assembler = implementation.messages.MessageAssembler(decoder, None, None)
+                if streaming:
+                    assembler.stream()
+                decoder.feed(frame(FIN | BINARY, ASCII, masked=False), end)
+                list(iter(assembler.next_batch, None))
+                assert (assembler.target is not None) is (is_asked_for and not streaming)
+                assembler.release()
+                assert assembler.target is None
+
+    def test_bad_text_is_noticed_before_the_end(self, implementation: Implementation) -> None:
+        data = frame(FIN | TEXT, ASCII[:400_000] + b"\xff" + ASCII, masked=False)
+        outcome = read([data[:300_000], data[300_000:500_000]], implementation=implementation)
+        assert outcome.text == "expected UTF-8 in a text message, got 0xff at byte 400000"
+
+    def test_room_is_not_made_for_what_is_only_announced(
+        self, implementation: Implementation
+    ) -> None:
+        decoder = implementation.decoder.FrameDecoder(False)
+        assembler = implementation.messages.MessageAssembler(decoder, None, None)
+        data = header(FIN | BINARY, 2**50, masked=False) + b"x"
+        decoder.feed(data, len(data))
+        assert assembler.next_batch() is None
+        assert assembler.target is not None and len(assembler.target) <= 1024 * 1024
+
+    def test_can_be_streamed_from_the_middle_on(self, implementation: Implementation) -> None:
+        decoder = implementation.decoder.FrameDecoder(False)
+        assembler = implementation.messages.MessageAssembler(decoder, None, None)
+        data = frame(FIN | TEXT, ASCII, masked=False)
+        decoder.feed(data, 1000)
+        assert assembler.next_batch() is None
+        assembler.stream()
+        assembler.target[:10] = data[1000:1010]
+        assembler.received_directly(10)
+        items = [assembler.next_batch()]
+        assert assembler.next_batch() is None
+        assert assembler.target is None
+        decoder.feed(data[1010:], len(data) - 1010)
+        items += iter(assembler.next_batch, None)
+        text = ASCII.decode()
+        assert items == [MessageChunk(text[:1000], False), MessageChunk(text[1000:], True)] or (
+            "".join(item.data for item in items) == text and items[-1].is_last
+        )
+
+
 class TestStreaming:
     """A message that does not come whole is handed out in chunks."""
 

@@ -24,8 +24,8 @@ class Connection:
         self.reactor.watch(self, readable=True, writable=False)
 
     def on_readable(self, now):
-        count = self.stream.receive_into(self.reactor.view)
-        self.log.append(("read", bytes(self.reactor.buffer[:count])))
+        count = self.stream.receive_into(self.reactor.memory.view)
+        self.log.append(("read", bytes(self.reactor.memory.buffer[:count])))
         if not count:
             self.reactor.unregister(self)
 

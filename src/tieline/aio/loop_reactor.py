@@ -17,7 +17,8 @@ from tieline.aio.failing import give_up
 from tieline.aio.transport_stream import TransportStream
 from tieline.engine.clock_watch import ClockWatch, sleepless_clock
 from tieline.engine.process import GOODBYE
-from tieline.engine.reactor import BUFFER_SIZE, Reactor, Registrant, all_reactors
+from tieline.engine.reactor import Reactor, Registrant, all_reactors
+from tieline.engine.receive_buffer import ReceiveBuffer
 from tieline.protocol.wire import CloseCode
 from tieline.transport.stream import Stream
 from tieline.transport.tls_stream import TLSStream
@@ -89,9 +90,8 @@ class LoopReactor:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.name = f"asyncio loop {id(loop):#x}"
         self.loop = loop
-        # The receive buffer that all connections share: an idle connection needs none.
-        self.buffer = bytearray(BUFFER_SIZE)
-        self.view = memoryview(self.buffer)
+        #: The receive buffer that all connections share: an idle connection needs none.
+        self.memory = ReceiveBuffer()
         self.clocks = ClockWatch(self.now, sleepless_clock())
         self._registrants: set[LoopRegistrant] = set()
         # Transports whose descriptors are open.

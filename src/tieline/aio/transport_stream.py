@@ -277,7 +277,7 @@ class TransportStream(asyncio.BufferedProtocol):
             transport.abort()
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        shared = ciphertext.memory if self._under_tls else self._reactor.view
+        shared = ciphertext.memory if self._under_tls else self._reactor.memory.view
         self._memory = shared if self._own_memory is None else self._own_memory
         return self._memory
 

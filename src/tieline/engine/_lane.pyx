@@ -67,7 +67,6 @@ cdef class Lane(ReadLane):
         thread when there are any. `until`: when it is wanted elsewhere. `alone`: it serves nobody
         else, and may wait for more. True: the general way is to go on (`Pump`).
         """
-        cdef bytearray buffer = memory.buffer
         cdef int outcome
         cdef double now
         self.acquire()
@@ -75,7 +74,7 @@ cdef class Lane(ReadLane):
             while self.is_open:
                 now = clock()
                 outcome = self._fill(
-                    buffer, now, alone and self.hot >= HOT and until - now > MARGIN
+                    memory, now, alone and self.hot >= HOT and until - now > MARGIN
                 )
                 if outcome == SOMETHING:
                     outcome = self._deliver()
@@ -93,7 +92,7 @@ cdef class Lane(ReadLane):
         cdef Sender sender = self.sender
         cdef list batch
         cdef int outcome
-        while assembler.has_more():
+        while True:
             batch = self._next_batch(&outcome)
             if batch is None:
                 return outcome
@@ -112,7 +111,8 @@ cdef class Lane(ReadLane):
                 return NOTHING
             if sender._corked:
                 sender.flush()
-        return SOMETHING
+            if not assembler.has_more():
+                return SOMETHING
 
     cdef int _call(self, list batch) except -1:
         cdef object message
@@ -181,7 +181,7 @@ cdef class Lane(ReadLane):
         memory = spares.pop() if spares else None
         try:
             if memory is not None:
-                batch = self._receive(memory.buffer, inbox)
+                batch = self._receive(memory, inbox)
                 spares.append(memory)
         except BaseException:
             driver.interrupted()
@@ -194,7 +194,7 @@ cdef class Lane(ReadLane):
             driver.deliver()
         return None if batch is None else batch[0]
 
-    cdef list _receive(self, bytearray buffer, inbox):
+    cdef list _receive(self, memory, inbox):
         """Read once: a run that begins with the next message, whose rest is in the inbox."""
         cdef MessageAssembler assembler = self.assembler
         cdef list first = None
@@ -204,8 +204,8 @@ cdef class Lane(ReadLane):
         self.acquire()
         try:
             now = clock()
-            outcome = self._fill(buffer, now, True)
-            while outcome == SOMETHING and assembler.has_more():
+            outcome = self._fill(memory, now, True)
+            while outcome == SOMETHING:
                 # What one read has brought is kept, but a little may become a lot.
                 if assembler.is_inflating and inbox.is_full:
                     outcome = UNUSUAL
@@ -217,14 +217,15 @@ cdef class Lane(ReadLane):
                     self.pump.hold_back()
                 if first is None and not inbox.discards and not len(self.waiting):
                     first = batch
-                    if len(batch) == 1:
-                        continue
                     batch = batch[1:]
-                self.release()
-                try:
-                    inbox.messages(batch)
-                finally:
-                    self._acquire_again()
+                if batch:
+                    self.release()
+                    try:
+                        inbox.messages(batch)
+                    finally:
+                        self._acquire_again()
+                if not assembler.has_more():
+                    break
             if outcome == UNUSUAL:
                 # The buffer is for others, too.
                 self.connection.keep_unread()

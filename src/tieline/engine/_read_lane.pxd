@@ -25,7 +25,11 @@ cdef class ReadLane(SendLane):
     cdef readonly long long bytes_read
     cdef readonly double receive_seconds
 
-    cdef int _fill(self, bytearray buffer, double now, bint waits) except -1
+    cdef int _fill(self, memory, double now, bint waits) except -1
+
+    cdef int _fill_to(
+        self, memory, bytearray buffer, char *data, Py_ssize_t size, double now, bint waits
+    ) except -1
 
     cdef int _acquire_again(self) except -1
 

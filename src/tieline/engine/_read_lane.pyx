@@ -3,6 +3,7 @@
 
 import os
 
+from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
 from libc.errno cimport EAGAIN, EINTR, errno
 
@@ -63,10 +64,31 @@ cdef class ReadLane(SendLane):
             self.release()
         close()
 
-    cdef int _fill(self, bytearray buffer, double now, bint waits) except -1:
-        """Read once and hand it to the decoder. With the lock held, which is let go in a wait."""
-        cdef char *data = PyByteArray_AS_STRING(buffer)
-        cdef Py_ssize_t size = PyByteArray_GET_SIZE(buffer)
+    cdef int _fill(self, memory, double now, bint waits) except -1:
+        """Read once, into `memory` or to where a big message will stay: like `Pump`.
+
+        With the lock held, which is let go in a wait.
+        """
+        cdef Py_buffer view
+        if self.assembler.target is None:
+            buffer = memory.buffer
+            return self._fill_to(
+                memory,
+                <bytearray>buffer,
+                PyByteArray_AS_STRING(<bytearray>buffer),
+                PyByteArray_GET_SIZE(<bytearray>buffer),
+                now,
+                waits,
+            )
+        PyObject_GetBuffer(self.assembler.target, &view, PyBUF_WRITABLE)
+        try:
+            return self._fill_to(memory, None, <char *>view.buf, view.len, now, waits)
+        finally:
+            PyBuffer_Release(&view)
+
+    cdef int _fill_to(
+        self, memory, bytearray buffer, char *data, Py_ssize_t size, double now, bint waits
+    ) except -1:
         cdef ssize_t count
         cdef int error
         # Without letting go of the interpreter: what does not wait is over sooner than that.
@@ -95,9 +117,15 @@ cdef class ReadLane(SendLane):
         if count > 0:
             self.hot += 1
             self.bytes_read += count
+            if buffer is None:
+                self.connection.received_directly(count, now)
+                memory.received(0)
+                return SOMETHING
             if not self.connection.is_deaf:
                 self.keepalive.alive_at = now
                 self.decoder.feed(buffer, count)
+            if count >= <Py_ssize_t>memory.watched_from:
+                memory.received(count)
             return SOMETHING
         if count == 0:
             if self.sender.error is None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tieline.engine.deadline import Deadline
 from tieline.engine.holding import is_held_by_caller
-from tieline.engine.reactor import BUFFER_SIZE
+from tieline.engine.receive_buffer import ReceiveBuffer
 from tieline.engine.waiting import SLICE
 from tieline.protocol.wire import CloseCode
 from tieline.transport.wakeup import Wakeup
@@ -21,14 +21,6 @@ if TYPE_CHECKING:
 #: Seconds without a driving thread after which the reactor watches the descriptor again. Each
 #: hand-over costs two threads a wake-up, so a thread that will soon be back keeps the connection.
 ADOPTION = 0.25
-
-
-class ReceiveBuffer:
-    """What one read goes into."""
-
-    def __init__(self) -> None:
-        self.buffer = bytearray(BUFFER_SIZE)
-        self.view = memoryview(self.buffer)
 
 
 class Spares(threading.local):

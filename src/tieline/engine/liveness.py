@@ -67,7 +67,7 @@ class Liveness(Deadline):
         keepalive = session.connection.keepalive
         if not keepalive.may_give_up(now):
             return True
-        session.pump.read(now, session.reactor)
+        session.pump.read(now, session.reactor.memory)
         return session.pump.found_nothing_at >= now or not keepalive.may_give_up(now)
 
     def _look_below(self, now: float) -> None:

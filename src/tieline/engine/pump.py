@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from tieline.engine.delivery import Delivery
 from tieline.engine.dispatch import Dispatcher
 from tieline.engine.handlers import FrameAction
+from tieline.engine.receive_buffer import ReceiveBuffer
 from tieline.engine.telling import Teller
 from tieline.engine.turn import Turn
 from tieline.protocol.events import Closed, Frame, FrameReceived, MessageChunk
@@ -25,15 +26,6 @@ _LAST_READS = 64
 
 #: Seconds until the next look when another thread is about it.
 BUSY_PAUSE = 0.01
-
-
-class ReceiveBuffer(Protocol):
-    """Memory to read into, and a view of it."""
-
-    @property
-    def buffer(self) -> bytearray: ...
-    @property
-    def view(self) -> memoryview: ...
 
 
 class Pump:
@@ -99,12 +91,12 @@ class Pump:
         """Read and deliver for as long as there is something, the short way. Reactor's thread."""
         session = self._session
         if self.has_more or self.response is not None or self._calls:
-            self.read(now, session.reactor)
+            self.read(now, session.reactor.memory)
             return
         reactor = session.reactor
         try:
             if self.turn.take() and session.lane.serve(
-                reactor, reactor.calls, reactor.next_deadline(), reactor.serves_one
+                reactor.memory, reactor.calls, reactor.next_deadline(), reactor.serves_one
             ):
                 self._deliver(reactor.now())
         finally:
@@ -132,7 +124,7 @@ class Pump:
         """Read up to the end, from a peer that may go on for ever. The reactor's thread."""
         session = self._session
         for _ in range(_LAST_READS):
-            if session.has_ended or not self.read(session.reactor.now(), session.reactor):
+            if session.has_ended or not self.read(session.reactor.now(), session.reactor.memory):
                 return
 
     def deliver(self, now: float) -> None:
@@ -182,8 +174,11 @@ class Pump:
             if session.has_ended or self.has_more:
                 return None
             try:
-                count = session.stream.receive_into(memory.view)
+                target = session.connection.receive_target
+                count = session.stream.receive_into(memory.view if target is None else target)
             except OSError as error:
+                if target is not None:
+                    error.__traceback__ = None  # it would keep the message in work
                 session.connection.connection_lost(error)
             else:
                 if count is None:
@@ -191,7 +186,13 @@ class Pump:
                     return None
                 if count:
                     self.bytes_read += count
-                    session.connection.receive_data(memory.buffer, count, now)
+                    if target is not None:
+                        session.connection.received_directly(count, now)
+                        memory.received(0)
+                    else:
+                        session.connection.receive_data(memory.buffer, count, now)
+                        if count >= memory.watched_from:
+                            memory.received(count)
                 elif session.sender.error is not None:
                     # The kernel tells of a reset once, and it was a write that heard of it.
                     session.connection.connection_lost(session.sender.error)

@@ -14,11 +14,9 @@ from weakref import WeakSet
 
 from tieline.engine.clock_watch import ClockWatch, sleepless_clock
 from tieline.engine.holding import is_held_by_caller
+from tieline.engine.receive_buffer import ReceiveBuffer
 from tieline.engine.timers import Timer, TimerHeap
 from tieline.transport.wakeup import Wakeup
-
-#: One read takes at most this many bytes. It feeds many messages, and is what an L2 cache holds.
-BUFFER_SIZE = 256 * 1024
 
 _numbers = count(1)
 
@@ -56,9 +54,8 @@ class Reactor:
 
     def __init__(self, name: str | None = None) -> None:
         self.name = name or f"tieline-{next(_numbers)}"
-        # The receive buffer that all connections share: an idle connection needs none.
-        self.buffer = bytearray()
-        self.view = memoryview(self.buffer)
+        #: The receive buffer that all connections share: an idle connection needs none.
+        self.memory = ReceiveBuffer(0)
         self._timers: TimerHeap[Call] = TimerHeap()
         #: Tells sessions that the machine was asleep.
         self.clocks = ClockWatch(self.now, sleepless_clock())
@@ -182,8 +179,7 @@ class Reactor:
         self._wakeup, self._selector = wakeup, selector
         try:
             selector.register(wakeup.fileno(), selectors.EVENT_READ)
-            self.buffer = bytearray(BUFFER_SIZE)
-            self.view = memoryview(self.buffer)
+            self.memory = ReceiveBuffer()
             # A daemon, so that a program with an open connection can end; `at_exit` says goodbye.
             self._thread = threading.Thread(
                 target=self._run, args=(selector, wakeup), name=self.name, daemon=True
@@ -255,8 +251,7 @@ class Reactor:
         self._selector = self._wakeup = self._thread = self._ident = None
         self._timers = TimerHeap()
         self.calls.clear()
-        self.buffer = bytearray()
-        self.view = memoryview(self.buffer)
+        self.memory = ReceiveBuffer(0)
 
     # --- the end of the process ---------------------------------------------------------------
 

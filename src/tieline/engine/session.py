@@ -224,7 +224,7 @@ class Session:
         """Read once, and deliver."""
         if self.lane.may_serve:
             self.pump.serve(now)
-        elif self.pump.read(now, self.reactor):
+        elif self.pump.read(now, self.reactor.memory):
             self.pump.read_buffered()
 
     def resume(self) -> None:
@@ -242,7 +242,7 @@ class Session:
 
     def delivered(self) -> None:
         """All that came was delivered: what to wait for next? On the thread that delivered."""
-        if self._delivery.is_full:
+        if self._delivery.is_full and (self.driver is None or not self.driver.is_driven):
             self._on_reactor(self.watch)
         if self.driver is not None:
             self.driver.wake()

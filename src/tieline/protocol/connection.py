@@ -48,19 +48,17 @@ class Connection:
         settings: Settings,
         random_bytes: Callable[[int], bytes],
     ) -> None:
-        is_client = isinstance(opening, ClientOpening)
+        self._is_client = is_client = isinstance(opening, ClientOpening)
         self.state = State.CONNECTING
         #: Where messages, Pings and Pongs are sent.
         self.outgoing = Outgoing(random_bytes if is_client else None)
         #: How the connection ended, or None.
         self.close_info: CloseInfo | None = None
-        self._is_client = is_client
         self._opening: ClientOpening | ServerOpening | None = opening
         #: What `next_event` returns before it looks for more.
         self.events: deque[Event] = deque()
-        # Read side.
+        # Read side: what is public is for drivers that decode by themselves.
         self._compression = settings.compression
-        #: For drivers that decode by themselves.
         self.decoder = FrameDecoder(not is_client)
         assembler = FrameInspector if settings.inspect_frames else MessageAssembler
         self.assembler = assembler(
@@ -69,8 +67,7 @@ class Connection:
         self._at_eof = False
         #: Once true, received bytes are thrown away: the peer's Close came, or a rule was broken.
         self.is_deaf = False
-        self._pings_received = 0
-        self._pongs_received = 0
+        self._pings_received = self._pongs_received = 0
         # Liveness and end.
         self._upkeep = Upkeep(settings, self.outgoing, self.events, random_bytes)
         #: Where the driver tells of signs of life beside what it hands over.
@@ -86,6 +83,16 @@ class Connection:
         elif not self.is_deaf:
             self.keepalive.alive_at = now
             self.decoder.feed(data, end)
+
+    @property
+    def receive_target(self) -> memoryview | None:
+        """Where to read to, asked before each read and not kept. None: to the driver's memory."""
+        return self.assembler.target
+
+    def received_directly(self, count: int, now: float) -> None:
+        """So many bytes were read to `receive_target`."""
+        self.keepalive.alive_at = now
+        self.assembler.received_directly(count)
 
     def receive_eof(self) -> None:
         """The stream has ended; noticed when the bytes before it are used up."""
@@ -151,9 +158,7 @@ class Connection:
         """When to call `on_time`, or None. Received bytes only ever move it later."""
         if self.state is State.OPEN:
             return self._upkeep.next_deadline()
-        if self.state is State.CLOSING:
-            return self._closing.deadline
-        return None
+        return self._closing.deadline if self.state is State.CLOSING else None
 
     def on_time(self, now: float, heard_until: float | None = None, unsent: int = 0) -> None:
         """Do what is due, once what there was to read was read; `next_event` then tells of it.

@@ -5,9 +5,21 @@ cdef class MessageContent:
     cdef bytes cut
     cdef object text
     cdef object binary
+    cdef object storage
+    cdef bint is_wide
     cdef readonly long long waiting
 
-    cpdef int add(self, object piece) except -1
+    cpdef void add(self, object piece) except *
+
+    cpdef object target(self, long long wanted)
+
+    cpdef void received(self, Py_ssize_t count) except *
+
+    cpdef void store(self) except *
+
+    cdef void _stored(self, Py_ssize_t count) except *
+
+    cdef void _decode(self, object piece) except *
 
     cpdef object take(self)
 

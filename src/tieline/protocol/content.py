@@ -8,6 +8,14 @@ from codecs import utf_8_decode
 from io import BytesIO, StringIO
 
 from tieline.errors import ProtocolError
+from tieline.protocol.storage import Storage
+
+#: A target has room for no more than this: what was read is checked while the processor's caches
+#: hold it, and TLS decrypts no more at once.
+_LARGEST_READ = 4 * 1024 * 1024
+
+#: What memory is first asked for, before so many bytes are in.
+_FIRST = 1024 * 1024
 
 
 class MessageContent:
@@ -22,34 +30,93 @@ class MessageContent:
         self.cut = b""
         self.text = StringIO()
         self.binary = BytesIO()
+        # A big message, instead of these; text only while it is ASCII, as it mostly is.
+        self.storage: Storage | None = None
+        self.is_wide = False
         #: How much was added since the last `take`, in bytes of payload.
         self.waiting = 0
 
     def add(self, piece: bytes | memoryview) -> None:
         """Add a piece of payload: bad UTF-8 is noticed at its first byte. Raises ProtocolError."""
+        if self.storage is not None:
+            self.storage.add(piece)
+            self._stored(len(piece))
+            return
         self.waiting += len(piece)
         if not (self.is_text and self.decode_text):
             self.binary.write(piece)
         if self.is_text:
-            if self.cut:
-                piece = self.cut + bytes(piece)
-            try:
-                text, used = utf_8_decode(piece, "strict", False)
-            except UnicodeDecodeError as error:
-                raise bad_text(error, self.decoded) from None
-            self.decoded += used
-            self.cut = bytes(piece[used:])
-            if self.cut >= b"\xed\xa0" and self.cut < b"\xee":
-                # The codec waits for the third byte of a surrogate; none makes it UTF-8.
-                raise _bad_byte(0xED, self.decoded)
-            if self.decode_text:
-                self.text.write(text)
+            self._decode(piece)
+
+    def target(self, wanted: int) -> memoryview | None:
+        """Where to read the next bytes to, of `wanted` that will be added. None: elsewhere."""
+        if self.storage is None:
+            return None
+        return self.storage.target(wanted, _LARGEST_READ, _FIRST)
+
+    def received(self, count: int) -> None:
+        """So many bytes were read to `target`: the same as `add`."""
+        assert self.storage is not None
+        self.storage.received(count)
+        self._stored(count)
+
+    def store(self) -> None:
+        """From now on gather the message where it will stay, if that can be done."""
+        is_decoded = self.is_text and self.decode_text
+        if self.storage is not None or (is_decoded and (self.is_wide or self.cut)):
+            return
+        storage = Storage(is_decoded)
+        if self.waiting:
+            gathered = self.take()
+            storage.add(gathered.encode() if isinstance(gathered, str) else gathered)
+            self.waiting = storage.size
+        self.storage = storage
+
+    def _stored(self, count: int) -> None:
+        """Check what the storage got last."""
+        self.waiting += count
+        storage = self.storage
+        assert storage is not None
+        if not self.is_text:
+            return
+        start = storage.size - count
+        if not self.is_wide and not self.cut and storage.is_ascii(start):
+            self.decoded += count
+            return
+        piece = storage.cut(start)
+        if self.decode_text:
+            # The text gathered so far is ASCII, what follows is not.
+            self.storage = None
+            self.text.write(str(storage.take()))
+        else:
+            storage.add(piece)
+        self._decode(piece)
+
+    def _decode(self, piece: bytes | memoryview) -> None:
+        if self.cut:
+            piece = self.cut + bytes(piece)
+        try:
+            text, used = utf_8_decode(piece, "strict", False)
+        except UnicodeDecodeError as error:
+            raise bad_text(error, self.decoded) from None
+        self.decoded += used
+        self.cut = bytes(piece[used:])
+        if self.cut >= b"\xed\xa0" and self.cut < b"\xee":
+            # The codec waits for the third byte of a surrogate; none makes it UTF-8.
+            raise _bad_byte(0xED, self.decoded)
+        if len(text) != used:
+            self.is_wide = True
+        if self.decode_text:
+            self.text.write(text)
 
     def take(self) -> str | bytes:
         """What was added and not taken yet; a character that is cut stays for the next time."""
         self.waiting = 0
         taken: str | bytes
-        if self.is_text and self.decode_text:
+        if self.storage is not None:
+            taken = self.storage.take()
+            self.storage = None
+        elif self.is_text and self.decode_text:
             taken = self.text.getvalue()
             self.text = StringIO()
         else:
@@ -63,10 +130,12 @@ class MessageContent:
         if self.cut:
             raise _cut_text(self.cut)
         self.decoded = 0
+        self.is_wide = False
         return self.take()
 
     def release(self) -> None:
         """Let go of what was gathered."""
+        self.storage = None
         self.cut = b""
         self.text = StringIO()
         self.binary = BytesIO()

@@ -45,4 +45,6 @@ cdef class FrameDecoder:
     @cython.locals(start=Py_ssize_t, stop=Py_ssize_t)
     cdef bytes take_bytes(self)
 
+    cpdef int received(self, Py_ssize_t count) except -1
+
     cdef void skip(self, Py_ssize_t count) noexcept

@@ -60,9 +60,10 @@ class FrameDecoder:
 
     def keep(self) -> None:
         """Copy what is unread of the last piece, which may change from now on."""
-        self.data = self.view = bytes(self.data[self.position : self.end])
-        self.end -= self.position
-        self.position = 0
+        if not isinstance(self.data, bytes):  # those cannot change, and many calls cost one copy
+            self.data = self.view = bytes(memoryview(self.data)[self.position : self.end])
+            self.end -= self.position
+            self.position = 0
 
     def release(self) -> None:
         """Let go of the last piece: nothing more will be read."""
@@ -192,6 +193,16 @@ class FrameDecoder:
         stop = start + self.available()
         self.skip(stop - start)
         return bytes(self.view[start:stop])
+
+    def received(self, count: int) -> None:
+        """So many bytes of the payload, behind what is here, came another way."""
+        if self.position != self.end or count > self.remaining:
+            raise RuntimeError(
+                f"expected no unread bytes and at most {self.remaining}, got {count}"
+            )
+        self.remaining -= count
+        if self.remaining == 0:
+            self.in_frame = False
 
     def skip(self, count: int) -> None:
         """Move past `count` bytes of the payload that the caller has read at `position`."""

@@ -3,13 +3,10 @@ cimport cython
 from tieline.protocol.content cimport MessageContent
 from tieline.protocol.decoder cimport FrameDecoder
 from tieline.protocol.inflater cimport Inflater
+from tieline.protocol.plain cimport PlainMessages
 
 
-cdef class MessageAssembler:
-    cdef FrameDecoder decoder
-    cdef bint masked
-    cdef bint decode_text
-    cdef long long max_size
+cdef class MessageAssembler(PlainMessages):
     cdef long long max_wire_size
     cdef long long max_fragments
     cdef Inflater inflater
@@ -22,13 +19,13 @@ cdef class MessageAssembler:
     cdef long long wire_size
     cdef bint is_inflating
     cdef bint is_streamed
+    cdef readonly object target
+    cdef bint is_frame_over
     cdef object chunk
     cdef bytes control_payload
     cdef object control
     cdef long long run_size
     cdef readonly object failure
-    cdef readonly long long messages
-    cdef readonly long long message_bytes
 
     cpdef void enable_compression(self, Inflater inflater) except *
 
@@ -37,14 +34,15 @@ cdef class MessageAssembler:
     @cython.locals(decoder=FrameDecoder)
     cpdef bint has_more(self) noexcept
 
+    cpdef int received_directly(self, Py_ssize_t count) except -1
+
     @cython.locals(batch=list)
     cpdef object next_batch(self)
 
-    @cython.locals(
-        decoder=FrameDecoder, opcode=cython.int, size=cython.longlong, start=Py_ssize_t,
-        stop=Py_ssize_t, inflated=bytes
-    )
+    @cython.locals(decoder=FrameDecoder, inflated=bytes)
     cdef void _collect(self, list batch) except *
+
+    cdef bint _is_direct(self, long long missing) except -1
 
     cdef object _whole_text(self, const unsigned char *view, Py_ssize_t start, Py_ssize_t stop)
 

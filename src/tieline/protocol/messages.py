@@ -11,20 +11,25 @@ from tieline.protocol.content import MessageContent, bad_text
 from tieline.protocol.decoder import FrameDecoder
 from tieline.protocol.events import Frame, FrameReceived, MessageChunk
 from tieline.protocol.inflater import Inflater
-from tieline.protocol.wire import MAX_PAYLOAD_LENGTH, Opcode
+from tieline.protocol.plain import PlainMessages, limit_of
+from tieline.protocol.wire import Opcode
 
 #: Inflated at once, in bytes; and the most that a chunk of a streamed message holds of it.
 STEP = 256 * 1024
 
-#: A run of compressed messages ends when they have become this many bytes: the bytes that hold them
-#: may be a thousand times fewer.
+#: A frame of which more than this is not here yet is read to where its message will stay. What is
+#: less comes with what follows it.
+_DIRECT = 256 * 1024
+
+#: A run ends when its messages have become this many bytes: the bytes that hold compressed ones may
+#: be a thousand times fewer.
 _LONGEST_RUN = 1024 * 1024
 
 #: A run of messages; a chunk of one; a control frame; or, from an inspector, any frame.
 Item = list[str | bytes] | MessageChunk | Frame | FrameReceived
 
 
-class MessageAssembler:
+class MessageAssembler(PlainMessages):
     """Turns what a `FrameDecoder` reads into whole messages, many per call.
 
     `next_batch` is called until it returns None, which means that the bytes are used up. A broken
@@ -40,15 +45,12 @@ class MessageAssembler:
         max_fragments: int | None,
         decode_text: bool = True,
     ) -> None:
-        self.decoder = decoder
-        self.masked = self.decoder.expect_masked
-        limit = _limit(max_message_size)
-        self.max_size = limit
+        PlainMessages.__init__(self, decoder, max_message_size, decode_text)
+        limit = self.max_size
         # Compressed, some data grow: by an eighth at most, in blocks of fixed codes of nine bits
         # (RFC 1951 section 3.2.6). What grows more is not meant to become a message.
-        self.max_wire_size = _limit(limit + limit // 8 + 1024)
-        self.max_fragments = _limit(max_fragments)
-        self.decode_text = decode_text
+        self.max_wire_size = limit_of(limit + limit // 8 + 1024)
+        self.max_fragments = limit_of(max_fragments)
         # None until `enable_compression`.
         self.inflater: Inflater | None = None
         # Messages that do not come whole are handed out in chunks.
@@ -65,17 +67,19 @@ class MessageAssembler:
         self.wire_size = 0
         self.is_inflating = False
         self.is_streamed = False
+        #: Where the next bytes are to be read to, then `received_directly` told of them. None: they
+        #: are to be fed to the decoder.
+        self.target: memoryview | None = None
+        # The frame in work was read to its end that way.
+        self.is_frame_over = False
         # A chunk, and behind it a control frame, that wait behind the messages before them.
         self.chunk: MessageChunk | None = None
         self.control_payload = b""
         self.control: Frame | None = None
-        # Bytes that the messages of a run have become by inflating.
+        # Bytes of the run's messages that were joined or inflated.
         self.run_size = 0
         #: What went wrong, behind all that was returned.
         self.failure: Exception | None = None
-        #: Statistics: whole data messages, and their payload bytes.
-        self.messages = 0
-        self.message_bytes = 0
 
     def enable_compression(self, inflater: Inflater) -> None:
         """permessage-deflate was negotiated (RFC 7692)."""
@@ -89,6 +93,8 @@ class MessageAssembler:
     def release(self) -> None:
         """Let go of what is buffered: nothing more will be read. The statistics stay."""
         self.decoder.release()
+        self.target = None
+        self.is_frame_over = False
         self.content.release()
         self.control_payload = b""
         self.chunk = None
@@ -104,10 +110,22 @@ class MessageAssembler:
             or self.chunk is not None
             or self.failure is not None
             or self.is_inflating
+            or self.is_frame_over
         )
+
+    def received_directly(self, count: int) -> None:
+        """So many bytes were read to `target`."""
+        self.target = None
+        self.decoder.received(count)
+        self.is_frame_over = not self.decoder.in_frame
+        try:
+            self.content.received(count)
+        except ProtocolError as error:
+            self.failure = error
 
     def next_batch(self) -> Item | None:
         """The next run of messages, or the chunk or control frame after it, or None."""
+        self.target = None
         if self.chunk is None and self.control is None:
             if self.failure is not None:
                 raise self.failure
@@ -130,41 +148,26 @@ class MessageAssembler:
         return frame
 
     def _collect(self, batch: list[str | bytes]) -> None:
-        """Add messages to `batch` until the bytes are used up or something else comes."""
+        """Add messages to `batch` until it is long enough or something else, or nothing, comes."""
         decoder = self.decoder
         while True:
-            if not self.is_inflating:
+            if self.is_frame_over:
+                self.is_frame_over = False
+            elif not self.is_inflating:
                 if not decoder.in_frame:
+                    if not self.kind and self.take_plain(batch, decoder.view):
+                        return
                     if not decoder.read_header():
                         return
-                    opcode = decoder.opcode
-                    if opcode >= 8:
+                    if decoder.opcode >= 8:
                         self.control_payload = b""
                     else:
-                        size = decoder.remaining
-                        self._begin(opcode, size, decoder.rsv1)
-                        if (
-                            self.fragments == 1
-                            and decoder.fin
-                            and not self.masked
-                            and size <= decoder.end - decoder.position
-                            and not self.is_compressed
-                        ):
-                            # Nearly every message: one frame, all of it here.
-                            start = decoder.position
-                            stop = start + size
-                            if opcode == 2:
-                                batch.append(bytes(decoder.view[start:stop]))
-                            else:
-                                batch.append(self._whole_text(decoder.view, start, stop))
-                            decoder.skip(size)
-                            self.kind = 0
-                            self.messages += 1
-                            self.message_bytes += size
-                            continue
+                        self._begin(decoder.opcode, decoder.remaining, decoder.rsv1)
                 if decoder.opcode >= 8:
                     self._take_control()
                     return
+                if self._is_direct(decoder.remaining - decoder.available()):
+                    self.content.store()
                 piece = decoder.take_bytes() if self.is_compressed else decoder.take()
                 self._add(piece, decoder.fin and not decoder.in_frame)
             if self.is_inflating:
@@ -185,11 +188,19 @@ class MessageAssembler:
                         return
                     continue
             if decoder.in_frame:
+                if self._is_direct(decoder.remaining):
+                    self.target = self.content.target(decoder.remaining)
                 return
             if decoder.fin:
                 self._finish(batch)
                 if self.chunk is not None or self.run_size > _LONGEST_RUN:
                     return
+
+    def _is_direct(self, missing: int) -> bool:
+        """Are so many bytes of the frame in work worth a read of their own, to where they stay?"""
+        return missing > _DIRECT and not (
+            self.is_compressed or self.streaming or self.decoder.expect_masked
+        )
 
     def _whole_text(self, view: bytes | bytearray, start: int, stop: int) -> str | bytes:
         """Decode a text message that lies in one piece."""
@@ -242,7 +253,7 @@ class MessageAssembler:
         return self._too_big(f"at least {total} {unit}", total, self.max_size, "max_message_size")
 
     def _too_big(self, what: str, size: int, limit: int, option: str) -> MessageTooBig:
-        side = "server" if self.masked else "client"
+        side = "server" if self.decoder.expect_masked else "client"
         return MessageTooBig(
             f"message too big: {what}, the {side}'s {option} is {limit}",
             side=side,
@@ -302,8 +313,7 @@ class MessageAssembler:
         self.kind = 0
         self.messages += 1
         self.message_bytes += self.size
-        if self.is_compressed:
-            self.run_size += self.size
+        self.run_size += self.size
 
     def _hand_out(self) -> None:
         """Make a chunk of what was gathered of the message in work."""
@@ -324,8 +334,3 @@ class MessageAssembler:
         self.control_payload += decoder.take_bytes()
         if not decoder.in_frame:
             self.control = Frame(Opcode(decoder.opcode), self.control_payload)
-
-
-def _limit(limit: int | None) -> int:
-    # No message reaches the greatest limit, so a greater one means the same.
-    return MAX_PAYLOAD_LENGTH if limit is None else min(limit, MAX_PAYLOAD_LENGTH)

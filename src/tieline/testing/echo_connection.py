@@ -174,7 +174,7 @@ class EchoConnection:
 
     def _read(self, now: float) -> bool:
         try:
-            count = self._stream.receive_into(self._reactor.view)
+            count = self._stream.receive_into(self._reactor.memory.view)
         except OSError as error:
             self._lose(error)
             return False
@@ -186,7 +186,7 @@ class EchoConnection:
                 self._end()
             return bool(count)
         if count:
-            self._connection.receive_data(self._reactor.buffer, count, now)
+            self._connection.receive_data(self._reactor.memory.buffer, count, now)
         else:
             self._connection.receive_eof()
         self._pump(now)

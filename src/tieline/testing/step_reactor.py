@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tieline.engine.clock_watch import ClockWatch
-from tieline.engine.reactor import BUFFER_SIZE, Registrant
+from tieline.engine.reactor import Registrant
+from tieline.engine.receive_buffer import BUFFER_SIZE, ReceiveBuffer
 from tieline.engine.timers import Timer, TimerHeap
 from tieline.testing.clock import ManualClock
 from tieline.testing.memory import MemoryStream
@@ -48,9 +49,8 @@ class StepReactor:
     def __init__(self, clock: ManualClock | None = None, *, buffer_size: int = BUFFER_SIZE) -> None:
         self.name = "step"
         self.clock = clock or ManualClock()
-        # What one read takes at most: all registrants share it.
-        self.buffer = bytearray(buffer_size)
-        self.view = memoryview(self.buffer)
+        #: What one read goes into: all registrants share it.
+        self.memory = ReceiveBuffer(buffer_size, largest=buffer_size)
         self._timers: TimerHeap[tuple[SteppedRegistrant, Callable[[], None]]] = TimerHeap()
         # Looked at when a timer fires, and by `suspend`: a timer for it would only be in the way.
         self.clocks = ClockWatch(self.clock.now, self.clock.sleepless, tick=None)

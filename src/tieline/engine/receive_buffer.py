@@ -1,0 +1,60 @@
+"""How much each read brings → memory to read into, larger while reads keep filling it."""
+
+from __future__ import annotations
+
+#: One read takes at most this many bytes at first. It feeds many messages, and is what an L2 cache
+#: holds.
+BUFFER_SIZE = 256 * 1024
+
+#: From messages of 64 KiB up most of them are cut by the end of a smaller buffer, which costs a
+#: copy, and what the kernel holds takes several calls.
+LARGEST_BUFFER = 2 * 1024 * 1024
+
+#: After so many reads that would have fitted half of it, the buffer shrinks.
+QUIET_READS = 256
+
+
+class ReceiveBuffer:
+    """What one read goes into. The second read that fills it doubles it for the next one.
+
+    Whoever reads tells `received` of each count from `watched_from` up, and looks for `buffer` and
+    `view` anew before each read. The memory of before is left as it is: it may still be in use.
+
+    Of one thread.
+    """
+
+    def __init__(self, size: int = BUFFER_SIZE, largest: int = LARGEST_BUFFER) -> None:
+        #: The same memory twice: to keep, and to read into.
+        self.buffer = bytearray(size)
+        self.view = memoryview(self.buffer)
+        #: All reads count as soon as it has grown, before that only those that fill it.
+        self.watched_from = size
+        self._smallest, self._largest = size, largest
+        # Reads that filled it since it was told of another, and small ones in a row.
+        self._full_reads = 0
+        self._quiet_reads = 0
+
+    def received(self, count: int) -> None:
+        """A read has brought `count` bytes; 0: it went to other memory, as big messages do."""
+        size = len(self.buffer)
+        if count >= size:
+            self._quiet_reads = 0
+            self._full_reads += 1
+            if self._full_reads > 1 and size < self._largest:
+                self._resize(min(size * 2, self._largest))
+            return
+        self._full_reads = 0
+        if count > size // 2:
+            self._quiet_reads = 0
+        elif size > self._smallest:
+            self._quiet_reads += 1
+            if self._quiet_reads >= QUIET_READS:
+                self._quiet_reads = 0
+                self._resize(max(size // 2, self._smallest))
+
+    def _resize(self, size: int) -> None:
+        buffer = bytearray(size)
+        view = memoryview(buffer)
+        watched_from = size if size == self._smallest else 0
+        # Without a call in between, so that no signal leaves one of them behind.
+        self.buffer, self.view, self.watched_from = buffer, view, watched_from

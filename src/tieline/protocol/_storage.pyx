@@ -1,0 +1,123 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, freethreading_compatible=True
+"""The C way of `storage`: what is read into is the message itself."""
+
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
+from cpython.object cimport PyObject
+from libc.stdint cimport uint64_t
+from libc.string cimport memcpy
+
+cdef extern from "Python.h":
+    PyObject *PyBytes_FromStringAndSize(const char *, Py_ssize_t) except NULL
+    int _PyBytes_Resize(PyObject **, Py_ssize_t) except -1
+    char *PyBytes_AsString(PyObject *)
+    PyObject *PyUnicode_New(Py_ssize_t, Py_UCS4) except NULL
+    int PyUnicode_Resize(PyObject **, Py_ssize_t) except -1
+    void *PyUnicode_DATA(PyObject *)
+    void Py_XDECREF(PyObject *)
+
+
+cdef bint _is_ascii(const char *data, Py_ssize_t size) noexcept:
+    cdef uint64_t words[8]
+    cdef uint64_t seen = 0, second = 0, third = 0, fourth = 0
+    cdef unsigned char rest = 0
+    cdef Py_ssize_t i = 0
+    while i + 64 <= size:
+        # memcpy of a fixed size compiles to unaligned loads. Four sums do not wait for each other.
+        memcpy(words, data + i, 64)
+        seen |= words[0] | words[4]
+        second |= words[1] | words[5]
+        third |= words[2] | words[6]
+        fourth |= words[3] | words[7]
+        i += 64
+    seen |= second | third | fourth
+    while i < size:
+        rest |= <unsigned char>data[i]
+        i += 1
+    return not (seen & <uint64_t>0x8080808080808080 or rest & 0x80)
+
+
+cdef class Storage:
+    """A `bytes`, or a `str` of ASCII, that nobody else has seen yet."""
+
+    cdef bint is_text
+    cdef PyObject *content
+    cdef char *data
+    cdef Py_ssize_t capacity
+    cdef readonly Py_ssize_t size
+    # What the next view shows, and how many views there are.
+    cdef Py_ssize_t window
+    cdef Py_ssize_t views
+
+    def __cinit__(self, bint is_text):
+        self.is_text = is_text
+
+    def __dealloc__(self):
+        Py_XDECREF(self.content)
+
+    cdef int _reserve(self, Py_ssize_t capacity) except -1:
+        if self.views:
+            raise BufferError("somebody still reads into the storage")
+        # When this fails there is no content any more.
+        self.data = NULL
+        self.capacity = 0
+        if self.is_text:
+            if self.content is NULL:
+                self.content = PyUnicode_New(capacity, 127)
+            else:
+                PyUnicode_Resize(&self.content, capacity)
+            self.data = <char *>PyUnicode_DATA(self.content)
+        else:
+            if self.content is NULL:
+                self.content = PyBytes_FromStringAndSize(NULL, capacity)
+            else:
+                _PyBytes_Resize(&self.content, capacity)
+            self.data = PyBytes_AsString(self.content)
+        self.capacity = capacity
+        return 0
+
+    def add(self, piece):
+        cdef Py_buffer view
+        PyObject_GetBuffer(piece, &view, PyBUF_SIMPLE)
+        try:
+            if view.len > self.capacity - self.size:
+                self._reserve(max(self.size + view.len, 2 * self.size))
+            memcpy(self.data + self.size, view.buf, view.len)
+            self.size += view.len
+        finally:
+            PyBuffer_Release(&view)
+
+    def target(self, Py_ssize_t wanted, Py_ssize_t most, Py_ssize_t first):
+        if self.capacity == self.size:
+            self._reserve(self.size + min(wanted, max(first, 15 * self.size)))
+        self.window = min(self.capacity - self.size, wanted, most)
+        return memoryview(self)
+
+    def __getbuffer__(self, Py_buffer *buffer, int flags):
+        PyBuffer_FillInfo(buffer, self, self.data + self.size, self.window, False, flags)
+        self.views += 1
+
+    def __releasebuffer__(self, Py_buffer *buffer):
+        self.views -= 1
+
+    def received(self, Py_ssize_t count):
+        if count < 0 or count > self.capacity - self.size:
+            raise ValueError(f"{count} bytes are more than there was room for")
+        self.size += count
+
+    def is_ascii(self, Py_ssize_t start):
+        return _is_ascii(self.data + start, self.size - start)
+
+    def cut(self, Py_ssize_t start):
+        cdef bytes piece = self.data[start : self.size]
+        self.size = start
+        return piece
+
+    def take(self):
+        if self.capacity != self.size or self.content is NULL:
+            self._reserve(self.size)
+        taken = <object>self.content  # a reference of its own
+        Py_XDECREF(self.content)
+        self.content = NULL
+        self.data = NULL
+        self.capacity = self.size = 0
+        return taken

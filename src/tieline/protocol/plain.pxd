@@ -1,0 +1,18 @@
+cimport cython
+
+from tieline.protocol.decoder cimport FrameDecoder
+
+
+cdef class PlainMessages:
+    cdef FrameDecoder decoder
+    cdef long long max_size
+    cdef bint decode_text
+    cdef readonly long long messages
+    cdef readonly long long message_bytes
+
+    @cython.locals(
+        decoder=FrameDecoder, position=Py_ssize_t, end=Py_ssize_t, enough=Py_ssize_t,
+        run_end=Py_ssize_t, last=Py_ssize_t, count=Py_ssize_t, payload=cython.longlong,
+        is_text=cython.bint, size=cython.longlong, start=Py_ssize_t, stop=Py_ssize_t, i=Py_ssize_t
+    )
+    cdef bint take_plain(self, list batch, const unsigned char *view) except -1

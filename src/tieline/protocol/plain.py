@@ -1,0 +1,92 @@
+# cython: language_level=3, annotation_typing=False, boundscheck=False, wraparound=False
+# cython: freethreading_compatible=True
+"""Frames that are a whole message, as nearly all are → messages, with no more than it takes."""
+
+from __future__ import annotations
+
+from tieline.protocol.decoder import FrameDecoder
+from tieline.protocol.wire import MAX_PAYLOAD_LENGTH
+
+#: A run ends behind so many bytes or messages: while it is delivered it is still in
+#: the processor's caches, and the next one gets its memory.
+_CACHED_BYTES = 128 * 1024
+_CACHED_MESSAGES = 512
+
+
+class PlainMessages:
+    """The part of a `MessageAssembler` that is in no message. Owned by one thread at a time."""
+
+    def __init__(
+        self, decoder: FrameDecoder, max_message_size: int | None, decode_text: bool
+    ) -> None:
+        self.decoder = decoder
+        self.max_size = limit_of(max_message_size)
+        self.decode_text = decode_text
+        #: Statistics: whole data messages, and their payload bytes.
+        self.messages = 0
+        self.message_bytes = 0
+
+    def take_plain(self, batch: list[str | bytes], view: bytes | bytearray) -> bool:
+        """Add messages that are nothing special: one frame, not compressed, and all of it here.
+
+        Nearly all are. What is not, or is wrong, stays where it is, for others to look into.
+        True: the run is long enough.
+        """
+        decoder = self.decoder
+        if decoder.expect_masked or decoder.kept:
+            return False
+        position = decoder.position
+        end = decoder.end
+        enough = _CACHED_MESSAGES
+        run_end = position + _CACHED_BYTES
+        last = min(end - 1, run_end)
+        count = 0
+        payload = 0
+        try:
+            while position < last and count < enough:
+                # FIN, a data opcode and nothing else; and, below, no mask.
+                is_text = view[position] == 0x81
+                if not is_text and view[position] != 0x82:
+                    break
+                size = view[position + 1]
+                start = position + 2
+                if size == 126:
+                    start = position + 4
+                    if start > end:
+                        break
+                    size = view[position + 2] << 8 | view[position + 3]
+                    if size < 126:
+                        break
+                elif size > 126:
+                    start = position + 10
+                    if size > 127 or start > end or view[position + 2]:
+                        break
+                    size = 0
+                    for i in range(position + 3, start):
+                        size = size << 8 | view[i]
+                    if size < 0x10000:
+                        break
+                stop = start + size
+                if size > end - start or size > self.max_size:
+                    break
+                if is_text:
+                    text = view[start:stop].decode("utf-8")
+                    batch.append(text if self.decode_text else bytes(view[start:stop]))
+                else:
+                    batch.append(bytes(view[start:stop]))
+                position = stop
+                payload += size
+                count += 1
+        except UnicodeDecodeError:
+            pass  # bad text: not consumed
+        decoder.position = position
+        decoder.frames += count
+        self.messages += count
+        self.message_bytes += payload
+        return count == enough or position >= run_end
+
+
+def limit_of(limit: int | None) -> int:
+    """A limit as the number that stands for it."""
+    # No message reaches the greatest limit, so a greater one means the same.
+    return MAX_PAYLOAD_LENGTH if limit is None else min(limit, MAX_PAYLOAD_LENGTH)

@@ -1,0 +1,81 @@
+"""ReceiveBuffer: it grows with what comes, shrinks, and never moves what is in use."""
+
+from __future__ import annotations
+
+from tieline.engine.receive_buffer import (
+    BUFFER_SIZE,
+    LARGEST_BUFFER,
+    QUIET_READS,
+    ReceiveBuffer,
+)
+
+
+def read(memory: ReceiveBuffer, count: int) -> None:
+    """What whoever reads does."""
+    memory.view[:1] = b"x"
+    assert memory.buffer[0] == ord("x"), "both are the same memory"
+    assert count <= len(memory.view) == len(memory.buffer)
+    if count >= memory.watched_from:
+        memory.received(count)
+
+
+def test_it_stays_small_with_small_reads() -> None:
+    memory = ReceiveBuffer()
+    for _ in range(2 * QUIET_READS):
+        read(memory, BUFFER_SIZE - 1)
+    assert len(memory.buffer) == BUFFER_SIZE
+
+
+def test_it_doubles_while_reads_fill_it() -> None:
+    memory = ReceiveBuffer()
+    sizes = []
+    for _ in range(6):
+        sizes.append(len(memory.buffer))
+        read(memory, len(memory.buffer))
+    assert sizes == [BUFFER_SIZE << shift for shift in (0, 0, 1, 2, 3, 3)]
+    assert sizes[-1] == LARGEST_BUFFER
+
+
+def test_what_was_read_stays_where_it_is() -> None:
+    memory = ReceiveBuffer()
+    before = memory.buffer
+    read(memory, BUFFER_SIZE)
+    read(memory, BUFFER_SIZE)
+    memory.view[:] = b"y" * len(memory.view)
+    assert before is not memory.buffer
+    assert before[:2] == b"x\0"
+
+
+def test_it_shrinks_after_many_small_reads_in_a_row() -> None:
+    memory = ReceiveBuffer()
+    read(memory, BUFFER_SIZE)
+    read(memory, BUFFER_SIZE)
+    for _ in range(QUIET_READS - 1):
+        read(memory, 1)
+    read(memory, BUFFER_SIZE + 1)  # it was of use
+    for _ in range(QUIET_READS - 1):
+        read(memory, BUFFER_SIZE)
+    assert len(memory.buffer) == 2 * BUFFER_SIZE
+    read(memory, BUFFER_SIZE)
+    assert len(memory.buffer) == BUFFER_SIZE
+    read(memory, BUFFER_SIZE)
+    read(memory, BUFFER_SIZE)
+    assert len(memory.buffer) == 2 * BUFFER_SIZE
+
+
+def test_it_stays_small_between_reads_to_other_memory() -> None:
+    memory = ReceiveBuffer()
+    for _ in range(2 * QUIET_READS):
+        read(memory, BUFFER_SIZE)
+        memory.received(0)
+    assert len(memory.buffer) == BUFFER_SIZE
+
+
+def test_its_bounds_are_its_owners() -> None:
+    memory = ReceiveBuffer(5, largest=12)
+    for size in (5, 5, 10, 12, 12):
+        assert len(memory.buffer) == size
+        read(memory, size)
+    for _ in range(3 * QUIET_READS):
+        read(memory, 1)
+    assert len(memory.buffer) == 5

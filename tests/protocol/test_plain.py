@@ -1,0 +1,69 @@
+"""Frames that are whole messages: runs of them, and how long a run gets. See also test_messages."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.protocol.frame_bytes import BINARY, FIN, TEXT, frame, header
+from tests.protocol.implementations import Implementation
+from tests.protocol.reading import read
+
+
+@pytest.mark.parametrize(
+    ("size", "longest"), [(0, 512), (16, 512), (500, 261), (4000, 33), (65_000, 3), (70_000, 2)]
+)
+def test_a_run_fits_the_caches(implementation: Implementation, size: int, longest: int) -> None:
+    data = frame(FIN | BINARY, bytes(size), masked=False) * 1300
+    decoder = implementation.decoder.FrameDecoder(False)
+    assembler = implementation.messages.MessageAssembler(decoder, None, None)
+    decoder.feed(data, len(data))
+    runs = list(iter(assembler.next_batch, None))
+    assert sum(runs, []) == [bytes(size)] * 1300
+    assert max(map(len, runs)) == longest
+    assert not decoder.has_unread()
+
+
+@pytest.mark.parametrize("rest", [1, 2, 7])
+def test_a_run_ends_before_a_cut_header(implementation: Implementation, rest: int) -> None:
+    data = frame(FIN | TEXT, b"12345", masked=False) * 513
+    decoder = implementation.decoder.FrameDecoder(False)
+    assembler = implementation.messages.MessageAssembler(decoder, None, None)
+    decoder.feed(data, 512 * 7 + rest)
+    runs = list(iter(assembler.next_batch, None))
+    decoder.feed(data[512 * 7 + rest :], 7 - rest)
+    runs += iter(assembler.next_batch, None)
+    assert sum(runs, []) == ["12345"] * 513
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 255, 256, 32767, 32768, 65535, 65536, 70000])
+def test_every_length_form(implementation: Implementation, size: int) -> None:
+    data = (
+        frame(FIN | TEXT, b"a" * size, masked=False)
+        + frame(FIN | BINARY, b"b" * size, masked=False)
+    ) * 2
+    outcome = read([data], implementation=implementation)
+    assert outcome.items == ["a" * size, b"b" * size] * 2
+    assert (outcome.frames, outcome.messages, outcome.message_bytes) == (4, 4, 4 * size)
+
+
+def test_a_length_that_means_more_than_is_here_waits(implementation: Implementation) -> None:
+    for size in (126, 0x10000, 0x1000000, 2**32, 2**32 + 1, 2**56, 2**63 - 1):
+        outcome = read(
+            [header(FIN | BINARY, size, masked=False) + b"x" * 20], implementation=implementation
+        )
+        assert (outcome.items, outcome.error, outcome.frames) == ([], None, 1), size
+
+
+def test_the_limit_of_size_is_for_all(implementation: Implementation) -> None:
+    data = frame(FIN | TEXT, b"12345", masked=False) + frame(FIN | TEXT, b"123456", masked=False)
+    outcome = read([data], implementation=implementation, max_message_size=5)
+    assert outcome.items == ["12345"]
+    assert outcome.text.startswith("message too big: at least 6 bytes")
+
+
+def test_bad_text_comes_behind_the_good(implementation: Implementation) -> None:
+    data = frame(FIN | TEXT, b"12345", masked=False) + frame(FIN | TEXT, b"123\xff56", masked=False)
+    outcome = read([data], implementation=implementation)
+    assert outcome.items == ["12345"]
+    assert outcome.text == "expected UTF-8 in a text message, got 0xff at byte 3"
+    assert (outcome.frames, outcome.messages) == (2, 1)
