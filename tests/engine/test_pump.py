@@ -452,6 +452,16 @@ def test_a_big_message_is_read_to_where_it_stays(line: Any, recorder: Recorder) 
     assert sum(read_directly) >= len(payload) - 60_000 - 256 * 1024
 
 
+def test_a_big_text_need_not_be_ascii(line: Any, recorder: Recorder) -> None:
+    text = "plain" * 40_000 + "é日" * 100_000
+    line.server.outgoing.message(Opcode.TEXT, text.encode())
+    stream = b"".join(line.server.data_to_send())
+    for start in range(0, len(stream), 60_000):
+        line.far.write(stream[start : start + 60_000])
+        assert read(line)
+    assert recorder.messages == [text]
+
+
 def test_a_broken_read_does_not_keep_a_big_message(line: Any) -> None:
     line.server.outgoing.message(Opcode.BINARY, bytes(1_000_000))
     line.far.write(b"".join(line.server.data_to_send())[:60_000])

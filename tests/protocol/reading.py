@@ -93,10 +93,12 @@ def read(
 def _read_directly(assembler: Any, piece: bytes, items: list[Any]) -> bytes:
     """Read to where a big message will stay as much as is asked for; the rest of `piece`."""
     while piece and assembler.target is not None:
-        count = min(len(piece), len(assembler.target))
+        target = assembler.target
+        count = min(len(piece), len(target))
         assert 0 < count <= 4 * 1024 * 1024
-        assembler.target[:count] = piece[:count]
+        target[:count] = piece[:count]
         assembler.received_directly(count)
+        del target  # a driver still has it when it tells
         assert assembler.target is None, "it is asked for anew before each read"
         piece = piece[count:]
         _pull(assembler, items)

@@ -20,6 +20,7 @@ cdef class MessageAssembler(PlainMessages):
     cdef bint is_inflating
     cdef bint is_streamed
     cdef readonly object target
+    cdef Py_ssize_t arrived
     cdef bint is_frame_over
     cdef object chunk
     cdef bytes control_payload
@@ -39,7 +40,7 @@ cdef class MessageAssembler(PlainMessages):
     @cython.locals(batch=list)
     cpdef object next_batch(self)
 
-    @cython.locals(decoder=FrameDecoder, inflated=bytes)
+    @cython.locals(decoder=FrameDecoder, count=Py_ssize_t, inflated=bytes)
     cdef void _collect(self, list batch) except *
 
     cdef bint _is_direct(self, long long missing) except -1

@@ -70,7 +70,8 @@ class MessageAssembler(PlainMessages):
         #: Where the next bytes are to be read to, then `received_directly` told of them. None: they
         #: are to be fed to the decoder.
         self.target: memoryview | None = None
-        # The frame in work was read to its end that way.
+        # So many were, and are not looked at yet; the frame in work was read to its end that way.
+        self.arrived = 0
         self.is_frame_over = False
         # A chunk, and behind it a control frame, that wait behind the messages before them.
         self.chunk: MessageChunk | None = None
@@ -94,6 +95,7 @@ class MessageAssembler(PlainMessages):
         """Let go of what is buffered: nothing more will be read. The statistics stay."""
         self.decoder.release()
         self.target = None
+        self.arrived = 0
         self.is_frame_over = False
         self.content.release()
         self.control_payload = b""
@@ -114,14 +116,11 @@ class MessageAssembler(PlainMessages):
         )
 
     def received_directly(self, count: int) -> None:
-        """So many bytes were read to `target`."""
+        """So many bytes were read to `target`; looked at by `next_batch`, when it is let go of."""
         self.target = None
         self.decoder.received(count)
+        self.arrived = count
         self.is_frame_over = not self.decoder.in_frame
-        try:
-            self.content.received(count)
-        except ProtocolError as error:
-            self.failure = error
 
     def next_batch(self) -> Item | None:
         """The next run of messages, or the chunk or control frame after it, or None."""
@@ -150,6 +149,10 @@ class MessageAssembler(PlainMessages):
     def _collect(self, batch: list[str | bytes]) -> None:
         """Add messages to `batch` until it is long enough or something else, or nothing, comes."""
         decoder = self.decoder
+        if self.arrived:
+            count = self.arrived
+            self.arrived = 0
+            self.content.received(count)
         while True:
             if self.is_frame_over:
                 self.is_frame_over = False
