@@ -209,6 +209,34 @@ def test_what_has_come_survives_shutdown_write(pair, server_context, ca_pem):
     assert receive_all(stream, 7) == b"cdefghi"
 
 
+def test_an_end_that_has_come_survives_shutdown_write(secured, pair):
+    stream, peer = secured
+    receive(stream)  # session tickets
+    ciphertext = peer.records(b"last") + peer.close_notify()
+    pair[1].sendall(ciphertext)
+    wait_until_queued(pair[0], len(ciphertext))
+    assert next_piece(stream, 2) == b"la"
+    stream.shutdown_write()
+    assert next_piece(stream) == b"st"
+    assert stream.has_buffered_input, "the socket says nothing more"
+    assert receive(stream) == b""
+
+
+def test_an_error_that_has_come_survives_shutdown_write(secured, pair):
+    stream, peer = secured
+    receive(stream)  # session tickets
+    good = peer.records(b"good")
+    broken = bytearray(peer.records(b"evil"))
+    broken[-1] ^= 1
+    pair[1].sendall(good + broken)
+    wait_until_queued(pair[0], len(good + broken))
+    assert next_piece(stream, 2) == b"go"
+    stream.shutdown_write()
+    assert receive(stream) == b"od"
+    with pytest.raises(ssl.SSLError):
+        receive(stream)
+
+
 def test_tls_over_tls(pair, server_context, ca_pem):
     outer, outer_peer = secure(pair, server_context, ca_pem)
     context = ssl.create_default_context(cadata=ca_pem.decode())

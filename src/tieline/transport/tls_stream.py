@@ -194,16 +194,20 @@ class TLSStream:
         try:
             while piece := self._session.read(_PIECE):
                 kept += piece
-        except (ssl.SSLWantReadError, ssl.SSLZeroReturnError, ssl.SSLEOFError):
+            self._ended = True
+        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+            self._ended = True
+        except ssl.SSLWantReadError:
             pass  # all of them are read
+        except OSError as error:
+            self._failure = error
         finally:
             self._plaintext = memoryview(bytes(kept))
             self._note_buffered_input(self.has_buffered_input)
         self._has_output = True
-        try:
+        # SSLWantReadError: it waits for the peer's close_notify; we do not. Others: it is broken.
+        with suppress(ssl.SSLError):
             self._session.unwrap()
-        except ssl.SSLWantReadError:
-            pass  # it waits for the peer's close_notify; we do not
         self.flush()
 
     def _decrypt(self, buffer: memoryview, total: int, size: int) -> int:
