@@ -31,6 +31,8 @@ SOURCES = [
     "engine/_send_lane.pyx",
     "engine/_read_lane.pyx",
     "engine/_lane.pyx",
+    "transport/stream.py",
+    "transport/tls_stream.py",
 ]
 FLAGS = [] if sys.platform == "win32" else ["-O2", "-g0", "-Wsign-compare"]
 

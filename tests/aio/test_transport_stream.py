@@ -14,8 +14,8 @@ import pytest
 from tieline.aio.dialling import adopt
 from tieline.aio.loop_reactor import running_loop_reactor
 from tieline.aio.transport_stream import TransportStream
+from tieline.transport.scratch import ciphertext
 from tieline.transport.stream import Stream
-from tieline.transport.tls_stream import ciphertext
 
 KINDS = ["plain", "tls", "tls over tls"]
 

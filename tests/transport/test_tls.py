@@ -10,6 +10,7 @@ import threading
 
 import pytest
 
+from tests.transport.stream_ends import receive_all
 from tieline.errors import ConnectCancelled, ConnectTimeout, OptionError, TLSError
 from tieline.transport.stream import SocketStream
 from tieline.transport.tls import TLSSettings, build_context, handshake, normalised_fingerprint
@@ -136,10 +137,16 @@ def test_a_zone_is_no_part_of_the_name(secure, ca_pem, authority):
     assert secure(server_context, TLSSettings(ca_data=ca_pem), "fe80::1%eth0").tls
 
 
-def test_alpn_offers_http(secure, server_context, ca_pem):
+def test_alpn_offers_http(serve, handlers, opened, attempt, server_context, ca_pem):
     server_context.set_alpn_protocols(["h2", "http/1.1"])
-    stream = secure(server_context, TLSSettings(ca_data=ca_pem))
-    assert stream._session.selected_alpn_protocol() == "http/1.1"
+
+    def tell(secured):
+        secured.sendall(str(secured.selected_alpn_protocol()).encode())
+
+    server = serve(handlers.tls(server_context, tell))
+    settings = TLSSettings(ca_data=ca_pem)
+    stream = handshake(opened(server), build_context(settings), "localhost", attempt)
+    assert receive_all(stream, 8) == b"http/1.1"
 
 
 def test_events_and_timings(secure, server_context, ca_pem, make_attempt):

@@ -144,6 +144,61 @@ def test_bytes_before_an_error_come_first(pair, server_context, ca_pem):
         next_piece(stream)
 
 
+def test_the_peer_is_told_of_a_broken_record(secured, pair):
+    """The alert is output like any other: announced, counted, and flushed by the owner."""
+    stream, peer = secured
+    receive(stream)  # session tickets
+    broken = bytearray(peer.records(b"evil"))
+    broken[-1] ^= 1
+    pair[1].sendall(broken)
+    with pytest.raises(ssl.SSLError):
+        next_piece(stream)
+    assert stream.has_pending_output and stream.pending_size
+    assert stream.flush() and not stream.has_pending_output
+    with pytest.raises(ssl.SSLError, match="(?i)bad record mac"):
+        peer.recv()
+
+
+@pytest.mark.parametrize("room", [1, 99, 100, 101, 200, 16_384, 65_536])
+def test_room_for_exactly_what_has_come(pair, server_context, ca_pem, room):
+    """Whatever the records are and wherever a read stops, nothing is left unannounced."""
+    stream, peer = secure(pair, server_context, ca_pem)
+    receive(stream)  # session tickets
+    content = os.urandom(3 * room)
+    for size in (room, 100):
+        pieces = [content[start : start + size] for start in range(0, len(content), size)]
+        pair[1].sendall(peer.records(*pieces))
+        received = b""
+        while len(received) < len(content):
+            received += next_piece(stream, room)
+        assert received == content
+        assert not stream.has_buffered_input
+        assert receive(stream, room) is None
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+@pytest.mark.parametrize("size", [1, 16_384, 256 * 1024, 256 * 1024 + 1, 700_000])
+def test_all_that_is_sent_arrives(secured, kind, size):
+    stream, peer = secured
+    content = os.urandom(size)
+    rest = kind(content)
+    received = b""
+    for _ in range(10_000):
+        rest = rest[stream.send(rest) :]
+        received += peer.recv()
+        if len(received) == size:
+            break
+    assert received == content
+    assert stream.flush() and stream.pending_size == 0
+
+
+def test_what_is_sent_is_counted_in_bytes(pair, server_context, ca_pem):
+    stream, peer = secure(pair, server_context, ca_pem)
+    numbers = memoryview(bytes(range(16))).cast("I")
+    assert stream.send(numbers) == 16
+    assert peer.recv() == bytes(range(16))
+
+
 def test_what_has_come_survives_shutdown_write(pair, server_context, ca_pem):
     stream, peer = secure(pair, server_context, ca_pem)
     receive(stream)
@@ -152,6 +207,34 @@ def test_what_has_come_survives_shutdown_write(pair, server_context, ca_pem):
     stream.shutdown_write()
     assert stream.has_buffered_input
     assert receive_all(stream, 7) == b"cdefghi"
+
+
+def test_an_end_that_has_come_survives_shutdown_write(secured, pair):
+    stream, peer = secured
+    receive(stream)  # session tickets
+    ciphertext = peer.records(b"last") + peer.close_notify()
+    pair[1].sendall(ciphertext)
+    wait_until_queued(pair[0], len(ciphertext))
+    assert next_piece(stream, 2) == b"la"
+    stream.shutdown_write()
+    assert next_piece(stream) == b"st"
+    assert stream.has_buffered_input, "the socket says nothing more"
+    assert receive(stream) == b""
+
+
+def test_an_error_that_has_come_survives_shutdown_write(secured, pair):
+    stream, peer = secured
+    receive(stream)  # session tickets
+    good = peer.records(b"good")
+    broken = bytearray(peer.records(b"evil"))
+    broken[-1] ^= 1
+    pair[1].sendall(good + broken)
+    wait_until_queued(pair[0], len(good + broken))
+    assert next_piece(stream, 2) == b"go"
+    stream.shutdown_write()
+    assert receive(stream) == b"od"
+    with pytest.raises(ssl.SSLError):
+        receive(stream)
 
 
 def test_tls_over_tls(pair, server_context, ca_pem):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from tieline.aio.failing import give_up
 from tieline.aio.leftovers import read_what_is_left
-from tieline.transport.tls_stream import ciphertext
+from tieline.transport.scratch import ciphertext
 
 if TYPE_CHECKING:
     from tieline.aio.loop_reactor import LoopReactor, LoopRegistrant

@@ -1,3 +1,5 @@
+# cython: language_level=3, annotation_typing=False, boundscheck=False, wraparound=False
+# cython: freethreading_compatible=True
 """Connected sockets → non-blocking byte streams; `tls_stream` puts TLS on top.
 
 None of them is thread-safe: the owner holds a lock around every call.
@@ -80,6 +82,8 @@ class SocketStream:
         connected.setblocking(self.waits_in_calls)
         self._at_once: int = getattr(socket, "MSG_DONTWAIT", 0) if self.waits_in_calls else 0
         self._socket = connected
+        self._receive_into = connected.recv_into
+        self._send = connected.send
         self.peer = _address(connected.getpeername)
         self.local = _address(connected.getsockname)
         self.tls: dict[str, Any] | None = None
@@ -94,13 +98,13 @@ class SocketStream:
         if not len(buffer):
             raise ValueError("the buffer is empty, so 0 would not mean the end of the stream")
         try:
-            return self._socket.recv_into(buffer, 0, self._at_once)
+            return self._receive_into(buffer, 0, self._at_once)
         except BlockingIOError:
             return None
 
     def send(self, data: bytes | bytearray | memoryview) -> int:
         try:
-            return self._socket.send(data, self._at_once)
+            return self._send(data, self._at_once)
         except BlockingIOError:
             return 0
 

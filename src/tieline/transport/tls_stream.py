@@ -1,3 +1,5 @@
+# cython: language_level=3, annotation_typing=False, boundscheck=False, wraparound=False
+# cython: freethreading_compatible=True
 """TLS over a byte stream → a byte stream.
 
 This is not `ssl.SSLSocket`, because a TLS session must never be used by two threads at once:
@@ -8,26 +10,15 @@ from __future__ import annotations
 
 import hashlib
 import ssl
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from tieline.transport.scratch import SIZE, ciphertext
 from tieline.transport.stream import Stream
 
-#: Read from the socket below TLS at once, and encrypted at once before the kernel must take it.
-#: 16 full TLS records: enough to make the cost of a call vanish.
+#: Encrypted at once before the kernel must take it.
 _PIECE = 256 * 1024
-
-
-class _Scratch(threading.local):
-    """Ciphertext on its way to a session: one buffer per thread, not one per stream."""
-
-    def __init__(self) -> None:
-        self.memory = memoryview(bytearray(_PIECE))
-
-
-ciphertext = _Scratch()
 
 
 class TLSStream:
@@ -48,8 +39,13 @@ class TLSStream:
         self._session = context.wrap_bio(
             self._incoming, self._outgoing, server_side=False, server_hostname=server_hostname
         )
-        # typeshed knows only the form that returns bytes.
-        self._read_into: Callable[[int, memoryview], int] = self._session.read  # type: ignore[assignment]
+        # What is called for every message. An SSLObject only passes on.
+        session = getattr(self._session, "_sslobj", self._session)
+        # typeshed knows only the form of `read` that returns bytes.
+        self._read_into: Callable[[int, memoryview], int] = session.read  # type: ignore[assignment]
+        self._write: Callable[[bytes | bytearray | memoryview], int] = session.write
+        self._feed = self._incoming.write
+        self._take_output = self._outgoing.read
         self._tls: dict[str, Any] | None = None
 
         # Read side.
@@ -57,17 +53,21 @@ class TLSStream:
         # TLS over TLS (through an https proxy): the inner session is busy with the shared buffer
         # while it fills this one.
         layered = isinstance(lower, TLSStream)
-        self._own_scratch = memoryview(bytearray(_PIECE)) if layered else None
+        self._own_scratch = memoryview(bytearray(SIZE)) if layered else None
         self._plaintext = memoryview(b"")  # decrypted before shutdown_write, not yet asked for
-        self._more_inside = False  # the last read stopped for want of room, not of records
+        self._inside = True  # the session may have a record, or part of one, that it has not read
+        self._drained = False  # the lower stream gave less than it was asked for: it has no more
         self._ended = False  # close_notify, or the end of the lower stream
         self._end_is_told = False
         self._failure: OSError | None = None  # to be raised once what came before it is read
+        #: Not computed when it is asked for: nobody may ask a session that another thread uses.
+        self.has_buffered_input = False
         #: What the peer sent first, for telling a plain-text server from a TLS one.
         self.first_bytes = b""
 
         # Write side.
-        self._ciphertext = memoryview(b"")
+        self._ciphertext: bytes | memoryview = b""  # on its way to `lower`
+        self._has_output = False  # the session may have made more of it, which is in `_outgoing`
         self._shut_down = False
 
     def fileno(self) -> int:
@@ -87,62 +87,70 @@ class TLSStream:
                 self._session.do_handshake()
                 break
             except ssl.SSLWantReadError:
+                self._has_output = True
                 self.flush()
                 if not self._read_lower() and not self._ended:
                     return False
             except ssl.SSLError:
                 # The alert tells the server why; the error that matters is this one.
+                self._has_output = True
                 with suppress(OSError):
                     self.flush()
                 raise
+        self._has_output = True
         if not self.flush():
             return False
         self._tls = _session_facts(self._session)
+        self._note_buffered_input(True)
         return True
 
     def receive_into(self, buffer: memoryview) -> int | None:
-        if not len(buffer):
+        size = len(buffer)
+        if not size:
             raise ValueError("the buffer is empty, so 0 would not mean the end of the stream")
-        total = self._take_plaintext(buffer)
+        total = self._take_plaintext(buffer, size) if len(self._plaintext) else 0
         if self._failure is None:
-            total += self._decrypt(buffer[total:])
+            total = self._decrypt(buffer, total, size)
+        if not total:
+            self._end_is_told = self._ended
+        self._note_buffered_input(total == size)
         if total:
             return total
         if self._failure is not None:
             raise self._failure
-        self._end_is_told = self._ended
         return 0 if self._ended else None
 
     @property
     def hidden_input(self) -> int:
         return self._ciphertext_read + self.lower.hidden_input
 
-    @property
-    def has_buffered_input(self) -> bool:
-        if len(self._plaintext) or self._failure is not None:
-            return True
-        if self._ended and not self._end_is_told:
-            # A close_notify may come along with the last data, and then the socket stays silent:
-            # the peer waits for ours.
-            return True
-        inside = self._session.pending() or self._incoming.pending or self.lower.has_buffered_input
-        return self._more_inside and bool(inside)
-
     def send(self, data: bytes | bytearray | memoryview) -> int:
-        view = memoryview(data).cast("B")
+        if not self.flush():
+            return 0
+        view: bytes | bytearray | memoryview = data
+        if not isinstance(data, (bytes, bytearray)):
+            view = memoryview(data).cast("B")
+        size = len(view)
         taken = 0
-        while taken < len(view) and self.flush():
+        while taken < size:
+            piece = view
+            if size > _PIECE:
+                piece = memoryview(view)[taken : taken + _PIECE]
+            self._has_output = True  # before, because Ctrl-C may come after
             try:
-                taken += self._session.write(view[taken : taken + _PIECE])
+                taken += self._write(piece)
             except ssl.SSLWantReadError:
+                self.flush()
                 break  # a renegotiation of TLS 1.2 wants the peer's bytes first
-        self.flush()
+            if not self.flush():
+                break
         return taken
 
     @property
     def has_pending_output(self) -> bool:
-        pending = len(self._ciphertext) or self._outgoing.pending
-        return bool(pending) or self.lower.has_pending_output
+        if len(self._ciphertext) or (self._has_output and self._outgoing.pending):
+            return True
+        return self.lower.has_pending_output
 
     @property
     def pending_size(self) -> int:
@@ -150,14 +158,20 @@ class TLSStream:
 
     def flush(self) -> bool:
         while True:
-            if not len(self._ciphertext):
-                if not self._outgoing.pending:
+            size = len(self._ciphertext)
+            if not size:
+                if not self._has_output:
                     return self.lower.flush()
-                self._ciphertext = memoryview(self._outgoing.read())
+                self._ciphertext = self._take_output()
+                self._has_output = False
+                continue
             sent = self.lower.send(self._ciphertext)
-            if not sent:
+            if sent == size:
+                self._ciphertext = b""
+            elif sent:
+                self._ciphertext = memoryview(self._ciphertext)[sent:]
+            else:
                 return False
-            self._ciphertext = self._ciphertext[sent:]
 
     def shutdown_write(self) -> None:
         if not self._shut_down:
@@ -180,31 +194,42 @@ class TLSStream:
         try:
             while piece := self._session.read(_PIECE):
                 kept += piece
-        except (ssl.SSLWantReadError, ssl.SSLZeroReturnError, ssl.SSLEOFError):
+            self._ended = True
+        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+            self._ended = True
+        except ssl.SSLWantReadError:
             pass  # all of them are read
+        except OSError as error:
+            self._failure = error
         finally:
             self._plaintext = memoryview(bytes(kept))
-        try:
+            self._note_buffered_input(self.has_buffered_input)
+        self._has_output = True
+        # SSLWantReadError: it waits for the peer's close_notify; we do not. Others: it is broken.
+        with suppress(ssl.SSLError):
             self._session.unwrap()
-        except ssl.SSLWantReadError:
-            pass  # it waits for the peer's close_notify; we do not
         self.flush()
 
-    def _decrypt(self, buffer: memoryview) -> int:
-        """Fill the buffer from as many records as there are: how many bytes.
+    def _decrypt(self, buffer: memoryview, total: int, size: int) -> int:
+        """Fill the buffer, from `total` up to `size`, as far as records go: what is in it.
 
-        An error is kept, so that it does not take along the bytes that came before it.
+        An error is kept, so that it does not take along the bytes that came before it. A session
+        is not asked for what it cannot have: saying so costs it an exception.
         """
-        total = 0
-        drained = False  # the socket gave less than it was asked for: asking again is no use
+        start = total
+        self._drained = False
         try:
-            while total < len(buffer):
-                try:
-                    count = self._read_into(len(buffer) - total, buffer[total:])
-                except ssl.SSLWantReadError:
-                    if (drained and total) or not (count := self._read_lower()):
+            while total < size:
+                if not self._inside:
+                    if self._drained and total > start:
                         break
-                    drained = count < _PIECE
+                    if not self._read_lower():
+                        break
+                room = size - total
+                try:
+                    count = self._read_into(room, buffer[total:] if total else buffer)
+                except ssl.SSLWantReadError:
+                    self._inside = False
                     continue
                 except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
                     count = 0
@@ -212,37 +237,57 @@ class TLSStream:
                     self._ended = True
                     break
                 total += count
+                # One call gives one record. Less than was asked for is all of it.
+                self._inside = count == room or bool(self._incoming.pending)
             if self._outgoing.pending:
                 # The answer to a KeyUpdate. What cannot go out now is pending output.
+                self._has_output = True
                 self.flush()
         except OSError as error:
+            self._has_output = True  # the alert that tells the peer why
             self._failure = error
-        self._more_inside = total == len(buffer)
         return total
 
-    def _take_plaintext(self, buffer: memoryview) -> int:
-        count = min(len(buffer), len(self._plaintext))
-        if count:
-            buffer[:count] = self._plaintext[:count]
-            self._plaintext = self._plaintext[count:]
+    def _note_buffered_input(self, is_full: bool) -> None:
+        """`is_full`: what was done last did not stop for want of records."""
+        if len(self._plaintext) or self._failure is not None:
+            self.has_buffered_input = True
+        elif self._ended and not self._end_is_told:
+            # A close_notify may come along with the last data, and then the socket stays silent:
+            # the peer waits for ours.
+            self.has_buffered_input = True
+        elif is_full:
+            inside = self._session.pending() or self._incoming.pending
+            self.has_buffered_input = bool(inside) or self.lower.has_buffered_input
+        else:
+            self.has_buffered_input = False
+
+    def _take_plaintext(self, buffer: memoryview, size: int) -> int:
+        count = min(size, len(self._plaintext))
+        buffer[:count] = self._plaintext[:count]
+        self._plaintext = self._plaintext[count:]
         return count
 
     def _read_lower(self) -> int:
         """Move ciphertext from the lower stream to the session; how much, 0 for none now."""
         if self._ended:
             return 0
-        scratch = self._own_scratch or ciphertext.memory
-        count = self.lower.receive_into(scratch)
-        if count is None:
+        scratch = ciphertext.memory if self._own_scratch is None else self._own_scratch
+        received = self.lower.receive_into(scratch)
+        if received is None:
             return 0
-        if count == 0:
+        count = received
+        if not count:
             self._ended = True
             self._incoming.write_eof()
             return 0
+        self._drained = count < len(scratch)
         self._ciphertext_read += count
         if len(self.first_bytes) < 64:
             self.first_bytes += bytes(scratch[: min(count, 64 - len(self.first_bytes))])
-        return self._incoming.write(scratch[:count])
+        self._inside = True
+        self._feed(scratch[:count])
+        return count
 
 
 def _session_facts(session: ssl.SSLObject) -> dict[str, Any]:

@@ -1,0 +1,12 @@
+cdef class SocketStream:
+    cdef object _socket
+    cdef object _receive_into
+    cdef object _send
+    cdef int _at_once
+    cdef public object peer
+    cdef public object local
+    cdef public object tls
+    cdef public bint has_buffered_input
+    cdef public bint has_pending_output
+    cdef public Py_ssize_t hidden_input
+    cdef public Py_ssize_t pending_size
