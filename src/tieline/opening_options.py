@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import ssl
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class OpeningOptions:
     """The first half of `tieline.option_table.OptionTable`, which says how to read it."""
 

@@ -146,8 +146,29 @@ def _unknown(name: str, known: list[str]) -> str:
     return f"there is no option {shown}; did you mean " + " or ".join(map(repr, close)) + "?"
 
 
-def refuse_contradictions(options: Options) -> None:
-    """Raise `OptionError` for the first pair of options that cannot both be obeyed."""
+# Every contradiction needs one of these: without, as for most clients, there is none to look for.
+_TELLING = frozenset(name for row in _ONE_OF for name in row) | {
+    "ssl_context",
+    "ssl_key_password",
+    "streaming",
+    "password",
+    "token_type",
+    "cookies",
+    "origin",
+    "user_agent",
+    "heartbeat_message",
+    "heartbeat_interval",
+    "source_address",
+}
+
+
+def refuse_contradictions(options: Options, given: Iterable[str]) -> None:
+    """Raise `OptionError` for the first pair of options that cannot both be obeyed.
+
+    `given` are the names of those that may be at other values than their defaults.
+    """
+    if _TELLING.isdisjoint(given):
+        return
     for problem in _contradictions(options):
         raise OptionError(problem)
 

@@ -24,7 +24,7 @@ KIB = 1024
 MIB = 1024 * KIB
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class OptionTable(OpeningOptions):
     """The fields of `tieline.options.Options`, which adds the checks and how it is built.
 

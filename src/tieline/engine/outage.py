@@ -206,6 +206,8 @@ class Outage:
 
     def describe(self, response: HandshakeResponse) -> HandshakeResponse:
         """The answer to its last dial, with what it knows of the way there."""
+        if self.is_first and self.dials == 1 and self._down_since is None:
+            return response  # which says so already
         return replace(
             response,
             reconnected=not self.is_first,

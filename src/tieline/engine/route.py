@@ -29,9 +29,10 @@ SCHEMES: Mapping[str, Scheme] = {
 
 def parse_options_url(options: Options, text: str) -> URL:
     """The URL of an attempt. Raises `OptionError`."""
-    schemes = dict(SCHEMES)
-    for name, entry in (options.schemes or {}).items():
-        schemes[name] = Scheme(entry["port"], entry["ssl"])
+    schemes = SCHEMES
+    if options.schemes:
+        further = {n: Scheme(entry["port"], entry["ssl"]) for n, entry in options.schemes.items()}
+        schemes = {**SCHEMES, **further}
     return parse_url(text, schemes, options.default_port, options.default_path)
 
 

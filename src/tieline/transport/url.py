@@ -38,6 +38,9 @@ _HOST_AND_PORT = re.compile(r"(.*?)(?::([^:\]]*))?")
 # What RFC 3986 section 3.3 allows in a path, "?" for the query, and "[]", which it does not allow
 # but every server takes and signed query strings may count on.
 _TARGET_SAFE = "/?:@!$&'()*+,;=-._~%[]"
+# Nothing to quote, and no percent sign that may stand for itself.
+_PLAIN_TARGET = re.compile(r"[-A-Za-z0-9_/?:@!$&'()*+,;=.~\[\]]+")
+_PORT = re.compile("[0-9]{1,5}")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -54,6 +57,7 @@ class URL:
     unix_path: str | None = None
     _table: Mapping[str, Scheme] = field(default_factory=dict, compare=False)
     _default_port: int | None = field(default=None, compare=False)
+    _safe: str = field(default="", init=False, compare=False)  #: `safe`, once asked for
 
     @property
     def host_header(self) -> str:
@@ -74,6 +78,11 @@ class URL:
     @property
     def safe(self) -> str:
         """The URL as text, secrets masked: for logs, errors and `info`."""
+        if not self._safe:
+            object.__setattr__(self, "_safe", self._masked())
+        return self._safe
+
+    def _masked(self) -> str:
         user = ""
         if self.username is not None:
             user = quote(self.username, safe="") + (f":{MASK}" if self.password else "") + "@"
@@ -258,7 +267,7 @@ def _host_and_port(location: str, fail: _Refusal) -> tuple[str, int | None]:
         host = _name(host, fail)
     if not port:
         return host, None
-    if not re.fullmatch("[0-9]{1,5}", port) or not 1 <= int(port) <= 65535:
+    if not _PORT.fullmatch(port) or not 1 <= int(port) <= 65535:
         fail("the port is not valid", "expected host:port with a port from 1 to 65535")
     return host, int(port)
 
@@ -284,7 +293,7 @@ def _name(host: str, fail: _Refusal) -> str:
     if ":" in host:
         fail("the host holds a colon", "an IPv6 address is written in brackets: [2001:db8::1]")
     try:
-        name = unquote(host, errors="strict")
+        name = unquote(host, errors="strict") if "%" in host else host
         # IDNA 2003, which is what the standard library (and its resolver) has.
         name = name.lower() if name.isascii() else name.encode("idna").decode("ascii").lower()
     except UnicodeError:
@@ -300,4 +309,6 @@ def _target(path: str, query: str | None, default_path: str | None) -> str:
         path = "/" + path
     if query is not None:
         path += "?" + query
+    if _PLAIN_TARGET.fullmatch(path):
+        return path
     return quote(_BAD_PERCENT.sub("%25", path), safe=_TARGET_SAFE)
