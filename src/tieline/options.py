@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, fields
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -36,6 +36,7 @@ class Options(OptionTable):
             # clients give a handful of eighty, and there may be ten thousand clients.
             stored = self.__dict__
             stored.update(_FUNCTIONS)
+            stored["_parsed"] = {}
             for name, value in given.items():
                 if name not in _ROWS:
                     raise TypeError(f"{type(self).__name__} has no option {name!r}")
@@ -80,6 +81,12 @@ class Options(OptionTable):
     def given(self) -> dict[str, Any]:
         """What may be at other values than its default, by name."""
         return {name: value for name, value in vars(self).items() if name in _ROWS}
+
+    @property
+    def parsed(self) -> MutableMapping[str, Any]:
+        """URLs among `urls` → what `tieline.engine.route` has made of them: it is made once."""
+        parsed: dict[str, Any] = vars(self)["_parsed"]
+        return parsed
 
     @property
     def urls(self) -> tuple[URLSource, ...]:

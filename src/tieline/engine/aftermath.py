@@ -171,7 +171,7 @@ class Aftermath:
         with line.lock:
             outage.thread = None
             line.recovery.remove(outage)
-            outage.finished.set()
+            outage.finish()
             line.changed.notify_all()
         line.succession.leave(outage)
 

@@ -38,6 +38,9 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 #: Seconds that the body of a refusal may take after its head: it only makes the error nicer.
 _BODY_PATIENCE = 1.0
 
+#: One read of the answer: most are much smaller. What follows it waits for the session's reads.
+_ANSWER_SIZE = 8 * 1024
+
 #: Many servers just reset what does not begin with a TLS record.
 _IS_IT_TLS = "; does this port expect TLS (wss://)?"
 
@@ -189,14 +192,11 @@ def _await_answer(
     connection: Connection, stream: Stream, attempt: Attempt
 ) -> Opened | HandshakeFailed:
     """Read until the server has accepted or refused. The first frames may come along."""
-    buffer = bytearray(64 * 1024)
+    buffer = bytearray(_ANSWER_SIZE)
     view = memoryview(buffer)
     give_up: float | None = None
     try:
         while True:
-            event = connection.next_event(attempt.clock())
-            if isinstance(event, Opened | HandshakeFailed):
-                return event
             if connection.is_refused and give_up is None:
                 give_up = attempt.clock() + _BODY_PATIENCE
             try:
@@ -211,6 +211,9 @@ def _await_answer(
                 connection.receive_data(buffer, count, attempt.clock())
             else:
                 connection.receive_eof()
+            event = connection.next_event(attempt.clock())
+            if isinstance(event, Opened | HandshakeFailed):
+                return event
     finally:
         # Tracebacks keep frames, and these the memory, for as long as somebody keeps an error.
         view.release()

@@ -53,7 +53,11 @@ class Reactor:
 
     is_tieline_reactor = True
 
-    def __init__(self, name: str | None = None) -> None:
+    def __init__(self, name: str | None = None, *, linger: float = 0.0) -> None:
+        #: Seconds for which the thread waits for another connection after the last one.
+        self.linger = linger
+        # When that is over; None while there are connections.
+        self._ends_at: float | None = None
         self.name = name or f"tieline-{next(_numbers)}"
         # The receive buffer that all connections share: an idle connection needs none.
         self.buffer = bytearray()
@@ -218,7 +222,7 @@ class Reactor:
             with self._lock:
                 if self._selector is not selector:
                     return  # as above
-                if not self._registrants and not self._calls:
+                if self._is_over():
                     self._stop()
                     return
 
@@ -229,10 +233,22 @@ class Reactor:
             except Exception as error:
                 registrant.fail(error)
 
+    def _is_over(self) -> bool:
+        """Has nobody needed the thread for long enough? With the lock held."""
+        if self._registrants or self._calls:
+            self._ends_at = None
+            return False
+        now = self.now()
+        if self._ends_at is None:
+            self._ends_at = now + self.linger
+        return now >= self._ends_at
+
     def _pause(self) -> float | None:
         if self._calls:
             return 0
         deadline = self._timers.next_deadline()
+        if self._ends_at is not None:
+            deadline = self._ends_at  # nobody has timers then
         return None if deadline is None else max(0.0, deadline - self.now())
 
     def _stop(self) -> None:
@@ -241,6 +257,7 @@ class Reactor:
         self._wakeup.close()
         self._stopped_thread = self._thread
         self._selector = self._wakeup = self._thread = self._ident = None
+        self._ends_at = None
         self._timers = TimerHeap()
         self._calls.clear()
         self.buffer = bytearray()

@@ -29,6 +29,11 @@ SCHEMES: Mapping[str, Scheme] = {
 
 def parse_options_url(options: Options, text: str) -> URL:
     """The URL of an attempt. Raises `OptionError`."""
+    known = options.parsed.get(text)
+    return _parse(options, text) if known is None else known
+
+
+def _parse(options: Options, text: str) -> URL:
     schemes = SCHEMES
     if options.schemes:
         further = {n: Scheme(entry["port"], entry["ssl"]) for n, entry in options.schemes.items()}
@@ -39,8 +44,8 @@ def parse_options_url(options: Options, text: str) -> URL:
 def check_addresses(options: Options) -> None:
     """What can be said of the URL and the proxy before the dial. Raises `OptionError`."""
     for url in options.urls:
-        if isinstance(url, str):
-            parse_options_url(options, url)
+        if isinstance(url, str) and url not in options.parsed:
+            options.parsed[url] = _parse(options, url)
     if isinstance(options.proxy, str):
         Proxy.parse(options.proxy, options.proxy_headers)
 

@@ -265,10 +265,10 @@ class Supervisor(Line):
     def _await_drivers(self, outage: Outage | None, dial: Dial | None) -> None:
         """Wait until what was cancelled on other threads is over, if it soon is."""
         ident = threading.get_ident()
-        if self._cannot_wait():
+        if (outage is None and dial is None) or self._cannot_wait():
             return
         if outage is not None and outage.thread != ident:
-            wait_for_event(outage.finished, _CANCELLED_DIAL)
+            outage.wait_until_finished(_CANCELLED_DIAL)
         if dial is not None and dial.thread != ident:
             with self.lock:
                 self.changed.wait_for(lambda: self.dial is not dial, _CANCELLED_DIAL)
