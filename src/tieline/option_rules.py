@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from tieline.errors import OptionError
@@ -138,6 +137,8 @@ def refuse_unknown(
 def _unknown(name: str, known: list[str]) -> str:
     if name in ELSEWHERE:
         return f"there is no option {name!r}: {ELSEWHERE[name]}"
+    from difflib import get_close_matches  # for mistakes only
+
     close = get_close_matches(name.lower(), known, n=3)
     # A long "name" is more likely a value in the wrong place, so not all of it is repeated.
     shown = repr(name if len(name) <= 40 else name[:40] + "...")

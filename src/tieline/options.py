@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, MutableMapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -17,10 +17,15 @@ from tieline.reconnect import Reconnect
 from tieline.redact import MASK, safe_headers, safe_url
 from tieline.request_checks import HeaderPairs, URLSource, normalise_headers
 
+if TYPE_CHECKING:
+    from dataclasses import dataclass as table
+else:
+    from tieline.option_field import table
+
 __all__ = ["OptionDescription", "Options", "describe", "normalise_headers"]
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
+@table(frozen=True, kw_only=True, repr=False)
 class Options(OptionTable):
     """Every option of a connection; `describe` lists them. Made by `Options.build` or by keywords.
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import lru_cache
-from urllib.parse import unquote
 
 MASK = "***"
 
@@ -105,6 +104,8 @@ def _is_cut_off_userinfo(authority: str) -> bool:
 
 
 def _mask_parameters(text: str) -> str:
+    from urllib.parse import unquote  # for URLs that have parameters
+
     pieces, position = [], 0
     while match := _PARAMETER.search(text, position):
         pieces.append(text[position : match.end()])

@@ -18,7 +18,6 @@ from tieline.errors import (
     TLSError,
     TooManyRedirects,
 )
-from tieline.events import RedirectEvent, RequestEvent, ResponseEvent
 from tieline.headers import HeadLimits
 from tieline.options import Options
 from tieline.protocol.connection import Connection
@@ -127,6 +126,8 @@ def connect(
             redirects.append(target.url.safe)
             assert outcome.response is not None
             if tell is not None:
+                from tieline.events import RedirectEvent
+
                 status = outcome.response.status
                 tell(RedirectEvent, status=status, location=target.url.safe)
     finally:
@@ -166,6 +167,8 @@ def _upgrade(
             for chunk in connection.data_to_send():
                 send_all(stream, chunk, attempt)
             if tell is not None:
+                from tieline.events import RequestEvent  # loaded where somebody listens
+
                 tell(RequestEvent, url=target.url.safe, headers=record.request_headers)
             event = _await_answer(connection, stream, attempt)
         except (ConnectTimeout, ConnectCancelled):
@@ -263,6 +266,8 @@ def _location(refusal: HandshakeError) -> str | None:
 def _note_response(response: HandshakeResponse, record: Record, tell: Tell | None) -> None:
     record.answer = response
     if tell is not None:
+        from tieline.events import ResponseEvent
+
         headers = tuple(safe_headers(response.headers.raw))
         tell(ResponseEvent, url=response.url, status=response.status, headers=headers)
 

@@ -7,23 +7,25 @@ import time
 from collections.abc import Callable
 from itertools import count
 from logging import DEBUG
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tieline.engine.connecting import Connected, connect, connection_settings
 from tieline.engine.handlers import Handlers
 from tieline.engine.log import ConnectionLog
 from tieline.engine.record import Record
 from tieline.engine.route import Target, parse_options_url
-from tieline.events import DIAL_EVENTS, ConnectionEvent
 from tieline.options import Options
 from tieline.redact import safe_url
 from tieline.request_checks import HeaderPairs, URLSource
 from tieline.transport.attempt import Attempt
 
+if TYPE_CHECKING:
+    from tieline.events import ConnectionEvent
+
 _connection_ids = count(1)
 
 #: Tells an event.
-Emit = Callable[[ConnectionEvent], None]
+Emit = Callable[["ConnectionEvent"], None]
 
 
 class Dial:
@@ -83,6 +85,8 @@ class Dial:
                 record.fill(self._info)
 
     def _tell_phase(self, kind: str, data: dict[str, Any]) -> None:
+        from tieline.events import DIAL_EVENTS  # loaded where somebody listens
+
         self._tell(DIAL_EVENTS[kind], **data)
 
     def _tell(self, kind: type[ConnectionEvent], **data: Any) -> None:

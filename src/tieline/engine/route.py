@@ -15,7 +15,7 @@ from tieline.redact import is_secret_header
 from tieline.request_checks import HeaderPairs
 from tieline.transport.dial import Route
 from tieline.transport.proxy import Proxy, proxy_from_environment
-from tieline.transport.tls import TLSSettings
+from tieline.transport.tls_settings import TLSSettings
 from tieline.transport.url import URL, Scheme, parse_url
 
 #: RFC 6455 section 3 and 11.1; the http forms are what redirects and copied addresses hold.

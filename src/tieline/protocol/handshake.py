@@ -9,7 +9,6 @@ from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from hashlib import sha1
 from typing import Any
 
 from tieline.compression import Deflate
@@ -135,6 +134,8 @@ def make_key(random_bytes: bytes) -> str:
 
 def accept_value(key: str) -> str:
     """The Sec-WebSocket-Accept that proves that the server has read `key` (section 4.2.2)."""
+    from hashlib import sha1  # and OpenSSL's library, at the first handshake
+
     return b64encode(sha1(key.encode("ascii") + _GUID, usedforsecurity=False).digest()).decode(
         "ascii"
     )

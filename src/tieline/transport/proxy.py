@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from tieline.errors import ConnectCancelled, ConnectTimeout, OptionError, ProxyError
 from tieline.headers import HTTPFormatError, HTTPResponse, check_header
@@ -13,7 +12,7 @@ from tieline.redact import MASK, safe_headers, safe_url
 from tieline.transport.attempt import Attempt
 from tieline.transport.exchange import receive, send_all
 from tieline.transport.stream import Stream
-from tieline.transport.tls import TLSSettings
+from tieline.transport.tls_settings import TLSSettings
 from tieline.transport.url import Scheme, parse_url
 
 if TYPE_CHECKING:
@@ -70,6 +69,8 @@ class Proxy:
         """The proxy's URL without its password."""
         user = ""
         if self.username is not None:
+            from urllib.parse import quote
+
             user = quote(self.username, safe="") + (f":{MASK}" if self.password else "") + "@"
         return f"{self.scheme}://{user}{self.name}"
 
