@@ -46,7 +46,8 @@ class Reactor:
 
     By default every client has a reactor of its own, so that a slow handler holds up nobody else.
     Give one to many clients (``reactor=``) to serve thousands of connections with one thread. The
-    thread and its descriptors exist only while there are connections; a reactor needs no closing.
+    thread and its descriptors exist only while there are connections, or for `linger` seconds
+    more; a reactor needs no closing.
 
     Making one and handing it to clients may be done on any thread; the rest is tieline's own use.
     """

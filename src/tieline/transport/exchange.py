@@ -31,10 +31,7 @@ def receive(
         attempt.check()
         if until is not None and attempt.clock() >= until:
             return None
-        # An answer takes its time, so it is waited for before it is looked for.
-        if not stream.has_buffered_input:
-            if not attempt.wait(stream.fileno(), readable=True, until=until):
-                return None
         count = stream.receive_into(buffer)
         if count is not None:
             return count
+        attempt.wait(stream.fileno(), readable=True, until=until)
