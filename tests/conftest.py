@@ -110,6 +110,14 @@ def patient_servers() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_lingering() -> None:
+    """The thread of plain connections ends with the last one, or each test would wait for it."""
+    from tieline.engine.receiving import CARETAKER
+
+    CARETAKER.linger = 0.0
+
+
 @pytest.fixture(autouse=True)
 def no_leaks() -> Iterator[None]:
     """Fail the test that leaves a thread or a descriptor behind.

@@ -100,6 +100,44 @@ def test_the_core_loads_nothing_of_the_outside_world(
     assert loaded & {"socket", "ssl", "threading", "selectors", "asyncio", "logging"} == set()
 
 
+#: What takes long to load and what few programs use; each client loads it when it is needed.
+LATE = {
+    "asyncio",
+    "difflib",
+    "email",
+    "h11",
+    "hashlib",
+    "http.client",
+    "ipaddress",
+    "ssl",
+    "tempfile",
+    "tieline.events",
+    "tieline.http1",
+    "tieline.transport.tls",
+    "urllib.parse",
+    "urllib.request",
+}
+
+
+@pytest.mark.parametrize("name", ["WebSocketClient", "connect", "Reactor", "WebSocketError"])
+def test_a_client_loads_what_it_needs_when_it_needs_it(
+    name: str, modules_loaded_by: Callable[[str], set[str]]
+) -> None:
+    assert modules_loaded_by(f"import tieline; tieline.{name}") & LATE == set()
+
+
+def test_making_a_client_loads_no_more(modules_loaded_by: Callable[[str], set[str]]) -> None:
+    made = "import tieline; tieline.WebSocketClient(print, 'ws://example.com/', proxy=None)"
+    assert modules_loaded_by(made) & LATE == set()
+
+
+def test_the_package_itself_loads_hardly_anything(
+    modules_loaded_by: Callable[[str], set[str]],
+) -> None:
+    ours = {name for name in modules_loaded_by("import tieline") if name.startswith("tieline")}
+    assert ours <= {"tieline", "tieline._version"}
+
+
 def test_public_names_are_the_promised_ones() -> None:
     assert set(tieline.__all__) == PUBLIC_NAMES
     assert len(tieline.__all__) == len(PUBLIC_NAMES)

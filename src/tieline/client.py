@@ -80,7 +80,7 @@ class WebSocketClient(ThreadedFront):
         limit = (
             self.options.connect_timeout if timeout is None else check_seconds("timeout", timeout)
         )
-        return self._line.connect(extra, limit, {} if info is None else info)
+        return self._line.connect(extra, limit, info)
 
     def reconnect(self, *, overlap: bool = False) -> HandshakeResponse:
         """Drop the present connection, if there is one, and dial again at once, with its headers.

@@ -18,24 +18,22 @@ class Failover(Generic[Place]):
     `succeeded` is called.
     """
 
-    def __init__(self, urls: Iterable[Place]) -> None:
+    def __init__(self, urls: Iterable[Place], good: int = 0) -> None:
         self._urls = tuple(urls)
         if not self._urls:
             raise ValueError("expected at least one URL")
-        self._good = 0
+        self._good = good
         self._round: list[int] = []
         self._begin()
 
     def anew(self) -> Failover[Place]:
         """The same, at the beginning of a round."""
-        copy = Failover(self._urls)
-        copy._good = self._good
-        copy._begin()
-        return copy
+        return Failover(self._urls, self._good)
 
     def _begin(self) -> None:
-        others = [index for index in range(len(self._urls)) if index != self._good]
-        self._round = [self._good, *others]
+        self._round = [self._good]
+        if len(self._urls) > 1:
+            self._round += [each for each in range(len(self._urls)) if each != self._good]
 
     @property
     def current(self) -> Place:

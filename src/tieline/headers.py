@@ -1,4 +1,4 @@
-"""Header fields, and the requests and responses that hold them.
+"""Header fields, the requests and responses that hold them, and how much of one is accepted.
 
 Immutable values without I/O; `http1` makes them from bytes and bytes from them.
 """
@@ -27,14 +27,13 @@ class Headers(Mapping[str, str]):
     once, in lower case. The repr masks secrets.
     """
 
-    __slots__ = ("_raw", "_values")
+    # A head has a dozen fields: looking through them takes no longer than making an index of
+    # them, which each of many thousand connections would keep.
+    __slots__ = ("_raw",)
 
     def __init__(self, fields: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
         pairs = fields.items() if isinstance(fields, Mapping) else fields
         self._raw: tuple[tuple[str, str], ...] = tuple(pairs)
-        self._values: dict[str, list[str]] = {}
-        for name, value in self._raw:
-            self._values.setdefault(name.lower(), []).append(value)
 
     @property
     def raw(self) -> tuple[tuple[str, str], ...]:
@@ -43,21 +42,25 @@ class Headers(Mapping[str, str]):
 
     def get_all(self, name: str) -> list[str]:
         """Every value of this name, in order; empty if there is none."""
-        return list(self._values.get(name.lower(), ()))
+        lower = name.lower()
+        return [value for each, value in self._raw if each.lower() == lower]
 
     def __getitem__(self, name: str) -> str:
-        lower = name.lower()
-        values = self._values[lower]
-        return values[0] if lower == "set-cookie" else ", ".join(values)
+        values = self.get_all(name)
+        if not values:
+            raise KeyError(name.lower())
+        if len(values) == 1 or name.lower() == "set-cookie":
+            return values[0]
+        return ", ".join(values)
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name.lower() in self._values
+        return isinstance(name, str) and bool(self.get_all(name))
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
+        return iter(dict.fromkeys([name.lower() for name, _ in self._raw]))
 
     def __len__(self) -> int:
-        return len(self._values)
+        return len({name.lower() for name, _ in self._raw})
 
     def __repr__(self) -> str:
         return f"Headers({safe_headers(self._raw)!r})"
@@ -85,6 +88,25 @@ class HTTPRequest:
 
     def __repr__(self) -> str:
         return f"HTTPRequest({self.method} {safe_url(self.target)} {self.headers!r})"
+
+
+class HTTPFormatError(ValueError):
+    """The peer's bytes are not the HTTP/1.1 that was expected, or are over a limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeadLimits:
+    """What is accepted from the other side before the connection is given up. Sizes in bytes."""
+
+    #: All heads of a response together. nginx sends at most 32 KiB, Node accepts 16 KiB, and
+    #: login gateways are known to set a dozen cookies of 4 KiB.
+    max_head_size: int = 64 * 1024
+    #: Header lines of one head.
+    max_header_count: int = 256
+    #: Body kept of a refusal; it is for people to read. What follows is dropped.
+    max_body: int = 64 * 1024
+    #: 1xx responses before the final one.
+    max_informational: int = 16
 
 
 def check_header(name: object, value: object) -> None:

@@ -8,33 +8,22 @@ here does I/O: bytes go in and come out as arguments.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import h11
 
 from tieline.errors import OptionError
-from tieline.headers import EXCERPT, Headers, HTTPRequest, HTTPResponse, check_header, excerpt
+from tieline.headers import (
+    EXCERPT,
+    Headers,
+    HeadLimits,
+    HTTPFormatError,
+    HTTPRequest,
+    HTTPResponse,
+    check_header,
+    excerpt,
+)
 from tieline.redact import safe_url
-
-
-class HTTPFormatError(ValueError):
-    """The peer's bytes are not the HTTP/1.1 that was expected, or are over a limit."""
-
-
-@dataclass(frozen=True, slots=True)
-class HeadLimits:
-    """What is accepted from the other side before the connection is given up. Sizes in bytes."""
-
-    #: All heads of a response together. nginx sends at most 32 KiB, Node accepts 16 KiB, and
-    #: login gateways are known to set a dozen cookies of 4 KiB.
-    max_head_size: int = 64 * 1024
-    #: Header lines of one head.
-    max_header_count: int = 256
-    #: Body kept of a refusal; it is for people to read. What follows is dropped.
-    max_body: int = 64 * 1024
-    #: 1xx responses before the final one.
-    max_informational: int = 16
 
 
 class ClientExchange:

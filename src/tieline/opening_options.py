@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tieline import option_checks as check
@@ -14,11 +13,16 @@ from tieline.option_field import option
 from tieline.request_checks import HeaderPairs, URLSource
 
 if TYPE_CHECKING:
+    from dataclasses import dataclass as table
+else:
+    from tieline.option_field import table
+
+if TYPE_CHECKING:
     import socket
     import ssl
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@table(frozen=True, kw_only=True, repr=False, eq=False)
 class OpeningOptions:
     """The first half of `tieline.option_table.OptionTable`, which says how to read it."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
 from tieline.option_checks import Check
@@ -14,3 +14,11 @@ def option(
     """A field of the table. Texts and check serve errors and documentation alike."""
     metadata = {"group": group, "meaning": meaning, "check": accepts}
     return field(default=default, hash=None if hashed else False, metadata=metadata)
+
+
+def table(**parameters: Any) -> Any:
+    """A dataclass without a constructor, which would take long to make and which nobody calls.
+
+    Type checkers are shown an ordinary one, whose constructor has a parameter for each option.
+    """
+    return dataclass(init=False, **parameters)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from tieline.errors import OptionError
@@ -138,6 +137,8 @@ def refuse_unknown(
 def _unknown(name: str, known: list[str]) -> str:
     if name in ELSEWHERE:
         return f"there is no option {name!r}: {ELSEWHERE[name]}"
+    from difflib import get_close_matches  # for mistakes only
+
     close = get_close_matches(name.lower(), known, n=3)
     # A long "name" is more likely a value in the wrong place, so not all of it is repeated.
     shown = repr(name if len(name) <= 40 else name[:40] + "...")
@@ -146,8 +147,29 @@ def _unknown(name: str, known: list[str]) -> str:
     return f"there is no option {shown}; did you mean " + " or ".join(map(repr, close)) + "?"
 
 
-def refuse_contradictions(options: Options) -> None:
-    """Raise `OptionError` for the first pair of options that cannot both be obeyed."""
+# Every contradiction needs one of these: without, as for most clients, there is none to look for.
+_TELLING = frozenset(name for row in _ONE_OF for name in row) | {
+    "ssl_context",
+    "ssl_key_password",
+    "streaming",
+    "password",
+    "token_type",
+    "cookies",
+    "origin",
+    "user_agent",
+    "heartbeat_message",
+    "heartbeat_interval",
+    "source_address",
+}
+
+
+def refuse_contradictions(options: Options, given: Iterable[str]) -> None:
+    """Raise `OptionError` for the first pair of options that cannot both be obeyed.
+
+    `given` are the names of those that may be at other values than their defaults.
+    """
+    if _TELLING.isdisjoint(given):
+        return
     for problem in _contradictions(options):
         raise OptionError(problem)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from tieline import compression as compressing
@@ -18,13 +17,18 @@ from tieline.option_field import option
 from tieline.reconnect import Reconnect
 
 if TYPE_CHECKING:
+    from dataclasses import dataclass as table
+else:
+    from tieline.option_field import table
+
+if TYPE_CHECKING:
     import logging
 
 KIB = 1024
 MIB = 1024 * KIB
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@table(frozen=True, kw_only=True, repr=False, eq=False)
 class OptionTable(OpeningOptions):
     """The fields of `tieline.options.Options`, which adds the checks and how it is built.
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Any, NamedTuple, cast
+from collections.abc import Iterable, Mapping, MutableMapping
+from dataclasses import fields
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from tieline.auth import Basic, Bearer
 from tieline.compression import Deflate
@@ -16,10 +17,15 @@ from tieline.reconnect import Reconnect
 from tieline.redact import MASK, safe_headers, safe_url
 from tieline.request_checks import HeaderPairs, URLSource, normalise_headers
 
+if TYPE_CHECKING:
+    from dataclasses import dataclass as table
+else:
+    from tieline.option_field import table
+
 __all__ = ["OptionDescription", "Options", "describe", "normalise_headers"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@table(frozen=True, kw_only=True, repr=False)
 class Options(OptionTable):
     """Every option of a connection; `describe` lists them. Made by `Options.build` or by keywords.
 
@@ -28,17 +34,26 @@ class Options(OptionTable):
     The repr shows what is not at its default, secrets masked.
     """
 
-    def __post_init__(self) -> None:
-        for name, default, accepts in _CHECKS:
-            value = getattr(self, name)
-            if value is not default:
-                object.__setattr__(self, name, accepts.apply(name, value))
-        if self.url is None:
-            raise OptionError(
-                "option 'url' is missing; give a str such as 'wss://example.com/feed', "
-                "or a callable giving one (by name, url=..., where a callback may come first)"
-            )
-        refuse_contradictions(self)
+    if not TYPE_CHECKING:  # type checkers know the one that has a parameter for each option
+
+        def __init__(self, **given: object) -> None:
+            # Only what is given is stored, and looked at: the defaults are the class's. Most
+            # clients give a handful of eighty, and there may be ten thousand clients.
+            stored = self.__dict__
+            stored.update(_FUNCTIONS)
+            stored["_parsed"] = {}
+            for name, value in given.items():
+                if name not in _ROWS:
+                    raise TypeError(f"{type(self).__name__} has no option {name!r}")
+                default, accepts = _ROWS[name]
+                if value is not default:
+                    stored[name] = accepts.apply(name, value)
+            if self.url is None:
+                raise OptionError(
+                    "option 'url' is missing; give a str such as 'wss://example.com/feed', "
+                    "or a callable giving one (by name, url=..., where a callback may come first)"
+                )
+            refuse_contradictions(self, given)
 
     @classmethod
     def build(
@@ -60,13 +75,23 @@ class Options(OptionTable):
             if "url" in keywords and not isinstance(url_or_options, Mapping | Options | None):
                 raise OptionError("option 'url' is given twice, as first argument and by name")
             given.update(keywords)
-        refuse_unknown(given, _CHECK_OF, also_known)
+        refuse_unknown(given, _ROWS, also_known)
         return cls(**given)
 
     def replace(self, **changes: object) -> Options:
         """A copy with some options changed, checked as a whole. Raises `OptionError`."""
-        refuse_unknown(changes, _CHECK_OF)
-        return replace(self, **cast(dict[str, Any], changes))
+        refuse_unknown(changes, _ROWS)
+        return type(self)(**{**self.given(), **cast(dict[str, Any], changes)})
+
+    def given(self) -> dict[str, Any]:
+        """What may be at other values than its default, by name."""
+        return {name: value for name, value in vars(self).items() if name in _ROWS}
+
+    @property
+    def parsed(self) -> MutableMapping[str, Any]:
+        """URLs among `urls` → what `tieline.engine.route` has made of them: it is made once."""
+        parsed: dict[str, Any] = vars(self)["_parsed"]
+        return parsed
 
     @property
     def urls(self) -> tuple[URLSource, ...]:
@@ -86,7 +111,7 @@ class Options(OptionTable):
             raise OptionError(
                 f"option 'url': the callable must give a str, got {type(url).__name__}"
             )
-        return cast(str, _CHECK_OF["url"].apply("url", url))
+        return cast(str, _ROWS["url"][1].apply("url", url))
 
     def attempt_headers(self) -> HeaderPairs:
         """The extra headers of the next attempt: ``headers``, or what it gives now."""
@@ -112,7 +137,7 @@ class Options(OptionTable):
     def __repr__(self) -> str:
         given = (
             f"{name}={_shown(name, getattr(self, name), check.secret)}"
-            for name, default, check in _CHECKS
+            for name, (default, check) in _ROWS.items()
             if type(value := getattr(self, name)) is not type(default) or value != default
         )
         return f"Options({', '.join(given)})"
@@ -143,17 +168,18 @@ def describe() -> list[OptionDescription]:
 
 
 # Read once: a client is made faster than the fields could be walked.
-_CHECKS: tuple[tuple[str, object, Check], ...] = tuple(
-    (entry.name, entry.default, entry.metadata["check"]) for entry in fields(Options)
-)
-_CHECK_OF = {name: check for name, _, check in _CHECKS}
+_ROWS: dict[str, tuple[object, Check]] = {
+    entry.name: (entry.default, entry.metadata["check"]) for entry in fields(Options)
+}
+# As attributes of the class they would become methods.
+_FUNCTIONS = {name: row[0] for name, row in _ROWS.items() if isinstance(row[0], FunctionType)}
 
 
 def _as_mapping(url_or_options: object) -> dict[str, Any]:
     if url_or_options is None:
         return {}
     if isinstance(url_or_options, Options):
-        return {name: getattr(url_or_options, name) for name in _CHECK_OF}
+        return url_or_options.given()
     if isinstance(url_or_options, Mapping):
         for name in url_or_options:
             if not isinstance(name, str):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from urllib.parse import unquote
+from functools import lru_cache
 
 MASK = "***"
 
@@ -49,8 +49,10 @@ _PARAMETER = re.compile(r"[?&;#]([^?&;#=]*)=")
 _NESTED_USERINFO = re.compile(r"(://[^/?#&@:]*:)[^@&]*@")
 
 
+@lru_cache(maxsize=256)
 def is_secret_header(name: str) -> bool:
     """True if the value of this header field must not be shown."""
+    # Remembered, because the same dozen names are asked for with every connection.
     lower = name.lower()
     if lower in SECRET_HEADERS:
         return True
@@ -60,7 +62,7 @@ def is_secret_header(name: str) -> bool:
 
 def safe_headers(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """The same fields in the same order, with the values of secret ones masked."""
-    return [(name, MASK if is_secret_header(name) else value) for name, value in pairs]
+    return [(pair[0], MASK) if is_secret_header(pair[0]) else pair for pair in pairs]
 
 
 def safe_url(url: object) -> str:
@@ -70,6 +72,8 @@ def safe_url(url: object) -> str:
     """
     if not isinstance(url, str):
         return f"<{type(url).__name__}>"
+    if "@" not in url and "=" not in url:
+        return url  # neither a password nor a parameter
     start, rest = _mask_userinfo(url)
     return start + _mask_parameters(_NESTED_USERINFO.sub(rf"\1{MASK}@", rest))
 
@@ -100,6 +104,8 @@ def _is_cut_off_userinfo(authority: str) -> bool:
 
 
 def _mask_parameters(text: str) -> str:
+    from urllib.parse import unquote  # for URLs that have parameters
+
     pieces, position = [], 0
     while match := _PARAMETER.search(text, position):
         pieces.append(text[position : match.end()])

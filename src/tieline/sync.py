@@ -38,7 +38,7 @@ def connect(
     check_addresses(checked)
     receiver = Receiver(checked, handlers)
     try:
-        receiver.connect((), checked.connect_timeout, {} if info is None else info)
+        receiver.connect((), checked.connect_timeout, info)
         return Connection(receiver)
     except BaseException:
         receiver.drop()  # Ctrl-C: nobody would hold what is open already

@@ -267,6 +267,7 @@ from tieline.aio.dialling import adopt, dial_in_thread
 from tieline.aio.loop_reactor import running_loop_reactor
 from tieline.engine.callbacks import Callbacks
 from tieline.engine.connecting import connect, connection_settings
+from tieline.engine.record import Record
 from tieline.engine.delivery import Delivery
 from tieline.engine.handlers import Handlers
 from tieline.engine.route import Target, parse_options_url
@@ -285,7 +286,7 @@ async def open_session(url, on_close=lambda info: None, on_message=lambda messag
     attempt = Attempt(5)
     connected = await dial_in_thread(
         lambda post: connect(
-            target, connection_settings(options, False), attempt, {}, lambda *_, **__: None),
+            target, connection_settings(options, False), attempt, Record(), None),
         attempt, lambda connected: connected.stream.close())
     reactor = running_loop_reactor()
     stream = await adopt(connected.stream, reactor)

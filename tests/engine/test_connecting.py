@@ -10,6 +10,7 @@ import pytest
 
 from tieline.compression import Deflate
 from tieline.engine.connecting import Connected, connect, connection_settings
+from tieline.engine.record import Record
 from tieline.engine.route import Target, parse_options_url
 from tieline.errors import (
     ConnectCancelled,
@@ -49,15 +50,17 @@ class Outcome:
         target = Target(made, parse_options_url(made, url), made.attempt_headers())
         self.error: BaseException | None = None
         self.connected: Connected | None = None
+        record = Record()
         with Attempt(timeout) as self.attempt:
             try:
                 self.connected = connect(
-                    target, connection_settings(made, False), self.attempt, self.info, self._tell
+                    target, connection_settings(made, False), self.attempt, record, self._tell
                 )
             except (ConnectError, ConnectTimeout, OSError) as error:
                 self.error = error
             else:
                 self.connected.stream.close()
+        record.fill(self.info)
 
     def _tell(self, kind: type, **data: Any) -> None:
         self.events.append((kind, data))

@@ -104,6 +104,31 @@ def test_the_thread_is_there_while_something_is_served(serve: Any, reactor: Reac
     assert "idle" in repr(reactor)
 
 
+def test_it_may_wait_for_another_one(serve: Any, reactor: Reactor) -> None:
+    reactor.linger = 600.0
+    threads = set()
+    for _ in range(3):
+        served = serve(lambda: threads.add(threading.get_ident()))
+        reactor.register(served)
+        served.far.close()
+        assert served.ended.wait(SOON)
+    assert len(threads) == 1 and not reactor.join(0.0)
+    last = serve()
+    reactor.register(last)
+    assert last.registered.wait(SOON)
+    reactor.linger = 0.0
+    last.far.close()
+
+
+def test_it_does_not_wait_for_ever(serve: Any, reactor: Reactor) -> None:
+    reactor.linger = 0.01
+    served = serve()
+    reactor.register(served)
+    served.far.close()
+    assert served.ended.wait(SOON)
+    assert reactor.join(SOON)
+
+
 def test_it_starts_again(serve: Any, reactor: Reactor) -> None:
     for _ in range(20):
         served = serve()

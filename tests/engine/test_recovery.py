@@ -100,12 +100,12 @@ def test_stopping_interrupts_what_is_under_way() -> None:
     outage = bench.lose()
     assert bench.recovery.stop() is outage
     assert outage.is_interrupted and bench.recovery.outage is None
-    assert outage.finished.is_set(), "nobody drove it yet, so nobody need be waited for"
+    assert outage.is_finished, "nobody drove it yet, so nobody need be waited for"
     bench.open()
     outage = bench.lose()
     outage.has_driver = True
     bench.recovery.stop()
-    assert not outage.finished.is_set()
+    assert not outage.is_finished
 
 
 def test_a_new_beginning_ends_what_was_under_way() -> None:

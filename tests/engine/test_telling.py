@@ -53,7 +53,7 @@ class Bench:
 
 def test_an_event_has_its_moment_and_its_connection() -> None:
     bench = Bench()
-    bench.teller.tell(ClosedEvent, info="how")
+    bench.teller.tell("ClosedEvent", info="how")
     assert bench.run() == [ClosedEvent(time=100.0, connection_id=7, info="how")]  # type: ignore
 
 
@@ -61,7 +61,7 @@ def test_the_moment_is_that_of_the_happening() -> None:
     """Not that of the executor's getting round to it."""
     jobs: list[Callable[[], None]] = []
     bench = Bench(submit=jobs.append)
-    bench.teller.tell(ClosedEvent, info=None)
+    bench.teller.tell("ClosedEvent", info=None)
     bench.clock.advance(50)
     jobs.pop()()
     assert bench.run()[0].time == 100.0
@@ -69,7 +69,7 @@ def test_the_moment_is_that_of_the_happening() -> None:
 
 def test_nobody_listens() -> None:
     bench = Bench(wanted=False, frame_events=True, slow_send=0.1)
-    bench.teller.tell(ClosedEvent, info=None)
+    bench.teller.tell("ClosedEvent", info=None)
     bench.teller.sent(Opcode.TEXT, b"a")
     bench.teller.received(Frame(Opcode.TEXT, b"a"))
     assert bench.calls == [] and bench.run() == []

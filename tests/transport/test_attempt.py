@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import select
 import signal
@@ -216,18 +217,36 @@ def test_cancel_from_another_thread(make_attempt, pair, monkeypatch, wakeup):
         monkeypatch.delattr("os.eventfd", raising=False)
     attempt = make_attempt(None)
     waiting = threading.Event()
-    fileno = attempt._wakeup.fileno
+    opened = attempt._open_wakeup()
+    fileno = opened.fileno
 
     def noted():
         waiting.set()
         return fileno()
 
-    monkeypatch.setattr(attempt._wakeup, "fileno", noted)
+    monkeypatch.setattr(opened, "fileno", noted)
     canceller = threading.Thread(target=lambda: waiting.wait(10) and attempt.cancel())
     canceller.start()
     with pytest.raises(ConnectCancelled):
         attempt.wait(pair[0].fileno(), readable=True)
     canceller.join(10)
+
+
+def test_a_wake_before_the_first_wait_is_not_lost(make_attempt):
+    attempt = make_attempt(10)
+    attempt.wake()
+    assert attempt.wait(None)
+
+
+@pytest.mark.skipif(not hasattr(os, "eventfd"), reason="counts descriptors by its number")
+def test_no_descriptor_is_made_before_there_is_something_to_wait_for(make_attempt, pair):
+    free = os.dup(0)
+    os.close(free)
+    attempt = make_attempt(10)
+    assert attempt.wait_any_writable([pair[0].fileno()]) == [pair[0].fileno()]
+    again = os.dup(0)
+    os.close(again)
+    assert again == free
 
 
 def test_cancel_while_closing(make_attempt):
@@ -245,13 +264,14 @@ def test_cancel_while_closing(make_attempt):
 
 def test_cancel_in_a_signal_handler_on_top_of_close(make_attempt, monkeypatch):
     attempt = make_attempt(1)
-    close = attempt._wakeup.close
+    opened = attempt._open_wakeup()
+    close = opened.close
 
     def interrupted():
         signal.raise_signal(signal.SIGUSR1)
         close()
 
-    monkeypatch.setattr(attempt._wakeup, "close", interrupted)
+    monkeypatch.setattr(opened, "close", interrupted)
     before = signal.signal(signal.SIGUSR1, lambda *_: attempt.cancel())
     try:
         attempt.close()

@@ -21,7 +21,7 @@ from tieline.errors import (
 from tieline.transport.dial import Route, dial
 from tieline.transport.proxy import Proxy
 from tieline.transport.stream import SocketStream
-from tieline.transport.tls import TLSSettings
+from tieline.transport.tls_settings import TLSSettings
 
 
 @pytest.fixture

@@ -61,9 +61,34 @@ def test_numbers_need_no_thread(attempt, monkeypatch, host, family, text):
     assert str(address) == text
 
 
-def test_localhost(attempt):
-    addresses = resolve("localhost", 80, socket.AF_INET, attempt)
+@pytest.mark.parametrize(
+    ("family", "texts"),
+    [
+        (0, ["[::1]:80", "127.0.0.1:80"]),
+        (socket.AF_INET, ["127.0.0.1:80"]),
+        (socket.AF_INET6, ["[::1]:80"]),
+    ],
+)
+def test_localhost_needs_no_thread(attempt, monkeypatch, family, texts):
+    monkeypatch.setattr(threading, "Thread", None)
+    monkeypatch.setattr(socket, "has_ipv6", True)
+    assert [str(address) for address in resolve("localhost", 80, family, attempt)] == texts
+
+
+def test_localhost_where_there_is_no_ipv6(attempt, monkeypatch):
+    monkeypatch.setattr(socket, "has_ipv6", False)
+    addresses = resolve("localhost", 80, 0, attempt)
     assert addresses == [AddressInfo(socket.AF_INET, ("127.0.0.1", 80))]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1", "::1", "fe80::1%lo"])
+def test_numbers_are_what_the_resolver_makes_of_them(attempt, host):
+    try:
+        (found,) = socket.getaddrinfo(host, 80, 0, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
+    except socket.gaierror:
+        pytest.skip("this resolver does not know the form")
+    (address,) = resolve(host, 80, 0, attempt)
+    assert (address.family, address.sockaddr) == (found[0], found[4])
 
 
 def test_names_in_the_resolvers_order_each_once(make_attempt, resolver):

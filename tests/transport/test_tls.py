@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import os
 import socket
 import ssl
 import threading
@@ -13,7 +14,8 @@ import pytest
 from tests.transport.stream_ends import receive_all
 from tieline.errors import ConnectCancelled, ConnectTimeout, OptionError, TLSError
 from tieline.transport.stream import SocketStream
-from tieline.transport.tls import TLSSettings, build_context, handshake, normalised_fingerprint
+from tieline.transport.tls import build_context, handshake
+from tieline.transport.tls_settings import TLSSettings
 
 
 @pytest.fixture
@@ -91,35 +93,20 @@ def test_settings_that_cannot_be_used(settings, reason):
         build_context(TLSSettings(**settings))
 
 
-def test_only_trust_is_shared_with_a_proxy(ca_pem):
-    settings = TLSSettings(
-        verify_cert=False,
-        ca_data=ca_pem,
-        cert_path="c",
-        key_path="k",
-        key_password="hush",
-        server_hostname="x",
-        fingerprint="ab" * 32,
+def test_ordinary_contexts_are_made_once(monkeypatch, tmp_path, ca_pem):
+    authorities = tmp_path / "authorities.pem"
+    authorities.write_bytes(ca_pem)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authorities))
+    context = build_context(TLSSettings())
+    assert build_context(TLSSettings(server_hostname=None)) is context
+    assert build_context(TLSSettings(verify_cert=False)) is not context
+    assert build_context(TLSSettings(ca_data=ca_pem)) is not build_context(
+        TLSSettings(ca_data=ca_pem)
     )
-    assert settings.trust_only == TLSSettings(ca_data=ca_pem)
-    assert TLSSettings(context=ssl.create_default_context()).trust_only == TLSSettings()
-
-
-def test_settings_hold_no_secrets_in_their_repr():
-    shown = repr(TLSSettings(key_password="hush", key_data="hush", cert_data="hush"))
-    assert "hush" not in shown
-
-
-@pytest.mark.parametrize("text", ["AB" * 32, ":".join(["ab"] * 32), "ab " * 32])
-def test_fingerprints_are_normalised(text):
-    assert normalised_fingerprint(text) == "ab" * 32
-    assert TLSSettings(fingerprint=text).fingerprint == "ab" * 32
-
-
-@pytest.mark.parametrize("text", ["", "ab" * 20, "xy" * 32, b"ab" * 32, 5])
-def test_fingerprints_that_are_none(text):
-    with pytest.raises(OptionError, match="ssl_fingerprint: expected the 64 hex digits"):
-        TLSSettings(fingerprint=text)
+    os.utime(authorities, ns=(1, 1))  # the system's authorities have changed
+    assert build_context(TLSSettings()) is not context
+    authorities.unlink()
+    assert build_context(TLSSettings()).get_ca_certs() == []
 
 
 # Trusted

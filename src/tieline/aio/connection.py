@@ -44,7 +44,7 @@ def connect(
 
     async def open_connection() -> Connection:
         line = LoopLine(checked, handlers)
-        await line.open({} if info is None else info)
+        await line.open(info)
         return Connection(line)
 
     return Connecting(open_connection)

@@ -68,7 +68,7 @@ class LoopSupervisor(Line):
 
     # --- connecting ---------------------------------------------------------------------------
 
-    async def open(self, info: dict[str, Any]) -> None:
+    async def open(self, info: dict[str, Any] | None) -> None:
         """Dial and serve. Raises ConnectError; cancelling it closes what there is so far."""
         policy = self.recovery.policy
         goes_on = policy is not None and policy.initial_connect
@@ -92,7 +92,7 @@ class LoopSupervisor(Line):
         except BaseException:
             self.aftermath.settle(outage, is_background=False)
             raise
-        return await self._open(outage, {}, rounds=1)
+        return await self._open(outage, None, rounds=1)
 
     async def _end_driver(self) -> None:
         """Nobody wants what it does any more."""
@@ -108,7 +108,7 @@ class LoopSupervisor(Line):
 
     async def _recover(self, outage: Outage) -> None:
         try:
-            await self._open(outage, {}, is_background=True)
+            await self._open(outage, None, is_background=True)
         except Exception:
             # It has given up, or somebody has put an end to it: both were told.
             assert outage.is_interrupted or outage.state is State.CLOSED
@@ -116,7 +116,7 @@ class LoopSupervisor(Line):
     async def _open(
         self,
         outage: Outage,
-        info: dict[str, Any],
+        info: dict[str, Any] | None,
         *,
         rounds: int | None = None,
         is_background: bool = False,
@@ -159,7 +159,7 @@ class LoopSupervisor(Line):
         if not await outage.pause.wait(plan.delay):
             raise ConnectCancelled("reconnecting was cancelled")
 
-    async def _connect(self, outage: Outage, info: dict[str, Any]) -> HandshakeResponse:
+    async def _connect(self, outage: Outage, info: dict[str, Any] | None) -> HandshakeResponse:
         dial = Dial(
             self.options,
             self.handlers,

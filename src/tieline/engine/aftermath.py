@@ -9,7 +9,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tieline.engine.outage import Outage
-from tieline.events import ConnectionEvent, GaveUpEvent, MessageDroppedEvent, ReconnectingEvent
 from tieline.protocol.state import State
 from tieline.reconnect import GaveUp, ReconnectAttempt
 
@@ -19,10 +18,10 @@ if TYPE_CHECKING:
 
 
 #: What the log says of each event.
-_LOGGED: dict[type[ConnectionEvent], str] = {
-    ReconnectingEvent: "reconnecting: attempt %(number)d in %(delay).1f s, after: %(cause)s",
-    GaveUpEvent: "not reconnecting any more, after %(attempts)d attempts: %(reason)s",
-    MessageDroppedEvent: "a message of %(size)d bytes was dropped: %(reason)s",
+_LOGGED = {
+    "ReconnectingEvent": "reconnecting: attempt %(number)d in %(delay).1f s, after: %(cause)s",
+    "GaveUpEvent": "not reconnecting any more, after %(attempts)d attempts: %(reason)s",
+    "MessageDroppedEvent": "a message of %(size)d bytes was dropped: %(reason)s",
 }
 
 
@@ -114,7 +113,7 @@ class Aftermath:
         if not outage.goes_on:
             return  # the first connection goes to the next URL: nothing was lost
         self._tell(
-            ReconnectingEvent,
+            "ReconnectingEvent",
             driver=outage,
             number=plan.number,
             delay=plan.delay,
@@ -171,7 +170,7 @@ class Aftermath:
         with line.lock:
             outage.thread = None
             line.recovery.remove(outage)
-            outage.finished.set()
+            outage.finish()
             line.changed.notify_all()
         line.succession.leave(outage)
 
@@ -195,16 +194,16 @@ class Aftermath:
     def _tell_drops(self, driver: Outage | None = None) -> None:
         """Tell of the messages that were dropped since it was done last. See `_post`."""
         for reason, size in self._line.resumption.take_drops():
-            self._tell(MessageDroppedEvent, driver=driver, reason=reason, size=size)
+            self._tell("MessageDroppedEvent", driver=driver, reason=reason, size=size)
 
     def _tell_gave_up(self, plan: GaveUp) -> None:
-        self._tell(GaveUpEvent, reason=plan.reason, attempts=plan.attempts, downtime=plan.downtime)
+        self._tell(
+            "GaveUpEvent", reason=plan.reason, attempts=plan.attempts, downtime=plan.downtime
+        )
         if isinstance(plan.cause, Exception):
             self._line.delivery.post(self._line.callbacks.error, plan.cause)
 
-    def _tell(
-        self, kind: type[ConnectionEvent], *, driver: Outage | None = None, **data: Any
-    ) -> None:
+    def _tell(self, kind: str, *, driver: Outage | None = None, **data: Any) -> None:
         line = self._line
         session = line.session
         if session is not None:
@@ -215,7 +214,9 @@ class Aftermath:
                 line.delivery.post(line.callbacks.error, error)
         if line.callbacks.wants_events:
             number = 0 if session is None else session.connection_id
-            event = kind(time=time.monotonic(), connection_id=number, **data)
+            from tieline import events  # loaded where somebody listens
+
+            event = getattr(events, kind)(time=time.monotonic(), connection_id=number, **data)
             self._post(driver, line.callbacks.event, event)
 
     def _post(self, driver: Outage | None, handler: Callable[..., None], what: object) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from tieline.events import SlowCallbackEvent
 from tieline.protocol.wire import CloseCode
 
 if TYPE_CHECKING:
@@ -24,6 +23,8 @@ class Complaints:
         """A handler took longer than ``slow_callback``."""
         session = self._line.session
         if session is not None:
+            from tieline.events import SlowCallbackEvent  # loaded when it is needed
+
             session.log.warning("handler %s took %.3f s", handler, seconds)
             self._line.callbacks.event(
                 SlowCallbackEvent(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import NamedTuple
 
-from tieline.compression import parameters_of
+from tieline.compression import Compression, parameters_of
+from tieline.engine.record import Record
 from tieline.engine.route import Target
 from tieline.errors import (
     ConnectCancelled,
@@ -14,10 +15,10 @@ from tieline.errors import (
     ConnectTimeout,
     HandshakeError,
     OptionError,
+    TLSError,
     TooManyRedirects,
 )
-from tieline.events import RedirectEvent, RequestEvent, ResponseEvent
-from tieline.http1 import HeadLimits
+from tieline.headers import HeadLimits
 from tieline.options import Options
 from tieline.protocol.connection import Connection
 from tieline.protocol.endpoints import client_connection
@@ -29,7 +30,6 @@ from tieline.transport.attempt import Attempt
 from tieline.transport.dial import dial
 from tieline.transport.exchange import receive, send_all
 from tieline.transport.stream import Stream
-from tieline.transport.tls_errors import explain_late_refusal
 
 #: RFC 9110 section 15.4. 300 and 304 lead nowhere.
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -37,9 +37,13 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 #: Seconds that the body of a refusal may take after its head: it only makes the error nicer.
 _BODY_PATIENCE = 1.0
 
+#: One read of the answer: most are much smaller. What follows it waits for the session's reads.
+_ANSWER_SIZE = 8 * 1024
+
 #: Many servers just reset what does not begin with a TLS record.
 _IS_IT_TLS = "; does this port expect TLS (wss://)?"
 
+#: Gets the kind of an event, and its data. None: nobody wants events.
 Tell = Callable[..., None]
 
 
@@ -54,60 +58,91 @@ class Connected(NamedTuple):
 
 def connection_settings(options: Options, inspect_frames: bool) -> Settings:
     """The options that concern the protocol."""
+    return _settings(
+        options.max_message_size,
+        options.max_fragments,
+        options.ping_interval,
+        options.ping_timeout,
+        options.heartbeat_interval,
+        options.close_timeout,
+        options.decode_text,
+        inspect_frames,
+        options.compression,
+        options.max_head_size,
+        options.max_header_count,
+        options.max_error_body,
+    )
+
+
+@lru_cache(maxsize=64)
+def _settings(
+    max_message_size: int | None,
+    max_fragments: int | None,
+    ping_interval: float | None,
+    ping_timeout: float,
+    heartbeat_interval: float | None,
+    close_timeout: float,
+    decode_text: bool,
+    inspect_frames: bool,
+    compression: Compression,
+    max_head_size: int,
+    max_header_count: int,
+    max_error_body: int,
+) -> Settings:
+    # Immutable, and the same for most connections of a program: so they share one.
     return Settings(
-        max_message_size=options.max_message_size,
-        max_fragments=options.max_fragments,
-        ping_interval=options.ping_interval,
-        ping_timeout=options.ping_timeout,
-        heartbeat_interval=options.heartbeat_interval,
-        close_timeout=options.close_timeout,
-        decode_text=options.decode_text,
+        max_message_size=max_message_size,
+        max_fragments=max_fragments,
+        ping_interval=ping_interval,
+        ping_timeout=ping_timeout,
+        heartbeat_interval=heartbeat_interval,
+        close_timeout=close_timeout,
+        decode_text=decode_text,
         inspect_frames=inspect_frames,
-        compression=parameters_of(options.compression),
+        compression=parameters_of(compression),
         head_limits=HeadLimits(
-            max_head_size=options.max_head_size,
-            max_header_count=options.max_header_count,
-            max_body=options.max_error_body,
+            max_head_size=max_head_size,
+            max_header_count=max_header_count,
+            max_body=max_error_body,
         ),
     )
 
 
 def connect(
-    target: Target, settings: Settings, attempt: Attempt, info: dict[str, Any], tell: Tell
+    target: Target, settings: Settings, attempt: Attempt, record: Record, tell: Tell | None
 ) -> Connected:
     """Connect, on the calling thread, within the attempt's deadline.
 
-    `info` is filled as things become known, also when the attempt fails. `tell(kind, **data)` gets
-    the events. Raises `ConnectError` or `OptionError`; every socket is closed then.
+    `record` learns of things as they become known, also when the attempt fails. `tell(kind,
+    **data)` gets the events. Raises `ConnectError` or `OptionError`; every socket is closed then.
     """
-    redirects: list[str] = []
-    info["redirects"] = redirects
+    redirects = record.redirects = []
     try:
         while True:
-            outcome = _connect_once(target, settings, attempt, info, tell)
+            outcome = _connect_once(target, settings, attempt, record, tell)
             if isinstance(outcome, Connected):
                 return outcome
             target = _follow(target, outcome, len(redirects))
             redirects.append(target.url.safe)
             assert outcome.response is not None
-            tell(RedirectEvent, status=outcome.response.status, location=target.url.safe)
+            if tell is not None:
+                from tieline.events import RedirectEvent
+
+                status = outcome.response.status
+                tell(RedirectEvent, status=status, location=target.url.safe)
     finally:
-        info["proxy"] = attempt.proxy
-        info["peer"] = attempt.peer
-        info["local"] = attempt.local
-        info["tls"] = attempt.tls
-        info["timings"] = attempt.timings
+        record.take(attempt)
 
 
 def _connect_once(
-    target: Target, settings: Settings, attempt: Attempt, info: dict[str, Any], tell: Tell
+    target: Target, settings: Settings, attempt: Attempt, record: Record, tell: Tell | None
 ) -> Connected | HandshakeError:
     """One dial and one upgrade; an answer that redirects is returned, not raised."""
     connection = client_connection(target.request(), target.url.safe, settings)
     # Once on the list, a socket that was handed over is ours, also when the dial fails.
     stream = dial(target.route(), attempt)
     try:
-        outcome = _upgrade(connection, stream, target, attempt, info, tell)
+        outcome = _upgrade(connection, stream, target, attempt, record, tell)
         if isinstance(outcome, HandshakeResponse):
             return Connected(connection, stream, outcome, target)
     except BaseException:
@@ -122,32 +157,35 @@ def _upgrade(
     stream: Stream,
     target: Target,
     attempt: Attempt,
-    info: dict[str, Any],
-    tell: Tell,
+    record: Record,
+    tell: Tell | None,
 ) -> HandshakeResponse | HandshakeError:
     with attempt.in_phase("upgrade", f"waiting for {target.url.safe} to accept the upgrade"):
-        headers = _note_request(connection, target, info)
+        record.asked(target.url.target, connection.request_headers)
         try:
             connection.start()
             for chunk in connection.data_to_send():
                 send_all(stream, chunk, attempt)
-            tell(RequestEvent, url=target.url.safe, headers=tuple(headers))
+            if tell is not None:
+                from tieline.events import RequestEvent  # loaded where somebody listens
+
+                tell(RequestEvent, url=target.url.safe, headers=record.request_headers)
             event = _await_answer(connection, stream, attempt)
         except (ConnectTimeout, ConnectCancelled):
             raise
-        except ssl.SSLError as error:
-            raise explain_late_refusal(error, target.url.host) from error
         except OSError as error:
+            if (explained := _late_refusal(error, target.url.host)) is not None:
+                raise explained from error
             raise ConnectError(
                 f"{target.url.safe} broke the connection during the upgrade: "
                 f"{error.strerror or error}{'' if target.url.secure else _IS_IT_TLS}"
             ) from error
     if isinstance(event, Opened):
-        _note_response(event.response, info, tell)
+        _note_response(event.response, record, tell)
         return event.response
     refusal = event.error
     if isinstance(refusal, HandshakeError) and refusal.response is not None:
-        _note_response(refusal.response, info, tell)
+        _note_response(refusal.response, record, tell)
         if target.options.max_redirects and _location(refusal) is not None:
             return refusal
     raise refusal
@@ -157,14 +195,11 @@ def _await_answer(
     connection: Connection, stream: Stream, attempt: Attempt
 ) -> Opened | HandshakeFailed:
     """Read until the server has accepted or refused. The first frames may come along."""
-    buffer = bytearray(64 * 1024)
+    buffer = bytearray(_ANSWER_SIZE)
     view = memoryview(buffer)
     give_up: float | None = None
     try:
         while True:
-            event = connection.next_event(attempt.clock())
-            if isinstance(event, Opened | HandshakeFailed):
-                return event
             if connection.is_refused and give_up is None:
                 give_up = attempt.clock() + _BODY_PATIENCE
             try:
@@ -179,6 +214,9 @@ def _await_answer(
                 connection.receive_data(buffer, count, attempt.clock())
             else:
                 connection.receive_eof()
+            event = connection.next_event(attempt.clock())
+            if isinstance(event, Opened | HandshakeFailed):
+                return event
     finally:
         # Tracebacks keep frames, and these the memory, for as long as somebody keeps an error.
         view.release()
@@ -225,20 +263,19 @@ def _location(refusal: HandshakeError) -> str | None:
     return response.headers.get("location")
 
 
-def _note_request(
-    connection: Connection, target: Target, info: dict[str, Any]
-) -> list[tuple[str, str]]:
-    headers = safe_headers(connection.request_headers)
-    info["request-uri"] = f"GET {safe_url(target.url.target)} HTTP/1.1"
-    info["request-headers"] = dict(headers)
-    return headers
+def _note_response(response: HandshakeResponse, record: Record, tell: Tell | None) -> None:
+    record.answer = response
+    if tell is not None:
+        from tieline.events import ResponseEvent
+
+        headers = tuple(safe_headers(response.headers.raw))
+        tell(ResponseEvent, url=response.url, status=response.status, headers=headers)
 
 
-def _note_response(response: HandshakeResponse, info: dict[str, Any], tell: Tell) -> None:
-    headers = safe_headers(response.headers.raw)
-    info["response-uri"] = (
-        f"HTTP/{response.http_version} {response.status} {response.reason}".rstrip()
-    )
-    info["response-code"] = response.status
-    info["response-headers"] = {name.lower(): value for name, value in headers}
-    tell(ResponseEvent, url=response.url, status=response.status, headers=tuple(headers))
+def _late_refusal(error: OSError, host: str) -> TLSError | None:
+    """What TLS has against us, when it comes only now. Not loaded where nothing fails."""
+    import ssl
+
+    from tieline.transport.tls_errors import explain_late_refusal
+
+    return explain_late_refusal(error, host) if isinstance(error, ssl.SSLError) else None

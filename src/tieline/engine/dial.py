@@ -6,22 +6,26 @@ import threading
 import time
 from collections.abc import Callable
 from itertools import count
-from typing import Any
+from logging import DEBUG
+from typing import TYPE_CHECKING, Any
 
 from tieline.engine.connecting import Connected, connect, connection_settings
 from tieline.engine.handlers import Handlers
 from tieline.engine.log import ConnectionLog
+from tieline.engine.record import Record
 from tieline.engine.route import Target, parse_options_url
-from tieline.events import DIAL_EVENTS, ConnectionEvent
 from tieline.options import Options
 from tieline.redact import safe_url
 from tieline.request_checks import HeaderPairs, URLSource
 from tieline.transport.attempt import Attempt
 
+if TYPE_CHECKING:
+    from tieline.events import ConnectionEvent
+
 _connection_ids = count(1)
 
 #: Tells an event.
-Emit = Callable[[ConnectionEvent], None]
+Emit = Callable[["ConnectionEvent"], None]
 
 
 class Dial:
@@ -35,14 +39,16 @@ class Dial:
         url: URLSource,
         headers: HeaderPairs,
         timeout: float,
-        info: dict[str, Any],
+        info: dict[str, Any] | None,
         clock: Callable[[], float],
         emit: Emit,
     ) -> None:
         self.connection_id = next(_connection_ids)
         self.log = ConnectionLog(options.logger, self.connection_id)
-        #: What happens, as it becomes known; the user's own dictionary.
-        self.info = info
+        #: What happens, as it becomes known.
+        self.record = Record()
+        # The user's, who wants to know of it too.
+        self._info = info
         self._options = options
         self._handlers = handlers
         self._url = url
@@ -51,28 +57,40 @@ class Dial:
         self.emit = emit
         #: The thread that dials, once it does.
         self.thread: int | None = None
+        # Most programs neither want events nor log at this level: then nothing is prepared.
+        self._logs = self.log.isEnabledFor(DEBUG)
+        self._is_heard = self._logs or handlers.on_event is not None
         self.attempt = Attempt(
-            timeout,
-            clock=clock,
-            on_event=lambda kind, data: self._tell(DIAL_EVENTS[kind], **data),
+            timeout, clock=clock, on_event=self._tell_phase if self._is_heard else None
         )
 
     def connect(self) -> Connected:
         """Dial and upgrade, on the calling thread. Raises ConnectError and OptionError."""
-        options = self._options
+        options, record = self._options, self.record
         self.thread = threading.get_ident()
-        text = options.attempt_url(self._url)
-        self.info["url"] = safe_url(text)
-        target = Target(
-            options,
-            parse_options_url(options, text),
-            (*options.attempt_headers(), *self._headers),
-        )
-        inspect = self._handlers.on_frame is not None or options.frame_events
-        settings = connection_settings(options, inspect)
-        return connect(target, settings, self.attempt, self.info, self._tell)
+        try:
+            text = options.attempt_url(self._url)
+            record.url = safe_url(text)
+            target = Target(
+                options,
+                parse_options_url(options, text),
+                (*options.attempt_headers(), *self._headers),
+            )
+            inspect = self._handlers.on_frame is not None or options.frame_events
+            settings = connection_settings(options, inspect)
+            tell = self._tell if self._is_heard else None
+            return connect(target, settings, self.attempt, record, tell)
+        finally:
+            if self._info is not None:
+                record.fill(self._info)
+
+    def _tell_phase(self, kind: str, data: dict[str, Any]) -> None:
+        from tieline.events import DIAL_EVENTS  # loaded where somebody listens
+
+        self._tell(DIAL_EVENTS[kind], **data)
 
     def _tell(self, kind: type[ConnectionEvent], **data: Any) -> None:
-        self.log.debug("%s %s", kind.__name__, data)
+        if self._logs:
+            self.log.debug("%s %s", kind.__name__, data)
         if self._handlers.on_event is not None:
             self.emit(kind(time=time.monotonic(), connection_id=self.connection_id, **data))

@@ -11,7 +11,6 @@ from tieline.engine.log import AnyLogger
 from tieline.engine.pings import Answer
 from tieline.engine.telling import Teller
 from tieline.errors import ConnectionClosed
-from tieline.events import ClosedEvent, ClosingEvent, OpenEvent, PingEvent, PongEvent
 from tieline.protocol.close import encode_close
 from tieline.protocol.events import (
     CloseInfo,
@@ -88,7 +87,7 @@ class Dispatcher:
     def opened(self, response: HandshakeResponse) -> None:
         """The first call for a connection."""
         self._delivery.post(self._callbacks.begin, self._log)
-        self._teller.tell(OpenEvent, url=response.url, subprotocol=response.subprotocol)
+        self._teller.tell("OpenEvent", url=response.url, subprotocol=response.subprotocol)
         self._delivery.post(self._callbacks.opened, response)
 
     def ended(self, info: CloseInfo) -> None:
@@ -101,7 +100,7 @@ class Dispatcher:
             if info.error is not None:
                 calls.append(_Once(callbacks.error, info.error))
             calls.append(_Once(callbacks.closed, info))
-            self._last_calls = _Once(self._teller.tell, ClosedEvent, info=info), calls
+            self._last_calls = _Once(self._teller.tell, "ClosedEvent", info=info), calls
         tell, calls = self._last_calls
         tell()
         for call in calls:
@@ -111,11 +110,11 @@ class Dispatcher:
         """Tell everybody whom it concerns."""
         if isinstance(event, PingReceived):
             self._delivery.post(self._callbacks.ping, event.data, weight=1)
-            self._teller.tell(PingEvent, data=event.data, received=True)
+            self._teller.tell("PingEvent", data=event.data, received=True)
             if self._answers_pings():
                 self._teller.sent(Opcode.PONG, event.data)
         elif isinstance(event, PingSent):
-            self._teller.tell(PingEvent, data=event.data, received=False)
+            self._teller.tell("PingEvent", data=event.data, received=False)
             self._teller.sent(Opcode.PING, event.data)
         elif isinstance(event, PongReceived):
             self._pong(event)
@@ -134,11 +133,13 @@ class Dispatcher:
         if round_trip is not None:
             self._on_round_trip(round_trip)
         self._delivery.post(self._callbacks.pong, event.data, weight=1)
-        self._teller.tell(PongEvent, data=event.data, round_trip=round_trip)
+        self._teller.tell("PongEvent", data=event.data, round_trip=round_trip)
 
     def _closing(self, event: ClosingStarted) -> None:
         self._log.debug("closing: sent %s, received %s", event.sent, event.received)
         if event.sent is not None and not self._shown_close:
             self._shown_close = True
             self._teller.sent(Opcode.CLOSE, encode_close(event.sent))
-        self._teller.tell(ClosingEvent, sent=event.sent, received=event.received, error=event.error)
+        self._teller.tell(
+            "ClosingEvent", sent=event.sent, received=event.received, error=event.error
+        )

@@ -38,7 +38,9 @@ class Handlers:
     def __post_init__(self) -> None:
         for name in HANDLER_NAMES:
             function = getattr(self, name)
-            if function is not None and not callable(function):
+            if function is None:
+                continue
+            if not callable(function):
                 swapped = name == "callback" and isinstance(function, str)
                 raise OptionError(
                     f"{name}: expected a function (or None), got {type(function).__name__}"
@@ -66,6 +68,8 @@ class Handlers:
 
 HANDLER_NAMES = tuple(field.name for field in fields(Handlers))
 
+
+_NO_HANDLERS = Handlers()
 
 #: The handlers that get messages: not where messages are asked for with `recv()`.
 _MESSAGE_HANDLERS = ("callback", "on_message")
@@ -125,5 +129,5 @@ def _split(
         if given.get("callback") is not None:
             raise OptionError("callback is given twice, as first argument and by name")
         given["callback"] = callback
-    handlers = Handlers(**given)
+    handlers = Handlers(**given) if given else _NO_HANDLERS
     return handlers, Options.build(url_or_options, keywords, also_known=HANDLER_NAMES)

@@ -17,6 +17,7 @@ from tieline.engine.log import ConnectionLog
 from tieline.engine.outage import Interruptible, Outage
 from tieline.engine.process import forkables, is_ending
 from tieline.engine.reactor import Reactor
+from tieline.engine.record import Record
 from tieline.engine.recovery import Recovery
 from tieline.engine.resumption import Resumption
 from tieline.engine.serial import Runner
@@ -86,8 +87,8 @@ class Line:
         self.session: Session | None = None
         # Somebody asked for messages in chunks: all that follow come so.
         self._streams = options.streaming
-        #: What happened during the last set-up, secrets masked.
-        self.info: dict[str, Any] = {}
+        # What happened during the last set-up.
+        self._record: Record | None = None
         #: The server's answer that opened the last connection.
         self.response: HandshakeResponse | None = None
         #: How the last connection ended.
@@ -105,6 +106,14 @@ class Line:
         """The connection that has not ended."""
         session = self.session
         return None if session is None or session.has_ended else session
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What happened during the last set-up, secrets masked."""
+        info: dict[str, Any] = {}
+        if self._record is not None:
+            self._record.fill(info)
+        return info
 
     @property
     def state(self) -> State:
@@ -247,7 +256,7 @@ class Line:
                 # All that handlers look at is there before the start: they may run before it
                 # returns.
                 self.session, self.response = session, response
-                self.info = dict(dial.info)
+                self._record = dial.record
                 self.dial = None
                 self.gave_up = None
                 self.recovery.opened(outage)
@@ -272,7 +281,7 @@ class Line:
         with self.lock:
             if self.dial is dial:
                 self.dial = None
-                self.info = dict(dial.info)
+                self._record = dial.record
             self.changed.notify_all()
 
     def drop(self) -> Session | None:

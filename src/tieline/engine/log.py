@@ -6,6 +6,9 @@ from collections.abc import MutableMapping
 from logging import Logger, LoggerAdapter, getLogger
 from typing import Any
 
+#: Asked for once: looking it up takes a lock.
+_TIELINE = getLogger("tieline")
+
 AnyLogger = Logger | LoggerAdapter[Any]
 
 
@@ -13,7 +16,7 @@ class ConnectionLog(LoggerAdapter[Any]):
     """Puts ``[id]`` in front of each line: the connection's process-wide number."""
 
     def __init__(self, logger: AnyLogger | None, connection_id: int) -> None:
-        super().__init__(logger or getLogger("tieline"), {})
+        super().__init__(logger or _TIELINE, {})
         self._prefix = f"[{connection_id}] "
 
     def process(

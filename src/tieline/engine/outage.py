@@ -9,7 +9,7 @@ from dataclasses import replace
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
-from tieline.engine.waiting import SLICE
+from tieline.engine.waiting import SLICE, wait_for_event
 from tieline.errors import OptionError
 from tieline.failover import Failover
 from tieline.protocol.events import CloseInfo
@@ -127,7 +127,9 @@ class Outage:
         #: The thread that waits and dials, if it is one.
         self.thread: int | None = None
         #: Its driver does nothing any more, and its last handler has returned.
-        self.finished = threading.Event()
+        self.is_finished = False
+        # Each of who waits for that: hardly ever anybody.
+        self._waiting: list[threading.Event] = []
 
     # --- what has happened --------------------------------------------------------------------
 
@@ -206,6 +208,8 @@ class Outage:
 
     def describe(self, response: HandshakeResponse) -> HandshakeResponse:
         """The answer to its last dial, with what it knows of the way there."""
+        if self.is_first and self.dials == 1 and self._down_since is None:
+            return response  # which says so already
         return replace(
             response,
             reconnected=not self.is_first,
@@ -224,6 +228,18 @@ class Outage:
         return self._down_since
 
     # --- its end ------------------------------------------------------------------------------
+
+    def finish(self) -> None:
+        """It `is_finished`. Any thread, any number of times."""
+        self.is_finished = True
+        for event in tuple(self._waiting):
+            event.set()
+
+    def wait_until_finished(self, timeout: float) -> bool:
+        """Block for so many seconds at most. True: it is."""
+        event = threading.Event()
+        self._waiting.append(event)  # before the look, or `finish` could come in between
+        return self.is_finished or wait_for_event(event, timeout)
 
     def interrupt(self) -> None:
         """Nothing follows any more: end the wait, and every later one."""

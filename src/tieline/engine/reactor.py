@@ -45,14 +45,19 @@ class Reactor:
 
     By default every client has a reactor of its own, so that a slow handler holds up nobody else.
     Give one to many clients (``reactor=``) to serve thousands of connections with one thread. The
-    thread and its descriptors exist only while there are connections; a reactor needs no closing.
+    thread and its descriptors exist only while there are connections, or for `linger` seconds
+    more; a reactor needs no closing.
 
     Making one and handing it to clients may be done on any thread; the rest is tieline's own use.
     """
 
     is_tieline_reactor = True
 
-    def __init__(self, name: str | None = None) -> None:
+    def __init__(self, name: str | None = None, *, linger: float = 0.0) -> None:
+        #: Seconds for which the thread waits for another connection after the last one.
+        self.linger = linger
+        # When that is over; None while there are connections.
+        self._ends_at: float | None = None
         self.name = name or f"tieline-{next(_numbers)}"
         #: The receive buffer that all connections share: an idle connection needs none.
         self.memory = ReceiveBuffer(0)
@@ -226,7 +231,7 @@ class Reactor:
             with self._lock:
                 if self._selector is not selector:
                     return  # as above
-                if not self._registrants and not self.calls:
+                if self._is_over():
                     self._stop()
                     return
 
@@ -237,10 +242,22 @@ class Reactor:
             except Exception as error:
                 registrant.fail(error)
 
+    def _is_over(self) -> bool:
+        """Has nobody needed the thread for long enough? With the lock held."""
+        if self._registrants or self.calls:
+            self._ends_at = None
+            return False
+        now = self.now()
+        if self._ends_at is None:
+            self._ends_at = now + self.linger
+        return now >= self._ends_at
+
     def _pause(self) -> float | None:
         if self.calls:
             return 0
         deadline = self._timers.next_deadline()
+        if self._ends_at is not None:
+            deadline = self._ends_at  # nobody has timers then
         return None if deadline is None else max(0.0, deadline - self.now())
 
     def _stop(self) -> None:
@@ -249,6 +266,7 @@ class Reactor:
         self._wakeup.close()
         self._stopped_thread = self._thread
         self._selector = self._wakeup = self._thread = self._ident = None
+        self._ends_at = None
         self._timers = TimerHeap()
         self.calls.clear()
         self.memory = ReceiveBuffer(0)

@@ -21,7 +21,8 @@ from tieline.options import Options
 T = TypeVar("T")
 
 #: Serves all plain connections while no thread is inside their `recv()`: one thread for thousands.
-CARETAKER = Reactor("tieline-caretaker")
+#: It stays for a moment: a script that connects again and again does not start it each time.
+CARETAKER = Reactor("tieline-caretaker", linger=0.25)
 
 #: Seconds: longer than the end of a program takes, but a thread that is joined there goes on.
 _STAY = 2.0

@@ -16,6 +16,9 @@ _NOT_REPEATED = (
     "the first connect() is not repeated; Reconnect(initial_connect=True) makes it keep trying"
 )
 
+#: What backs off where nothing says how: made once, since its values are checked.
+_DEFAULT = Reconnect()
+
 
 class Recovery:
     """At most one outage at a time. Any thread; the user's predicate is asked with no lock held."""
@@ -32,7 +35,9 @@ class Recovery:
         #: How to reconnect; None: not at all.
         self.policy: Reconnect | None = options.reconnect
         self._failover = Failover(options.urls)
-        self._backoff = self._backoff_before = self._new_backoff()
+        # None before the first outage.
+        self._backoff: Backoff | None = None
+        self._backoff_before: Backoff | None = None
         self._lock = lock
         self._now = now
         self._new_pause = new_pause
@@ -44,7 +49,7 @@ class Recovery:
 
     def _new_backoff(self) -> Backoff:
         # Looked up here, so that a test may say what is random.
-        return Backoff(self.policy or Reconnect(), random.uniform)
+        return Backoff(self.policy or _DEFAULT, random.uniform)
 
     # --- outages ------------------------------------------------------------------------------
 
@@ -124,7 +129,7 @@ class Recovery:
             if outage is not None:
                 outage.interrupt()
                 if not outage.has_driver:
-                    outage.finished.set()
+                    outage.finish()
             return outage
 
     def keep(self, outage: Outage) -> None:
@@ -146,6 +151,8 @@ class Recovery:
             self.outage.interrupt()
 
     def _new_outage(self, is_first: bool, goes_on: bool) -> Outage:
+        if self._backoff is None:
+            self._backoff = self._new_backoff()
         return Outage(
             self._backoff,
             self._failover.anew(),
@@ -158,7 +165,7 @@ class Recovery:
 
     def _retries(self, cause: Cause) -> bool:
         """The verdict: the user's; ours when there is none, or when it could not be had."""
-        policy = self.policy or Reconnect()
+        policy = self.policy or _DEFAULT
         try:
             return policy.retries(cause)
         except BaseException as error:  # it must not end a thread that others rely on

@@ -15,7 +15,7 @@ from tieline.redact import is_secret_header
 from tieline.request_checks import HeaderPairs
 from tieline.transport.dial import Route
 from tieline.transport.proxy import Proxy, proxy_from_environment
-from tieline.transport.tls import TLSSettings
+from tieline.transport.tls_settings import TLSSettings
 from tieline.transport.url import URL, Scheme, parse_url
 
 #: RFC 6455 section 3 and 11.1; the http forms are what redirects and copied addresses hold.
@@ -29,17 +29,23 @@ SCHEMES: Mapping[str, Scheme] = {
 
 def parse_options_url(options: Options, text: str) -> URL:
     """The URL of an attempt. Raises `OptionError`."""
-    schemes = dict(SCHEMES)
-    for name, entry in (options.schemes or {}).items():
-        schemes[name] = Scheme(entry["port"], entry["ssl"])
+    known = options.parsed.get(text)
+    return _parse(options, text) if known is None else known
+
+
+def _parse(options: Options, text: str) -> URL:
+    schemes = SCHEMES
+    if options.schemes:
+        further = {n: Scheme(entry["port"], entry["ssl"]) for n, entry in options.schemes.items()}
+        schemes = {**SCHEMES, **further}
     return parse_url(text, schemes, options.default_port, options.default_path)
 
 
 def check_addresses(options: Options) -> None:
     """What can be said of the URL and the proxy before the dial. Raises `OptionError`."""
     for url in options.urls:
-        if isinstance(url, str):
-            parse_options_url(options, url)
+        if isinstance(url, str) and url not in options.parsed:
+            options.parsed[url] = _parse(options, url)
     if isinstance(options.proxy, str):
         Proxy.parse(options.proxy, options.proxy_headers)
 

@@ -6,7 +6,8 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tieline.engine.sender import Sender
@@ -67,12 +68,21 @@ class Traffic:
 
     def plus(self, other: Traffic, factor: int = 1) -> Traffic:
         """The sum, or with factor -1 the difference."""
+        mine, others = _counted(self), _counted(other)
         return Traffic(
             **{
-                field.name: getattr(self, field.name) + factor * getattr(other, field.name)
-                for field in fields(Traffic)
+                name: one + factor * two
+                for name, one, two in zip(_COUNTERS, mine, others, strict=True)
             }
         )
+
+
+_COUNTERS = tuple(field.name for field in fields(Traffic))
+_counted: Callable[[Traffic], tuple[Any, ...]] = attrgetter(*_COUNTERS)
+
+# Immutable, so that all who have counted nothing yet can share them.
+_NO_TRAFFIC = Traffic()
+_NO_LATENCY = Latency()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +103,7 @@ class Stats(Traffic):
     queue_depth: int = 0
     #: Bytes that wait for the kernel to take them.
     buffered_bytes: int = 0
-    latency: Latency = Latency()
+    latency: Latency = _NO_LATENCY
 
 
 class StatsRecorder:
@@ -104,12 +114,12 @@ class StatsRecorder:
         # One for each connection that is up: what it has counted so far. Another connection may
         # come up before the last one has ended.
         self._present: list[Callable[[], Traffic]] = []
-        self._ended = Traffic()
-        self._zero = Traffic()
+        self._ended = self._zero = _NO_TRAFFIC
         self._connects = self._reconnects = 0
         self._dropped = self._offline_dropped = 0
-        self._round_trips: deque[float] = deque(maxlen=_WINDOW)
-        self._latency = Latency()
+        # None before the first.
+        self._round_trips: deque[float] | None = None
+        self._latency = _NO_LATENCY
 
     def connected(self, traffic: Callable[[], Traffic], replaces: bool = False) -> None:
         """A connection came about; `traffic` tells its counters at any time.
@@ -126,7 +136,9 @@ class StatsRecorder:
         with self._lock:
             if traffic in self._present:
                 self._present.remove(traffic)
-                self._ended = self._ended.plus(traffic())
+                ended = self._ended
+                # Most lines have one connection.
+                self._ended = traffic() if ended is _NO_TRAFFIC else ended.plus(traffic())
 
     def dropped(self, count: int) -> None:
         """Messages came that nobody will get."""
@@ -143,6 +155,8 @@ class StatsRecorder:
         with self._lock:
             old = self._latency
             count = old.count + 1
+            if self._round_trips is None:
+                self._round_trips = deque(maxlen=_WINDOW)
             self._round_trips.append(seconds)
             self._latency = Latency(
                 count=count,
@@ -169,7 +183,7 @@ class StatsRecorder:
                 "offline_dropped": self._offline_dropped,
             }
         return Stats(
-            **{field.name: getattr(traffic, field.name) for field in fields(Traffic)},
+            **{name: getattr(traffic, name) for name in _COUNTERS},
             **counted,
             offline_queued=offline_queued,
             queue_depth=queue_depth,
@@ -180,12 +194,12 @@ class StatsRecorder:
     def reset(self) -> None:
         """Count from zero; what the present connections have counted so far is taken off."""
         with self._lock:
-            self._ended = Traffic()
+            self._ended = _NO_TRAFFIC
             self._zero = self._total()
             self._connects = self._reconnects = 0
             self._dropped = self._offline_dropped = 0
-            self._round_trips.clear()
-            self._latency = Latency()
+            self._round_trips = None
+            self._latency = _NO_LATENCY
 
     def abandon_after_fork(self) -> None:
         """In a child process: another thread may have held the lock."""
@@ -199,9 +213,9 @@ class StatsRecorder:
 
     def _with_percentiles(self) -> Latency:
         latency = self._latency
-        ordered = sorted(self._round_trips)
-        if not ordered:
+        if self._round_trips is None:
             return latency
+        ordered = sorted(self._round_trips)
 
         def percentile(part: float) -> float:
             return ordered[min(len(ordered) - 1, int(part * len(ordered)))]

@@ -49,7 +49,7 @@ class Supervisor(Line):
     # --- connecting ---------------------------------------------------------------------------
 
     def connect(
-        self, headers: HeaderPairs, timeout: float, info: dict[str, Any]
+        self, headers: HeaderPairs, timeout: float, info: dict[str, Any] | None
     ) -> HandshakeResponse:
         """Dial and serve; what is under way or up is ended first. Raises ConnectError."""
         policy = self.recovery.policy
@@ -90,7 +90,7 @@ class Supervisor(Line):
                 if session is not None and not overlaps:
                     self._await_end(session, _LAST_HANDLERS)
                 self._await_drivers(before, dial)
-            return self._open(outage, self.options.connect_timeout, {}, rounds=1)
+            return self._open(outage, self.options.connect_timeout, None, rounds=1)
         except BaseException:
             self._settle(self._own() - others)
             raise
@@ -125,7 +125,7 @@ class Supervisor(Line):
     def _recover(self, outage: Outage) -> None:
         outage.owner = threading.get_ident()
         try:
-            self._open(outage, self.options.connect_timeout, {}, is_background=True)
+            self._open(outage, self.options.connect_timeout, None, is_background=True)
         except BaseException:
             # It has given up, or somebody has put an end to it: both were told.
             assert outage.is_interrupted or outage.state is State.CLOSED
@@ -134,7 +134,7 @@ class Supervisor(Line):
         self,
         outage: Outage,
         timeout: float,
-        info: dict[str, Any],
+        info: dict[str, Any] | None,
         *,
         rounds: int | None = None,
         is_background: bool = False,
@@ -179,7 +179,9 @@ class Supervisor(Line):
         if not is_over or outage.is_interrupted:
             raise ConnectCancelled("reconnecting was cancelled")
 
-    def _dial(self, outage: Outage, timeout: float, info: dict[str, Any]) -> HandshakeResponse:
+    def _dial(
+        self, outage: Outage, timeout: float, info: dict[str, Any] | None
+    ) -> HandshakeResponse:
         dial = Dial(
             self.options,
             self.handlers,
@@ -263,10 +265,10 @@ class Supervisor(Line):
     def _await_drivers(self, outage: Outage | None, dial: Dial | None) -> None:
         """Wait until what was cancelled on other threads is over, if it soon is."""
         ident = threading.get_ident()
-        if self._cannot_wait():
+        if (outage is None and dial is None) or self._cannot_wait():
             return
         if outage is not None and outage.thread != ident:
-            wait_for_event(outage.finished, _CANCELLED_DIAL)
+            outage.wait_until_finished(_CANCELLED_DIAL)
         if dial is not None and dial.thread != ident:
             with self.lock:
                 self.changed.wait_for(lambda: self.dial is not dial, _CANCELLED_DIAL)

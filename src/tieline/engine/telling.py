@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tieline.engine.delivery import Delivery
 from tieline.engine.log import AnyLogger
-from tieline.events import (
-    ConnectionEvent,
-    FrameReceivedEvent,
-    FrameSentEvent,
-    LowThroughputEvent,
-    SlowSendEvent,
-)
 from tieline.options import Options
 from tieline.protocol.events import Frame
 from tieline.protocol.wire import Opcode
+
+if TYPE_CHECKING:
+    from tieline.events import ConnectionEvent
 
 #: Runs a function on the reactor's thread, behind what was delivered before.
 Soon = Callable[[Callable[[], None]], None]
@@ -57,7 +53,7 @@ class Teller:
         """Does anybody want to know of each message that is sent?"""
         return self.shows_frames or self.slow_send is not None
 
-    def tell(self, kind: type[ConnectionEvent], **data: Any) -> None:
+    def tell(self, kind: str, **data: Any) -> None:
         """It happens now."""
         if self._wanted:
             self._post(self._event(kind, data))
@@ -65,7 +61,7 @@ class Teller:
     def received(self, frame: Frame) -> None:
         """A frame came."""
         if self.shows_frames:
-            self.tell(FrameReceivedEvent, frame=frame)
+            self.tell("FrameReceivedEvent", frame=frame)
 
     def sent(
         self,
@@ -76,7 +72,7 @@ class Teller:
     ) -> None:
         """A frame was handed to the kernel or the write buffer; `payload` is not compressed."""
         if self.shows_frames:
-            self._tell_soon(FrameSentEvent, frame=Frame(opcode, bytes(payload), fin, rsv1))
+            self._tell_soon("FrameSentEvent", frame=Frame(opcode, bytes(payload), fin, rsv1))
 
     @contextmanager
     def timed(self, size: int) -> Iterator[None]:
@@ -88,7 +84,7 @@ class Teller:
             seconds = self._now() - started
             if self.slow_send is not None and seconds > self.slow_send:
                 self._log.warning("sending %d bytes took %.3f s", size, seconds)
-                self._tell_soon(SlowSendEvent, seconds=seconds, size=size)
+                self._tell_soon("SlowSendEvent", seconds=seconds, size=size)
 
     def waited(self, size: int, seconds: float, taken: int) -> None:
         """A send of `size` bytes waited for the peer, which took `taken` bytes meanwhile."""
@@ -98,15 +94,20 @@ class Teller:
         rate = taken / seconds
         # Not logged here: log handlers are the user's code, and the caller holds the lock.
         self._soon(lambda: self._log.warning("the peer takes only %.0f bytes per second", rate))
-        self._tell_soon(LowThroughputEvent, bytes_per_second=rate, size=size)
+        self._tell_soon("LowThroughputEvent", bytes_per_second=rate, size=size)
 
-    def _tell_soon(self, kind: type[ConnectionEvent], **data: Any) -> None:
+    def _tell_soon(self, kind: str, **data: Any) -> None:
         if self._wanted:
             event = self._event(kind, data)
             self._soon(lambda: self._post(event))
 
-    def _event(self, kind: type[ConnectionEvent], data: dict[str, Any]) -> ConnectionEvent:
-        return kind(time=self._now(), connection_id=self._connection_id, **data)
+    def _event(self, kind: str, data: dict[str, Any]) -> ConnectionEvent:
+        from tieline import events  # loaded where somebody listens
+
+        make = getattr(events, kind)
+        event: ConnectionEvent
+        event = make(time=self._now(), connection_id=self._connection_id, **data)
+        return event
 
     def _post(self, event: ConnectionEvent) -> None:
         self._delivery.post(self._delivery.callbacks.event, event)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from tieline.compression import MAX_WINDOW_BITS, Deflate
 from tieline.headers import excerpt
@@ -42,8 +43,9 @@ class Agreement:
     server_max_window_bits: int = MAX_WINDOW_BITS
 
 
+@lru_cache(maxsize=16)
 def offer(deflate: Deflate) -> str:
-    """The client's one offer, as text for the header."""
+    """The client's one offer, as text for the header. Most clients of a program make the same."""
     parameters: list[tuple[str, str | None]] = []
     if not deflate.server_context_takeover:
         parameters.append((_SERVER_NO_TAKEOVER, None))

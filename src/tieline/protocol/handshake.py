@@ -1,6 +1,6 @@
 """The opening handshake (RFC 6455 section 4): request → bytes, and response → accepted or refused.
 
-Both roles. The HTTP itself is `tieline.http1`'s.
+Both roles. The HTTP itself is `tieline.http1`'s and `tieline.upgrade_exchange`'s.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from hashlib import sha1
 from typing import Any
 
 from tieline.compression import Deflate
@@ -61,7 +60,7 @@ class UpgradeRequest:
         return [*pairs, *self.headers]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class HandshakeResponse(Mapping[str, Any]):
     """The server's answer to the upgrade request.
 
@@ -135,6 +134,8 @@ def make_key(random_bytes: bytes) -> str:
 
 def accept_value(key: str) -> str:
     """The Sec-WebSocket-Accept that proves that the server has read `key` (section 4.2.2)."""
+    from hashlib import sha1  # and OpenSSL's library, at the first handshake
+
     return b64encode(sha1(key.encode("ascii") + _GUID, usedforsecurity=False).digest()).decode(
         "ascii"
     )
@@ -147,9 +148,9 @@ def check_response(
 
     Raises `HandshakeError`.
     """
-    answer = HandshakeResponse.of(response, url=url)
 
     def refuse(text: str) -> HandshakeError:
+        answer = HandshakeResponse.of(response, url=url)
         return HandshakeError(f"{url} did not accept the WebSocket upgrade: {text}", answer)
 
     headers = response.headers
@@ -160,21 +161,26 @@ def check_response(
     if "upgrade" not in _tokens(headers, "connection"):
         raise refuse(f"expected 'Connection: Upgrade', got {_found(headers, 'connection')}")
     # Compared exactly: 4.2.2 leaves no freedom, and a different case is a different value.
-    if headers.get_all("sec-websocket-accept") != [accept_value(key)]:
+    expected = accept_value(key)
+    if headers.get_all("sec-websocket-accept") != [expected]:
         raise refuse(
-            f"expected 'Sec-WebSocket-Accept: {accept_value(key)}', "
+            f"expected 'Sec-WebSocket-Accept: {expected}', "
             f"got {_found(headers, 'sec-websocket-accept')}"
         )
     answered = headers.get_all(EXTENSIONS)
-    try:
-        agreement = check_answer(request.compression, answered)
-    except ValueError as error:
-        raise refuse(str(error)) from None
+    agreement: Agreement | None = None
+    extensions: tuple[str, ...] = ()
+    if answered:
+        try:
+            agreement = check_answer(request.compression, answered)
+        except ValueError as error:
+            raise refuse(str(error)) from None
+        extensions = tuple(map(str, parse_extensions(answered)))
     accepted = HandshakeResponse.of(
         response,
         url=url,
         subprotocol=_chosen_subprotocol(headers, request, refuse),
-        extensions=tuple(map(str, parse_extensions(answered))),
+        extensions=extensions,
     )
     return accepted, agreement
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tieline.compression import Deflate
 from tieline.errors import HandshakeError
-from tieline.http1 import ClientExchange, HeadLimits, HTTPFormatError, ServerExchange
+from tieline.headers import HeadLimits, HTTPFormatError
 from tieline.protocol.deflate import Agreement, answer
 from tieline.protocol.events import HandshakeFailed, Opened, RequestReceived
 from tieline.protocol.handshake import (
@@ -16,6 +16,7 @@ from tieline.protocol.handshake import (
     check_response,
     make_key,
 )
+from tieline.upgrade_exchange import UpgradeExchange
 
 
 class ClientOpening:
@@ -28,7 +29,7 @@ class ClientOpening:
         self.headers = request.header_list(self.key)
         self._request = request
         self._url = url
-        self._exchange = ClientExchange("GET", request.target, self.headers, limits)
+        self._exchange = UpgradeExchange(request.target, self.headers, limits)
         self._error: HTTPFormatError | None = None
         #: How messages are compressed; None before the answer, and when they are not.
         self.agreement: Agreement | None = None
@@ -83,6 +84,8 @@ class ServerOpening:
     """Judges an upgrade request and answers it. `compression` is what it takes of the offers."""
 
     def __init__(self, limits: HeadLimits, compression: Deflate | None = None) -> None:
+        from tieline.http1 import ServerExchange  # and h11, which a client seldom needs
+
         self._compression = compression
         self._exchange = ServerExchange(limits)
         self._error: HTTPFormatError | None = None

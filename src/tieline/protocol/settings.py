@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tieline.compression import Deflate
-from tieline.http1 import HeadLimits
+from tieline.headers import HeadLimits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,12 +6,11 @@ Ctrl-C, whatever it is waiting for.
 
 from __future__ import annotations
 
+import math
 import select
-import selectors
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any
 
@@ -68,7 +67,10 @@ class Attempt:
 
         # Reentrant, because a signal handler may call cancel() on top of close().
         self._lock = threading.RLock()
-        self._wakeup = Wakeup()
+        # Made by the first wait: to a server nearby, most have nothing to wait for.
+        self._wakeup: Wakeup | None = None
+        # `wake` was called, maybe while there was none.
+        self._is_woken = False
         self._closed = False
         self._cancelled = False
 
@@ -89,7 +91,9 @@ class Attempt:
             if self._closed:
                 return
             self._closed = True
-            self._wakeup.close()
+            wakeup, self._wakeup = self._wakeup, None
+            if wakeup is not None:
+                wakeup.close()
         self.timings["total"] = self.clock() - self._started
 
     @property
@@ -111,26 +115,31 @@ class Attempt:
     def wake(self) -> None:
         """Make `wait(None, ...)` return True. From any thread, also after `close()`."""
         with self._lock:
-            if not self._closed:
+            self._is_woken = True
+            if self._wakeup is not None:
                 self._wakeup.set()
 
-    @contextmanager
-    def in_phase(self, phase: str, doing: str) -> Iterator[None]:
+    def in_phase(self, phase: str, doing: str) -> Phase:
         """Charge the time inside to this phase. `doing` completes "... ran out while".
 
         Phases may be nested; the outer one's clock stands still meanwhile.
         """
+        return Phase(self, phase, doing)
+
+    def begin_phase(self, phase: str, doing: str) -> tuple[str, str]:
+        """What `in_phase` does first; returns the outer phase."""
         outer = self.phase, self._doing
         self._charge()
         self.phase, self._doing = phase, doing
         self._phases += 1
-        try:
-            yield
-        finally:
-            self._charge()
-            self._phases -= 1
-            if self._phases:
-                self.phase, self._doing = outer
+        return outer
+
+    def end_phase(self, outer: tuple[str, str]) -> None:
+        """What `in_phase` does at the end."""
+        self._charge()
+        self._phases -= 1
+        if self._phases:
+            self.phase, self._doing = outer
 
     def _charge(self) -> None:
         now = self.clock()
@@ -173,42 +182,66 @@ class Attempt:
         False when `until` (a reading of `clock`) comes first. Raises ConnectTimeout at the
         deadline and ConnectCancelled after `cancel()`, which also ends a wait that is under way.
         """
-        events = readable * selectors.EVENT_READ | writable * selectors.EVENT_WRITE
-        return self._wait({} if descriptor is None else {descriptor: events}, until) is not None
+        events = readable * _READABLE | writable * _WRITABLE
+        return self._wait([] if descriptor is None else [descriptor], events, until) is not None
 
     def wait_any_writable(
         self, descriptors: Iterable[int], until: float | None = None
     ) -> list[int]:
         """Like `wait`, for several sockets: those that are ready; none when `until` came first."""
-        interest = dict.fromkeys(descriptors, selectors.EVENT_WRITE)
-        return self._wait(interest, until) or []
+        return self._wait(list(descriptors), _WRITABLE, until, at_once=True) or []
 
-    def _wait(self, interest: Mapping[int, int], until: float | None) -> list[int] | None:
+    def _wait(
+        self, descriptors: list[int], events: int, until: float | None, at_once: bool = False
+    ) -> list[int] | None:
+        """The descriptors that are ready, None when `until` came first.
+
+        `at_once`: some may be ready already, so it is worth a look before anything is prepared.
+        """
         if self._closed:
             raise RuntimeError("this Attempt is closed")
-        wakeup = self._wakeup.fileno()
-        with _selector() as selector:
-            selector.register(wakeup, selectors.EVENT_READ)
-            for descriptor, events in interest.items():
-                selector.register(descriptor, events)
-            while True:
+        self.check()
+        poll = _new_poll()
+        for descriptor in descriptors:
+            poll.register(descriptor, events)
+        if at_once and (ready := [found for found, _ in poll.poll(0)]):
+            return ready
+        wakeup = self._open_wakeup()
+        poll.register(wakeup.fileno(), _READABLE)
+        while True:
+            pause = _LONGEST_POLL
+            if (remaining := self.remaining()) is not None:
+                pause = min(pause, remaining)
+            if until is not None:
+                pause = min(pause, max(0.0, until - self.clock()))
+            # Rounded up: a wait that ends early would only be begun again.
+            ready = [found for found, _ in poll.poll(math.ceil(pause * 1000))]
+            if wakeup.fileno() in ready:
+                ready.remove(wakeup.fileno())
+                wakeup.clear()
                 self.check()
-                pauses = [_LONGEST_POLL]
-                if (remaining := self.remaining()) is not None:
-                    pauses.append(remaining)
-                if until is not None:
-                    pauses.append(max(0.0, until - self.clock()))
-                ready = [key.fd for key, _ in selector.select(min(pauses))]
-                if wakeup in ready:
-                    ready.remove(wakeup)
-                    self._wakeup.clear()
-                    self.check()
-                    if not interest:
-                        return ready
-                if ready:
+                if not descriptors:
                     return ready
-                if until is not None and self.clock() >= until:
-                    return None
+            if ready:
+                return ready
+            if until is not None and self.clock() >= until:
+                return None
+            self.check()
+
+    def _open_wakeup(self) -> Wakeup:
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("this Attempt is closed")
+            if self._wakeup is None:
+                self._wakeup = Wakeup()
+                if self._is_woken:
+                    self._wakeup.set()
+            return self._wakeup
+
+    @property
+    def is_heard(self) -> bool:
+        """Does anybody get what is emitted?"""
+        return self._on_event is not None
 
     def emit(self, kind: str, **data: Any) -> None:
         """Report one event to `on_event`, if there is one."""
@@ -216,8 +249,51 @@ class Attempt:
             self._on_event(kind, data)
 
 
-def _selector() -> selectors.BaseSelector:
+class Phase:
+    """The body is charged to a phase; see `Attempt.in_phase`."""
+
+    # A generator would do, and take three times as long.
+    __slots__ = ("_attempt", "_doing", "_outer", "_phase")
+
+    def __init__(self, attempt: Attempt, phase: str, doing: str) -> None:
+        self._attempt = attempt
+        self._phase = phase
+        self._doing = doing
+        self._outer = ("", "")
+
+    def __enter__(self) -> None:
+        self._outer = self._attempt.begin_phase(self._phase, self._doing)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._attempt.end_phase(self._outer)
+
+
+class _Select:
+    """select() in the shape of poll(), for systems that have no other."""
+
+    def __init__(self) -> None:
+        self._interest: dict[int, int] = {}
+
+    def register(self, descriptor: int, events: int) -> None:
+        self._interest[descriptor] = events
+
+    def poll(self, milliseconds: int) -> list[tuple[int, int]]:
+        readers = [each for each, events in self._interest.items() if events & _READABLE]
+        writers = [each for each, events in self._interest.items() if events & _WRITABLE]
+        # Of a connection that fails, Windows tells only among the exceptions.
+        ready = select.select(readers, writers, writers, milliseconds / 1000)
+        return [(each, 0) for each in {*ready[0], *ready[1], *ready[2]}]
+
+
+def _new_poll() -> Any:
     # select() cannot take descriptors above 1023, epoll and kqueue cost one of their own.
-    if hasattr(select, "poll"):
-        return selectors.PollSelector()
-    return selectors.SelectSelector()
+    return select.poll() if hasattr(select, "poll") else _Select()
+
+
+_READABLE: int = getattr(select, "POLLIN", 1)
+_WRITABLE: int = getattr(select, "POLLOUT", 4)

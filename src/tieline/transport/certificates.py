@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import os
 import ssl
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -145,6 +144,8 @@ def _secret_file(content: bytes) -> Iterator[str]:
             file.write(content)
             yield f"/proc/self/fd/{descriptor}"
         return
+    import tempfile  # only where there are no files in memory
+
     descriptor, name = tempfile.mkstemp(prefix="tieline-")  # mode 0600
     try:
         with open(descriptor, "wb") as file:

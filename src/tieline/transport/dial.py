@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-import ssl
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tieline.errors import ConnectCancelled, ConnectError, ConnectTimeout, OptionError, ProxyError
@@ -12,7 +12,7 @@ from tieline.transport.proxy import Proxy, authority, open_tunnel
 from tieline.transport.race import SocketOption, connect_unix, race
 from tieline.transport.resolve import resolve
 from tieline.transport.stream import SocketStream, Stream
-from tieline.transport.tls import TLSSettings, build_context, handshake
+from tieline.transport.tls_settings import TLSSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +60,10 @@ def dial(route: Route, attempt: Attempt) -> Stream:
     stream: Stream | None = None
     try:
         # First of all, since it can fail without the network having been bothered.
-        context = None if route.tls is None else build_context(route.tls)
+        secure = None if route.tls is None else _prepare_tls(route.tls)
         stream = _connect(route, attempt)
-        if route.tls is not None and context is not None:
-            stream = handshake(
-                stream,
-                context,
-                route.tls.server_hostname or route.host,
-                attempt,
-                fingerprint=route.tls.fingerprint,
-                peer_name=route.name,
-            )
+        if secure is not None:
+            stream = secure(stream, route.host, attempt, route.name)
             attempt.tls = stream.tls
         return stream
     except BaseException:
@@ -79,6 +72,22 @@ def dial(route: Route, attempt: Attempt) -> Stream:
         elif route.sock is not None and hasattr(route.sock, "close"):
             route.sock.close()
         raise
+
+
+def _prepare_tls(settings: TLSSettings) -> Callable[[Stream, str, Attempt, str], Stream]:
+    """Whatever can fail before there is a stream; gives what puts TLS on top of one."""
+    # Imported when it is needed: many programs never use TLS, and it takes long to load.
+    from tieline.transport.tls import build_context, handshake
+
+    context = build_context(settings)
+    return lambda stream, host, attempt, name: handshake(
+        stream,
+        context,
+        settings.server_hostname or host,
+        attempt,
+        fingerprint=settings.fingerprint,
+        peer_name=name,
+    )
 
 
 def _connect(route: Route, attempt: Attempt) -> Stream:
@@ -114,14 +123,8 @@ def _connect_through(proxy: Proxy, host: str, port: int, route: Route, attempt: 
     try:
         if proxy.scheme == "https":
             settings = proxy.tls or (route.tls or TLSSettings()).trust_only
-            stream = handshake(
-                stream,
-                build_context(settings),
-                settings.server_hostname or proxy.host,
-                attempt,
-                fingerprint=settings.fingerprint,
-                peer_name=f"the proxy {proxy.name}",
-            )
+            secure = _prepare_tls(settings)
+            stream = secure(stream, proxy.host, attempt, f"the proxy {proxy.name}")
         open_tunnel(stream, proxy, host, port, attempt)
     except BaseException:
         stream.close()
@@ -133,6 +136,8 @@ def _given(given: object, attempt: Attempt) -> Stream:
     if hasattr(given, "receive_into"):
         stream: Stream = given  # type: ignore[assignment]
         return _note(attempt, stream)
+    import ssl
+
     if isinstance(given, ssl.SSLSocket):
         raise OptionError(
             "sock: expected a plain socket, got an ssl.SSLSocket; hand over one without TLS on it, "

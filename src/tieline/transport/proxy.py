@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass, field
-from urllib.parse import quote
+from typing import TYPE_CHECKING
 
 from tieline.errors import ConnectCancelled, ConnectTimeout, OptionError, ProxyError
-from tieline.headers import HTTPResponse, check_header
-from tieline.http1 import ClientExchange, HTTPFormatError
+from tieline.headers import HTTPFormatError, HTTPResponse, check_header
 from tieline.redact import MASK, safe_headers, safe_url
 from tieline.transport.attempt import Attempt
 from tieline.transport.exchange import receive, send_all
 from tieline.transport.stream import Stream
-from tieline.transport.tls import TLSSettings
+from tieline.transport.tls_settings import TLSSettings
 from tieline.transport.url import Scheme, parse_url
+
+if TYPE_CHECKING:
+    from tieline.http1 import ClientExchange
 
 _SCHEMES = {"http": Scheme(80, False), "https": Scheme(443, True)}
 
@@ -67,6 +69,8 @@ class Proxy:
         """The proxy's URL without its password."""
         user = ""
         if self.username is not None:
+            from urllib.parse import quote
+
             user = quote(self.username, safe="") + (f":{MASK}" if self.password else "") + "@"
         return f"{self.scheme}://{user}{self.name}"
 
@@ -85,6 +89,8 @@ def open_tunnel(stream: Stream, proxy: Proxy, host: str, port: int, attempt: Att
     Raises ProxyError with the proxy's response, ConnectTimeout or ConnectCancelled; the stream is
     left to the caller, who closes it.
     """
+    from tieline.http1 import ClientExchange  # and h11, which few connections need
+
     target = authority(host, port)
     exchange = ClientExchange("CONNECT", target, _request_headers(proxy, target))
     with attempt.in_phase("proxy", f"asking the proxy {proxy.name} for a tunnel to {target}"):

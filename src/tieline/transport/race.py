@@ -49,7 +49,7 @@ def race(
     waiting = deque(_interleaved(addresses))
     running: dict[int, tuple[socket.socket, AddressInfo, list[SocketOption]]] = {}
     failures: list[str] = []
-    next_start = attempt.clock()
+    next_start = 0.0
     names = ", ".join(str(address) for address in waiting)
     with attempt.in_phase("tcp", f"waiting for {names} to accept the connection"):
         try:
@@ -57,7 +57,8 @@ def race(
                 if waiting and (not running or attempt.clock() >= next_start):
                     attempt.check()
                     address = waiting.popleft()
-                    attempt.emit("connecting", address=str(address))
+                    if attempt.is_heard:
+                        attempt.emit("connecting", address=str(address))
                     try:
                         started, late = _start(address, source_address, options)
                     except OSError as error:
@@ -121,6 +122,8 @@ def _unix_connected(connecting: socket.socket, path: str) -> bool:
 
 def _interleaved(addresses: Sequence[AddressInfo]) -> list[AddressInfo]:
     """RFC 8305 section 4: families alternate, starting with the one that was preferred."""
+    if len(addresses) == 1:
+        return list(addresses)
     families: dict[int, list[AddressInfo]] = {}
     for address in addresses:
         families.setdefault(address.family, []).append(address)

@@ -2,61 +2,17 @@
 
 from __future__ import annotations
 
-import re
+import os
 import ssl
-from dataclasses import dataclass, field
-from pathlib import Path
+from functools import lru_cache
 
 from tieline.errors import ConnectCancelled, ConnectTimeout, OptionError, TLSError
 from tieline.transport.attempt import Attempt
 from tieline.transport.certificates import load_client_certificate, load_trust
 from tieline.transport.stream import Stream
 from tieline.transport.tls_errors import explain_handshake_failure
+from tieline.transport.tls_settings import TLSSettings
 from tieline.transport.tls_stream import TLSStream
-
-
-@dataclass(frozen=True, slots=True)
-class TLSSettings:
-    """What to trust and what to show. The names are those of the options, less `ssl_`.
-
-    `*_path` are files in PEM format (`ca_path` may be a directory), `*_data` the content itself:
-    PEM as str or bytes, or DER as bytes. A CA replaces the system's. `fingerprint` is the SHA-256
-    of the server's certificate, an additional condition; with `verify_cert` False the only one.
-    """
-
-    context: ssl.SSLContext | None = None
-    verify_cert: bool = True
-    ca_path: str | Path | None = None
-    ca_data: str | bytes | None = field(default=None, repr=False)
-    cert_path: str | Path | None = None
-    cert_data: str | bytes | None = field(default=None, repr=False)
-    key_path: str | Path | None = None
-    key_data: str | bytes | None = field(default=None, repr=False)
-    key_password: str | bytes | None = field(default=None, repr=False)
-    server_hostname: str | None = None
-    fingerprint: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.fingerprint is not None:
-            object.__setattr__(self, "fingerprint", normalised_fingerprint(self.fingerprint))
-
-    @property
-    def trust_only(self) -> TLSSettings:
-        """The same trust, without client certificate, pin and name: for a proxy on the way."""
-        if self.context is not None:
-            return TLSSettings()
-        return TLSSettings(ca_path=self.ca_path, ca_data=self.ca_data)
-
-
-def normalised_fingerprint(text: object) -> str:
-    """Hex digits in lower case, of a SHA-256 written with or without colons. OptionError if not."""
-    digits = re.sub("[: ]", "", text).lower() if isinstance(text, str) else ""
-    if not re.fullmatch("[0-9a-f]{64}", digits):
-        raise OptionError(
-            "ssl_fingerprint: expected the 64 hex digits of a SHA-256, with or without colons, "
-            f"got {text!r}"
-        )
-    return digits
 
 
 def build_context(settings: TLSSettings) -> ssl.SSLContext:
@@ -67,6 +23,36 @@ def build_context(settings: TLSSettings) -> ssl.SSLContext:
     if settings.context is not None:
         _check_context(settings)
         return settings.context
+    if settings in _ORDINARY:
+        return _ordinary_context(settings, _system_trust())
+    return _new_context(settings)
+
+
+#: What has no secrets and no files but the system's.
+_ORDINARY = frozenset({TLSSettings(), TLSSettings(verify_cert=False)})
+
+
+@lru_cache(maxsize=4)
+def _ordinary_context(settings: TLSSettings, trust: object) -> ssl.SSLContext:
+    # Loading the system's authorities takes tens of milliseconds, and a server that restarts may
+    # be dialled again by thousands of clients at once.
+    return _new_context(settings)
+
+
+def _system_trust() -> object:
+    """Where the system's authorities are, and since when they are what they are."""
+    paths = ssl.get_default_verify_paths()
+    return tuple((path, _changed(path)) for path in (paths.cafile, paths.capath) if path)
+
+
+def _changed(path: str) -> int:
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _new_context(settings: TLSSettings) -> ssl.SSLContext:
     if settings.ca_path is not None and settings.ca_data is not None:
         raise OptionError("ssl_ca_path and ssl_ca_data exclude each other: give one of them")
     own_trust = settings.ca_path is not None or settings.ca_data is not None

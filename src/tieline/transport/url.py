@@ -8,9 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv6Address
 from typing import Any, NamedTuple, NoReturn
-from urllib.parse import quote, unquote, urljoin
 
 from tieline.errors import OptionError
 from tieline.redact import MASK, safe_url
@@ -38,6 +36,9 @@ _HOST_AND_PORT = re.compile(r"(.*?)(?::([^:\]]*))?")
 # What RFC 3986 section 3.3 allows in a path, "?" for the query, and "[]", which it does not allow
 # but every server takes and signed query strings may count on.
 _TARGET_SAFE = "/?:@!$&'()*+,;=-._~%[]"
+# Nothing to quote, and no percent sign that may stand for itself.
+_PLAIN_TARGET = re.compile(r"[-A-Za-z0-9_/?:@!$&'()*+,;=.~\[\]]+")
+_PORT = re.compile("[0-9]{1,5}")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -54,6 +55,7 @@ class URL:
     unix_path: str | None = None
     _table: Mapping[str, Scheme] = field(default_factory=dict, compare=False)
     _default_port: int | None = field(default=None, compare=False)
+    _safe: str = field(default="", init=False, compare=False)  #: `safe`, once asked for
 
     @property
     def host_header(self) -> str:
@@ -74,11 +76,17 @@ class URL:
     @property
     def safe(self) -> str:
         """The URL as text, secrets masked: for logs, errors and `info`."""
+        if not self._safe:
+            object.__setattr__(self, "_safe", self._masked())
+        return self._safe
+
+    def _masked(self) -> str:
         user = ""
         if self.username is not None:
-            user = quote(self.username, safe="") + (f":{MASK}" if self.password else "") + "@"
+            name = _quote(self.username, safe="")
+            user = name + (f":{MASK}" if self.password else "") + "@"
         if self.unix_path is not None:
-            path = quote(self.unix_path)
+            path = _quote(self.unix_path)
             return safe_url(f"{self.scheme}+unix://{user}{path}:{self.target}")
         host = f"[{self.host}]" if ":" in self.host else self.host
         port = "" if self.port == self._table[self.scheme].port else f":{self.port}"
@@ -102,6 +110,8 @@ class URL:
         scheme, authority, _, _ = _split(location)
         if scheme is None and authority is None:
             # urljoin knows how to resolve dots for "http" only, not for every scheme.
+            from urllib.parse import urljoin
+
             joined = urljoin("http://host" + self.target, location)
             target = _target(*_split(joined)[2:], None)
             return self._replaced(target)
@@ -197,6 +207,21 @@ def parse_url(
     )
 
 
+# Imported when they are needed: plain URLs can do without, and it takes a while to load.
+
+
+def _quote(text: str, safe: str = "/") -> str:
+    from urllib.parse import quote
+
+    return quote(text, safe)
+
+
+def _unquote(text: str, errors: str = "replace") -> str:
+    from urllib.parse import unquote
+
+    return unquote(text, errors=errors)
+
+
 class _Refusal:
     """Raises OptionError with the URL, masked, after what is wrong with it."""
 
@@ -230,7 +255,7 @@ def _credentials(userinfo: str, fail: _Refusal) -> tuple[str | None, str | None]
     if _BAD_PERCENT.search(userinfo):
         fail("user name or password has a '%' without two hex digits", "a '%' is written as %25")
     try:
-        decoded = unquote(name, errors="strict"), unquote(password, errors="strict")
+        decoded = _unquote(name, "strict"), _unquote(password, "strict")
     except UnicodeDecodeError:
         fail("user name or password is not UTF-8", "expected percent-encoded UTF-8")
     if any(_UNPRINTABLE.search(part.replace(" ", "")) for part in decoded):
@@ -242,7 +267,7 @@ def _credentials(userinfo: str, fail: _Refusal) -> tuple[str | None, str | None]
 
 
 def _unix_path(path: str, fail: _Refusal) -> str:
-    decoded = unquote(path)
+    decoded = _unquote(path)
     if not decoded or "\0" in decoded:
         fail("the socket's path is empty or holds a NUL", "expected the path of a unix socket")
     return decoded
@@ -258,7 +283,7 @@ def _host_and_port(location: str, fail: _Refusal) -> tuple[str, int | None]:
         host = _name(host, fail)
     if not port:
         return host, None
-    if not re.fullmatch("[0-9]{1,5}", port) or not 1 <= int(port) <= 65535:
+    if not _PORT.fullmatch(port) or not 1 <= int(port) <= 65535:
         fail("the port is not valid", "expected host:port with a port from 1 to 65535")
     return host, int(port)
 
@@ -266,8 +291,10 @@ def _host_and_port(location: str, fail: _Refusal) -> tuple[str, int | None]:
 def _ipv6(address: str, fail: _Refusal) -> str:
     # RFC 6874 writes the '%' before a zone as %25; the plain one is what people type.
     number, percent, zone = address.partition("%")
-    zone = unquote(zone[2:] if zone.startswith("25") and len(zone) > 2 else zone)
+    zone = _unquote(zone[2:] if zone.startswith("25") and len(zone) > 2 else zone)
     try:
+        from ipaddress import IPv6Address
+
         parsed = str(IPv6Address(number))
     except ValueError:
         fail("the IPv6 address in brackets is not valid", "expected for example [2001:db8::1]")
@@ -284,7 +311,7 @@ def _name(host: str, fail: _Refusal) -> str:
     if ":" in host:
         fail("the host holds a colon", "an IPv6 address is written in brackets: [2001:db8::1]")
     try:
-        name = unquote(host, errors="strict")
+        name = _unquote(host, "strict") if "%" in host else host
         # IDNA 2003, which is what the standard library (and its resolver) has.
         name = name.lower() if name.isascii() else name.encode("idna").decode("ascii").lower()
     except UnicodeError:
@@ -300,4 +327,6 @@ def _target(path: str, query: str | None, default_path: str | None) -> str:
         path = "/" + path
     if query is not None:
         path += "?" + query
-    return quote(_BAD_PERCENT.sub("%25", path), safe=_TARGET_SAFE)
+    if _PLAIN_TARGET.fullmatch(path):
+        return path
+    return _quote(_BAD_PERCENT.sub("%25", path), safe=_TARGET_SAFE)

@@ -1,0 +1,80 @@
+"""What becomes known of the way to one connection → the dictionary that users are promised."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tieline.headers import HTTPResponse
+from tieline.protocol.handshake import HandshakeResponse
+from tieline.redact import safe_headers, safe_url
+from tieline.transport.attempt import Attempt
+
+
+class Record:
+    """One dial, secrets masked. Written by the thread that dials; `fill` is for any thread.
+
+    Each open connection keeps one, so what can be derived is derived when somebody asks.
+    """
+
+    __slots__ = (
+        "answer",
+        "local",
+        "peer",
+        "proxy",
+        "redirects",
+        "request_headers",
+        "request_target",
+        "timings",
+        "tls",
+        "url",
+    )
+
+    def __init__(self) -> None:
+        #: What was dialled first; empty while that is not known.
+        self.url = ""
+        #: Where the server has sent us, in order; None before the dial.
+        self.redirects: list[str] | None = None
+        self.request_target = ""
+        self.request_headers: tuple[tuple[str, str], ...] = ()
+        #: The last answer to the upgrade request.
+        self.answer: HTTPResponse | HandshakeResponse | None = None
+        self.peer: Any = None
+        self.local: Any = None
+        self.proxy: str | None = None
+        self.tls: dict[str, Any] | None = None
+        #: Seconds per phase; shared with the attempt, which adds "total" at its end.
+        self.timings: dict[str, float] = {}
+
+    def take(self, attempt: Attempt) -> None:
+        """What the attempt knows of the way, as far as it came."""
+        self.proxy, self.tls = attempt.proxy, attempt.tls
+        self.peer, self.local = attempt.peer, attempt.local
+        self.timings = attempt.timings
+
+    def fill(self, info: dict[str, Any]) -> None:
+        """Put all that is known into a user's dictionary."""
+        if self.url:
+            info["url"] = self.url
+        if self.redirects is None:
+            return
+        info["redirects"] = self.redirects
+        info["proxy"] = self.proxy
+        info["peer"] = self.peer
+        info["local"] = self.local
+        info["tls"] = self.tls
+        info["timings"] = self.timings
+        if self.request_target:
+            info["request-uri"] = f"GET {self.request_target} HTTP/1.1"
+            info["request-headers"] = dict(self.request_headers)
+        if self.answer is not None:
+            answer = self.answer
+            line = f"HTTP/{answer.http_version} {answer.status} {answer.reason}"
+            info["response-uri"] = line.rstrip()
+            info["response-code"] = answer.status
+            pairs = safe_headers(answer.headers.raw)
+            info["response-headers"] = {name.lower(): value for name, value in pairs}
+
+    def asked(self, target: str, headers: list[tuple[str, str]]) -> None:
+        """The upgrade request is about to be sent."""
+        self.request_target = safe_url(target)
+        self.request_headers = tuple(safe_headers(headers))

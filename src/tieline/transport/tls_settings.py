@@ -1,0 +1,57 @@
+"""What users say about TLS → checked settings; loads no TLS, which many programs never use."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tieline.errors import OptionError
+
+if TYPE_CHECKING:
+    import ssl
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class TLSSettings:
+    """What to trust and what to show. The names are those of the options, less `ssl_`.
+
+    `*_path` are files in PEM format (`ca_path` may be a directory), `*_data` the content itself:
+    PEM as str or bytes, or DER as bytes. A CA replaces the system's. `fingerprint` is the SHA-256
+    of the server's certificate, an additional condition; with `verify_cert` False the only one.
+    """
+
+    context: ssl.SSLContext | None = None
+    verify_cert: bool = True
+    ca_path: str | Path | None = None
+    ca_data: str | bytes | None = field(default=None, repr=False)
+    cert_path: str | Path | None = None
+    cert_data: str | bytes | None = field(default=None, repr=False)
+    key_path: str | Path | None = None
+    key_data: str | bytes | None = field(default=None, repr=False)
+    key_password: str | bytes | None = field(default=None, repr=False)
+    server_hostname: str | None = None
+    fingerprint: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.fingerprint is not None:
+            object.__setattr__(self, "fingerprint", normalised_fingerprint(self.fingerprint))
+
+    @property
+    def trust_only(self) -> TLSSettings:
+        """The same trust, without client certificate, pin and name: for a proxy on the way."""
+        if self.context is not None:
+            return TLSSettings()
+        return TLSSettings(ca_path=self.ca_path, ca_data=self.ca_data)
+
+
+def normalised_fingerprint(text: object) -> str:
+    """Hex digits in lower case, of a SHA-256 written with or without colons. OptionError if not."""
+    digits = re.sub("[: ]", "", text).lower() if isinstance(text, str) else ""
+    if not re.fullmatch("[0-9a-f]{64}", digits):
+        raise OptionError(
+            "ssl_fingerprint: expected the 64 hex digits of a SHA-256, with or without colons, "
+            f"got {text!r}"
+        )
+    return digits

@@ -1,0 +1,142 @@
+"""An upgrade request and its answer ↔ bytes: the plain ones at once, all others by h11.
+
+Nearly every handshake is the same two heads: a GET without a body, and a 101 that comes whole. h11
+takes longer for these than the rest of the client for the whole connection, so they are written
+and read here, each by one regular expression. Whatever is not plain in every detail is left to
+h11 from its first byte on, so what is accepted, refused and said in errors is the same
+(`tests/test_upgrade_exchange.py` compares the two on any input).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tieline.headers import Headers, HeadLimits, HTTPResponse
+
+if TYPE_CHECKING:
+    from tieline.http1 import ClientExchange
+
+_TARGET = re.compile(r"[\x21-\x7e]+")
+
+# Tokens and printable text (RFC 9110 sections 5.6.2 and 5.5). Possessive (++), so that no input
+# makes it look twice at a character.
+_LINE = re.compile(r"([-!#$%&'*+.^_`|~0-9A-Za-z]++): ([\t\x20-\x7e\x80-\xff]*+)\r\n")
+_SWITCH = re.compile(
+    rb"HTTP/1\.1 101(?: ([\t\x20-\x7e\x80-\xff]*+))?\r\n"
+    rb"((?:[-!#$%&'*+.^_`|~0-9A-Za-z]++:[\t\x20-\x7e\x80-\xff]*+\r\n)*+)\r\n"
+)
+_FIELD = re.compile(r"([^:]++):[\t ]*+([^\r]*+)\r\n")
+
+#: The whitespace that HTTP has (RFC 9110 section 5.6.3).
+_BLANKS = "\t "
+
+#: They say how a body is framed, and so mean more than their text.
+_FRAMING = frozenset({"content-length", "transfer-encoding"})
+
+
+class UpgradeExchange:
+    """A GET that asks for an upgrade, and its response. Not thread-safe.
+
+    To be used as `tieline.http1.ClientExchange`, whose limits and errors it has.
+    """
+
+    def __init__(
+        self, target: str, headers: Sequence[tuple[str, str]], limits: HeadLimits | None = None
+    ) -> None:
+        self._target = target
+        self._headers = headers
+        self._limits = limits or HeadLimits()
+        # Takes over for good when something comes, or is asked for, that is not plain.
+        self._h11: ClientExchange | None = None
+        # Nobody asks for it twice.
+        self._request = write_request(target, headers) or self._by_h11().request_bytes()
+        self._switched: HTTPResponse | None = None
+        self._trailing_data = b""
+
+    def _by_h11(self) -> ClientExchange:
+        if self._h11 is None:
+            # Imported when it is needed, which for most programs is never.
+            from tieline.http1 import ClientExchange
+
+            self._h11 = ClientExchange("GET", self._target, self._headers, self._limits)
+        return self._h11
+
+    def request_bytes(self) -> bytes:
+        return self._request
+
+    @property
+    def response(self) -> HTTPResponse | None:
+        """The response, once it is complete."""
+        return self._switched if self._h11 is None else self._h11.response
+
+    @property
+    def head_complete(self) -> bool:
+        """True once status and headers are known, though the body may still be on its way."""
+        return self._switched is not None if self._h11 is None else self._h11.head_complete
+
+    @property
+    def trailing_data(self) -> bytes:
+        """The bytes after the head of a 101: the new protocol's first ones."""
+        return self._trailing_data if self._h11 is None else self._h11.trailing_data
+
+    def receive_data(self, data: bytes) -> None:
+        """Take bytes from the peer. Raises HTTPFormatError when they cannot be a response."""
+        if self._switched is not None:
+            self._trailing_data += data
+            return
+        if self._h11 is None:
+            found = read_switch(data, self._limits)
+            if found is not None:
+                self._switched, size = found
+                self._trailing_data = data[size:]
+                return
+        if data:
+            self._by_h11().receive_data(data)
+
+    def receive_eof(self) -> None:
+        """The peer ended the stream. Raises HTTPFormatError if the head was not complete."""
+        if self._switched is None:
+            self._by_h11().receive_eof()
+
+    def finish(self) -> None:
+        """Set ``response`` from what has come so far; needs ``head_complete``."""
+        if self._switched is None:
+            self._by_h11().finish()
+
+
+def write_request(target: str, headers: Sequence[tuple[str, str]]) -> bytes | None:
+    """The bytes of a GET; None: h11 is to judge these headers, or to say what is wrong."""
+    try:
+        fields = [(name, value.strip(_BLANKS)) for name, value in headers]
+        names = [name.lower() for name, _ in fields]
+    except AttributeError:
+        return None
+    if names.count("host") != 1 or not _FRAMING.isdisjoint(names):
+        return None
+    if names[0] != "host":
+        # RFC 9110 section 7.2: it should come first.
+        fields.insert(0, fields.pop(names.index("host")))
+    lines = "".join([f"{name}: {value}\r\n" for name, value in fields])
+    # Read back it has to be the very same: so nothing in it ends a line or a name early.
+    if _LINE.findall(lines) != fields or not _TARGET.fullmatch(target):
+        return None
+    return f"GET {target} HTTP/1.1\r\n{lines}\r\n".encode("latin-1")
+
+
+def read_switch(data: bytes, limits: HeadLimits) -> tuple[HTTPResponse, int] | None:
+    """The 101 that `data` begins with, and its size; None: h11 is to read it."""
+    found = _SWITCH.match(data)
+    if found is None or found.end() > limits.max_head_size:
+        return None
+    reason, lines = found.groups(b"")
+    fields = [
+        (name, value.rstrip(_BLANKS)) for name, value in _FIELD.findall(str(lines, "latin-1"))
+    ]
+    if len(fields) > limits.max_header_count:
+        return None
+    if not _FRAMING.isdisjoint([name.lower() for name, _ in fields]):
+        return None
+    text = str(reason, "latin-1").strip()
+    return HTTPResponse("1.1", 101, text, Headers(fields)), found.end()

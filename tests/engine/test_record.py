@@ -1,0 +1,63 @@
+"""A record holds what is known, fills in no more than that, and shows no secret."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tieline.engine.record import Record
+from tieline.headers import Headers, HTTPResponse
+from tieline.transport.attempt import Attempt
+
+
+def filled(record: Record) -> dict[str, Any]:
+    info: dict[str, Any] = {"mine": 1}
+    record.fill(info)
+    assert info.pop("mine") == 1
+    return info
+
+
+def test_nothing_is_known_at_first() -> None:
+    record = Record()
+    assert filled(record) == {}
+    record.url = "ws://h/"
+    assert filled(record) == {"url": "ws://h/"}
+
+
+@pytest.fixture
+def begun() -> Record:
+    record = Record()
+    record.redirects = ["ws://other/"]
+    with Attempt(5) as attempt:
+        attempt.peer, attempt.local = ("192.0.2.1", 80), ("192.0.2.2", 5000)
+        record.take(attempt)
+    return record
+
+
+def test_the_way_is_known_before_the_request(begun: Record) -> None:
+    info = filled(begun)
+    assert info["redirects"] == ["ws://other/"]
+    assert (info["peer"], info["local"]) == (("192.0.2.1", 80), ("192.0.2.2", 5000))
+    assert info["proxy"] is None and info["tls"] is None
+    # The attempt ended after it was taken from.
+    assert "total" in info["timings"]
+    assert "request-uri" not in info and "response-code" not in info
+
+
+def test_secrets_are_masked(begun: Record) -> None:
+    begun.asked("/feed?token=hunter2&a=b", [("Authorization", "hunter2"), ("X-A", "1")])
+    headers = Headers([("Set-Cookie", "hunter2"), ("X-Server", "me")])
+    begun.answer = HTTPResponse("1.1", 403, "", headers)
+    info = filled(begun)
+    assert info["request-uri"] == "GET /feed?token=***&a=b HTTP/1.1"
+    assert info["request-headers"] == {"Authorization": "***", "X-A": "1"}
+    assert (info["response-uri"], info["response-code"]) == ("HTTP/1.1 403", 403)
+    assert info["response-headers"] == {"set-cookie": "***", "x-server": "me"}
+    assert "hunter2" not in str(info)
+
+
+def test_what_was_filled_in_is_the_users_own(begun: Record) -> None:
+    begun.asked("/", [("Host", "h")])
+    filled(begun)["request-headers"]["Host"] = "changed"
+    assert filled(begun)["request-headers"] == {"Host": "h"}
