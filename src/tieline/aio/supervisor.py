@@ -8,7 +8,8 @@ from inspect import isawaitable
 from itertools import count
 from typing import Any, cast
 
-from tieline.aio.dialling import Post, adopt, dial_in_thread
+from tieline.aio.adoption import take_over
+from tieline.aio.dialling import Post, dial_in_thread
 from tieline.aio.inbox import LoopInbox
 from tieline.aio.loop_reactor import LoopReactor, running_loop_reactor
 from tieline.aio.pause import LoopPause
@@ -177,7 +178,7 @@ class LoopSupervisor(Line):
                 dial.attempt,
                 lambda connected: connected.stream.close(),
             )
-            stream = await adopt(connected.stream, self._loop_reactor)
+            stream = await take_over(connected.stream, self._loop_reactor)
             try:
                 rendered = await self._render_all()
             except BaseException:
