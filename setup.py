@@ -1,4 +1,4 @@
-"""Turns the hot modules of tieline.protocol into C extensions, or leaves them the Python they are.
+"""Turns the hot modules of tieline into C extensions, or leaves them the Python they are.
 
 TIELINE_PURE=1 builds none. TIELINE_REQUIRE_COMPILED=1 makes a failure to build fatal.
 By default a failure (no compiler, no Python.h, no Cython) is reported and the package is pure.
@@ -14,13 +14,16 @@ from setuptools.command.build_ext import build_ext
 PURE = os.environ.get("TIELINE_PURE", "0") not in ("", "0")
 REQUIRED = os.environ.get("TIELINE_REQUIRE_COMPILED", "0") not in ("", "0")
 SOURCES = [
-    "decoder.py",
-    "content.py",
-    "inflater.py",
-    "messages.py",
-    "inspection.py",
-    "encoder.py",
-    "_masking.pyx",
+    "protocol/decoder.py",
+    "protocol/content.py",
+    "protocol/inflater.py",
+    "protocol/messages.py",
+    "protocol/inspection.py",
+    "protocol/encoder.py",
+    "protocol/_masking.pyx",
+    "aio/arrivals.py",
+    "aio/at_once.py",
+    "aio/watching.py",
 ]
 FLAGS = [] if sys.platform == "win32" else ["-O2", "-g0", "-Wsign-compare"]
 
@@ -62,8 +65,8 @@ setup(
     cmdclass={"build_ext": BuildAllOrNone},
     ext_modules=[
         Extension(
-            f"tieline.protocol.{Path(source).stem}",
-            [f"src/tieline/protocol/{source}"],
+            "tieline." + source.partition(".")[0].replace("/", "."),
+            [f"src/tieline/{source}"],
             extra_compile_args=FLAGS,
         )
         for source in ([] if PURE else SOURCES)

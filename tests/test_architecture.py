@@ -155,15 +155,15 @@ def test_every_module_has_its_test_file() -> None:
 
 def test_every_typed_core_module_is_built() -> None:
     """A .pxd changes nothing unless setup.py compiles the .py beside it."""
-    typed = {path.with_suffix(".py").name for path in source_files(".pxd")}
-    typed |= {path.name for path in source_files(".pyx")}
+    typed = {path.with_suffix(".py") for path in source_files(".pxd")}
+    typed |= set(source_files(".pyx"))
     setup = ast.parse((ROOT / "setup.py").read_text())
     built = next(
         ast.literal_eval(node.value)
         for node in setup.body
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "SOURCES"
     )
-    assert set(built) == typed
+    assert set(built) == {path.relative_to(SOURCE).as_posix() for path in typed}
 
 
 def sleeps(path: Path) -> list[str]:

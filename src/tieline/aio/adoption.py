@@ -1,4 +1,4 @@
-"""A connected stream of blocking calls → one that the running loop serves, in the way that it can."""
+"""A connected stream of blocking calls → one that the running loop serves, as it can."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Protocol, cast
 from weakref import WeakKeyDictionary, WeakSet, ref
 
+from tieline.aio.arrivals import Arrival
 from tieline.aio.failing import give_up
 from tieline.aio.transport_stream import TransportStream
 from tieline.aio.watching import DescriptorWatch
@@ -95,6 +96,8 @@ class LoopReactor:
         self.view = memoryview(self.buffer)
         self.clocks = ClockWatch(self.now, sleepless_clock())
         self._registrants: dict[LoopRegistrant, DescriptorWatch | TransportStream] = {}
+        #: While a connection is read: who was woken, to be resumed when that is done.
+        self.woken: list[Arrival] | None = None
         # Transports whose descriptors are open.
         self._streams: set[TransportStream] = set()
         # Set whenever nobody is served and no descriptor is open.
@@ -121,9 +124,8 @@ class LoopReactor:
         """Is the loop at its end, or beyond it?"""
         return self._leaving or self._stand_in is not None or self.loop.is_closed()
 
-    def now(self) -> float:
-        """Seconds of the monotonic clock that all timers of this reactor use."""
-        return time.monotonic()
+    #: Seconds of the monotonic clock that all timers of this reactor use.
+    now = staticmethod(time.monotonic)
 
     def in_thread(self) -> bool:
         """Is the caller inside the running loop?"""

@@ -1,10 +1,13 @@
-"""The descriptor of a connection → calls of whoever is served, by a loop that watches descriptors."""
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
+"""A descriptor that the loop watches → calls of whoever is served."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
 
+from tieline.aio.arrivals import Arrival, resume_all
 from tieline.aio.failing import give_up
 
 if TYPE_CHECKING:
@@ -32,6 +35,7 @@ class DescriptorWatch:
         self._reactor = reactor
         self._loop = reactor.loop
         self._registrant = registrant
+        self._now = reactor.now
         self._descriptor = registrant.fileno()
         self._wants_input = self._wants_room = False
         # What the loop watches for.
@@ -69,10 +73,19 @@ class DescriptorWatch:
             self._reads = False
             self._loop.remove_reader(self._descriptor)
             return
+        woken: list[Arrival] = []
+        reactor = self._reactor
+        reactor.woken = woken
         try:
-            self._registrant.on_readable(self._reactor.now())
-        except BaseException as error:
-            give_up(self._registrant, error)
+            try:
+                self._registrant.on_readable(self._now())
+            except BaseException as error:
+                give_up(self._registrant, error)
+        finally:
+            reactor.woken = None
+        # Here what a task raises interrupts nothing of ours.
+        if woken:
+            resume_all(woken)
 
     def _on_writable(self) -> None:
         try:
