@@ -58,13 +58,26 @@ def test_whether_the_caller_is_here(run: Any) -> None:
     run(elsewhere())
 
 
+def test_what_there_is_to_do_besides_waiting(run: Any) -> None:
+    async def main() -> None:
+        box = inbox()
+        assert box.arrivals.next() is not None
+        box.holds_back = True
+        assert box.arrivals.next() is None
+        box.holds_back = False
+        box.end(None)
+        assert box.arrivals.next() is None
+
+    run(main())
+
+
 def test_news_wake_in_order_and_the_end_wakes_all(run: Any) -> None:
     async def main() -> None:
         box = inbox()
         woken: list[int] = []
 
         async def wait(number: int) -> None:
-            await box.arrivals.next()
+            await box.arrivals.news()
             woken.append(number)
 
         async with asyncio.timeout(SOON), asyncio.TaskGroup() as group:
@@ -86,7 +99,7 @@ def test_a_cancelled_wait_hands_its_wake_up_on(run: Any) -> None:
         woken: list[str] = []
 
         async def wait(name: str) -> None:
-            arrival = arrivals.next()
+            arrival = arrivals.news()
             try:
                 await arrival
             except BaseException:
@@ -184,7 +197,7 @@ def test_what_one_task_raises_does_not_keep_the_others_asleep(run: Any) -> None:
         def fail(arrival: Arrival) -> None:
             raise SystemExit
 
-        woken = [arrivals.next() for _ in range(3)]
+        woken = [arrivals.news() for _ in range(3)]
         for arrival, callback in zip(
             woken, [lambda _: resumed.append("1"), fail, lambda _: resumed.append("3")], strict=True
         ):
@@ -201,7 +214,7 @@ def test_what_one_task_raises_does_not_keep_the_others_asleep(run: Any) -> None:
 def test_what_asyncio_may_ask_of_a_future(run: Any) -> None:
     async def main() -> None:
         arrivals = inbox().arrivals
-        arrival = arrivals.next()
+        arrival = arrivals.news()
         assert arrival._asyncio_future_blocking is False
         assert arrival.get_loop() is asyncio.get_running_loop()
         assert not arrival.done() and not arrival.cancelled()
@@ -216,7 +229,7 @@ def test_what_asyncio_may_ask_of_a_future(run: Any) -> None:
                 ask()
         with pytest.raises(asyncio.CancelledError):
             await arrival
-        woken = arrivals.next()
+        woken = arrivals.news()
         arrivals.tell(1)
         await woken
         assert woken.exception() is None and not woken.cancel()

@@ -31,6 +31,7 @@ cdef class Arrivals:
     cpdef bint is_here(self)
     cpdef take(self)
     cpdef Arrival next(self)
+    cpdef Arrival news(self)
     cpdef left(self, Arrival arrival)
     cpdef tell(self, Py_ssize_t count)
 

@@ -149,7 +149,14 @@ class Arrivals:
             self._inbox.took_one()
         return message
 
-    def next(self) -> Arrival:
+    def next(self) -> Arrival | None:
+        """What to await for the next message; None when there is more to do than to wait."""
+        inbox = self._inbox
+        if inbox.has_ended or inbox.holds_back or inbox.is_streaming:
+            return None
+        return self.news()
+
+    def news(self) -> Arrival:
         """To be awaited, in this step of the task; then tell of `left`, if that raises."""
         arrival = Arrival(self)
         self.waiting.append(arrival)

@@ -127,7 +127,6 @@ class Connection(SendingFront):
         """Not for users: `tieline.aio.connect` makes connections."""
         self.options = line.options
         self._line: LoopLine = line
-        self._inbox = line.inbox
         self._arrivals = line.inbox.arrivals
         self._send_at_once = line.at_once.send
 
@@ -142,20 +141,21 @@ class Connection(SendingFront):
         """
         if timeout is not None:
             return await self._line.receive(check_seconds("timeout", timeout))
-        arrivals = self._arrivals
         # This is what every message costs: no call and no await that it can do without.
-        while arrivals.is_here():
-            message = arrivals.take()
-            if message is not None:
-                return message
-            if self._inbox.is_special:
-                break
-            arrival = arrivals.next()
-            try:
-                await arrival
-            except BaseException:
-                arrivals.left(arrival)
-                raise
+        arrivals = self._arrivals
+        if arrivals.is_here():
+            while True:
+                message = arrivals.take()
+                if message is not None:
+                    return message
+                arrival = arrivals.next()
+                if arrival is None:
+                    break
+                try:
+                    await arrival
+                except BaseException:
+                    arrivals.left(arrival)
+                    raise
         return await self._line.receive(None)
 
     def recv_stream(self, timeout: float | None = None) -> MessageStream:

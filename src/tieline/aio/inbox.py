@@ -42,9 +42,9 @@ class LoopInbox(Inbox):
             self._look_for_room()
 
     @property
-    def is_special(self) -> bool:
-        """Is there more to do for who asks for a message than to wait?"""
-        return self.has_ended or self.holds_back or self._is_streaming
+    def is_streaming(self) -> bool:
+        """Did a message in chunks come, or is one read?"""
+        return self._is_streaming
 
     def finish(self, finished: Callable[[], None]) -> None:
         super().finish(finished)
@@ -53,7 +53,7 @@ class LoopInbox(Inbox):
     async def arrival(self, timeout: float | None) -> None:
         """Wait for news. Raises TimeoutError."""
         arrivals = self.arrivals
-        arrival = arrivals.next()
+        arrival = arrivals.news()
         timer = None if timeout is None else arrivals.loop.call_later(timeout, arrival.wake)
         try:
             await arrival
