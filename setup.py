@@ -33,6 +33,9 @@ SOURCES = [
     "engine/_lane.pyx",
     "transport/stream.py",
     "transport/tls_stream.py",
+    "aio/arrivals.py",
+    "aio/at_once.py",
+    "aio/watching.py",
 ]
 FLAGS = [] if sys.platform == "win32" else ["-O2", "-g0", "-Wsign-compare"]
 

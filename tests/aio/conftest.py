@@ -18,7 +18,7 @@ import pytest
 import trustme
 
 from tests.unmeasured import unmeasured
-from tieline.aio.dialling import adopt
+from tieline.aio.adoption import take_over
 from tieline.aio.loop_reactor import LoopReactor, running_loop_reactor
 from tieline.testing import EchoServer, ScriptedServer
 from tieline.transport.stream import SocketStream, Stream
@@ -263,7 +263,8 @@ def program(new_loop: NewLoop) -> Callable[..., Program]:
 #: What the front will do: dial on a thread, adopt the stream, start a session on the loop.
 OPEN_SESSION = """
 import logging
-from tieline.aio.dialling import adopt, dial_in_thread
+from tieline.aio.adoption import take_over
+from tieline.aio.dialling import dial_in_thread
 from tieline.aio.loop_reactor import running_loop_reactor
 from tieline.engine.callbacks import Callbacks
 from tieline.engine.connecting import connect, connection_settings
@@ -289,7 +290,7 @@ async def open_session(url, on_close=lambda info: None, on_message=lambda messag
             target, connection_settings(options, False), attempt, Record(), None),
         attempt, lambda connected: connected.stream.close())
     reactor = running_loop_reactor()
-    stream = await adopt(connected.stream, reactor)
+    stream = await take_over(connected.stream, reactor)
     handlers = Handlers(callback=lambda message: None, on_close=on_close, on_message=on_message)
     log = logging.getLogger("tieline")
     session = Session(
@@ -394,14 +395,21 @@ def connected(
 
 
 @pytest.fixture
+def take() -> Callable[[Stream, LoopReactor], Coroutine[Any, Any, Stream]]:
+    """How `served` makes a stream the loop's."""
+    return take_over
+
+
+@pytest.fixture
 def served(
     connected: Callable[[str], tuple[Stream, Far]],
+    take: Callable[[Stream, LoopReactor], Coroutine[Any, Any, Stream]],
 ) -> Callable[..., Coroutine[Any, Any, tuple[Reader, Far]]]:
     """await served(kind): a reader on the running loop, and its peer."""
 
     async def serve(kind: str = "plain", size: int | None = None) -> tuple[Reader, Far]:
         stream, far = connected(kind)
         reactor = running_loop_reactor()
-        return Reader(await adopt(stream, reactor), reactor, size).start(), far
+        return Reader(await take(stream, reactor), reactor, size).start(), far
 
     return serve

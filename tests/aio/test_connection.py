@@ -16,6 +16,7 @@ import pytest
 import tieline
 import tieline.events
 from tieline import aio
+from tieline.engine.receive_buffer import LARGEST_BUFFER
 from tieline.testing import EchoServer, Recorder
 
 SOON = 20.0
@@ -239,8 +240,8 @@ def test_a_full_queue_stops_reading_and_loses_nothing(run: Any, scripted: Any) -
             for number in range(count):
                 assert await ws.recv(SOON) == f"{number:0100}"
                 deepest = max(deepest, ws.stats().queue_depth)
-            # One read may go beyond: 256 KiB.
-            assert deepest < 50 + 256 * 1024 // 100
+            # One read may go beyond.
+            assert deepest < 50 + LARGEST_BUFFER // 100
 
     run(main())
 

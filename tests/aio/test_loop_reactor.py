@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from tieline.aio.dialling import adopt
 from tieline.aio.loop_reactor import LoopReactor, running_loop_reactor
 from tieline.testing import EchoServer, ScriptedServer
 from tieline.transport.stream import SocketStream
@@ -75,11 +74,16 @@ def test_neither_keeps_the_other(new_loop: Any, served: Any) -> None:
     assert loop() is None
 
 
-def test_what_the_loop_does_not_read_is_refused(run: Any, pair: Any, reader_of: Any) -> None:
+def test_what_the_loop_cannot_read_is_refused(run: Any, reader_of: Any) -> None:
+    class OfAnotherKind:
+        def fileno(self) -> int:
+            return -1
+
     async def main() -> None:
-        reader = reader_of(SocketStream(pair[0]), running_loop_reactor())
-        with pytest.raises(TypeError, match="SocketStream"):
+        reader = reader_of(OfAnotherKind(), running_loop_reactor())
+        with pytest.raises(TypeError, match="OfAnotherKind"):
             reader.start()
+        assert running_loop_reactor().registrants() == []
 
     run(main())
 
@@ -214,14 +218,14 @@ def test_cancelled_timers_do_not_fire(run: Any, served: Any) -> None:
 
 @pytest.mark.parametrize("where", ["in a task", "in a read"])
 def test_what_has_arrived_counts_before_a_deadline(
-    run: Any, served: Any, reader_of: Any, where: str
+    run: Any, served: Any, take: Any, reader_of: Any, where: str
 ) -> None:
     """Something held up the loop, and meanwhile the answer came and its deadline passed."""
 
     async def main() -> None:
         reader, far = await served()
         near_other, far_other = socket.socketpair()
-        other = reader_of(await adopt(SocketStream(near_other), reader.reactor), reader.reactor)
+        other = reader_of(await take(SocketStream(near_other), reader.reactor), reader.reactor)
         other.start()
         await other.until(lambda: "registered" in other.told)
 
@@ -396,7 +400,7 @@ def test_a_loop_that_is_stopped_for_good(program: Any, scripted: Any) -> None:
     server.wait()
 
 
-@pytest.mark.parametrize("calls", ["session.close(1000, '')", "session.speaker.message(2, b'x')"])
+@pytest.mark.parametrize("calls", ["session.close(1000, '')", "session.drop()"])
 def test_a_loop_that_is_closed_without_a_word(program: Any, scripted: Any, calls: str) -> None:
     """The next call ends what it served: nobody waits for ever, and the handlers are told."""
 

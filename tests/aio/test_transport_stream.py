@@ -22,6 +22,12 @@ KINDS = ["plain", "tls", "tls over tls"]
 PATIENCE = 20.0
 
 
+@pytest.fixture
+def take() -> Any:
+    """As on a loop that watches no descriptors."""
+    return adopt
+
+
 @pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from tieline.aio.arrivals import Messages
 from tieline.aio.line import LoopLine
 from tieline.aio.sending import SendingFront
 from tieline.aio.streams import MessageStream
@@ -126,6 +127,8 @@ class Connection(SendingFront):
         """Not for users: `tieline.aio.connect` makes connections."""
         self.options = line.options
         self._line: LoopLine = line
+        self._arrivals = line.inbox.arrivals
+        self._send_at_once = line.at_once.send
 
     # --- receiving ----------------------------------------------------------------------------
 
@@ -136,8 +139,24 @@ class Connection(SendingFront):
         seconds (None: wait as long as the connection lives), which loses nothing, and
         `ConnectionClosed` when the connection has ended.
         """
-        limit = None if timeout is None else check_seconds("timeout", timeout)
-        return await self._line.receive(limit)
+        if timeout is not None:
+            return await self._line.receive(check_seconds("timeout", timeout))
+        # This is what every message costs: no call and no await that it can do without.
+        arrivals = self._arrivals
+        if arrivals.is_here():
+            while True:
+                message = arrivals.take()
+                if message is not None:
+                    return message
+                arrival = arrivals.next()
+                if arrival is None:
+                    break
+                try:
+                    await arrival
+                except BaseException:
+                    arrivals.left(arrival)
+                    raise
+        return await self._line.receive(None)
 
     def recv_stream(self, timeout: float | None = None) -> MessageStream:
         """The next message chunk by chunk, as it arrives, for messages too large to be held.
@@ -157,17 +176,17 @@ class Connection(SendingFront):
         """What ``json_loads`` makes of the next message. Raises as `recv` and ``json_loads`` do."""
         return decode_json(await self.recv(timeout), self.options.json_loads)
 
-    def __aiter__(self) -> Connection:
+    def __aiter__(self) -> AsyncIterator[str | bytes]:
         """Each message as it comes, until the connection ends.
 
         Ends with the connection when that was closed with 1000 or 1001, and raises
         `ConnectionClosed` when it ended in any other way.
         """
-        return self
+        return Messages(self._arrivals, self.__anext__)
 
     async def __anext__(self) -> str | bytes:
         try:
-            return await self._line.receive(None)
+            return await self.recv()
         except ConnectionClosed as closed:
             if closed.close_info is not None and closed.close_info.code in ORDERLY:
                 raise StopAsyncIteration from None

@@ -7,23 +7,39 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from tieline.aio.arrivals import Arrivals
+from tieline.aio.loop_reactor import running_loop_reactor
 from tieline.aio.waiters import Waiters
 from tieline.engine.inbox import Inbox
 
 
 class LoopInbox(Inbox):
-    """An inbox whose news wakes tasks. Belongs to the loop's thread."""
+    """An inbox whose news wakes tasks. Belongs to the loop that runs when it is made."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._receivers = Waiters()
+        #: The short way to the messages, and those who wait for some.
+        self.arrivals = Arrivals(self, self._messages, running_loop_reactor())
         self._closers = Waiters()
 
     reader = staticmethod(asyncio.current_task)
 
     def tell(self) -> None:
-        # Who waits for a chunk of one message is not served by another message.
-        self._receivers.wake(None if self.has_ended or self.is_streaming else len(self))
+        arrivals = self.arrivals
+        if arrivals.waiting:
+            # Who waits for a chunk of one message is not served by another message.
+            is_for_all = self.has_ended or self.is_streaming
+            arrivals.tell(len(arrivals.waiting) if is_for_all else len(self))
+
+    @property
+    def is_laden(self) -> bool:
+        """Must somebody look whether there is room again, when a message is taken?"""
+        return self.was_full
+
+    def took_one(self) -> None:
+        """A message was taken, while `is_laden`."""
+        if len(self._messages) <= self.few:
+            self.look_for_room()
 
     def finish(self, finished: Callable[[], None]) -> None:
         super().finish(finished)
@@ -31,7 +47,20 @@ class LoopInbox(Inbox):
 
     async def arrival(self, timeout: float | None) -> None:
         """Wait for news. Raises TimeoutError."""
-        await self._receivers.wait(timeout)
+        arrivals = self.arrivals
+        arrival = arrivals.news()
+        timer = None if timeout is None else arrivals.loop.call_later(timeout, arrival.wake)
+        try:
+            await arrival
+        except BaseException:
+            arrivals.left(arrival)
+            raise
+        finally:
+            if timer is not None:
+                timer.cancel()
+        if arrival in arrivals.waiting:
+            arrivals.waiting.remove(arrival)
+            raise TimeoutError
 
     async def finished(self, finished: threading.Event, timeout: float) -> bool:
         """Wait until it is set, `timeout` seconds at most. True when it is."""

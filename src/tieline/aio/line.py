@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
+from tieline.aio.at_once import AtOnce
 from tieline.aio.streams import MessageStream
 from tieline.aio.supervisor import LoopSupervisor
 from tieline.aio.waiters import Waiters
@@ -25,6 +26,8 @@ class LoopLine(LoopSupervisor):
 
     def __init__(self, options: Options, handlers: Handlers) -> None:
         super().__init__(options, handlers)
+        #: The short way of messages that need not wait.
+        self.at_once = AtOnce(self, self.inbox.arrivals)
         # Tasks that wait for room in the write buffer, or for a fragmented message's end.
         self._senders = Waiters()
         self._asked_for_room = False
@@ -35,13 +38,13 @@ class LoopLine(LoopSupervisor):
 
     async def receive(self, timeout: float | None) -> str | bytes:
         """The next message. Raises TimeoutError, and ConnectionClosed when there is none left."""
-        return await self._wait_for(self._inbox.take_whole, timeout, "message")
+        return await self._wait_for(self.inbox.take_whole, timeout, "message")
 
     def stream(self, timeout: float | None) -> MessageStream:
         """The next message in chunks; each is awaited for `timeout` seconds at most."""
         self._check_loop()
         self.stream_messages()
-        take_chunks = self._inbox.take_chunks
+        take_chunks = self.inbox.take_chunks
         return MessageStream(
             lambda: self._wait_for(take_chunks, timeout, "message"),
             lambda chunks: self._wait_for(chunks.check_ready, timeout, "more of the message"),
@@ -53,7 +56,7 @@ class LoopLine(LoopSupervisor):
         It takes in one step with returning: cancelled means that nothing was taken.
         """
         self._check_loop()
-        inbox = self._inbox
+        inbox = self.inbox
         deadline = None if timeout is None else self.reactor.now() + timeout
         is_over = False
         while True:
@@ -100,7 +103,14 @@ class LoopLine(LoopSupervisor):
             while blocked() and session.is_open:
                 left = sender.patience(deadline)
                 if left is not None and left <= 0:
-                    raise sender.no_room()
+                    # A kernel tells of room only when there is plenty: a slow peer may have made
+                    # some.
+                    written = sender.bytes_written
+                    with session.lock:
+                        sender.flush()
+                    if sender.bytes_written == written and session.is_open:
+                        raise sender.no_room()
+                    continue
                 if not self._asked_for_room:
                     self._asked_for_room = True
                     sender.call_when_ready(self._on_send_room)

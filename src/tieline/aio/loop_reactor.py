@@ -13,14 +13,16 @@ from functools import partial
 from typing import Protocol, cast
 from weakref import WeakKeyDictionary, WeakSet, ref
 
+from tieline.aio.arrivals import Arrival
 from tieline.aio.failing import give_up
 from tieline.aio.transport_stream import TransportStream
+from tieline.aio.watching import DescriptorWatch
 from tieline.engine.clock_watch import ClockWatch, sleepless_clock
 from tieline.engine.process import GOODBYE
 from tieline.engine.reactor import Reactor, Registrant, all_reactors
 from tieline.engine.receive_buffer import ReceiveBuffer
 from tieline.protocol.wire import CloseCode
-from tieline.transport.stream import Stream
+from tieline.transport.stream import SocketStream, Stream
 from tieline.transport.tls_stream import TLSStream
 
 #: Seconds for what is left to be closed after `GOODBYE`; nothing of it waits for a peer.
@@ -87,13 +89,18 @@ class LoopReactor:
 
     is_tieline_reactor = True
 
+    #: Its sessions may read and write with system calls of their own (`engine.lane`).
+    has_lanes = True
+
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.name = f"asyncio loop {id(loop):#x}"
         self.loop = loop
         #: The receive buffer that all connections share: an idle connection needs none.
         self.memory = ReceiveBuffer()
         self.clocks = ClockWatch(self.now, sleepless_clock())
-        self._registrants: set[LoopRegistrant] = set()
+        self._registrants: dict[LoopRegistrant, DescriptorWatch | TransportStream] = {}
+        #: While a connection is read: who was woken, to be resumed when that is done.
+        self.woken: list[Arrival] | None = None
         # Transports whose descriptors are open.
         self._streams: set[TransportStream] = set()
         # Set whenever nobody is served and no descriptor is open.
@@ -120,9 +127,8 @@ class LoopReactor:
         """Is the loop at its end, or beyond it?"""
         return self._leaving or self._stand_in is not None or self.loop.is_closed()
 
-    def now(self) -> float:
-        """Seconds of the monotonic clock that all timers of this reactor use."""
-        return time.monotonic()
+    #: Seconds of the monotonic clock that all timers of this reactor use.
+    now = staticmethod(time.monotonic)
 
     def in_thread(self) -> bool:
         """Is the caller inside the running loop?"""
@@ -162,21 +168,30 @@ class LoopReactor:
 
     def register(self, registrant: LoopRegistrant) -> None:
         """Serve a connection from now on."""
-        _transport_below(registrant).serve(registrant)
-        self._registrants.add(registrant)
+        stream = lowest(registrant.stream)
+        if isinstance(stream, TransportStream):
+            stream.serve(registrant)
+            self._registrants[registrant] = stream
+        elif isinstance(stream, SocketStream):
+            self._registrants[registrant] = DescriptorWatch(self, registrant)
+        else:
+            raise TypeError(f"a LoopReactor cannot serve a {type(stream).__name__}")
         self._begin()
         self.loop.call_soon(self._call, registrant, registrant.on_registered)
 
     def unregister(self, registrant: LoopRegistrant) -> None:
         """Serve this connection no more. Call it before its stream is closed."""
-        self._registrants.discard(registrant)
-        _transport_below(registrant).serve(None)
+        served = self._registrants.pop(registrant, None)
+        if isinstance(served, TransportStream):
+            served.serve(None)
+        elif served is not None:
+            served.end()
         self._note_idle()
 
     def watch(self, registrant: LoopRegistrant, *, readable: bool, writable: bool) -> None:
         """Call `on_readable` and `on_writable` while the stream is ready for it."""
         if self._stand_in is None:
-            _transport_below(registrant).watch(readable=readable, writable=writable)
+            self._registrants[registrant].watch(readable=readable, writable=writable)
 
     def call_at(
         self, when: float, registrant: LoopRegistrant, callback: Callable[[], None]
@@ -292,7 +307,7 @@ class LoopReactor:
             registrant.abandon_after_fork()
         for stream in self._streams:
             stream.detach_after_fork()
-        self._registrants = set()
+        self._registrants = {}
         self._streams = set()
         self._note_idle()
 
@@ -321,15 +336,6 @@ def lowest(stream: Stream) -> Stream:
     """What is below all TLS."""
     while isinstance(stream, TLSStream):
         stream = stream.lower
-    return stream
-
-
-def _transport_below(registrant: LoopRegistrant) -> TransportStream:
-    stream = lowest(registrant.stream)
-    if not isinstance(stream, TransportStream):
-        raise TypeError(
-            f"a LoopReactor cannot read a {type(stream).__name__}: adopt it into the loop first"
-        )
     return stream
 
 

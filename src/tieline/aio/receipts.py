@@ -31,8 +31,8 @@ class Receipt(Fate):
         can come about), `ConnectionClosed` when the connection ended first and the message was not
         queued for the next one (the text tells if it may have arrived), and for a queued message
         that was dropped an error that says why (`SendBufferFull`, `ConnectionClosed`). May be
-        called again, and by several tasks; cancelling it changes nothing. What asyncio's transport
-        has taken, and the kernel not yet, counts as not sent.
+        called again, and by several tasks; cancelling it changes nothing. What a transport of
+        the loop's has taken (on Windows), and the kernel not yet, counts as not sent.
         """
         if asyncio.get_running_loop() is not self._reactor.loop:
             raise RuntimeError("this message was sent on another event loop: wait for it there")

@@ -35,6 +35,7 @@ class SendingFront(Front):
     """
 
     _line: LoopLine
+    _send_at_once: Callable[[object], bool]
 
     @overload
     async def send(
@@ -101,6 +102,9 @@ class SendingFront(Front):
         completed: the connection is failed with 1011. A compressed message of 1 MiB and more is
         sent in fragments as well, with turns for other tasks between them.
         """
+        is_plain = compress is None and when_offline is None and not receipt
+        if is_plain and self._send_at_once(message):
+            return None
         ticket, encoded = self._new_receipt(receipt), encode_payload(message)
         if encoded is not None:
             await self._say_or_queue(*encoded, compress, when_offline, ticket)

@@ -8,7 +8,8 @@ from inspect import isawaitable
 from itertools import count
 from typing import Any, cast
 
-from tieline.aio.dialling import Post, adopt, dial_in_thread
+from tieline.aio.adoption import take_over
+from tieline.aio.dialling import Post, dial_in_thread
 from tieline.aio.inbox import LoopInbox
 from tieline.aio.loop_reactor import LoopReactor, running_loop_reactor
 from tieline.aio.pause import LoopPause
@@ -42,8 +43,9 @@ class LoopSupervisor(Line):
         self._loop_reactor: LoopReactor = running_loop_reactor()
         super().__init__(options, handlers, cast(Reactor, self._loop_reactor), delivery=LoopInbox)
         assert isinstance(self.delivery, LoopInbox)
-        self._inbox = self.delivery
-        self._inbox.on_dropped = self.complaints.dropped
+        #: What came and was not taken.
+        self.inbox: LoopInbox = self.delivery
+        self.inbox.on_dropped = self.complaints.dropped
         # The task that waits and dials in the background, or the last one that did.
         self._driver: asyncio.Task[None] | None = None
 
@@ -88,7 +90,7 @@ class LoopSupervisor(Line):
             if not overlaps:
                 session.drop()
                 self.succession.hurry()
-                await self._inbox.finished(session.finished, _PATIENCE)
+                await self.inbox.finished(session.finished, _PATIENCE)
         except BaseException:
             self.aftermath.settle(outage, is_background=False)
             raise
@@ -177,7 +179,7 @@ class LoopSupervisor(Line):
                 dial.attempt,
                 lambda connected: connected.stream.close(),
             )
-            stream = await adopt(connected.stream, self._loop_reactor)
+            stream = await take_over(connected.stream, self._loop_reactor)
             try:
                 rendered = await self._render_all()
             except BaseException:
@@ -241,9 +243,9 @@ class LoopSupervisor(Line):
         session.close(code, reason)
         self.succession.hurry()
         limit = self.options.close_timeout + _PATIENCE if timeout is None else timeout
-        if not await self._inbox.finished(session.finished, limit):
+        if not await self.inbox.finished(session.finished, limit):
             session.drop()
-            await self._inbox.finished(session.finished, _PATIENCE)
+            await self.inbox.finished(session.finished, _PATIENCE)
         await self._end_driver()
 
 

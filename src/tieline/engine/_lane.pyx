@@ -11,6 +11,8 @@ cdef enum:
     # So many reads in a row must have found something before a thread waits for the next one in
     # the very call that reads.
     HOT = 4
+    # So many messages are kept at most of what one read has brought to a full inbox.
+    ENOUGH = 131072
 
 # Seconds for which what handlers send is gathered (`Writer`).
 cdef double GATHERING = 0.001
@@ -35,6 +37,8 @@ cdef class Lane(ReadLane):
     cdef object pump
     cdef object turn
     cdef object spares
+    # Is it `read` that reads?
+    cdef bint fills
 
     def deliver_to(self, callbacks):
         """From now on `serve` calls these handlers."""
@@ -127,6 +131,47 @@ cdef class Lane(ReadLane):
                 self.callbacks.message_raised(error)
         return 0
 
+    # --- to the tasks of an event loop ---------------------------------------------------------
+
+    def fill(self, inbox, pump):
+        """From now on `read` fills this inbox."""
+        self.inbox = inbox
+        self.waiting = inbox.waiting
+        self.pump = pump
+        self.turn = pump.turn
+        self.fills = True
+
+    def read(self, memory):
+        """Read once, into the inbox. False: the general way is to do it. The loop's thread."""
+        cdef int outcome
+        inbox = self.inbox
+        pump = self.pump
+        if (
+            not self.is_open
+            or not self.fills
+            or inbox.was_full
+            or inbox.discards
+            or inbox.is_streaming
+            or pump.has_more
+            or pump.response is not None
+            or pump.calls
+            or self.turn.holder is not None
+            or not self.turn.lock.acquire(False)
+        ):
+            return False
+        # None of these runs Python code, so nobody has come in between.
+        self.turn.holder = PyThread_get_thread_ident()
+        try:
+            self._fill_inbox(memory, inbox, False, False)
+        finally:
+            if self.turn.holder is not None:
+                self.turn.holder = None
+                self.turn.lock.release()
+        if self.turn.is_asked or pump.has_more:
+            pump.deliver(clock())
+            pump.read_buffered()
+        return True
+
     # --- to who asks --------------------------------------------------------------------------
 
     def recv(self):
@@ -181,7 +226,7 @@ cdef class Lane(ReadLane):
         memory = spares.pop() if spares else None
         try:
             if memory is not None:
-                batch = self._receive(memory, inbox)
+                batch = self._fill_inbox(memory, inbox, True, True)
                 spares.append(memory)
         except BaseException:
             driver.interrupted()
@@ -194,8 +239,8 @@ cdef class Lane(ReadLane):
             driver.deliver()
         return None if batch is None else batch[0]
 
-    cdef list _receive(self, memory, inbox):
-        """Read once: a run that begins with the next message, whose rest is in the inbox."""
+    cdef list _fill_inbox(self, memory, inbox, bint waits, bint takes):
+        """Read once. `takes`: return a run that begins with the next message, whose rest is kept."""
         cdef MessageAssembler assembler = self.assembler
         cdef list first = None
         cdef list batch
@@ -204,10 +249,12 @@ cdef class Lane(ReadLane):
         self.acquire()
         try:
             now = clock()
-            outcome = self._fill(memory, now, True)
+            outcome = self._fill(memory, now, waits)
             while outcome == SOMETHING:
                 # What one read has brought is kept, but a little may become a lot.
-                if assembler.is_inflating and inbox.is_full:
+                if (
+                    assembler.is_inflating or len(self.waiting) >= ENOUGH
+                ) and inbox.is_full:
                     outcome = UNUSUAL
                     break
                 batch = self._next_batch(&outcome)
@@ -215,7 +262,7 @@ cdef class Lane(ReadLane):
                     break
                 if assembler.failure is not None:
                     self.pump.hold_back()
-                if first is None and not inbox.discards and not len(self.waiting):
+                if takes and first is None and not inbox.discards and not len(self.waiting):
                     first = batch
                     batch = batch[1:]
                 if batch:

@@ -30,6 +30,10 @@ class NoLane:
         """False: nothing was done."""
         return False
 
+    def read(self, memory: object) -> bool:
+        """False: nothing was done."""
+        return False
+
     def recv(self) -> None:
         """None: it is for the general way to find a message."""
 
@@ -64,7 +68,7 @@ def lane_of(session: Session, options: Options, teller: Teller) -> _lane.Lane | 
     """
     if Lane is None or type(session.stream) is not SocketStream:
         return NO_LANE
-    if type(session.reactor) is not Reactor or not session.stream.waits_in_calls:
+    if not getattr(session.reactor, "has_lanes", False) or not session.stream.waits_in_calls:
         return NO_LANE
     # Such sends are noted, timed, or shown.
     may_send = not teller.watches_sends and options.offline != "queue"
@@ -80,7 +84,10 @@ def begin(session: Session, delivery: Delivery) -> None:
         return
     if isinstance(session.connection.assembler, FrameInspector):
         return  # every frame is shown first
-    if type(delivery) is Delivery and delivery.is_direct:
+    if type(session.reactor) is not Reactor:
+        if isinstance(delivery, Inbox):
+            session.lane.fill(delivery, session.pump)
+    elif type(delivery) is Delivery and delivery.is_direct:
         session.lane.deliver_to(delivery.callbacks)
     elif type(delivery) is Inbox and session.driver is not None:
         session.lane.keep_in(delivery, session.driver, session.pump, spares_of_thread)

@@ -39,8 +39,8 @@ class Pump:
         self._dispatcher = dispatcher
         self._teller = teller
         self.turn = Turn()
-        # Handlers' calls that other threads have asked for.
-        self._calls: deque[Callable[[], None]] = deque()
+        #: Handlers' calls that other threads have asked for.
+        self.calls: deque[Callable[[], None]] = deque()
         #: Told to the handlers before anything else, then None.
         self.response: HandshakeResponse | None = None
         #: There is something to deliver before more may be read: what came with the 101, which
@@ -90,7 +90,7 @@ class Pump:
     def serve(self, now: float) -> None:
         """Read and deliver for as long as there is something, the short way. Reactor's thread."""
         session = self._session
-        if self.has_more or self.response is not None or self._calls:
+        if self.has_more or self.response is not None or self.calls:
             self.read(now, session.reactor.memory)
             return
         reactor = session.reactor
@@ -146,7 +146,7 @@ class Pump:
 
     def call_soon(self, function: Callable[[], None]) -> None:
         """Call a handler behind what was delivered before, and never beside another. Any thread."""
-        self._calls.append(function)
+        self.calls.append(function)
         self._session.reactor.call_soon(self._session, self.deliver_now)
 
     def stream_messages(self) -> None:
@@ -210,8 +210,8 @@ class Pump:
             response, self.response = self.response, None
             self._dispatcher.opened(response)
         while True:
-            while self._calls and not session.has_ended:
-                self._calls.popleft()()
+            while self.calls and not session.has_ended:
+                self.calls.popleft()()
             # Not kept in a variable: a handler may fork, and in the child it is another one.
             with session.lock:
                 if session.has_ended:

@@ -53,6 +53,9 @@ class Reactor:
 
     is_tieline_reactor = True
 
+    #: Its sessions may read and write with system calls of their own (`engine.lane`).
+    has_lanes = True
+
     def __init__(self, name: str | None = None, *, linger: float = 0.0) -> None:
         #: Seconds for which the thread waits for another connection after the last one.
         self.linger = linger

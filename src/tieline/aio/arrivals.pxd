@@ -1,0 +1,45 @@
+cimport cython
+
+
+cdef class Arrivals
+
+
+cdef class Arrival:
+    cdef Arrivals _arrivals
+    cdef public bint _asyncio_future_blocking
+    cdef bint _is_done
+    cdef tuple _cancelled
+    cdef object _callback
+    cdef object _context
+    cdef object __weakref__
+
+    cpdef wake(self)
+    cpdef resume_soon(self)
+    cpdef resume(self)
+
+
+cdef class Arrivals:
+    cdef object _inbox
+    cdef object _messages
+    cdef object _pop
+    cdef readonly object waiting
+    cdef readonly object reactor
+    cdef readonly object loop
+    cdef object _is_running
+    cdef object _thread
+
+    cpdef bint is_here(self)
+    cpdef take(self)
+    cpdef Arrival next(self)
+    cpdef Arrival news(self)
+    cpdef left(self, Arrival arrival)
+    cpdef tell(self, Py_ssize_t count)
+
+
+cdef class Messages:
+    cdef Arrivals _arrivals
+    cdef object _following
+
+
+@cython.locals(position=Py_ssize_t)
+cpdef resume_all(list woken)

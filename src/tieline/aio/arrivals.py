@@ -1,0 +1,212 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
+"""Messages that came → tasks that ask for them: taken without waiting, or awaited by one future."""
+
+from __future__ import annotations
+
+from asyncio import AbstractEventLoop, CancelledError
+from collections import deque
+from collections.abc import Callable, Coroutine, Generator
+from contextvars import Context
+from threading import get_ident
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tieline.aio.inbox import LoopInbox
+    from tieline.aio.loop_reactor import LoopReactor
+
+
+class Arrival:
+    """One task's wait for news: a future, as far as asyncio is concerned.
+
+    (What has `_asyncio_future_blocking` is one, see `asyncio.isfuture`.) A future of the loop's own
+    would resume its task in the loop's next turn. This one lets whoever serves the connection do it
+    in this turn, when all that came was delivered and no call of ours is left that an exception of
+    the task's could interrupt. Belongs to the loop's thread.
+    """
+
+    def __init__(self, arrivals: Arrivals) -> None:
+        self._arrivals = arrivals
+        self._asyncio_future_blocking = False
+        self._is_done = False
+        # The message of the cancellation, in a tuple.
+        self._cancelled: tuple[Any, ...] | None = None
+        self._callback: Callable[[Any], object] | None = None
+        self._context: Context | None = None
+
+    # --- what a coroutine does ----------------------------------------------------------------
+
+    def __await__(self) -> Generator[Any, None, None]:
+        return self  # type: ignore[return-value]  # an iterator is all that is wanted
+
+    def __iter__(self) -> Arrival:
+        return self
+
+    def __next__(self) -> Arrival:
+        if self._is_done:
+            self.result()
+            raise StopIteration
+        self._asyncio_future_blocking = True
+        return self
+
+    # --- what a task does ---------------------------------------------------------------------
+
+    def get_loop(self) -> AbstractEventLoop:
+        return self._arrivals.loop
+
+    def add_done_callback(
+        self, callback: Callable[[Any], object], *, context: Context | None = None
+    ) -> None:
+        self._callback = callback
+        self._context = context
+
+    def remove_done_callback(self, callback: Callable[[Any], object]) -> int:
+        had_one = self._callback == callback
+        if had_one:
+            self._callback = None
+        return int(had_one)
+
+    def done(self) -> bool:
+        return self._is_done
+
+    def cancelled(self) -> bool:
+        return self._cancelled is not None
+
+    def result(self) -> None:
+        if self._cancelled is not None:
+            raise CancelledError(*self._cancelled)
+
+    def exception(self) -> None:
+        self.result()
+
+    def cancel(self, msg: Any = None) -> bool:
+        if self._is_done:
+            return False
+        self._is_done = True
+        self._cancelled = () if msg is None else (msg,)
+        self._arrivals.waiting.remove(self)
+        self.resume_soon()
+        return True
+
+    # --- what brings the news -----------------------------------------------------------------
+
+    def wake(self) -> None:
+        """There is news for this one."""
+        if self._is_done:
+            return
+        self._is_done = True
+        woken = self._arrivals.reactor.woken
+        if woken is None:
+            self.resume_soon()
+        else:
+            woken.append(self)
+
+    def resume_soon(self) -> None:
+        """Have the loop resume the task; after the end of the loop nobody waits any more."""
+        callback, context, loop = self._callback, self._context, self._arrivals.loop
+        self._callback = self._context = None
+        if callback is not None and not loop.is_closed():
+            loop.call_soon(callback, self, context=context)
+
+    def resume(self) -> None:
+        """Resume the task now. What the loop itself would let through comes through."""
+        callback, context = self._callback, self._context
+        self._callback = self._context = None
+        if callback is None:
+            return
+        if context is None:
+            callback(self)
+        else:
+            context.run(callback, self)
+
+
+class Arrivals:
+    """Who waits for the messages of one inbox, in order. Belongs to the loop's thread."""
+
+    def __init__(
+        self, inbox: LoopInbox, messages: deque[str | bytes], reactor: LoopReactor
+    ) -> None:
+        self._inbox = inbox
+        self._messages = messages
+        self._pop = messages.popleft
+        #: Those that were not woken yet.
+        self.waiting: deque[Arrival] = deque()
+        self.reactor = reactor
+        self.loop = reactor.loop
+        self._is_running = reactor.loop.is_running
+        self._thread = get_ident()
+
+    def is_here(self) -> bool:
+        """Is the caller most certainly inside the loop? Much quicker than asking asyncio."""
+        return self._thread == get_ident() and bool(self._is_running())
+
+    def take(self) -> str | bytes | None:
+        """The next message, if it is here and whole and nobody reads one in chunks before it."""
+        if not self._messages:
+            return None
+        message = self._pop()
+        if self._inbox.is_laden:
+            self._inbox.took_one()
+        return message
+
+    def next(self) -> Arrival | None:
+        """What to await for the next message; None when there is more to do than to wait."""
+        inbox = self._inbox
+        if inbox.has_ended or inbox.holds_back or inbox.is_streaming:
+            return None
+        return self.news()
+
+    def news(self) -> Arrival:
+        """To be awaited, in this step of the task; then tell of `left`, if that raises."""
+        arrival = Arrival(self)
+        self.waiting.append(arrival)
+        return arrival
+
+    def left(self, arrival: Arrival) -> None:
+        """Its task does not go on with what it was told."""
+        if arrival in self.waiting:
+            self.waiting.remove(arrival)
+        elif not arrival.cancelled():
+            self.tell(1)  # it was meant for whoever goes on
+
+    def tell(self, count: int) -> None:
+        """Wake the first `count` of those that wait."""
+        waiting = self.waiting
+        while waiting and count > 0:
+            arrival = waiting.popleft()
+            if not arrival.done():  # its time is over, and it was told so
+                arrival.wake()
+                count -= 1
+
+
+class Messages:
+    """Each message as it comes: what ``async for`` goes through."""
+
+    def __init__(
+        self, arrivals: Arrivals, following: Callable[[], Coroutine[Any, Any, str | bytes]]
+    ) -> None:
+        self._arrivals = arrivals
+        # The next one when there is none; keeps the connection alive.
+        self._following = following
+
+    def __aiter__(self) -> Messages:
+        return self
+
+    async def __anext__(self) -> str | bytes:
+        message = self._arrivals.take()
+        if message is None:
+            return await self._following()
+        return message
+
+
+def resume_all(woken: list[Arrival]) -> None:
+    """Resume their tasks, all of them, whatever one of them raises."""
+    position = 0
+    try:
+        while position < len(woken):
+            position += 1
+            woken[position - 1].resume()
+    finally:
+        while position < len(woken):
+            woken[position].resume_soon()
+            position += 1

@@ -1,0 +1,11 @@
+cdef class DescriptorWatch:
+    cdef object _reactor
+    cdef object _loop
+    cdef object _registrant
+    cdef object _now
+    cdef object _short_read
+    cdef object _descriptor
+    cdef bint _wants_input
+    cdef bint _wants_room
+    cdef bint _reads
+    cdef bint _writes
