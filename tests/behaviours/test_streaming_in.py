@@ -15,6 +15,7 @@ import pytest
 import tieline
 from tests.fronts import FRONTS, PATIENCE, AsyncioTalk, Talk
 from tieline import Opcode
+from tieline.engine.receive_buffer import LARGEST_BUFFER
 from tieline.testing import ScriptedPeer
 from tieline.testing.frames import deflate_payload, frame_bytes
 
@@ -207,7 +208,7 @@ def test_a_slow_reader_stops_the_server(
     one.pause = look
     chunks = one.next()
     # The first chunk is all that had come before anybody asked for chunks.
-    assert size_of(chunks) == total and max(map(len, chunks[1:])) <= MIB
+    assert size_of(chunks) == total and max(map(len, chunks[1:])) <= LARGEST_BUFFER
     assert MIB <= most <= MOST_WAITING + len(chunks[0])
     assert one.next() == ["behind it"]
 

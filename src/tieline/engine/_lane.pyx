@@ -253,7 +253,7 @@ cdef class Lane(ReadLane):
             while outcome == SOMETHING:
                 # What one read has brought is kept, but a little may become a lot.
                 if (
-                    assembler.is_inflating or len(self.waiting) >= ENOUGH
+                    assembler.inflater is not None or len(self.waiting) >= ENOUGH
                 ) and inbox.is_full:
                     outcome = UNUSUAL
                     break
