@@ -35,8 +35,8 @@ class Benchmark:
     fixed: bool = False
     #: Most repetitions that make sense; None: as many as asked for.
     repetitions: int | None = None
-    #: Server and client on one core, so that nothing idles and nothing pays for waking another core;
-    #: False: on two, where what is measured is who waits for whom.
+    #: Server and client on one core, so that nothing idles and nothing pays for waking another
+    #: core; False: on two, where what is measured is who waits for whom.
     one_core: bool = True
     #: The main thread counts in pure Python meanwhile.
     busy: bool = False

@@ -4,8 +4,9 @@
 
 NAME is that of a module in `bench.clients`, and settings in the form of a URL's query:
 ``tieline_asyncio?loop=uvloop``. A program that takes the same options and prints the same line can
-be measured beside it (``--add``): ``{"version": ..., "seconds": ..., "cpu_seconds": ...}``, for idle
-connections also ``"kib_each"``, or ``{"unsupported": "why"}``; another exit status than 0 is a failure.
+be measured beside it (``--add``): ``{"version": ..., "seconds": ..., "cpu_seconds": ...}``, for
+idle connections also ``"kib_each"``, or ``{"unsupported": "why"}``. Another exit status than 0 is a
+failure.
 """
 
 from __future__ import annotations

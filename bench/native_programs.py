@@ -19,15 +19,16 @@ from typing import Any
 
 SOURCES = Path(__file__).parent / "native"
 _BUILT = Path(__file__).parent / "built"
-_FLAGS = ["-O3", "-march=native", "-g", "-std=gnu11", "-Wall", "-Wextra"]
+_FLAGS = ["-O3", "-g", "-std=gnu11", "-Wall", "-Wextra"]
 _LIBRARIES = ["-lssl", "-lcrypto", "-lz", "-lpthread"]
 _SERVER = ["server.c", "upgrade.c", "talk.c", "counting.c", "idle.c", "prepared.c"]
 #: The name of a program → its sources, and how it is built beyond what all are.
 _PROGRAMS: dict[str, tuple[list[str], list[str]]] = {
-    "server": (_SERVER, []),
-    "limit": (["limit.c"], []),
+    "server": (_SERVER, ["-march=native"]),
+    "limit": (["limit.c"], ["-march=native"]),
     "probe": (["probe.c"], []),
-    "cpython_floor.so": (["floor.c"], ["-shared", "-fPIC"]),
+    "cpython_floor.so": (["floor.c"], ["-march=native", "-shared", "-fPIC"]),
+    # valgrind does not know every instruction of new processors.
     "marks.so": (["marks.c"], ["-shared", "-fPIC"]),
 }
 #: Seconds for one compilation.
@@ -89,7 +90,8 @@ def _fingerprint(compiler: list[str]) -> str:
     version = subprocess.run([*compiler, "--version"], capture_output=True, timeout=_PATIENCE)
     content = hashlib.sha256(version.stdout)
     # -march=native: a folder that was copied to another machine is not to be used there.
-    content.update(f"{_FLAGS} {_LIBRARIES} {sys.version} {_processor()}".encode())
+    how = f"{compiler} {_FLAGS} {_PROGRAMS} {_LIBRARIES}"
+    content.update(f"{how} {sys.version} {_processor()}".encode())
     for source in sorted(SOURCES.iterdir()):
         content.update(source.name.encode() + b"\0" + source.read_bytes())
     return content.hexdigest()[:16]

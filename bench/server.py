@@ -1,4 +1,4 @@
-"""The C server as a process → its ports, its processor time, and what it says about a connection."""
+"""The C server as a process → its ports, its processor time, what it says of a connection."""
 
 from __future__ import annotations
 

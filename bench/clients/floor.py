@@ -83,6 +83,8 @@ def echo(task: Task) -> Any:
 
 
 def receive(task: Task) -> Any:
+    if task.fragments or (task.deflate and task.size >= 1 << 20):
+        raise Unsupported("it does not join fragments")
     count = task.count
     messages = total = 0
     last: Any = None

@@ -23,11 +23,12 @@ from bench.table import aligned
 
 #: What seems too much is counted again: a stalled machine can only add to a count.
 _TRIES = 3
+_KNOWN = [case.name for case in CASES]
 _UPDATE = "python -m bench.instructions --update"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Count and compare; the exit status is 1 when a case is over its budget, 2 when counting failed."""
+    """Count and compare; the exit status is 1 for a case over its budget, 2 for a failed count."""
     options = _parser().parse_args(arguments)
     cases = [
         case
@@ -52,13 +53,10 @@ def _update(cases: list[Case], here: dict[str, str]) -> int:
         for name, counted in _count(cases).items():
             counts[name] = min(counted, counts.get(name, counted))
     kept = next((budget.counts for budget in stored() if budget.environment == here), {})
-    store({**{name: kept[name] for name in kept if name in _NAMES}, **counts}, here)
+    store({**{name: kept[name] for name in kept if name in _KNOWN}, **counts}, here)
     print("\n".join(aligned([[name, f"{counted:,.0f}"] for name, counted in counts.items()])))
     print(f"{PATH} is up to date: commit it.")
     return 0
-
-
-_NAMES = [case.name for case in CASES]
 
 
 def _compare(cases: list[Case], here: dict[str, str]) -> int:

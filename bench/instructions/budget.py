@@ -6,7 +6,6 @@ import json
 import os
 import platform
 import shlex
-import ssl
 import subprocess
 import sysconfig
 import zlib
@@ -36,14 +35,17 @@ def environment() -> dict[str, str]:
         "python's compiler": platform.python_compiler(),
         "python's options": " ".join(_options()),
         "compiler": version.partition("\n")[0],
-        "flags": os.environ.get("CFLAGS", ""),
+        "flags": " ".join(word for word in _flags() if not word.startswith("-W")),
         "C library": " ".join(platform.libc_ver()),
-        "openssl": ssl.OPENSSL_VERSION,
         "zlib": zlib.ZLIB_RUNTIME_VERSION,
         "deflate": ", ".join(backend.name for backend in installed_backends()),
         "valgrind": valgrind_version(),
         "tieline": "compiled" if compiled else "pure",
     }
+
+
+def _flags() -> list[str]:
+    return os.environ.get("CFLAGS", "").split()
 
 
 def _options() -> list[str]:

@@ -45,7 +45,8 @@ def count(case: Case, port: int) -> float:
             f"--callgrind-out-file={out}",
             "--instr-atstart=no",
             sys.executable,
-            *("-m", "bench.instructions.process", case.name, str(port)),
+            *("-m", "bench.instructions.process"),
+            *(case.name, str(port), str(case.fewer), str(case.more)),
         ]
         environment = {"PATH": os.defpath, "HOME": folder, "LC_ALL": "C.UTF-8"}
         environment |= {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
@@ -61,8 +62,8 @@ def count(case: Case, port: int) -> float:
         except subprocess.TimeoutExpired:
             raise CannotCount(f"{case.name}: not done after {_PATIENCE} s") from None
         if done.returncode:
-            last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-            raise CannotCount(f"{case.name}: {last}")
+            told = [line for line in done.stderr.splitlines() if line[:2] not in ("==", "--")]
+            raise CannotCount(f"{case.name}: {(told or ['no message'])[-1]}")
         totals = {number: _total(Path(f"{out}.{number}")) for number in (_FEWER, _MORE)}
     return (totals[_MORE] - totals[_FEWER]) / (case.more - case.fewer)
 

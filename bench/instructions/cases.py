@@ -1,8 +1,8 @@
 """The names of the hot paths → what is run once, and run again, while instructions are counted.
 
 The peer is the C server in a process of its own, which nobody counts. It is always faster than a
-client that valgrind slows down by fifty, so the client finds what it waits for, in reads of the same
-sizes, run after run.
+client that valgrind slows down by fifty, so the client finds what it waits for, in reads of the
+same sizes, run after run.
 """
 
 from __future__ import annotations

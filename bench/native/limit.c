@@ -18,7 +18,7 @@
 
 static const char *work = "echo", *cafile, *url;
 static char host[64], path[512];
-static int port, deflated, busy;
+static int port, deflated, fragments, busy;
 static size_t size = 128, count = 1000, batch = 1;
 static SSL_CTX *tls;
 
@@ -248,14 +248,15 @@ int main(int words, char **word) {
         else if (!strcmp(option, "--count")) count = strtoull(value, NULL, 10);
         else if (!strcmp(option, "--batch")) batch = strtoull(value, NULL, 10);
         else if (!strcmp(option, "--deflate")) deflated = atoi(value);
+        else if (!strcmp(option, "--fragments")) fragments = atoi(value);
         else if (!strcmp(option, "--busy")) busy = atoi(value);
         else if (!strcmp(option, "--cafile")) cafile = value;
     }
     if (!url) give_up("--url is missing");
     parse_url();
     double kib = -1;
-    if (busy) {
-        printf("{\"unsupported\":\"it has no main thread in Python\"}\n");
+    if (busy || fragments || (deflated && size >= 1u << 20)) {
+        printf("{\"unsupported\":\"%s\"}\n", busy ? "it has no main thread in Python" : "it does not join fragments");
         return 0;
     }
     if (!strcmp(work, "echo")) echo();
