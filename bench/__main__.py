@@ -60,17 +60,21 @@ def main(arguments: list[str] | None = None) -> int:
                     break
                 results.measured[benchmark.name] = measured
                 print(f"\n{render(measured)}", flush=True)
+                if options.json is not None:
+                    _store(results, options.json)
         machine.release()
     except CannotBuild as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
-    if options.json is not None:
-        if options.json.exists():
-            results.measured = read(options.json).measured | results.measured
-        results.write(options.json)
     for complaint in complaints:
         print(f"bench: {complaint}", file=sys.stderr)
     return 1 if complaints else 0
+
+
+def _store(results: Results, path: Path) -> None:
+    """Write what there is so far; what the file has of other benchmarks stays."""
+    before = read(path).measured if path.exists() else {}
+    Results(results.machine, before | results.measured).write(path)
 
 
 def _headline(options: argparse.Namespace, machine: Machine, missing: dict[str, str]) -> str:

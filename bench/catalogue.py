@@ -155,6 +155,14 @@ BENCHMARKS = (
     ),
     Benchmark("connect", "connect and close, one after the other", "connect", count=30),
     Benchmark(
+        "open/1000",
+        "open 1,000 connections that stay open",
+        "idle",
+        count=1_000,
+        fixed=True,
+        repetitions=1,
+    ),
+    Benchmark(
         "idle/1000",
         "memory per idle connection, of 1,000",
         "idle",

@@ -15,7 +15,7 @@ from bench.contestants import ROOT
 from bench.instructions.cases import Case
 
 #: Seconds for one case.
-_PATIENCE = 170
+_PATIENCE = 400
 #: Callgrind's files: one for each mark.
 _FEWER, _MORE = 1, 2
 
@@ -39,7 +39,7 @@ def count(case: Case, port: int) -> float:
             *_fixed_addresses(),
             # The server goes first whenever it has something to do: its answer is always there
             # when the client looks for it.
-            *("nice", "-n", "10"),
+            *("nice", "-n", "3"),
             "valgrind",
             "--tool=callgrind",
             f"--callgrind-out-file={out}",
