@@ -87,7 +87,9 @@ def receive(task: Task) -> Any:
 
         def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
             nonlocal messages, total
-            if self.done:
+            # Whoever receives has to tell text from binary, and from a Close; it costs a tenth of a
+            # microsecond here.
+            if frame.msg_type is not TEXT or self.done:
                 return
             message = frame.get_payload_as_utf8_text()
             messages += 1
@@ -98,7 +100,7 @@ def receive(task: Task) -> Any:
     class BinaryReceiver(TextReceiver):
         def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
             nonlocal messages, total
-            if self.done:
+            if frame.msg_type is not BINARY or self.done:
                 return
             message = frame.get_payload_as_bytes()
             messages += 1
