@@ -53,7 +53,7 @@ cov: ## branch coverage of the suite (compiled code cannot be measured, so: pure
 	@$(PY) -m coverage combine --quiet
 	@$(PY) -m coverage report
 
-bench: ## messages per second and CPU seconds, tieline and its peers, in one run
+bench: ## tieline beside its limits and its peers (ARGS=--list: benchmarks and clients)
 	$(PREPARE) test bench
 	@$(PY) -m bench $(ARGS)
 
@@ -72,6 +72,6 @@ compiled: ## .venv with the C extensions, or the compiler's error
 
 clean: ## everything that was made here, environments included
 	rm -rf .venv .venv-* build dist site htmlcov .coverage .coverage.* .hypothesis
-	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache src/*.egg-info tests/peers/node_modules
+	rm -rf bench/built .mypy_cache .pytest_cache .ruff_cache .import_linter_cache src/*.egg-info tests/peers/node_modules
 	find src tests bench compliance -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 	find src -name '*.so' -delete

@@ -1,147 +1,231 @@
-"""Workloads and clients → measurements, taken in turns: A B C, A B C, ..."""
+"""Benchmarks and clients → repetitions of runs in turns, each in a process of its own."""
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
+from itertools import count
+from typing import Any
 
-from bench.workloads import Workload
+from bench.catalogue import BATCH, PACE, Benchmark
+from bench.contestants import ROOT, Contestant
+from bench.machine import Machine, allow_many_descriptors
+from bench.results import Measured, Taken
+from bench.server import Server
 
-#: Seconds for one process, its start and the closing handshake included.
-PATIENCE = 120
-#: The first, short run of a client overestimates what it costs; beyond this factor, ask again.
-_MOST_AT_ONCE = 50
+#: Seconds for one process, its start included.
+PATIENCE = 90
+#: A count grows by this factor at most from one try to the next.
+_MOST_AT_ONCE = 60
+#: Sent and looked at byte by byte, before anything is measured.
+_CHECKED = 200
+#: The biggest message that the server takes to look at.
+_CHECKED_SIZE = 1 << 16
+_PATHS = {"receive": "receive", "stream": "receive", "load": "connect"}
 
 
 class ClientFailed(Exception):
-    """A client's process ended without a result; the text is its last word."""
+    """A client's process did not do its work; says why."""
 
 
-@dataclass(frozen=True)
-class Measurement:
-    """One run: `count` messages, one round trip or one way each."""
-
-    client: str
-    version: str
-    workload: Workload
-    repetition: int
-    count: int
-    seconds: float
-    cpu_seconds: float
-    #: Bytes between client and server, where the server counts them.
-    wire_bytes: int = 0
-    #: What the two agreed on, in the words of the handshake.
-    agreed: str = ""
-
-    @property
-    def per_second(self) -> float:
-        return self.count / self.seconds
-
-    @property
-    def cpu_per_million(self) -> float:
-        """Processor seconds that a million messages would take."""
-        return self.cpu_seconds / self.count * 1e6
-
-    @property
-    def wire_bytes_per_message(self) -> float:
-        return self.wire_bytes / self.count
+class OutOfTime(Exception):
+    """The time for all of it is used up."""
 
 
 class Runner:
-    """Runs clients against the server on `port`; a timed run takes about `target` seconds.
-
-    `module` is the program that does one run, in a process of its own.
-    """
+    """Measures against one server."""
 
     def __init__(
         self,
-        port: int,
+        server: Server,
+        machine: Machine,
+        *,
+        repetitions: int,
         target: float,
-        complain: Callable[[str], None],
-        module: str = "bench.measure",
+        retries: int = 2,
+        deadline: float | None = None,
     ) -> None:
-        self._port = port
+        self._server = server
+        self._machine = machine
+        self._repetitions = repetitions
+        #: Seconds that a run should take.
         self._target = target
-        self._complain = complain
-        self._module = module
+        #: How often a run beside which the core was not quiet is done again.
+        self._retries = retries
+        #: On the monotonic clock, or None.
+        self._deadline = deadline
+        self._numbers = count(1)
 
     def measure(
-        self, workload: Workload, clients: list[str], repetitions: int
-    ) -> list[Measurement]:
-        """All repetitions of one workload. A client that fails is complained of and left out."""
-        counts: dict[str, int] = {}
-        for client in clients:
+        self, benchmark: Benchmark, contestants: list[Contestant], tell: Callable[[str], None]
+    ) -> Measured:
+        """All repetitions. Who fails is told of and left out. Raises `OutOfTime`."""
+        measured = Measured(benchmark.name)
+        repetitions = min(self._repetitions, benchmark.repetitions or self._repetitions)
+        ready: list[tuple[Contestant, Taken, int]] = []
+        lacking = self._lacking(benchmark)
+        for contestant in contestants:
+            taken = Taken(contestant.name, contestant.kind)
+            measured.taken.append(taken)
+            if lacking:
+                taken.unsupported = lacking
+                continue
             try:
-                counts[client] = self._count_for(client, workload)
+                messages = self._count_for(contestant, benchmark, taken)
             except ClientFailed as error:
-                self._complain(f"{client}, {workload.title}: {error}")
-        taken: list[Measurement] = []
+                taken.failed = str(error)
+                tell(f"{contestant.name}, {benchmark.name}: {error}")
+                continue
+            if messages is not None:
+                ready.append((contestant, taken, messages))
         for repetition in range(repetitions):
-            for client, count in list(counts.items()):
+            # Nobody is always the one who comes after the same neighbour.
+            first = repetition * 5 % max(1, len(ready))
+            for contestant, taken, messages in ready[first:] + ready[:first]:
                 try:
-                    taken.append(self._run(client, workload, repetition, count))
+                    self._take(contestant, benchmark, messages, taken)
                 except ClientFailed as error:
-                    self._complain(f"{client}, {workload.title}: {error}")
-                    del counts[client]
-        return taken
+                    for series in (taken.values, taken.cpu, taken.server_cpu):
+                        series.append(None)
+                    taken.quiet.append(False)
+                    taken.failed = str(error)
+                    tell(f"{contestant.name}, {benchmark.name}: {error}")
+        return measured
 
-    def _count_for(self, client: str, workload: Workload) -> int:
-        """How many messages keep this client busy for the target time."""
-        count = workload.first_count
+    def _lacking(self, benchmark: Benchmark) -> str | None:
+        if benchmark.tls and not self._server.tls_port:
+            return "trustme is not installed, which makes the certificate"
+        return allow_many_descriptors(benchmark.count) if benchmark.work == "idle" else None
+
+    def _count_for(self, contestant: Contestant, benchmark: Benchmark, taken: Taken) -> int | None:
+        """How many messages keep this client busy for the target time; None: it cannot do it."""
+        messages = benchmark.count
+        if benchmark.work.startswith("send") and benchmark.size <= _CHECKED_SIZE:
+            batches = max(1, _CHECKED // BATCH) * BATCH
+            checked = batches if benchmark.work == "send_corked" else _CHECKED
+            if not self._supports(self._run(contestant, benchmark, checked, check=True), taken):
+                return None
+        if benchmark.fixed:
+            if benchmark.repetitions == 1:
+                return messages  # it costs too much to be done twice; `_take` finds out
+            outcome = self._run(contestant, benchmark, messages)
+            return messages if self._supports(outcome, taken) else None
         while True:
-            seconds = self._run(client, workload, 0, count).seconds
-            factor = self._target / seconds
-            count = max(1, round(count * min(factor, _MOST_AT_ONCE)))
-            if factor <= _MOST_AT_ONCE:
-                return count
+            outcome = self._run(contestant, benchmark, messages)
+            if not self._supports(outcome, taken):
+                return None
+            factor = self._target / max(outcome["seconds"], 1e-5)
+            messages = max(1, round(messages * min(factor, _MOST_AT_ONCE)))
+            if benchmark.work == "send_corked":
+                messages = max(1, messages // BATCH) * BATCH
+            if factor <= 3:
+                return messages
 
-    def _run(self, client: str, workload: Workload, repetition: int, count: int) -> Measurement:
-        words = [client, workload.kind, self._port, workload.size, count]
+    @staticmethod
+    def _supports(outcome: dict[str, Any], taken: Taken) -> bool:
+        taken.unsupported = outcome.get("unsupported")
+        taken.version = outcome.get("version", "")
+        return taken.unsupported is None
+
+    def _take(
+        self, contestant: Contestant, benchmark: Benchmark, messages: int, taken: Taken
+    ) -> None:
+        """One repetition; again when it was disturbed."""
+        outcome: dict[str, Any] = {}
+        quiet = False
+        for _ in range(1 + (0 if benchmark.repetitions == 1 else self._retries)):
+            outcome = self._run(contestant, benchmark, messages)
+            if not self._supports(outcome, taken):
+                return
+            quiet = self._machine.is_quiet()
+            if quiet:
+                break
+        taken.values.append(_value(benchmark, messages, outcome))
+        taken.cpu.append(outcome["cpu_seconds"] / messages * 1e6)
+        taken.server_cpu.append(outcome["server_cpu_seconds"] / messages * 1e6)
+        taken.quiet.append(quiet)
+        if benchmark.deflate and benchmark.work in ("receive", "send"):
+            taken.wire = outcome["in" if benchmark.work == "send" else "out"] / messages
+
+    def _run(
+        self, contestant: Contestant, benchmark: Benchmark, messages: int, check: bool = False
+    ) -> dict[str, Any]:
+        if self._deadline is not None and time.monotonic() > self._deadline:
+            raise OutOfTime
+        self._server.move(self._machine.settle(benchmark.one_core))
+        number = next(self._numbers)
+        command = [*contestant.command, *self._options(benchmark, messages, number, check)]
+        before = self._server.cpu_seconds()
         try:
             done = subprocess.run(
-                [sys.executable, "-m", self._module, *map(str, words)],
-                capture_output=True,
-                text=True,
-                timeout=PATIENCE,
+                command, capture_output=True, text=True, timeout=PATIENCE, cwd=ROOT
             )
         except subprocess.TimeoutExpired:
             raise ClientFailed(f"no result after {PATIENCE} s") from None
-        if done.returncode:
-            raise ClientFailed((done.stderr.strip().splitlines() or ["no message"])[-1])
-        result = json.loads(done.stdout.splitlines()[-1])
-        return Measurement(client, workload=workload, repetition=repetition, count=count, **result)
+        except OSError as error:
+            raise ClientFailed(f"cannot be started: {error}") from None
+        lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+        if done.returncode or not lines:
+            raise ClientFailed((done.stderr.strip().splitlines() or ["no message"])[-1][:300])
+        outcome: dict[str, Any] = json.loads(lines[-1])
+        if "unsupported" in outcome:
+            return outcome
+        if benchmark.deflate and benchmark.work in ("receive", "send", "stream"):
+            outcome |= self._server.said_of(number)
+            if not outcome.get("agreed") and "compression=none" not in contestant.command[-1]:
+                return {"unsupported": "did not ask for compression"}
+        outcome["server_cpu_seconds"] = self._server.cpu_seconds() - before
+        return outcome
+
+    def _options(self, benchmark: Benchmark, messages: int, number: int, check: bool) -> list[str]:
+        """The options of the client's command line: what it is to do, and where."""
+        work = benchmark.work
+        batch = BATCH if work == "send_corked" else 0
+        query = {
+            "run": number if benchmark.deflate else 0,
+            "size": benchmark.size,
+            "count": 1 if work == "send_fragments" else messages,
+            "text": int(benchmark.text),
+            "deflate": int(benchmark.deflate),
+            "fragments": int(benchmark.fragments),
+            "batch": batch,
+            "check": int(check),
+            "rate": PACE,
+        }
+        words = "&".join(f"{name}={value}" for name, value in query.items() if value)
+        path = "send" if work.startswith("send") else _PATHS.get(work, work)
+        scheme, port = (
+            ("wss", self._server.tls_port) if benchmark.tls else ("ws", self._server.port)
+        )
+        options = {
+            "url": f"{scheme}://127.0.0.1:{port}/{path}?{words}",
+            "work": work,
+            "size": benchmark.size,
+            "count": messages,
+            "text": int(benchmark.text),
+            "deflate": int(benchmark.deflate),
+            "fragments": int(benchmark.fragments),
+            "busy": int(benchmark.busy),
+            "batch": max(1, batch),
+            "exchanged": benchmark.exchanged,
+        }
+        if benchmark.tls:
+            options["cafile"] = self._server.authority or ""
+        return [word for name, value in options.items() for word in (f"--{name}", str(value))]
 
 
-@contextmanager
-def running_server(module: str = "bench.server") -> Iterator[int]:
-    """The server in a process of its own; its port."""
-    with subprocess.Popen(
-        [sys.executable, "-m", module],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as server:
-        assert server.stdin is not None and server.stdout is not None
-        try:
-            yield int(server.stdout.readline())
-        finally:
-            server.stdin.close()  # which is how it learns that it may end
-            server.wait(10)
-
-
-def share_one_core() -> str:
-    """Pin this process, and so all that it starts, to one core where the system can.
-
-    Server and client then take turns. On two cores a message would also pay for waking the other
-    one, which in a virtual machine costs more than a round trip, and differs from run to run.
-    """
-    if not hasattr(os, "sched_setaffinity"):
-        return "not pinned to a core: this system cannot"
-    core = max(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {core})
-    return f"client and server share core {core}"
+def _value(benchmark: Benchmark, messages: int, outcome: dict[str, Any]) -> float:
+    """The outcome in the benchmark's unit."""
+    match benchmark.unit:
+        case "per second":
+            return messages / outcome["seconds"]
+        case "KiB each":
+            return outcome["kib_each"]
+        case "MiB":
+            return outcome["peak_bytes"] / (1 << 20)
+        case "ms at p99":
+            return outcome["p99_ms"]
+        case "ms":
+            return outcome["load_ms"]

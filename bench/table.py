@@ -1,63 +1,80 @@
-"""Measurements of one workload → a table of medians and of ratios to the first client."""
+"""What was measured → tables of text, and the numbers in them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from statistics import median
-from typing import NamedTuple
+from bench.results import Measured, Taken
 
-from bench.runner import Measurement
-
-Runs = Sequence[Measurement]
+#: Who comes first.
+_ORDER = ("limit", "floor", "ours", "added", "peer")
 
 
-class Column(NamedTuple):
-    """One column: its heading, and the runs of a client and of the first one → a cell."""
+def render(measured: Measured) -> str:
+    """One benchmark: limits first, then everybody else, the best first."""
+    benchmark = measured.definition
+    lines = [f"{benchmark.name}: {benchmark.title} ({benchmark.unit})"]
+    best = measured.of_kind("peer")
+    limit, floor = measured.of_kind("limit"), measured.of_kind("floor")
+    rows = [["client", benchmark.unit, "min..max", "x floor", "x C limit", "x best peer"]]
+    rows[0] += ["CPU us each", "server us", "quiet"]
+    if any(one.wire for one in measured.done):
+        rows[0].append("bytes each")
+    for one in ranked(measured):
+        low, high = one.spread
+        row = [one.client + (" *" if one is best else ""), number(one.value)]
+        row += [f"{number(low)}..{number(high)}"]
+        row += [factor(measured.ratio(one, reference)) for reference in (floor, limit, best)]
+        row += [number(one.cpu_each), number(median_of(one.server_cpu))]
+        row.append(f"{sum(one.quiet)}/{len(one.quiet)}")
+        if len(rows[0]) > len(row):
+            row.append(number(one.wire) if one.wire else "-")
+        rows.append(row)
+    if len(rows) > 1:
+        lines += aligned(rows)
+    reasons: dict[str, list[str]] = {}
+    for one in measured.taken:
+        reason = one.unsupported or (one.failed and f"failed: {one.failed}")
+        if reason:
+            reasons.setdefault(reason, []).append(one.client)
+    lines += [f"  without {', '.join(names)}: {reason}" for reason, names in reasons.items()]
+    return "\n".join(lines)
 
-    head: str
-    cell: Callable[[Runs, Runs], str]
 
-
-def render(measurements: Runs, columns: Sequence[Column] | None = None) -> str:
-    """Fastest first. A ratio is the median of the ratios of runs of the same repetition."""
-    columns = COLUMNS if columns is None else columns
-    by_client: dict[str, list[Measurement]] = {}
-    for measurement in measurements:
-        by_client.setdefault(measurement.client, []).append(measurement)
-    if not by_client:
-        return "  nothing was measured"
-    reference = next(iter(by_client.values()))
-    ranked = sorted(by_client.values(), key=lambda runs: -middle(runs, _speed))
-    rows = [["client", *(column.head for column in columns)]]
-    for runs in ranked:
-        rows.append([runs[0].version, *(column.cell(runs, reference) for column in columns)])
-    widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
-    return "\n".join(
-        f"  {row[0]:<{widths[0]}}"
-        + "".join(f"  {cell:>{width}}" for cell, width in zip(row[1:], widths[1:], strict=True))
-        for row in rows
+def ranked(measured: Measured) -> list[Taken]:
+    sign = -1 if measured.definition.more_is_better else 1
+    limits = ("limit", "floor")
+    return sorted(
+        measured.done,
+        key=lambda one: (
+            (_ORDER.index(one.kind), 0.0) if one.kind in limits else (len(limits), sign * one.value)
+        ),
     )
 
 
-def ratio(runs: Runs, reference: Runs, of: Callable[[Measurement], float]) -> float:
-    pairs = {run.repetition: of(run) for run in reference}
-    return median(of(run) / pairs[run.repetition] for run in runs if run.repetition in pairs)
+def number(value: float | None) -> str:
+    """Three digits and a unit of thousands."""
+    if value is None:
+        return "-"
+    for least, divisor, unit in ((1e6, 1e6, "M"), (1e4, 1e3, "k")):
+        if value >= least:
+            return f"{value / divisor:.3g}{unit}" if value < 1e3 * divisor else f"{value:.3g}"
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def middle(runs: Runs, of: Callable[[Measurement], float]) -> float:
-    return median(map(of, runs))
+def factor(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}" if value < 10 else f"{value:.0f}"
 
 
-def _speed(run: Measurement) -> float:
-    return run.per_second
+def median_of(series: list[float | None]) -> float | None:
+    present = sorted(value for value in series if value is not None)
+    return present[len(present) // 2] if present else None
 
 
-def _cost(run: Measurement) -> float:
-    return run.cpu_per_million
-
-
-SPEED = Column("messages/s", lambda runs, _: f"{middle(runs, _speed):,.0f}")
-SPEED_RATIO = Column("ratio", lambda runs, reference: f"{ratio(runs, reference, _speed):.3g}")
-COST = Column("CPU s per million", lambda runs, _: f"{middle(runs, _cost):,.3g}")
-COST_RATIO = Column("ratio", lambda runs, reference: f"{ratio(runs, reference, _cost):.3g}")
-COLUMNS = (SPEED, SPEED_RATIO, COST, COST_RATIO)
+def aligned(rows: list[list[str]]) -> list[str]:
+    """The first column to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  "
+        + row[0].ljust(widths[0])
+        + "".join(f"  {cell:>{width}}" for cell, width in zip(row[1:], widths[1:], strict=True))
+        for row in rows
+    ]

@@ -1,26 +1,23 @@
-"""One module for each client: the three kinds of work, done as its users would do it.
+"""One module for each client: the works of the benchmarks, as the client's users would do them.
 
-Each module has ``VERSION`` and three functions, which connect, start the stopwatch, do the work and
-stop it when the last message has come:
+A module has ``VERSION``, ``LOADING`` (how its users import it) and a function for each work that it
+can do. Each takes a `Task`, connects, calls ``task.start()``, does the work, calls ``task.stop()``
+with the last message, and returns what `Task.check` looks at:
 
-- ``receive(url, count, stopwatch)``: send "go", receive `count` messages as `str`, add up their
-  lengths; return how many came and the sum.
-- ``echo(url, payload, count, stopwatch)``: `count` times send `payload` and await the answer, as
-  `bytes`; return the last answer.
-- ``send(url, payload, count, stopwatch)``: send `payload` `count` times, await the server's text;
-  return it.
+- ``echo``: send ``task.payload`` and receive its echo, ``count`` times; return the last echo
+- ``receive``: send "go", receive ``count`` messages, add up their lengths; return how many came,
+  the sum, and the last one
+- ``paced``: send "go"; each message is the time of its sending, and ``task.delays`` gets the
+  difference to now
+- ``stream``: send "go", receive one message in chunks; return the sum of their lengths
+- ``send``: send each of ``task.messages`` by a call of its own; return the server's answer
+- ``send_many``: the same with one call for all
+- ``send_corked``: the same from a handler: ``batch`` of them whenever the server says "go"
+- ``send_fragments``: one message from ``task.pieces()``
+- ``connect``: open and close a connection ``count`` times, after one that is not counted
+- ``idle``: open ``count`` connections, exchange messages on each, ``task.weigh()``,
+  ``task.leave()``
 
-Callback clients work in callbacks, the others in a loop. Compression is off everywhere.
+A client with callbacks works in callbacks, the others in a loop. ``raise Unsupported`` says what a
+client cannot do.
 """
-
-#: Module name → what has to be importable for it. The first is the one that others are compared to.
-CLIENTS = {
-    "tieline_callback_client": "tieline",
-    "tieline_sync_client": "tieline",
-    "tieline_asyncio_client": "tieline",
-    "tieline_uvloop_client": "uvloop",
-    "picows_client": "picows",
-    "aiohttp_client": "aiohttp",
-    "websockets_client": "websockets",
-    "websocket_client_client": "websocket",
-}

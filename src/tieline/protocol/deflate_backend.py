@@ -1,7 +1,7 @@
 """What is installed → who compresses and who decompresses (DEFLATE, RFC 1951).
 
 All three speak the interface of the standard library's `zlib`, and each understands the others'
-streams, so the two directions need not agree. Measured on JSON (`python -m bench.deflate`): zlib-ng
+streams, so the two directions need not agree. Measured on JSON (`make bench`): zlib-ng
 is the fastest at messages of a few hundred bytes, in both directions; isal is faster than it from
 4 KiB up, but slower than zlib below 1 KiB.
 """

@@ -1,1 +1,0 @@
-"""Measures how much memory one big message takes."""

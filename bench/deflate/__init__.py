@@ -1,1 +1,0 @@
-"""Measures compressed traffic: tieline, with each of its backends, beside its peers."""

@@ -1,0 +1,1 @@
+"""Counts the instructions of the hot paths, which do not depend on how busy the machine is."""

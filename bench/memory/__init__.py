@@ -1,1 +1,0 @@
-"""Measures what compression costs an idle connection in memory."""
