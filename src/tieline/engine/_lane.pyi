@@ -6,7 +6,14 @@ class Lane:
     bytes_read: int
     receive_seconds: float
     def __init__(
-        self, descriptor: int, lock: Any, sender: Any, connection: Any, *, may_send: bool
+        self,
+        descriptor: int,
+        layer: Any,
+        lock: Any,
+        sender: Any,
+        connection: Any,
+        *,
+        may_send: bool,
     ) -> None: ...
     @property
     def may_serve(self) -> bool: ...

@@ -170,6 +170,8 @@ cdef class Lane(ReadLane):
         if self.turn.is_asked or pump.has_more:
             pump.deliver(clock())
             pump.read_buffered()
+        elif self.layer is not None and self.layer.has_buffered_input:
+            pump.read_buffered()
         return True
 
     # --- to who asks --------------------------------------------------------------------------

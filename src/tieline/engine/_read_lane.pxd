@@ -33,6 +33,12 @@ cdef class ReadLane(SendLane):
 
     cdef int _acquire_again(self) except -1
 
-    cdef int _left(self) except -1
+    cdef int _fill_through(self, memory, double now, bint waits) except -1
+
+    cdef ssize_t _wait(self, char *data, Py_ssize_t size, int flags, int *error) except -2
+
+    cdef int _received(self, memory, buffer, ssize_t count, double now) except -1
+
+    cdef int _ended(self) except -1
 
     cdef list _next_batch(self, int *outcome)

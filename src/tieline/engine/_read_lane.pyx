@@ -9,6 +9,7 @@ from libc.errno cimport EAGAIN, EINTR, errno
 
 from tieline.engine._kernel cimport (
     MSG_DONTWAIT,
+    MSG_PEEK,
     SHUT_RDWR,
     SO_RCVTIMEO,
     SOL_SOCKET,
@@ -34,9 +35,11 @@ cdef class ReadLane(SendLane):
     messages come in quick succession, the thread waits for the next one without asking first.
     """
 
-    def __init__(self, int descriptor, lock, Sender sender, connection, *, bint may_send):
+    def __init__(
+        self, int descriptor, layer, lock, Sender sender, connection, *, bint may_send
+    ):
         cdef timeval patience
-        SendLane.__init__(self, descriptor, lock, sender, may_send=may_send)
+        SendLane.__init__(self, descriptor, layer, lock, sender, may_send=may_send)
         self.connection = connection
         self.events = connection.events
         self.keepalive = connection.keepalive
@@ -70,6 +73,8 @@ cdef class ReadLane(SendLane):
         With the lock held, which is let go in a wait.
         """
         cdef Py_buffer view
+        if self.layer is not None:
+            return self._fill_through(memory, now, waits)
         if self.assembler.target is None:
             buffer = memory.buffer
             return self._fill_to(
@@ -102,41 +107,84 @@ cdef class ReadLane(SendLane):
             # Somebody will want to be told that the kernel has room again.
             and not self.sender.blocked
         ):
-            self.is_waited_on = True
-            self.release()
-            with nogil:
-                count = c_recv(self.descriptor, data, size, 0)
-                error = errno
-            self._acquire_again()
-            self._left()
+            count = self._wait(data, size, 0, &error)
             if not self.is_open:
                 return NOTHING
             if count < 0:
                 self.hot = 0
             now = clock()
         if count > 0:
-            self.hot += 1
-            self.bytes_read += count
-            if buffer is None:
-                self.connection.received_directly(count, now)
-                memory.received(0)
-                return SOMETHING
-            if not self.connection.is_deaf:
-                self.keepalive.alive_at = now
-                self.decoder.feed(buffer, count)
-            if count >= <Py_ssize_t>memory.watched_from:
-                memory.received(count)
-            return SOMETHING
+            return self._received(memory, buffer, count, now)
         if count == 0:
-            if self.sender.error is None:
-                self.connection.receive_eof()
-            else:
-                # The kernel tells of a reset once, and it was a write that heard of it.
-                self.connection.connection_lost(self.sender.error)
-            return UNUSUAL
+            return self._ended()
         if error == EAGAIN or error == EINTR:
             return NOTHING
         self.connection.connection_lost(OSError(error, os.strerror(error)))
+        return UNUSUAL
+
+    cdef int _fill_through(self, memory, double now, bint waits) except -1:
+        """The same through TLS, which is waited for without taking anything from the socket."""
+        cdef char byte
+        cdef int error
+        cdef ssize_t peeked
+        target = self.assembler.target
+        buffer = None if target is not None else memory.buffer
+        if target is None:
+            target = memory.view
+        try:
+            count = self.layer.receive_into(target)
+            if count is None and waits and self.can_wait and not self.sender.blocked:
+                peeked = self._wait(&byte, 1, MSG_PEEK, &error)
+                if not self.is_open or peeked < 0:
+                    self.hot = 0
+                    return NOTHING
+                now = clock()
+                count = self.layer.receive_into(target)
+        except OSError as failure:
+            failure.__traceback__ = None  # it would keep the memory
+            self.connection.connection_lost(failure)
+            return UNUSUAL
+        if count is None:
+            return NOTHING
+        return self._received(memory, buffer, count, now) if count else self._ended()
+
+    cdef ssize_t _wait(self, char *data, Py_ssize_t size, int flags, int *error) except -2:
+        """Receive in a call that waits, `PATIENCE` at most. The lock is let go of meanwhile."""
+        cdef ssize_t count
+        self.is_waited_on = True
+        self.release()
+        with nogil:
+            count = c_recv(self.descriptor, data, size, flags)
+            error[0] = errno
+        self._acquire_again()
+        self.is_waited_on = False
+        if self.on_left is not None:
+            on_left, self.on_left = self.on_left, None
+            on_left()
+        return count
+
+    cdef int _received(self, memory, buffer, ssize_t count, double now) except -1:
+        """So many bytes are in `buffer`, or (None) where the assembler wanted them."""
+        self.hot += 1
+        self.bytes_read += count
+        if self.connection.is_deaf:
+            return SOMETHING
+        if buffer is None:
+            self.connection.received_directly(count, now)
+            memory.received(0)
+            return SOMETHING
+        self.keepalive.alive_at = now
+        self.decoder.feed(buffer, count)
+        if count >= <Py_ssize_t>memory.watched_from:
+            memory.received(count)
+        return SOMETHING
+
+    cdef int _ended(self) except -1:
+        if self.sender.error is None:
+            self.connection.receive_eof()
+        else:
+            # The kernel tells of a reset once, and it was a write that heard of it.
+            self.connection.connection_lost(self.sender.error)
         return UNUSUAL
 
     cdef int _acquire_again(self) except -1:
@@ -150,14 +198,6 @@ cdef class ReadLane(SendLane):
                 interrupt = error
         if interrupt is not None:
             raise interrupt
-        return 0
-
-    cdef int _left(self) except -1:
-        """The call that waited has returned."""
-        self.is_waited_on = False
-        if self.on_left is not None:
-            on_left, self.on_left = self.on_left, None
-            on_left()
         return 0
 
     cdef list _next_batch(self, int *outcome):

@@ -8,6 +8,8 @@ from tieline.protocol.outgoing cimport Outgoing
 
 cdef class SendLane:
     cdef int descriptor
+    # TLS over the socket, or None. (Not typed: that would load all of TLS with this.)
+    cdef object layer
     cdef bint is_open
     # The session's lock.
     cdef object acquire
@@ -27,6 +29,8 @@ cdef class SendLane:
     cdef bint is_delivering
 
     cdef bint _send(self, int opcode, const uint8_t *payload, Py_ssize_t size) except -1
+
+    cdef ssize_t _write(self, const uint8_t *frame, Py_ssize_t total) except -2
 
     cdef bint _is_clear(self) noexcept
 

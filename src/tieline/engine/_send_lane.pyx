@@ -51,8 +51,9 @@ cdef class SendLane:
     signal handler comes in between either. Every method takes the session's lock.
     """
 
-    def __init__(self, int descriptor, lock, Sender sender, *, bint may_send):
+    def __init__(self, int descriptor, layer, lock, Sender sender, *, bint may_send):
         self.descriptor = descriptor
+        self.layer = layer
         self.is_open = True
         self.acquire = lock.acquire
         self.release = lock.release
@@ -114,19 +115,30 @@ cdef class SendLane:
             return False
         start = write_header(frame, opcode, size, self.encoder.masked)
         total = start + self._mask(frame + start, payload, size)
+        self._count(size)
         self.sends += 1
         if self.sends % SAMPLE:
-            taken = c_send(self.descriptor, frame, total, MSG_DONTWAIT | MSG_NOSIGNAL)
+            taken = self._write(frame, total)
         else:
             started = clock()
-            taken = c_send(self.descriptor, frame, total, MSG_DONTWAIT | MSG_NOSIGNAL)
+            taken = self._write(frame, total)
             sender.seconds += SAMPLE * (clock() - started)
-        self._count(size)
-        if taken == total:
+        if taken == total and (self.layer is None or not self.layer.holds_output()):
             self.outbox.written += total
-            return True
-        self._keep(frame, total, taken, size)
+        elif sender.error is None:
+            self._keep(frame, total, taken, size)
         return True
+
+    cdef ssize_t _write(self, const uint8_t *frame, Py_ssize_t total) except -2:
+        """How much was taken; -1: nothing, `errno` says why unless the sender knows already."""
+        if self.layer is None:
+            # Without letting go of the interpreter: what does not wait is over sooner than that.
+            return c_send(self.descriptor, frame, total, MSG_DONTWAIT | MSG_NOSIGNAL)
+        try:
+            return self.layer.send(frame[:total])
+        except OSError as error:
+            self.sender._break(error)
+            return -1
 
     cdef bint _is_clear(self) noexcept:
         """Could a message of somebody be written now, as far as the connection goes?"""
@@ -172,8 +184,9 @@ cdef class SendLane:
         if taken < 0:
             taken = 0
         self.outbox.written += taken
-        self.outbox.chunks.append(frame[taken:total])
-        self.outbox.size += total - taken
+        if taken < total:
+            self.outbox.chunks.append(frame[taken:total])
+            self.outbox.size += total - taken
         self.sender._push(size)
         return 0
 

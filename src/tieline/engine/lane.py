@@ -66,14 +66,22 @@ def lane_of(session: Session, options: Options, teller: Teller) -> _lane.Lane | 
 
     It deals in descriptors, so the stream must be the kernel's own, and a thread must serve it.
     """
-    if Lane is None or type(session.stream) is not SocketStream:
+    stream = session.stream
+    below = getattr(stream, "lower", stream)
+    layer = None if below is stream else stream
+    if Lane is None or type(below) is not SocketStream or not below.waits_in_calls:
         return NO_LANE
-    if not getattr(session.reactor, "has_lanes", False) or not session.stream.waits_in_calls:
+    if not getattr(session.reactor, "has_lanes", False):
         return NO_LANE
     # Such sends are noted, timed, or shown.
     may_send = not teller.watches_sends and options.offline != "queue"
     lane = Lane(
-        session.stream.fileno(), session.lock, session.sender, session.connection, may_send=may_send
+        stream.fileno(),
+        layer,
+        session.lock,
+        session.sender,
+        session.connection,
+        may_send=may_send,
     )
     return lane
 

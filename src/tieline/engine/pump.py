@@ -103,6 +103,8 @@ class Pump:
             self.turn.give_back()
         if self.turn.is_asked:
             self.deliver(reactor.now())
+        if session.stream.has_buffered_input:
+            self.read_buffered()
 
     def read_buffered(self) -> None:
         """Come back soon for what TLS holds, which the selector cannot see. The reactor's thread.

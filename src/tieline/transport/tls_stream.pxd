@@ -29,6 +29,8 @@ cdef class TLSStream:
 
     cpdef bint handshake(self) except -1
 
+    cpdef bint holds_output(self) except -1
+
     @cython.locals(size=Py_ssize_t, total=Py_ssize_t)
     cpdef object receive_into(self, object buffer)
 

@@ -148,9 +148,11 @@ class TLSStream:
 
     @property
     def has_pending_output(self) -> bool:
-        if len(self._ciphertext) or (self._has_output and self._outgoing.pending):
-            return True
-        return self.lower.has_pending_output
+        return self.holds_output() or self.lower.has_pending_output
+
+    def holds_output(self) -> bool:
+        """The same but for what `lower` holds, which a socket never does."""
+        return len(self._ciphertext) > 0 or (self._has_output and self._outgoing.pending > 0)
 
     @property
     def pending_size(self) -> int:
