@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Literal, TypeVar, overload
+from typing import Any, Literal, TypeVar, overload
 
 from tieline.engine.fragments import send_message, send_whole
 from tieline.engine.holding import is_held_by_caller
 from tieline.engine.line import Line
+from tieline.engine.many import check_messages, runs_of, small_ones, telling_how_many
 from tieline.engine.payloads import (
     check_frame,
     control_payload,
@@ -107,6 +108,38 @@ class ThreadedFront(Front):
         except ConnectionClosed as error:
             self._send_again(message, compress, error)
         return None
+
+    def send_many(self, messages: object, *, compress: bool | None = None) -> None:
+        """Send each item of an iterable as a message of its own, with few system calls.
+
+        The messages go out in order, written together for as long as the iterable yields; one that
+        takes its time holds back what it yielded until its next item. Messages of other threads may
+        come in between. Blocks, queues and raises as `send` does for each of them; the error's
+        note says how many were sent before.
+        """
+        sent = 0
+        with telling_how_many(lambda: sent):
+            for run in runs_of(check_messages(messages)):
+                while run:
+                    session = self._line.session
+                    count = 0
+                    if session is not None and compress is None:
+                        count = session.lane.send_run(run)
+                    count = count or self._send_some(run, compress)
+                    sent += count
+                    del run[:count]
+
+    def _send_some(self, messages: list[Any], compress: bool | None) -> int:
+        """Send those at the beginning that can be written together, or one: how many."""
+        together = small_ones(messages)
+        if len(together) > 1 and self.options.offline != "queue" and not compress:
+            try:
+                self._session().speaker.messages(together, compress)
+                return len(together)
+            except ConnectionClosed:
+                pass  # none was sent, and `send` knows what that means
+        self.send(messages[0], compress=compress)
+        return 1
 
     def _new_receipt(self) -> Receipt:
         return Receipt(partial(_cannot_wait, self._line))

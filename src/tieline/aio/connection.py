@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import warnings
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from tieline.aio.arrivals import Messages
 from tieline.aio.line import LoopLine
+from tieline.aio.many import say_many
 from tieline.aio.sending import SendingFront
 from tieline.aio.streams import MessageStream
 from tieline.engine.handlers import split_plain
@@ -191,6 +193,18 @@ class Connection(SendingFront):
             if closed.close_info is not None and closed.close_info.code in ORDERLY:
                 raise StopAsyncIteration from None
             raise
+
+    # --- sending --------------------------------------------------------------------------------
+
+    async def send_many(self, messages: object, *, compress: bool | None = None) -> None:
+        """Send each item of an iterable as a message of its own, with few system calls.
+
+        The iterable may be asynchronous; then each item goes out before the next is asked for. The
+        messages go out in order; those of other tasks may come in between. Waits, queues and raises
+        as `send` does for each of them; the error's note says how many were sent before.
+        """
+        send = partial(self.send, compress=compress)
+        await say_many(self._line, send, messages, compress is None)
 
     # --- staying up ---------------------------------------------------------------------------
 

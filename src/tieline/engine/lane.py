@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tieline.engine.delivery import Delivery
 from tieline.engine.driving import spares_of_thread
@@ -23,12 +23,17 @@ class NoLane:
     """What a session without a short way has: all messages go the general way."""
 
     may_serve = False
+    handed_over = 0
     bytes_read = 0
     receive_seconds = 0.0
 
     def send(self, message: object) -> bool:
         """False: nothing was done."""
         return False
+
+    def send_run(self, messages: list[Any]) -> int:
+        """Nothing was done."""
+        return 0
 
     def read(self, memory: object) -> bool:
         """False: nothing was done."""

@@ -62,6 +62,21 @@ class Sender(Admission):
                     unsent,
                 )
 
+    def messages(self, run: Sequence[tuple[Opcode, Data]], compress: bool | None = None) -> None:
+        """Send small whole messages as `message` does, but write them together."""
+        with self._lock:
+            size = sum(len(payload) for _, payload in run)
+            deadline: float | None = None
+            if self.must_wait():
+                deadline = self._deadline()
+                if not self._wait_for_turn(size, deadline):
+                    self._defer([Unsent(*each, compress, self._now()) for each in run])
+                    return
+            self._check_unbroken()
+            for opcode, payload in run:
+                self._outgoing.message(opcode, payload, compress)
+            self._push(size, deadline)
+
     def frames(
         self,
         frames: Sequence[Fragment],

@@ -71,6 +71,16 @@ class Speaker:
         if teller.shows_frames:
             teller.sent(opcode, payload, rsv1=self._sender.compresses(len(payload), compress))
 
+    def messages(self, run: Sequence[tuple[Opcode, Data]], compress: bool | None = None) -> None:
+        """Small whole messages, written together."""
+        teller = self._teller
+        with teller.timed(sum(len(payload) for _, payload in run)):
+            self._sender.messages(run, compress)
+        if teller.shows_frames:
+            for opcode, payload in run:
+                marked = self._sender.compresses(len(payload), compress)
+                teller.sent(opcode, payload, rsv1=marked)
+
     def unsent(self, unsent: Unsent) -> None:
         """A message that was to be sent before, or the mark of a `flush()`."""
         if unsent.opcode is None:

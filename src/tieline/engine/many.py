@@ -1,0 +1,75 @@
+"""An iterable of messages → runs of them, each of which is written in one go."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from tieline.engine.payloads import encode_payload
+from tieline.engine.sender import Data
+from tieline.errors import OptionError, WebSocketError
+from tieline.protocol.big_frame import BIG, is_borrowed
+from tieline.protocol.wire import Opcode
+
+#: Messages in one run, at most: what is encoded with the lock held.
+LONGEST_RUN = 256
+
+#: Seconds for which a run is gathered from an iterable that takes its time.
+_GATHERING = 0.001
+
+
+def runs_of(messages: Iterable[Any]) -> Iterator[list[Any]]:
+    """The messages, in order, in lists that are not longer than it takes to gather them."""
+    if isinstance(messages, list | tuple):
+        for start in range(0, len(messages), LONGEST_RUN):
+            yield list(messages[start : start + LONGEST_RUN])
+        return
+    run: list[Any] = []
+    until = 0.0
+    for message in messages:
+        now = time.monotonic()
+        if not run:
+            until = now + _GATHERING
+        run.append(message)
+        if len(run) >= LONGEST_RUN or now >= until:
+            yield run
+            run = []
+    if run:
+        yield run
+
+
+def check_messages(messages: object) -> Any:
+    """The argument of `send_many`. Raises OptionError."""
+    if isinstance(messages, str | bytes | bytearray | memoryview | Mapping):
+        raise OptionError(
+            f"send_many: expected an iterable of messages, got {type(messages).__name__}; "
+            "send() is for one message"
+        )
+    if not isinstance(messages, Iterable | AsyncIterable):
+        raise OptionError(
+            f"send_many: expected an iterable of messages, got {type(messages).__name__}"
+        )
+    return messages
+
+
+def small_ones(messages: list[Any]) -> list[tuple[Opcode, Data]]:
+    """Those at the beginning that may be encoded together: whole, small, and nobody's to change."""
+    found: list[tuple[Opcode, Data]] = []
+    for message in messages:
+        encoded = encode_payload(message) if isinstance(message, str | bytes) else None
+        if encoded is None or len(encoded[1]) >= BIG or is_borrowed(encoded[1]):
+            break
+        found.append(encoded)
+    return found
+
+
+@contextmanager
+def telling_how_many(sent: Callable[[], int]) -> Iterator[None]:
+    """What the body raises says how many messages went before."""
+    try:
+        yield
+    except WebSocketError as error:
+        error.add_note(f"send_many: {sent()} messages were sent before this one")
+        raise

@@ -1,0 +1,110 @@
+"""Many messages in one call: each is one, in order, and nobody is told what is not so."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import tieline
+from tests.fronts import PATIENCE
+from tieline.engine.many import LONGEST_RUN, check_messages, runs_of, small_ones, telling_how_many
+from tieline.protocol.big_frame import BIG
+from tieline.testing import EchoServer
+
+MIXED: list[Any] = ["a", b"b", "é", bytearray(b"c"), "x" * 20_000, b"y" * BIG, "", ["d", "e"], "f"]
+ECHOED: list[Any] = ["a", b"b", "é", b"c", "x" * 20_000, b"y" * BIG, "", "de", "f"]
+
+
+@pytest.mark.parametrize("count", [0, 1, LONGEST_RUN - 1, LONGEST_RUN, LONGEST_RUN + 1, 1000])
+@pytest.mark.parametrize("kind", [list, tuple, iter])
+def test_runs(count: int, kind: Any) -> None:
+    runs = list(runs_of(kind(range(count))))
+    assert [number for run in runs for number in run] == list(range(count))
+    assert all(0 < len(run) <= LONGEST_RUN for run in runs)
+
+
+@pytest.mark.parametrize(
+    "wrong", ["text", b"bytes", bytearray(), memoryview(b""), {"a": 1}, 3, None]
+)
+def test_what_is_no_iterable_of_messages(wrong: Any) -> None:
+    with pytest.raises(tieline.OptionError, match=f"send_many: .*{type(wrong).__name__}"):
+        check_messages(wrong)
+
+
+def test_small_ones() -> None:
+    assert small_ones(["a", b"b", bytearray(b"c"), "d"]) == [
+        (tieline.Opcode.TEXT, b"a"),
+        (tieline.Opcode.BINARY, b"b"),
+    ]
+    assert small_ones([b"x" * BIG]) == [] and small_ones([["a"]]) == []
+
+
+def test_a_note() -> None:
+    with pytest.raises(tieline.ConnectionClosed) as raised:
+        with telling_how_many(lambda: 7):
+            raise tieline.ConnectionClosed("gone")
+    assert raised.value.__notes__ == ["send_many: 7 messages were sent before this one"]
+
+
+@pytest.fixture(params=[None, "deflate"])
+def server(request: Any) -> Iterator[EchoServer]:
+    with EchoServer(compression=request.param) as running:
+        yield running
+
+
+def plain(server: EchoServer, **options: Any) -> tieline.Connection:
+    return tieline.connect(server.url, proxy=None, **options)
+
+
+@pytest.mark.parametrize("options", [{}, {"slow_send": 5.0}, {"offline": "queue"}])
+@pytest.mark.parametrize("compress", [None, False])
+def test_all_kinds_in_order(server: EchoServer, options: Any, compress: Any) -> None:
+    with plain(server, **options) as connection:
+        connection.send_many(MIXED, compress=compress)
+        connection.send_many(iter(MIXED), compress=compress)
+        assert [connection.recv() for _ in range(2 * len(MIXED))] == 2 * ECHOED
+        assert connection.stats().messages_sent == 2 * len(MIXED)
+
+
+def test_more_than_the_buffer_holds(server: EchoServer) -> None:
+    sent = [b"%06d" % number + b"x" * 500 for number in range(5000)]
+    got: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    with tieline.WebSocketClient(None, server.url, proxy=None, on_message=got.put) as client:
+        client.send_many(sent)
+        assert [got.get(timeout=PATIENCE) for _ in sent] == sent
+
+
+def test_in_a_handler(server: EchoServer) -> None:
+    got: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def on_message(message: Any) -> None:
+        if message == "go":
+            client.send_many(str(number) for number in range(1000))
+        else:
+            got.put(message)
+
+    client = tieline.WebSocketClient(None, server.url, proxy=None, on_message=on_message)
+    with client:
+        client.send("go")
+        assert [got.get(timeout=PATIENCE) for _ in range(1000)] == [str(n) for n in range(1000)]
+
+
+def test_one_of_them_is_no_message(server: EchoServer) -> None:
+    with plain(server) as connection:
+        with pytest.raises(tieline.OptionError) as raised:
+            connection.send_many(["a", "b", 3, "c"])
+        assert raised.value.__notes__ == ["send_many: 2 messages were sent before this one"]
+        assert [connection.recv(), connection.recv()] == ["a", "b"]
+        connection.send("d")
+        assert connection.recv() == "d"
+
+
+def test_after_the_end(server: EchoServer) -> None:
+    connection = plain(server)
+    connection.close()
+    with pytest.raises(tieline.ConnectionClosed) as raised:
+        connection.send_many(["a"])
+    assert raised.value.__notes__ == ["send_many: 0 messages were sent before this one"]
