@@ -28,15 +28,16 @@ SOURCES = [
     "engine/writer.py",
     "engine/admission.py",
     "engine/sender.py",
-    "engine/_send_lane.pyx",
-    "engine/_read_lane.pyx",
-    "engine/_lane.pyx",
     "transport/stream.py",
     "transport/tls_stream.py",
     "aio/arrivals.py",
     "aio/at_once.py",
     "aio/watching.py",
 ]
+# System calls of Linux: elsewhere there is no short way, and `engine.lane` says so.
+LANES = ["engine/_send_lane.pyx", "engine/_read_lane.pyx", "engine/_lane.pyx"]
+if sys.platform == "linux":
+    SOURCES += LANES
 FLAGS = [] if sys.platform == "win32" else ["-O2", "-g0", "-Wsign-compare"]
 
 if PURE and REQUIRED:

@@ -197,11 +197,12 @@ def test_every_typed_core_module_is_built() -> None:
     python = {path.with_suffix(".py") for path in source_files(".pxd")} & set(source_files(".py"))
     typed = {path.relative_to(SOURCE).as_posix() for path in cython | python}
     setup = ast.parse((ROOT / "setup.py").read_text())
-    built = next(
-        ast.literal_eval(node.value)
+    built = [
+        source
         for node in setup.body
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "SOURCES"
-    )
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in ("SOURCES", "LANES")
+        for source in ast.literal_eval(node.value)
+    ]
     assert set(built) == typed
 
 

@@ -14,6 +14,7 @@ import tieline
 from tests.builds import compiled_only
 from tests.fronts import PATIENCE
 from tieline.engine.lane import NO_LANE, NoLane
+from tieline.protocol.big_frame import BIG, BigFrame
 from tieline.testing import EchoServer, ScriptedPeer, ScriptedServer
 
 #: Around the places where a header or the way of a message changes.
@@ -417,3 +418,82 @@ def test_messages_before_a_broken_rule_can_be_answered(scripted: Any) -> None:
         with pytest.raises(tieline.ConnectionClosed) as raised:
             connection.recv()
     assert raised.value.close_info is not None and raised.value.close_info.code == 1006
+
+
+@pytest.mark.parametrize("control", [b"\x89\x01p", b"\x88\x02\x03\xe8"], ids=["ping", "close"])
+def test_a_control_frame_behind_a_chunk(scripted: Any, control: bytes) -> None:
+    """After `recv_stream` the beginning of a message is told of, and then what is behind it."""
+    answers: list[tieline.Opcode] = []
+
+    def script(peer: ScriptedPeer) -> None:
+        peer.accept_upgrade()
+        peer.send_text("first")
+        peer.expect_text("go on")
+        peer.socket.sendall(b"\x01\x02be" + control)
+        answers.append(peer.receive_frame().opcode)
+        if control[0] == 0x89:
+            peer.socket.sendall(b"\x80\x03end")
+            peer.finish()
+
+    with tieline.connect(scripted(script).url, proxy=None) as connection:
+        assert "".join(map(str, connection.recv_stream())) == "first"
+        connection.send("go on")
+        if control[0] == 0x89:
+            assert connection.recv() == "beend"
+            assert answers == [tieline.Opcode.PONG]
+        with pytest.raises(tieline.ConnectionClosed) as raised:
+            connection.recv()
+    assert raised.value.close_info is not None and raised.value.close_info.code == 1000
+
+
+def test_what_waits_is_written_beside_a_flood(scripted: Any) -> None:
+    """A peer that sends without a pause, and reads: both ways go on, however slow the handler."""
+    size, enough = 8 * 1024 * 1024, threading.Event()
+
+    def script(peer: ScriptedPeer) -> None:
+        peer.accept_upgrade()
+        peer.socket.setblocking(True)
+        stop = threading.Event()
+
+        def flood() -> None:
+            while not stop.is_set():
+                try:
+                    peer.socket.sendall(b"\x82\x7e\x10\x00" + bytes(4096))
+                except OSError:
+                    return
+
+        flooding = threading.Thread(target=flood)
+        flooding.start()
+        try:
+            missing = size
+            while missing > 0:
+                missing -= len(peer.socket.recv(1 << 20))
+            enough.set()
+        finally:
+            stop.set()
+            flooding.join(PATIENCE)
+            peer.reset()
+
+    pause = threading.Event()
+    with Client(scripted(script).url, on_message=lambda message: pause.wait(0.001)) as one:
+        one.client.send(bytes(size))
+        assert enough.wait(PATIENCE)
+
+
+def test_a_signal_handlers_message_comes_behind_the_last_fragment(
+    plain: tieline.sync.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also while that is being put into the buffer."""
+    length = BigFrame.__len__
+    armed = [True]
+
+    def with_signal(frame: BigFrame) -> int:
+        if armed and armed.pop():
+            plain.send("on top")
+        return length(frame)
+
+    plain.send_frame(b"a", tieline.Opcode.BINARY, fin=False)
+    monkeypatch.setattr(BigFrame, "__len__", with_signal)
+    plain.send_frame(bytes(BIG), tieline.Opcode.CONTINUATION, fin=True)
+    monkeypatch.undo()
+    assert [plain.recv(), plain.recv()] == [b"a" + bytes(BIG), "on top"]

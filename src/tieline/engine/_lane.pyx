@@ -1,6 +1,10 @@
 # cython: language_level=3, freethreading_compatible=True
 """One session's short way: small messages out, whole messages in, to handlers or to who asks."""
 
+from threading import main_thread
+
+from cpython.exc cimport PyErr_CheckSignals
+
 from tieline.engine._kernel cimport HAS_GIL, PyThread_get_thread_ident, clock
 from tieline.engine._read_lane cimport NOTHING, SOMETHING, UNUSUAL, ReadLane
 from tieline.engine._send_lane cimport SendLane
@@ -37,6 +41,7 @@ cdef class Lane(ReadLane):
     cdef object pump
     cdef object turn
     cdef object spares
+    cdef object main_thread
     # Is it `read` that reads?
     cdef bint fills
 
@@ -56,6 +61,7 @@ cdef class Lane(ReadLane):
         self.pump = pump
         self.turn = pump.turn
         self.spares = spares
+        self.main_thread = main_thread().ident
 
     @property
     def may_serve(self):
@@ -84,7 +90,8 @@ cdef class Lane(ReadLane):
                     outcome = self._deliver()
                 if outcome != SOMETHING:
                     return outcome == UNUSUAL
-                if not alone or len(calls) or clock() >= until:
+                # What waits to be written is written by who waits for the descriptor.
+                if not alone or self.sender.blocked or len(calls) or clock() >= until:
                     return False
             return False
         finally:
@@ -114,6 +121,7 @@ cdef class Lane(ReadLane):
             if not self.is_open:
                 return NOTHING
             if sender._corked:
+                self.gathered = None
                 sender.flush()
             if not assembler.has_more():
                 return SOMETHING
@@ -152,6 +160,7 @@ cdef class Lane(ReadLane):
             or inbox.was_full
             or inbox.discards
             or inbox.is_streaming
+            or self.assembler.streaming
             or pump.has_more
             or pump.response is not None
             or pump.calls
@@ -160,13 +169,12 @@ cdef class Lane(ReadLane):
         ):
             return False
         # None of these runs Python code, so nobody has come in between.
-        self.turn.holder = PyThread_get_thread_ident()
+        thread = PyThread_get_thread_ident()
+        self.turn.holder = thread
         try:
             self._fill_inbox(memory, inbox, False, False)
         finally:
-            if self.turn.holder is not None:
-                self.turn.holder = None
-                self.turn.lock.release()
+            self._give_back(thread)
         if self.turn.is_asked or pump.has_more:
             pump.deliver(clock())
             pump.read_buffered()
@@ -191,10 +199,12 @@ cdef class Lane(ReadLane):
                 inbox.look_for_room()
             return message
         driver = self.driver
+        spares = self.spares.buffers
         if (
             not self.is_open
             or inbox.was_full
             or inbox.is_streaming
+            or self.assembler.streaming
             or inbox.discards
             or inbox.holds_back
             or inbox.has_ended
@@ -212,34 +222,53 @@ cdef class Lane(ReadLane):
         driver.thread = thread
         driver.drives += 1
         try:
-            return self._drive(driver, inbox)
+            message = self._drive(driver, inbox, thread, spares)
         finally:
-            if driver.is_closed or driver.after is not None:
-                driver.leave()
-            else:
+            if driver.thread == thread:
                 driver.thread = None
+            if driver.is_closed or driver.after is not None:
+                try:
+                    driver.left()
+                except BaseException:
+                    driver.left()  # Ctrl-C
+                    raise
             if inbox.waiters:
                 inbox.tell()
+        if message is None or thread != self.main_thread:
+            return message
+        # A signal that came during the wait is handled while the message is still kept.
+        self.waiting.appendleft(message)
+        PyErr_CheckSignals()
+        try:
+            return self.popleft()
+        except IndexError:
+            return None  # the handler took it
 
-    cdef object _drive(self, driver, inbox):
+    cdef object _drive(self, driver, inbox, thread, list spares):
         """Read once, with the turn, and give that back: the next message, or None."""
         cdef list batch = None
-        spares = self.spares.buffers
         memory = spares.pop() if spares else None
         try:
             if memory is not None:
                 batch = self._fill_inbox(memory, inbox, True, True)
                 spares.append(memory)
+        except Exception as error:
+            driver.failed(error)
         except BaseException:
             driver.interrupted()
             raise
         finally:
-            if self.turn.holder is not None:
-                self.turn.holder = None
-                self.turn.lock.release()
+            self._give_back(thread)
         if self.turn.is_asked or self.pump.has_more:
             driver.deliver()
         return None if batch is None else batch[0]
+
+    cdef int _give_back(self, thread) except -1:
+        """The turn, if nobody has done so."""
+        if self.turn.holder == thread:
+            self.turn.holder = None
+            self.turn.lock.release()
+        return 0
 
     cdef list _fill_inbox(self, memory, inbox, bint waits, bint takes):
         """Read once. `takes`: return a run that begins with the next message, whose rest is kept."""

@@ -22,6 +22,7 @@ from tieline.engine._kernel cimport (
 
 from tieline.engine.sender cimport Sender
 from tieline.errors import MessageTooBig, ProtocolError
+from tieline.protocol.events import MessageChunk
 
 cdef enum:
     # Microseconds for which a thread waits where nobody can wake it.
@@ -156,16 +157,18 @@ cdef class ReadLane(SendLane):
         with nogil:
             count = c_recv(self.descriptor, data, size, flags)
             error[0] = errno
-        self._acquire_again()
-        self.is_waited_on = False
-        if self.on_left is not None:
-            on_left, self.on_left = self.on_left, None
-            on_left()
+        try:
+            self._acquire_again()
+        finally:  # with the lock held, whatever has come
+            self.is_waited_on = False
+            if self.on_left is not None:
+                on_left, self.on_left = self.on_left, None
+                on_left()
         return count
 
     cdef int _received(self, memory, buffer, ssize_t count, double now) except -1:
         """So many bytes are in `buffer`, or (None) where the assembler wanted them."""
-        self.hot += 1
+        self.hot = min(self.hot + 1, 1000)
         self.bytes_read += count
         if self.connection.is_deaf:
             return SOMETHING
@@ -217,6 +220,10 @@ cdef class ReadLane(SendLane):
             return <list>item
         outcome[0] = SOMETHING
         if item is not None:
-            self.assembler.control = item  # as if nobody had looked
+            # As if nobody had looked.
+            if type(item) is MessageChunk:
+                self.assembler.chunk = item
+            else:
+                self.assembler.control = item
             outcome[0] = UNUSUAL
         return None

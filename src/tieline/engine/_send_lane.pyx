@@ -71,6 +71,12 @@ cdef class SendLane:
         """Nothing goes this way any more. With the lock held."""
         self.is_open = self.may_send = False
 
+    def abandon_after_fork(self, lock):
+        """In a child process, maybe below a handler: the parent's lock may be held for ever."""
+        self.is_open = self.may_send = False
+        self.acquire = lock.acquire
+        self.release = lock.release
+
     def send(self, message):
         """Send a whole message if nothing is in the way. False: nothing was done. Any thread.
 
@@ -106,7 +112,7 @@ cdef class SendLane:
         self.handed_over = 0
         self.acquire()
         try:
-            if not self._is_clear() or self.outbox.size or self.outgoing._ready:
+            if not self._is_clear() or len(self.outbox.chunks) or self.outgoing._ready:
                 return 0
             if self.sender._corked:
                 return 0  # a handler's, which are gathered anyway
@@ -148,7 +154,7 @@ cdef class SendLane:
             if clock() < sender._corked_until:
                 self._gather(opcode, payload, size)
                 return True
-        if self.outbox.size or self.outgoing._ready:
+        if len(self.outbox.chunks) or self.outgoing._ready:
             return False
         start = write_header(frame, opcode, size, self.encoder.masked)
         total = start + self._mask(frame + start, payload, size)
@@ -187,6 +193,7 @@ cdef class SendLane:
             and sender.error is None
             and not sender._flushing
             and not sender.blocked
+            and not self.outbox.is_adding
             and len(sender._noted) == 0
         )
 
@@ -242,7 +249,11 @@ cdef class SendLane:
         PyByteArray_Resize(gathered, before + size + 8)
         end = <uint8_t *>PyByteArray_AS_STRING(gathered) + before
         added = write_header(end, opcode, size, self.encoder.masked)
-        added += self._mask(end + added, payload, size)
+        try:
+            added += self._mask(end + added, payload, size)
+        except BaseException:
+            PyByteArray_Resize(gathered, before)
+            raise
         PyByteArray_Resize(gathered, before + added)
         self._count(size)
         outbox.size += added

@@ -94,10 +94,15 @@ class Driver:
         with self._lock:
             if not self.is_free:
                 return False
-            if self._wait is None:
-                self._open()
+            # At once: the short way looks without the lock.
             self.thread = threading.get_ident()
             self.drives += 1
+            try:
+                if self._wait is None:
+                    self._open()
+            except BaseException:
+                self.thread = None
+                raise
             if not self.is_driven:
                 # First, so that Ctrl-C in between leaves a connection that somebody looks after.
                 self._session.reactor.call_soon(self._session, self._taken_over)
@@ -139,6 +144,24 @@ class Driver:
         except BaseException:
             self.interrupted()
             raise
+
+    def left(self) -> None:
+        """A thread has stopped to drive in the short way, which does not look what waits for that.
+
+        May be called again, after Ctrl-C.
+        """
+        with self._lock:
+            if self.thread is not None:
+                return  # another one drives, and will leave
+            if self.is_closed:
+                self._release()
+            elif self.after is not None:
+                self._session.reactor.call_soon(self._session, self.after)
+                self.after = None
+
+    def failed(self, error: Exception) -> None:
+        """A read has failed, for whatever reason."""
+        self._session.fail(error)
 
     def deliver(self) -> None:
         """Deliver what was read and left for the general way."""

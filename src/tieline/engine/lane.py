@@ -49,6 +49,9 @@ class NoLane:
     def close(self) -> None:
         """Nothing goes this way any more."""
 
+    def abandon_after_fork(self, lock: object) -> None:
+        """In a child process."""
+
     def close_descriptor(self, close: Callable[[], None]) -> None:
         """`close` the descriptor."""
         close()

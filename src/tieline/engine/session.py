@@ -324,7 +324,7 @@ class Session:
         self.lock = threading.RLock()
         self.sender.abandon_after_fork(self.lock)
         error = ConnectionAbortedError("the process was forked, and the parent has the connection")
-        self.lane.close()
+        self.lane.abandon_after_fork(self.lock)
         if not self.has_ended:
             self.has_ended = True
             self.connection.connection_lost(error)

@@ -10,10 +10,14 @@ SIZE = 256 * 1024
 
 
 class Scratch(threading.local):
-    """Ciphertext on its way to a session: one buffer per thread, not one per stream."""
+    """Ciphertext on its way to a session: one buffer per thread, not one per stream.
+
+    Who uses `memory` takes it from `spares` if a signal handler may read on top, and puts it back.
+    """
 
     def __init__(self) -> None:
         self.memory = memoryview(bytearray(SIZE))
+        self.spares = [self.memory]
 
 
 ciphertext = Scratch()

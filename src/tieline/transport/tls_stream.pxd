@@ -52,3 +52,6 @@ cdef class TLSStream:
 
     @cython.locals(count=Py_ssize_t)
     cdef Py_ssize_t _read_lower(self) except -1
+
+    @cython.locals(count=Py_ssize_t)
+    cdef Py_ssize_t _read_through(self, object scratch) except -1

@@ -202,7 +202,7 @@ class TLSStream:
         except ssl.SSLWantReadError:
             pass  # all of them are read
         except OSError as error:
-            self._failure = error
+            self._failure = error.with_traceback(None)  # which would keep the buffer
         finally:
             self._plaintext = memoryview(bytes(kept))
             self._note_buffered_input(self.has_buffered_input)
@@ -274,7 +274,17 @@ class TLSStream:
         """Move ciphertext from the lower stream to the session; how much, 0 for none now."""
         if self._ended:
             return 0
-        scratch = ciphertext.memory if self._own_scratch is None else self._own_scratch
+        if self._own_scratch is not None:
+            return self._read_through(self._own_scratch)
+        spares = ciphertext.spares
+        # A signal handler may read from another stream meanwhile.
+        scratch = spares.pop() if spares else memoryview(bytearray(SIZE))
+        try:
+            return self._read_through(scratch)
+        finally:
+            spares.append(scratch)
+
+    def _read_through(self, scratch: memoryview) -> int:
         received = self.lower.receive_into(scratch)
         if received is None:
             return 0
