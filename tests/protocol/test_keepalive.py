@@ -483,3 +483,18 @@ def test_a_peer_that_sleeps_in_between_cannot_reach_lives(sleeps: list[float], p
     schedule.arrivals.append(schedule.now + 10.0 * part)
     assert schedule.fire(0.0, 0.0, None) is not GIVE_UP
     assert schedule.keepalive.condition is not Condition.GIVEN_UP
+
+
+def test_a_ping_and_the_end_of_the_wait_that_are_both_overdue() -> None:
+    """The next Ping was due just before the end: the wait is over all the same, after one look."""
+    keepalive = Keepalive(0.02, 0.2)
+    keepalive.start(0.0)
+    for moment in (0.02, 0.1, 0.195):
+        assert keepalive.on_time(moment, moment) is PING
+    # Late by less than is excused, when both have passed: what came until then was not read yet.
+    assert keepalive.next_deadline() == pytest.approx(0.215)
+    assert keepalive.on_time(0.221, 0.215) is NOTHING
+    # So the next look is for the end of the wait, and not for the Ping once more, for ever.
+    deadline = keepalive.next_deadline()
+    assert deadline == pytest.approx(0.22)
+    assert keepalive.on_time(0.2211, deadline) is GIVE_UP

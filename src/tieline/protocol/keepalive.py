@@ -175,8 +175,9 @@ class Keepalive:
                 return self._ask(Sign.HELD_UP, now)
             if self._is_over(now):
                 if not self._is_over(heard_until):
-                    # Called again at once, and what came meanwhile is read before.
-                    self._noticed = deadline
+                    # Called again at once, for the end of the wait and not for a Ping that was due
+                    # before it, and what came meanwhile is read before.
+                    self._noticed = self._next_ping = self._asked_at + self._timeout
                     return KeepaliveAction.NOTHING
                 self._move(Sign.SILENT)
                 self._next_ping = None
