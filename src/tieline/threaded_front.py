@@ -19,7 +19,7 @@ from tieline.engine.pings import PingWaiter
 from tieline.engine.receipts import Receipt
 from tieline.engine.speaker import Speaker
 from tieline.engine.subscriptions import Subscription
-from tieline.errors import ConnectionClosed
+from tieline.errors import ConnectionClosed, SendTimeout
 from tieline.front import Front, WhenOffline, check_seconds
 from tieline.protocol.wire import Opcode
 
@@ -115,31 +115,40 @@ class ThreadedFront(Front):
         The messages go out in order, written together for as long as the iterable yields; one that
         takes its time holds back what it yielded until its next item. Messages of other threads may
         come in between. Blocks, queues and raises as `send` does for each of them; the error's
-        note says how many were sent before.
+        note says how many were sent or are in the write buffer.
         """
         sent = 0
         with telling_how_many(lambda: sent):
             for run in runs_of(check_messages(messages)):
                 while run:
-                    session = self._line.session
-                    count = 0
-                    if session is not None and compress is None:
-                        count = session.lane.send_run(run)
-                    count = count or self._send_some(run, compress)
-                    sent += count
-                    del run[:count]
+                    session, left = self._line.session, len(run)
+                    try:
+                        if session is not None and compress is None:
+                            session.lane.send_run(run)
+                        if len(run) == left:
+                            self._send_some(run, compress)
+                    finally:
+                        sent += left - len(run)
 
-    def _send_some(self, messages: list[Any], compress: bool | None) -> int:
-        """Send those at the beginning that can be written together, or one: how many."""
+    def _send_some(self, messages: list[Any], compress: bool | None) -> None:
+        """Send those at the beginning that can be written together, or one; take them out."""
         together = small_ones(messages)
-        if len(together) > 1 and self.options.offline != "queue" and not compress:
-            try:
-                self._session().speaker.messages(together, compress)
-                return len(together)
-            except ConnectionClosed:
-                pass  # none was sent, and `send` knows what that means
-        self.send(messages[0], compress=compress)
-        return 1
+        taken = len(together)
+        try:
+            if taken > 1 and self.options.offline != "queue" and not compress:
+                try:
+                    self._session().speaker.messages(together, compress)
+                    del messages[:taken]
+                    return
+                except ConnectionClosed:
+                    pass  # none was sent, and `send` knows what that means
+            taken = 1
+            self.send(messages[0], compress=compress)
+            del messages[0]
+        except SendTimeout as error:
+            if error.accepted:
+                del messages[:taken]
+            raise
 
     def _new_receipt(self) -> Receipt:
         return Receipt(partial(_cannot_wait, self._line))

@@ -51,6 +51,8 @@ def test_errors_say_how_many(run: Any) -> None:
                     await ws.send_many("text")
                 with pytest.raises(tieline.OptionError) as raised:
                     await ws.send_many(["a", 3])
-                assert raised.value.__notes__ == ["send_many: 1 messages were sent before this one"]
+                assert raised.value.__notes__ == [
+                    "send_many: 1 messages were sent or are in the write buffer"
+                ]
 
     run(main())

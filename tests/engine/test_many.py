@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import queue
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import count
 from typing import Any
 
 import pytest
@@ -12,17 +15,17 @@ import tieline
 from tests.fronts import PATIENCE
 from tieline.engine.many import LONGEST_RUN, check_messages, runs_of, small_ones, telling_how_many
 from tieline.protocol.big_frame import BIG
-from tieline.testing import EchoServer
+from tieline.testing import EchoServer, ScriptedPeer, ScriptedServer
 
 MIXED: list[Any] = ["a", b"b", "é", bytearray(b"c"), "x" * 20_000, b"y" * BIG, "", ["d", "e"], "f"]
 ECHOED: list[Any] = ["a", b"b", "é", b"c", "x" * 20_000, b"y" * BIG, "", "de", "f"]
 
 
-@pytest.mark.parametrize("count", [0, 1, LONGEST_RUN - 1, LONGEST_RUN, LONGEST_RUN + 1, 1000])
+@pytest.mark.parametrize("size", [0, 1, LONGEST_RUN - 1, LONGEST_RUN, LONGEST_RUN + 1, 1000])
 @pytest.mark.parametrize("kind", [list, tuple, iter])
-def test_runs(count: int, kind: Any) -> None:
-    runs = list(runs_of(kind(range(count))))
-    assert [number for run in runs for number in run] == list(range(count))
+def test_runs(size: int, kind: Any) -> None:
+    runs = list(runs_of(kind(range(size))))
+    assert [number for run in runs for number in run] == list(range(size))
     assert all(0 < len(run) <= LONGEST_RUN for run in runs)
 
 
@@ -46,7 +49,7 @@ def test_a_note() -> None:
     with pytest.raises(tieline.ConnectionClosed) as raised:
         with telling_how_many(lambda: 7):
             raise tieline.ConnectionClosed("gone")
-    assert raised.value.__notes__ == ["send_many: 7 messages were sent before this one"]
+    assert raised.value.__notes__ == ["send_many: 7 messages were sent or are in the write buffer"]
 
 
 @pytest.fixture(params=[None, "deflate"])
@@ -96,7 +99,9 @@ def test_one_of_them_is_no_message(server: EchoServer) -> None:
     with plain(server) as connection:
         with pytest.raises(tieline.OptionError) as raised:
             connection.send_many(["a", "b", 3, "c"])
-        assert raised.value.__notes__ == ["send_many: 2 messages were sent before this one"]
+        assert raised.value.__notes__ == [
+            "send_many: 2 messages were sent or are in the write buffer"
+        ]
         assert [connection.recv(), connection.recv()] == ["a", "b"]
         connection.send("d")
         assert connection.recv() == "d"
@@ -107,4 +112,26 @@ def test_after_the_end(server: EchoServer) -> None:
     connection.close()
     with pytest.raises(tieline.ConnectionClosed) as raised:
         connection.send_many(["a"])
-    assert raised.value.__notes__ == ["send_many: 0 messages were sent before this one"]
+    assert raised.value.__notes__ == ["send_many: 0 messages were sent or are in the write buffer"]
+
+
+def test_a_peer_that_stops_reading() -> None:
+    """The note counts what was taken before, also within the run that was under way."""
+    reading = threading.Event()
+    numbers: list[int] = []
+
+    def script(peer: ScriptedPeer) -> None:
+        peer.accept_upgrade()
+        assert reading.wait(PATIENCE)
+        with suppress(AssertionError):  # the client's Close ends it
+            while (frame := peer.receive_frame()).opcode == tieline.Opcode.BINARY:
+                numbers.append(int(frame.payload[:8]))
+
+    with ScriptedServer(script, timeout=PATIENCE) as server:
+        connection = tieline.connect(server.url, proxy=None, timeout=0.2)
+        with pytest.raises(tieline.SendTimeout) as raised:
+            connection.send_many(b"%08d" % number + b"x" * 8000 for number in count())
+        sent = int(raised.value.__notes__[0].split()[1])
+        reading.set()
+        connection.close()
+    assert numbers == list(range(len(numbers))) and len(numbers) - sent in (0, 1)

@@ -24,14 +24,14 @@ async def say_many(
             return
         for run in runs_of(checked):
             while run:
-                session = line.session
-                count = 0
-                if session is not None and together:
-                    count = session.lane.send_run(run)
-                if not count:
-                    await send(run[0])
-                    count = 1
-                sent += count
-                del run[:count]
+                session, left = line.session, len(run)
+                try:
+                    if session is not None and together:
+                        session.lane.send_run(run)
+                    if len(run) == left:
+                        await send(run[0])
+                        del run[0]
+                finally:
+                    sent += left - len(run)
             # Many runs may find room, and other tasks want a turn.
             await asyncio.sleep(0)

@@ -24,8 +24,6 @@ cdef class SendLane:
     # The last of what waits in the outbox, where a further message may be put.
     cdef bytearray gathered
     cdef unsigned int sends
-    # Messages of the last run that were taken.
-    cdef readonly Py_ssize_t handed_over
     # The thread that is calling handlers now.
     cdef unsigned long deliverer
     cdef bint is_delivering

@@ -104,18 +104,17 @@ cdef class SendLane:
             self.release()
 
     def send_run(self, list messages):
-        """Send those at the beginning that nothing is in the way of, together: how many. Any thread.
+        """Send those at the beginning that nothing is in the way of, together. Any thread.
 
-        Raises as `Sender.message` does; those that were counted until then are `handed_over`.
+        They are taken out of the list, also when it raises, as `Sender.message` does.
         """
-        cdef Py_ssize_t size, total = 0
-        self.handed_over = 0
+        cdef Py_ssize_t size, total = 0, done = 0
         self.acquire()
         try:
             if not self._is_clear() or len(self.outbox.chunks) or self.outgoing._ready:
-                return 0
+                return
             if self.sender._corked:
-                return 0  # a handler's, which are gathered anyway
+                return  # a handler's, which are gathered anyway
             for message in messages:
                 if type(message) is bytes:
                     size = PyBytes_GET_SIZE(message)
@@ -129,15 +128,15 @@ cdef class SendLane:
                     self._gather(1, <const uint8_t *>PyUnicode_1BYTE_DATA(message), size)
                 else:
                     break
-                self.handed_over += 1
+                done += 1
                 total += size
                 # A write may have waited for room, and been told of the end.
                 if not self._is_clear():
                     break
             if self.outbox.size:
                 self.sender._push(total)
-            return self.handed_over
         finally:
+            del messages[:done]
             self.release()
 
     cdef bint _send(self, int opcode, const uint8_t *payload, Py_ssize_t size) except -1:

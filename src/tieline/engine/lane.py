@@ -23,7 +23,6 @@ class NoLane:
     """What a session without a short way has: all messages go the general way."""
 
     may_serve = False
-    handed_over = 0
     bytes_read = 0
     receive_seconds = 0.0
 
@@ -31,9 +30,8 @@ class NoLane:
         """False: nothing was done."""
         return False
 
-    def send_run(self, messages: list[Any]) -> int:
-        """Nothing was done."""
-        return 0
+    def send_run(self, messages: list[Any]) -> None:
+        """All of them are left."""
 
     def read(self, memory: object) -> bool:
         """False: nothing was done."""

@@ -16,6 +16,9 @@ from tieline.protocol.wire import Opcode
 #: Messages in one run, at most: what is encoded with the lock held.
 LONGEST_RUN = 256
 
+#: Bytes that are encoded before the first of them is written.
+_TOGETHER = 64 * 1024
+
 #: Seconds for which a run is gathered from an iterable that takes its time.
 _GATHERING = 0.001
 
@@ -57,11 +60,15 @@ def check_messages(messages: object) -> Any:
 def small_ones(messages: list[Any]) -> list[tuple[Opcode, Data]]:
     """Those at the beginning that may be encoded together: whole, small, and nobody's to change."""
     found: list[tuple[Opcode, Data]] = []
+    room = _TOGETHER
     for message in messages:
+        if room <= 0:
+            break
         encoded = encode_payload(message) if isinstance(message, str | bytes) else None
         if encoded is None or len(encoded[1]) >= BIG or is_borrowed(encoded[1]):
             break
         found.append(encoded)
+        room -= len(encoded[1])
     return found
 
 
@@ -71,5 +78,5 @@ def telling_how_many(sent: Callable[[], int]) -> Iterator[None]:
     try:
         yield
     except WebSocketError as error:
-        error.add_note(f"send_many: {sent()} messages were sent before this one")
+        error.add_note(f"send_many: {sent()} messages were sent or are in the write buffer")
         raise

@@ -47,7 +47,8 @@ class Traffic:
     pings_received: int = 0
     pongs_sent: int = 0
     pongs_received: int = 0
-    #: Seconds in writes and in waits for the peer to read.
+    #: Seconds in writes and in waits for the peer to read. Of small messages every 16th is timed
+    #: and counts for all of them.
     send_seconds: float = 0.0
     #: Seconds in reads and in decoding; handlers not included.
     receive_seconds: float = 0.0
