@@ -24,6 +24,11 @@ SOURCES = [
     "protocol/_masking.pyx",
     "protocol/_storage.pyx",
     "protocol/outgoing.py",
+    "engine/_lock.pyx",
+    "engine/delivery.py",
+    "engine/stock.py",
+    "engine/turn.py",
+    "engine/driving.py",
     "engine/outbox.py",
     "engine/writer.py",
     "engine/admission.py",
@@ -35,7 +40,12 @@ SOURCES = [
     "aio/watching.py",
 ]
 # System calls of Linux: elsewhere there is no short way, and `engine.lane` says so.
-LANES = ["engine/_send_lane.pyx", "engine/_read_lane.pyx", "engine/_lane.pyx"]
+LANES = [
+    "engine/_send_lane.pyx",
+    "engine/_read_lane.pyx",
+    "engine/_inbox_lane.pyx",
+    "engine/_lane.pyx",
+]
 if sys.platform == "linux":
     SOURCES += LANES
 FLAGS = [] if sys.platform == "win32" else ["-O2", "-g0", "-Wsign-compare"]

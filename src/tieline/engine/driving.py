@@ -1,3 +1,5 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """A thread that waits for a message → the one that serves the connection meanwhile."""
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tieline.engine.deadline import Deadline
 from tieline.engine.holding import is_held_by_caller
+from tieline.engine.locks import ReentrantLock
 from tieline.engine.receive_buffer import ReceiveBuffer
 from tieline.engine.waiting import SLICE
 from tieline.protocol.wire import CloseCode
@@ -50,7 +53,7 @@ class Driver:
         #: The reactor leaves reading to threads. It begins so: most programs receive at once.
         self.is_driven = True
         # Reentrant for signal handlers.
-        self._lock = threading.RLock()
+        self._lock = ReentrantLock()
         #: The thread that drives, or None.
         self.thread: int | None = None
         #: How often one came to drive.
@@ -254,7 +257,7 @@ class Driver:
 
     def abandon_after_fork(self) -> None:
         """In a child process: the thread that drove may not be here."""
-        self._lock = threading.RLock()
+        self._lock = ReentrantLock()
         self.thread = None
         self.is_closed = True
         self._release()

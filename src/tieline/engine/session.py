@@ -11,6 +11,7 @@ from tieline.engine.dispatch import Dispatcher
 from tieline.engine.driving import Driver
 from tieline.engine.heartbeat import HeartbeatSender
 from tieline.engine.liveness import Liveness
+from tieline.engine.locks import ReentrantLock
 from tieline.engine.log import AnyLogger
 from tieline.engine.pings import PingWaiter
 from tieline.engine.pump import BUSY_PAUSE, Pump
@@ -52,7 +53,7 @@ class Session:
         drivable: bool = False,
     ) -> None:
         # Reentrant: a signal handler that sends or disconnects may come on top of a send.
-        self.lock = threading.RLock()
+        self.lock = ReentrantLock()
         self.connection = connection
         self.connection_id = connection_id
         self.stream = stream
@@ -321,7 +322,7 @@ class Session:
 
     def abandon_after_fork(self) -> None:
         """In a child process: forget the connection without a byte on the parent's line."""
-        self.lock = threading.RLock()
+        self.lock = ReentrantLock()
         self.sender.abandon_after_fork(self.lock)
         error = ConnectionAbortedError("the process was forked, and the parent has the connection")
         self.lane.abandon_after_fork(self.lock)
