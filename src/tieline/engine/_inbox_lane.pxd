@@ -16,7 +16,7 @@ cdef class InboxLane(ReadLane):
     # Is it `read` that reads?
     cdef bint fills
     # Was a run taken that more follows? What that is in, unless the decoder has its own copy.
-    cdef bint has_rest
+    cdef readonly bint has_rest
     cdef object unread
 
     cdef object _drive(self, Driver driver, Stock inbox, thread, list spares)
@@ -25,7 +25,7 @@ cdef class InboxLane(ReadLane):
 
     cdef list _take_run(self, memory, Stock inbox, bint is_read)
 
-    cdef int _fill_inbox(self, memory, Stock inbox) except -1
+    cdef int _fill_inbox(self, memory, Stock inbox, bint is_read) except -1
 
     cdef int _put(self, Stock inbox, list batch) except -1
 

@@ -10,7 +10,6 @@ from tieline.engine._read_lane cimport NOTHING, SOMETHING, UNUSUAL, ReadLane
 from tieline.engine.driving cimport Driver
 from tieline.engine.stock cimport Stock
 from tieline.engine.turn cimport Turn
-from tieline.protocol.messages cimport MessageAssembler
 
 cdef enum:
     # So many messages are kept at most of what one read has brought to a full inbox.
@@ -42,11 +41,15 @@ cdef class InboxLane(ReadLane):
         self.fills = True
 
     def read(self, memory):
-        """Read once, into the inbox. False: the general way is to do it. The loop's thread."""
-        cdef int outcome
+        """Read once and put a run into the inbox, or, with `has_rest`, the next one from `memory`.
+
+        False: the general way is to do it. The loop's thread.
+        """
+        cdef bint is_read = self.has_rest
         cdef Stock inbox = self.inbox
         cdef Turn turn = self.turn
         pump = self.pump
+        self.has_rest = False
         if (
             not self.is_open
             or not self.fills
@@ -54,7 +57,7 @@ cdef class InboxLane(ReadLane):
             or inbox.discards
             or inbox.is_streaming
             or self.assembler.streaming
-            or pump.has_more
+            or (pump.has_more and not is_read)
             or pump.response is not None
             or pump.calls
             or turn.holder is not None
@@ -65,10 +68,11 @@ cdef class InboxLane(ReadLane):
         thread = PyThread_get_thread_ident()
         turn.holder = thread
         try:
-            self._fill_inbox(memory, inbox)
+            self._fill_inbox(memory, inbox, is_read)
         finally:
             self._give_back(thread)
-        if self.turn.is_asked or pump.has_more:
+        if turn.is_asked or (pump.has_more and not self.has_rest):
+            self.has_rest = False
             pump.deliver(clock())
             pump.read_buffered()
         elif self.layer is not None and self.layer.has_buffered_input:
@@ -200,29 +204,27 @@ cdef class InboxLane(ReadLane):
         finally:
             self.lock.leave()
 
-    cdef int _fill_inbox(self, memory, Stock inbox) except -1:
-        """Read once, and put all of it into the inbox."""
-        cdef MessageAssembler assembler = self.assembler
-        cdef list batch
+    cdef int _fill_inbox(self, memory, Stock inbox, bint is_read) except -1:
+        """The next run goes into the inbox."""
+        cdef list batch = None
         cdef int outcome
         self.lock.enter()
         try:
-            outcome = self._fill(memory, clock(), False)
-            while outcome == SOMETHING:
-                # What one read has brought is kept, but a little may become a lot.
-                if (
-                    assembler.inflater is not None or len(self.waiting) >= ENOUGH
-                ) and inbox.is_full:
-                    outcome = UNUSUAL
-                    break
+            outcome = SOMETHING if is_read else self._fill(memory, clock(), False)
+            self.pump.has_more = False
+            # What one read has brought is kept, but a little may become a lot.
+            if is_read and inbox.is_full and (
+                self.assembler.inflater is not None or len(self.waiting) >= ENOUGH
+            ):
+                outcome = UNUSUAL
+            if outcome == SOMETHING:
                 batch = self._next_batch(&outcome)
-                if batch is None:
-                    break
-                if assembler.failure is not None:
+            if batch is not None:
+                if self.assembler.failure is not None:
                     self.pump.hold_back()
                 self._put(inbox, batch)
-                if not assembler.has_more():
-                    break
+                if self.assembler.has_more():
+                    self.pump.has_more = self.has_rest = True
             return self._look_at(outcome)
         finally:
             self.lock.leave()

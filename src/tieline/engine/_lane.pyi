@@ -5,6 +5,8 @@ from typing import Any, final
 class Lane:
     bytes_read: int
     receive_seconds: float
+    @property
+    def has_rest(self) -> bool: ...
     def __init__(
         self,
         descriptor: int,

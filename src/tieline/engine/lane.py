@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class NoLane:
     """What a session without a short way has: all messages go the general way."""
 
-    may_serve = False
+    may_serve = has_rest = False
     bytes_read = 0
     receive_seconds = 0.0
 
