@@ -30,7 +30,7 @@ class Bench:
 
     def add(self, name: str, end: int, low: int | None = None, is_kept: bool = True) -> None:
         unsent = self.new(name, is_kept)
-        self.ledger.entries.append(Entry(unsent, end if low is None else low, end))
+        self.ledger.opened().append(Entry(unsent, end if low is None else low, end))
 
     def fates(self) -> dict[str, str]:
         """name -> "waits", "sent", "not sent", "unknown"."""

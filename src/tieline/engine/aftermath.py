@@ -33,6 +33,8 @@ def _level(data: dict[str, Any]) -> int:
 class Aftermath:
     """Decides, for one line, whether its end is the end for good. No lock held while it tells."""
 
+    __slots__ = ("_decided", "_line")
+
     def __init__(self, line: Line) -> None:
         self._line = line
         # The ends that were decided on, until the last handler has returned; and what to tell then

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from tieline.engine import send_errors
-from tieline.engine.unsent import Unsent
+from tieline.engine.unsent import NONE_YET, Unsent
 from tieline.protocol.events import CloseInfo
 
 #: The end of what is not encoded yet: after every byte that a stream will ever have.
@@ -32,9 +32,11 @@ class Entry:
 class Ledger:
     """What was asked for: not every message is in here. Guarded by the session's lock."""
 
+    __slots__ = ("_lost", "_rest", "_settled", "entries", "has_ended", "has_vague", "unknown_until")
+
     def __init__(self) -> None:
         #: In the order of the stream.
-        self.entries: deque[Entry] = deque()
+        self.entries: deque[Entry] = NONE_YET
         #: Before this there may be messages that nobody asked for, and that nobody keeps.
         self.unknown_until = 0
         #: There may be entries with a vague end.
@@ -44,8 +46,16 @@ class Ledger:
         # After the end of the stream: what certainly did not arrive and is kept; and what has
         # become of those whose receipts are still to be told, and whether it is certain.
         self.has_ended = False
-        self._rest: list[Unsent] = []
-        self._lost: list[tuple[Unsent, bool]] = []
+        self._rest: Sequence[Unsent] = ()
+        self._lost: Sequence[tuple[Unsent, bool]] = ()
+
+    def opened(self) -> deque[Entry]:
+        """`entries`, which can be added to from now on."""
+        if self.entries is NONE_YET:
+            fresh: deque[Entry] = deque()
+            if self.entries is NONE_YET:  # a signal handler on top may have been first
+                self.entries = fresh
+        return self.entries
 
     def bound(self, end: int) -> None:
         """Those with a vague end are somewhere before this one."""
@@ -119,12 +129,12 @@ class Ledger:
                 unsent.failed(send_errors.not_sent(why, close_info))
             else:
                 unsent.failed(send_errors.maybe_arrived(why, close_info))
-        self._lost = []
+        self._lost = ()
 
     def take_rest(self) -> list[Unsent]:
         """What certainly did not arrive and is kept for the next connection, in order; once."""
-        rest, self._rest = self._rest, []
-        return rest
+        rest, self._rest = self._rest, ()
+        return list(rest)
 
     def abandon_after_fork(self, error: Exception) -> None:
         """In a child process: what becomes of the parent's messages is not known here."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING
 
 from tieline.engine.offline import OfflineQueue
@@ -18,12 +17,14 @@ if TYPE_CHECKING:
 class Resumption:
     """What outlives the connections of one line. Guarded by the line's lock; any thread."""
 
+    __slots__ = ("_drops", "_line", "offline", "subscriptions")
+
     def __init__(self, line: Line) -> None:
         self._line = line
         #: What every connection begins with.
         self.subscriptions: list[Subscription] = []
         # Dropped messages that nobody was told of: why, and how large they were.
-        self._drops: deque[tuple[str, int]] = deque()
+        self._drops: list[tuple[str, int]] = []
         #: What was sent while there was no connection.
         self.offline = OfflineQueue(line.options, line.reactor.now, self._on_dropped)
 
@@ -40,9 +41,8 @@ class Resumption:
 
     def take_drops(self) -> list[tuple[str, int]]:
         """The drops that were not told of yet."""
-        drops = []
-        while self._drops:
-            drops.append(self._drops.popleft())
+        drops = self._drops.copy()
+        del self._drops[: len(drops)]
         return drops
 
     # --- a new connection ---------------------------------------------------------------------

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
+from typing import Any
 
 from tieline.engine.receipts import Fate
 from tieline.errors import OptionError
 from tieline.protocol.wire import Opcode
 
 Data = bytes | bytearray | memoryview
+
+#: What a queue is until its first entry comes, which in most clients none does: an empty deque of
+#: its own takes 750 bytes. This one takes nothing in, so that no two clients can share an entry.
+NONE_YET: deque[Any] = deque(maxlen=0)
 
 
 @dataclass(slots=True, eq=False, weakref_slot=True)

@@ -90,6 +90,10 @@ class Writer:
         """More waits than `write_limit` allows."""
         return self._outbox.size >= self._write_limit
 
+    def has_room(self) -> bool:
+        """May what nobody waits for be sent as well?"""
+        return self._outgoing.is_open and self._outbox.size < self._write_limit
+
     @property
     def bytes_written(self) -> int:
         """Bytes that the stream has taken since the start."""
