@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 
 from tieline.engine import send_errors
-from tieline.engine.unsent import NONE_YET, Unsent
+from tieline.engine.unsent import NONE_YET, Queue, Unsent
 from tieline.protocol.events import CloseInfo
 
 #: The end of what is not encoded yet: after every byte that a stream will ever have.
@@ -36,7 +36,7 @@ class Ledger:
 
     def __init__(self) -> None:
         #: In the order of the stream.
-        self.entries: deque[Entry] = NONE_YET
+        self.entries: Queue[Entry] = NONE_YET
         #: Before this there may be messages that nobody asked for, and that nobody keeps.
         self.unknown_until = 0
         #: There may be entries with a vague end.
@@ -51,9 +51,9 @@ class Ledger:
 
     def opened(self) -> deque[Entry]:
         """`entries`, which can be added to from now on."""
-        if self.entries is NONE_YET:
+        if isinstance(self.entries, tuple):
             fresh: deque[Entry] = deque()
-            if self.entries is NONE_YET:  # a signal handler on top may have been first
+            if not self.entries:  # a signal handler on top may have been first
                 self.entries = fresh
         return self.entries
 
@@ -80,9 +80,10 @@ class Ledger:
 
     def forget_idle(self) -> None:
         """Drop the marks for which nobody waits any more."""
-        for entry in tuple(self.entries):
-            if entry.unsent.is_idle and entry in self.entries:
-                self.entries.remove(entry)
+        entries = self.entries
+        for entry in tuple(entries):
+            if entries and entry.unsent.is_idle and entry in entries:
+                entries.remove(entry)
 
     def end(self, reached: int, deferred: Iterable[Unsent]) -> None:
         """The stream is gone. No byte from `reached` on has left, and nothing of `deferred`.
@@ -118,7 +119,7 @@ class Ledger:
         self._rest = rest
         self._lost = lost
         self.has_ended = True
-        self.entries.clear()
+        self.entries = NONE_YET
 
     def tell(self, why: Exception | None, close_info: CloseInfo | None) -> None:
         """Those that wait for what will not be are told: the stream broke, the connection ended."""
@@ -140,5 +141,5 @@ class Ledger:
         """In a child process: what becomes of the parent's messages is not known here."""
         for entry in self.entries:
             entry.unsent.failed(error)
-        self.entries.clear()
+        self.entries = NONE_YET
         self.has_ended = True

@@ -157,7 +157,7 @@ class Line:
         """A snapshot over all connections."""
         session = self.present
         buffered = 0 if session is None else session.sender.buffered
-        return self.recorder.snapshot(self.delivery.load, buffered, len(self.resumption.offline))
+        return self.recorder.snapshot(self.delivery.load, buffered, self.resumption.waiting)
 
     def in_handler(self) -> bool:
         """Is the caller inside a handler, where waiting for the connection would never end?"""

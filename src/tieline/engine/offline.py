@@ -10,7 +10,7 @@ from typing import Protocol
 
 from tieline.engine import send_errors
 from tieline.engine.holding import is_held_by_caller
-from tieline.engine.unsent import NONE_YET, Unsent
+from tieline.engine.unsent import Unsent
 
 
 class OfflineOptions(Protocol):
@@ -31,11 +31,6 @@ class OfflineQueue:
     dropped, with no lock of the queue held, and its receipt fails with an error that says why.
     """
 
-    __slots__ = (
-        "_changes", "_entries", "_lock", "_marks", "_max_age", "_max_messages", "_max_size", "_now",
-        "_on_dropped", "_overflow", "_untold", "size",
-    )  # fmt: skip
-
     def __init__(
         self,
         options: OfflineOptions,
@@ -48,13 +43,13 @@ class OfflineQueue:
         self._now = now
         self._on_dropped = on_dropped
         self._lock = threading.RLock()
-        self._entries: deque[Unsent] = NONE_YET
+        self._entries: deque[Unsent] = deque()
         #: Bytes that wait.
         self.size = 0
         # How many of the entries are marks, which are no messages.
         self._marks = 0
         # Dropped, and nobody was told yet: why, with which error, which message.
-        self._untold: deque[tuple[str, Exception, Unsent]] = NONE_YET
+        self._untold: deque[tuple[str, Exception, Unsent]] = deque()
         # Counts the changes. The lock keeps out other threads, but not signal handlers on top of
         # any call: each change is prepared, made if there was no other meanwhile, and made without
         # a call, so that Ctrl-C finds it made or not made.
@@ -92,7 +87,6 @@ class OfflineQueue:
         )
         try:
             with self._lock:
-                self._open()
                 front = deque(unsent)
                 self._entries = front + self._entries
                 self.size += size
@@ -106,9 +100,10 @@ class OfflineQueue:
 
     def take_all(self) -> list[Unsent]:
         """Everything that is not too old, in order; the queue is empty then."""
+        fresh: deque[Unsent] = deque()
         try:
             with self._lock:
-                taken, self._entries = self._entries, NONE_YET
+                taken, self._entries = self._entries, fresh
                 self.size = self._marks = 0
                 self._changes += 1
                 oldest = self._oldest()
@@ -130,8 +125,6 @@ class OfflineQueue:
 
     def refuse(self, unsent: Unsent) -> None:
         """Drop one that was not to be queued: ``when_offline="drop"``."""
-        with self._lock:
-            self._open()
         self._untold += [("drop", send_errors.not_wanted_offline(), unsent)]
         self._tell()
 
@@ -148,28 +141,16 @@ class OfflineQueue:
         """In a child process: another thread may have held the lock, and the parent sends these."""
         self._lock = threading.RLock()
         self._untold.clear()
-        entries, self._entries = self._entries, NONE_YET
+        entries, self._entries = self._entries, deque()
         self.size = self._marks = 0
         for unsent in entries:
             unsent.failed(error)
 
     # --- with the lock held -------------------------------------------------------------------
 
-    def _open(self) -> None:
-        """Something will be added."""
-        if self._entries is NONE_YET or self._untold is NONE_YET:
-            entries: deque[Unsent] = deque()
-            untold: deque[tuple[str, Exception, Unsent]] = deque()
-            # A signal handler on top may have been first.
-            if self._entries is NONE_YET:
-                self._entries = entries
-            if self._untold is NONE_YET:
-                self._untold = untold
-
     def _put(self, unsent: Unsent) -> bool:
         """One step: True when it is in, or dropped, False when something was dropped for it."""
         changes = self._changes
-        self._open()
         oldest = self._oldest()
         if self._entries and self._is_aged(self._entries[0], oldest):
             self._drop(0, "age", send_errors.too_old(self._max_age))

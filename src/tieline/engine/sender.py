@@ -169,7 +169,7 @@ class Sender(Admission):
     def drop(self) -> None:
         """The stream is gone: nothing will be written, and nobody needs to wait any more."""
         self._end_ledger(self._deferred)
-        self._deferred.clear()
+        self._deferred = NONE_YET
         self._deferred_size = 0
         if self._outgoing.close_info is not None:
             self._ledger.tell(self.error, self._outgoing.close_info)
@@ -195,6 +195,11 @@ class Sender(Admission):
 
     # --- encoding -----------------------------------------------------------------------------
 
+    def _noting(self) -> deque[Entry]:
+        """Where to note what is sent."""
+        self._noted = noted = self._ledger.opened()
+        return noted
+
     def _encode(
         self, opcode: Opcode, payload: Data, compress: bool | None, unsent: Unsent | None
     ) -> BigFrame | None:
@@ -203,8 +208,7 @@ class Sender(Admission):
         start = self._outbox.written + self._outbox.size
         entry = Entry(unsent, start + 1, NEVER)
         big = self._outgoing.message(opcode, payload, compress)
-        self._noted = noted = self._ledger.opened()
-        noted.append(entry)
+        self._noting().append(entry)
         self._note(entry, start)
         return big
 
@@ -220,8 +224,7 @@ class Sender(Admission):
                 big = self._outgoing.fragment(opcode, payload, fin, compress)
             if fin and unsent is not None:
                 entry = Entry(unsent, start + 1, NEVER)
-                self._noted = noted = self._ledger.opened()
-                noted.append(entry)
+                self._noting().append(entry)
                 self._note(entry, start)
             else:
                 self._outbox.extend_from(self._outgoing.take)
@@ -253,12 +256,12 @@ class Sender(Admission):
     def _defer(self, entries: Sequence[Unsent]) -> None:
         for unsent in entries:
             unsent.own()
-        size = sum(len(unsent.payload) for unsent in entries)
         if not entries:
             return
-        if self._deferred is NONE_YET:
+        size = sum(len(unsent.payload) for unsent in entries)
+        if isinstance(self._deferred, tuple):
             fresh: deque[Unsent] = deque()
-            if self._deferred is NONE_YET:  # a signal handler on top may have been first
+            if not self._deferred:  # a signal handler on top may have been first
                 self._deferred = fresh
         self._deferred += entries
         self._deferred_size += size
@@ -267,7 +270,7 @@ class Sender(Admission):
         """Encode what had to wait, unless it still has to, or cannot be sent any more."""
         while self._deferred and not self._outgoing.is_fragmenting:
             unsent = self._deferred[0]
-            self._noted = noted = self._ledger.opened()
+            noted = self._noting()
             if not (unsent.is_mark or self._outgoing.is_open):
                 return
             start = self._outbox.written + self._outbox.size
