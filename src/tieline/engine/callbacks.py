@@ -52,6 +52,11 @@ class Callbacks:
     thread that others rely on.
     """
 
+    __slots__ = (
+        "_handlers", "_log", "_message_name", "_on_raised", "_on_slow", "_slow_callback",
+        "on_message", "wants_events", "watchers",
+    )  # fmt: skip
+
     def __init__(
         self,
         handlers: Handlers,

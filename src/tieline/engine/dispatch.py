@@ -64,7 +64,7 @@ class Dispatcher:
         self._on_round_trip = on_round_trip
         self._on_heartbeat = on_heartbeat
         # Pings of users that wait for their Pong.
-        self._pings: set[Answer] = set()
+        self._pings: dict[Answer, None] = {}
         # What `ended` tells and then posts.
         self._last_calls: tuple[_Once, list[_Once]] | None = None
         # The Close frame that was sent was told as a frame event.
@@ -72,17 +72,17 @@ class Dispatcher:
 
     def expect(self, waiter: Answer) -> None:
         """Its Ping is about to be sent."""
-        self._pings.add(waiter)
+        self._pings[waiter] = None
 
     def forget(self, waiter: Answer) -> None:
         """Its Ping could not be sent."""
-        self._pings.discard(waiter)
+        self._pings.pop(waiter, None)
 
     def give_up(self, error: Exception) -> None:
         """No Pong will come any more."""
-        for waiter in self._pings.copy():
+        for waiter in tuple(self._pings):
             waiter.give_up(error)
-            self._pings.discard(waiter)
+            self._pings.pop(waiter, None)
 
     def opened(self, response: HandshakeResponse) -> None:
         """The first call for a connection."""
@@ -129,7 +129,7 @@ class Dispatcher:
             round_trip = answered.round_trip
             if isinstance(answered.token, Answer):
                 answered.token.resolve(round_trip)
-                self._pings.discard(answered.token)
+                self._pings.pop(answered.token, None)
         if round_trip is not None:
             self._on_round_trip(round_trip)
         self._delivery.post(self._callbacks.pong, event.data, weight=1)

@@ -9,16 +9,17 @@ from tieline.engine import lane
 from tieline.engine.delivery import Delivery
 from tieline.engine.dispatch import Dispatcher
 from tieline.engine.driving import Driver
-from tieline.engine.heartbeat import HeartbeatSender
 from tieline.engine.liveness import Liveness
 from tieline.engine.locks import ReentrantLock
 from tieline.engine.log import AnyLogger
 from tieline.engine.pings import PingWaiter
 from tieline.engine.pump import BUSY_PAUSE, Pump
 from tieline.engine.reactor import Reactor
+from tieline.engine.session_calls import SessionCalls
 from tieline.engine.speaker import Speaker, sender_of
 from tieline.engine.stats import Traffic
 from tieline.engine.telling import Teller
+from tieline.engine.waiting import Once
 from tieline.errors import ConnectionClosed
 from tieline.options import Options
 from tieline.protocol.connection import Connection
@@ -28,7 +29,7 @@ from tieline.protocol.wire import CloseCode
 from tieline.transport.stream import Stream
 
 
-class Session:
+class Session(SessionCalls):
     """The life of one connection, from its first message to its one terminal event.
 
     `lock` guards stream, protocol and buffers; no handler ever runs under it. Whoever has the turn
@@ -66,28 +67,29 @@ class Session:
             options,
             log=log,
             now=reactor.now,
-            soon=lambda function: self.pump.call_soon(function),
+            soon=self.call_handler,
         )
         self._on_ended = on_ended
         self._on_finished = on_finished
         #: What follows the end is decided.
         self.end_is_told = False
         self.sender = sender_of(self, options, teller.waited)
+        self._heartbeat_message = options.heartbeat_message
+        self._heartbeat = None
         self._dispatcher = Dispatcher(
             delivery,
             teller,
             log,
             connection_id,
-            answers_pings=lambda: connection.outgoing.is_open and not self.sender.is_full,
+            answers_pings=self.sender.has_room,
             on_round_trip=on_round_trip,
-            on_heartbeat=lambda: self._heartbeat.due(),
+            on_heartbeat=self.send_heartbeat,
         )
         #: Where users' messages, Pings and Pongs go.
         self.speaker = Speaker(self.sender, teller, self._dispatcher, self._new_waiter)
         self.pump = Pump(self, delivery, self._dispatcher, teller)
         #: The short way for small messages.
         self.lane = lane.lane_of(self, options, teller)
-        self._heartbeat = HeartbeatSender(options.heartbeat_message, self.speaker, delivery, log)
         self._deadline = Liveness(self, delivery)
         #: For threads that serve the connection while they wait for a message.
         self.driver = Driver(self) if drivable else None
@@ -96,7 +98,7 @@ class Session:
         #: The socket is closed; the last handlers may still be running.
         self.has_ended = False
         #: Set when the last handler has returned.
-        self.finished = threading.Event()
+        self.finished = Once()
 
     # --- from any thread ----------------------------------------------------------------------
 
@@ -338,13 +340,3 @@ class Session:
             self._on_ended(self)
             self.end_is_told = True
         self.finished.set()
-
-    def _soon(self, function: Callable[[], None]) -> None:
-        self.reactor.call_soon(self, function)
-
-    def _on_reactor(self, function: Callable[[], None]) -> None:
-        """At once on the reactor's thread, else soon."""
-        if self.reactor.in_thread():
-            function()
-        else:
-            self._soon(function)

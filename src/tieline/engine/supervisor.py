@@ -307,7 +307,7 @@ class Supervisor(Line):
             left = _left(deadline)
             # In slices: a signal just before the system call does not interrupt it.
             pause = SLICE if left is None else min(SLICE, left)
-            with self.changed:
+            with self.lock:
                 if self.changed.wait_for(self._is_quiet, pause):
                     return
             if left == 0.0:
