@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -127,6 +128,56 @@ def test_many_threads_are_never_inside_at_once():
         thread.join(PATIENCE)
         assert not thread.is_alive()
     assert (most, total) == (1, 1800)
+
+
+def test_who_waits_is_not_starved_by_those_who_come_again_and_again():
+    """They let go of the interpreter inside, as a system call does, and hardly ever outside."""
+    lock = ReentrantLock()
+    enough = threading.Event()
+
+    def hog() -> None:
+        while not enough.is_set():
+            with lock:
+                os.stat(".")
+
+    hogs = [threading.Thread(target=hog) for _ in range(2)]
+    for one in hogs:
+        one.start()
+    try:
+        for _ in range(20):
+            assert lock.acquire(timeout=PATIENCE)
+            lock.release()
+    finally:
+        enough.set()
+        for one in hogs:
+            one.join(PATIENCE)
+
+
+def test_what_was_promised_to_who_gave_up_is_for_the_next_one():
+    """Waits that end at about the moment when the lock is given back leave it usable."""
+    lock = ReentrantLock()
+    enough = threading.Event()
+
+    def impatient() -> None:
+        while not enough.is_set():
+            if lock.acquire(timeout=0.0002):
+                os.stat(".")
+                lock.release()
+
+    threads = [threading.Thread(target=impatient) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(200):
+            assert lock.acquire(timeout=PATIENCE)
+            os.stat(".")
+            lock.release()
+    finally:
+        enough.set()
+        for thread in threads:
+            thread.join(PATIENCE)
+    assert lock.acquire(False)
+    lock.release()
 
 
 def test_a_condition_lets_go_of_all_of_it_and_gets_all_of_it_back():

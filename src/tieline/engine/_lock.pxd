@@ -6,6 +6,8 @@ cdef class ReentrantLock:
     cdef Py_ssize_t waiting
     cdef void *semaphore
     cdef bint is_posted
+    # Somebody who was let through found that another one was faster.
+    cdef bint is_starved
     # Without a GIL: the lock that does all the work.
     cdef object shared
 
@@ -18,3 +20,5 @@ cdef class ReentrantLock:
     cdef bint _wait(self, double timeout, bint forever, bint interruptible) except -1
 
     cdef int _hand_over(self) except -1
+
+    cdef bint _is_let_through(self) noexcept

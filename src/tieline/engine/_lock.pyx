@@ -10,6 +10,7 @@ from threading import RLock
 from time import monotonic
 
 from cpython.exc cimport PyErr_CheckSignals
+from libc.limits cimport ULONG_MAX
 
 cdef extern from *:
     """
@@ -35,6 +36,9 @@ cdef extern from "Python.h":
 cdef enum:
     # Microseconds of one wait: what a 32-bit clock can tell, and no thread waits so long in earnest.
     LONGEST_WAIT = 1000000000
+
+# In the place of an owner: the lock is for the one who waits and was let through.
+cdef unsigned long PROMISED = ULONG_MAX
 
 
 cdef class ReentrantLock:
@@ -101,18 +105,27 @@ cdef class ReentrantLock:
 
     cdef int _hand_over(self) except -1:
         self.owner = 0
+        if not self.waiting:
+            return 0
+        if self.is_starved:
+            self.owner = PROMISED
         # One is enough: it lets the next one through when it leaves.
-        if self.waiting and not self.is_posted:
+        if not self.is_posted:
             self.is_posted = True
             PyThread_release_lock(self.semaphore)
         return 0
 
     cdef bint _wait(self, double timeout, bint forever, bint interruptible) except -1:
-        """Wait until it can be taken. `interruptible`: run signal handlers, whatever they raise."""
+        """Wait until it can be taken. `interruptible`: run signal handlers, whatever they raise.
+
+        A thread that comes at the right moment is faster than one that was let through, which needs
+        the interpreter first. Once that has happened, the lock is kept for who waits.
+        """
         cdef double deadline = 0.0
         cdef double left
         cdef long long microseconds
         cdef int result
+        cdef bint is_taken = False
         if not HAS_GIL:
             return self.shared.acquire(True, -1.0 if forever else timeout)
         if self.semaphore == NULL:
@@ -131,17 +144,34 @@ cdef class ReentrantLock:
                     if left < LONGEST_WAIT / 1e6:
                         microseconds = <long long>(left * 1e6) if left > 0.0 else 0
                 with nogil:
-                    result = PyThread_acquire_lock_timed(self.semaphore, microseconds, interruptible)
+                    result = PyThread_acquire_lock_timed(
+                        self.semaphore, microseconds, interruptible
+                    )
                 if result == PY_LOCK_ACQUIRED:
                     self.is_posted = False
+                if self.owner == PROMISED and (result == PY_LOCK_ACQUIRED or self._is_let_through()):
+                    self.owner = 0
                 if self.try_enter():
+                    self.is_starved = False
+                    is_taken = True
                     return True
-                if result == PY_LOCK_INTR:
+                if result == PY_LOCK_ACQUIRED:
+                    self.is_starved = True
+                elif result == PY_LOCK_INTR:
                     PyErr_CheckSignals()
-                elif result != PY_LOCK_ACQUIRED and not forever and monotonic() >= deadline:
+                elif not forever and monotonic() >= deadline:
                     return False
         finally:
             self.waiting -= 1
+            if not is_taken and self.owner == PROMISED and self._is_let_through():
+                self._hand_over()
+
+    cdef bint _is_let_through(self) noexcept:
+        """Has the lock been given back since the caller has stopped to wait?"""
+        if PyThread_acquire_lock_timed(self.semaphore, 0, 0) != PY_LOCK_ACQUIRED:
+            return False
+        self.is_posted = False
+        return True
 
     # --- what `threading.Condition` asks of a lock ---------------------------------------------
 
@@ -171,5 +201,5 @@ cdef class ReentrantLock:
     def __repr__(self):
         if not HAS_GIL:
             return repr(self.shared)
-        state = f"owner={self.owner} depth={self.depth}" if self.owner else "free"
+        state = f"owner={self.owner} depth={self.depth}" if self.depth else "free"
         return f"<ReentrantLock {state}>"
