@@ -23,6 +23,7 @@ SOURCES = [
     "protocol/encoder.py",
     "protocol/_masking.pyx",
     "protocol/_storage.pyx",
+    "protocol/_zlib.pyx",
     "protocol/outgoing.py",
     "engine/_lock.pyx",
     "engine/delivery.py",
@@ -39,6 +40,8 @@ SOURCES = [
     "aio/at_once.py",
     "aio/watching.py",
 ]
+# Wants the headers of zlib, and `protocol.deflate_backend` can do without it.
+WITH_ZLIB = "protocol/_zlib.pyx"
 # System calls of Linux: elsewhere there is no short way, and `engine.lane` says so.
 LANES = [
     "engine/_send_lane.pyx",
@@ -91,6 +94,8 @@ setup(
             "tieline." + source.partition(".")[0].replace("/", "."),
             [f"src/tieline/{source}"],
             extra_compile_args=FLAGS,
+            libraries=["z"] if source == WITH_ZLIB else [],
+            optional=source == WITH_ZLIB,
         )
         for source in ([] if PURE else SOURCES)
     ],
