@@ -62,8 +62,9 @@ class TLSEvent(ConnectionEvent):
     name: str
     version: str
     cipher: str
-    subject: str
-    fingerprint: str
+    subject: str | None  #: of the certificate; None when it was not verified
+    fingerprint: str  #: SHA-256 of the certificate
+    alpn: str | None  #: what the server chose of the application protocols, if it chose
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -166,10 +166,13 @@ class OpeningOptions:
         "TLS",
         None,
         "client certificate, with its chain",
-        check.file_path("a PEM file"),
+        check.file_path("a PEM, DER or PKCS#12 file"),
     )
     ssl_cert_data: str | bytes | None = option(
-        "TLS", None, "client certificate, with its chain", check.pem_or_der("a certificate")
+        "TLS",
+        None,
+        "client certificate, with its chain",
+        check.pem_or_der("a certificate", "PKCS#12"),
     )
     ssl_key_path: str | None = option(
         "TLS",
@@ -192,9 +195,9 @@ class OpeningOptions:
         "name to send (SNI) and to verify; None: the URL's host",
         check.text("a host name or an IP address (str)"),
     )
-    ssl_fingerprint: str | None = option(
+    ssl_fingerprint: str | tuple[str, ...] | None = option(
         "TLS",
         None,
-        "SHA-256 that the server's certificate must have, beside the other checks",
+        "SHA-256 that the server's certificate must have, one of them, beside the other checks",
         route.fingerprint(),
     )

@@ -207,8 +207,8 @@ def file_path(what: str) -> Check:
     return Check(f"a path (str or os.PathLike) to {what}, or None", convert)
 
 
-def pem_or_der(what: str) -> Check:
-    """PEM or DER data. Stored as str when it is PEM and as bytes when it is DER."""
+def pem_or_der(what: str, *more: str) -> Check:
+    """PEM or DER data. Stored as str when it is PEM and as bytes when it is DER, or in `more`."""
 
     def convert(value: Any) -> str | bytes:
         data = bytes(value) if isinstance(value, bytearray | memoryview) else value
@@ -225,7 +225,8 @@ def pem_or_der(what: str) -> Check:
             )
         return data
 
-    return Check(f"{what} as PEM (str) or DER (bytes), or None", convert, secret=True)
+    binary = " or ".join(["DER", *more])
+    return Check(f"{what} as PEM (str) or {binary} (bytes), or None", convert, secret=True)
 
 
 # --- other shapes

@@ -167,9 +167,9 @@ def ssl_context() -> Check:
 
 
 def fingerprint() -> Check:
-    """The SHA-256 of the server's certificate (DER), stored as 64 lower-case hex digits."""
+    """SHA-256 of the server's certificate (DER) as 64 lower-case hex digits; several as a tuple."""
 
-    def convert(value: Any) -> str:
+    def one(value: Any) -> str:
         if isinstance(value, bytes) and len(value) == 32:
             return value.hex()
         if not isinstance(value, str):
@@ -180,7 +180,16 @@ def fingerprint() -> Check:
             raise Refused("`openssl x509 -noout -fingerprint -sha256 -in cert.pem` prints it.")
         return digits
 
-    return Check("a SHA-256 as 64 hex digits (colons allowed) or 32 bytes, or None", convert)
+    def convert(value: Any) -> object:
+        if not isinstance(value, tuple | list):
+            return one(value)
+        if not value:
+            raise Refused("It is empty, so no certificate would do.")
+        return tuple(map(one, value))
+
+    return Check(
+        "a SHA-256 as 64 hex digits (colons allowed) or 32 bytes, a list of these, or None", convert
+    )
 
 
 def key_password() -> Check:

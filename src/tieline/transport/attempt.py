@@ -60,7 +60,7 @@ class Attempt:
         #: Addresses of the socket's two ends: a tuple, or the path of a unix socket.
         self.peer: Any = None
         self.local: Any = None
-        #: version, cipher, subject, fingerprint of the TLS session; None without TLS.
+        #: version, cipher, subject, fingerprint, alpn of the TLS session; None without TLS.
         self.tls: dict[str, Any] | None = None
         #: The proxy's URL without its password, or None.
         self.proxy: str | None = None
