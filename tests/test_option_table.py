@@ -113,6 +113,7 @@ ACCEPTED: dict[str, list[tuple[Any, Any]]] = {
         (None, None),
         (("127.0.0.1", 1), ("127.0.0.1", 1)),
         (["::1", 65535], ("::1", 65535)),
+        (("fa\xdf.example", 80), ("xn--fa-hia.example", 80)),
     ],
     "unix_socket": [
         (None, None),
@@ -151,7 +152,11 @@ ACCEPTED: dict[str, list[tuple[Any, Any]]] = {
     "ssl_key_path": [(None, None)],
     "ssl_key_data": [(None, None)],
     "ssl_key_password": [(None, None)],
-    "server_hostname": [(None, None), ("other.example", "other.example")],
+    "server_hostname": [
+        (None, None),
+        ("other.example", "other.example"),
+        ("fa\xdf.example", "xn--fa-hia.example"),
+    ],
     "ssl_fingerprint": [
         (None, None),
         (HEX, HEX),
@@ -230,6 +235,7 @@ REFUSED: dict[str, list[Any]] = {
     "proxy_headers": [7, "X: y", give_headers],
     "connect_to": [
         "h:80",
+        ("\u2764.example", 80),
         ("h",),
         ("h", "80"),
         ("h", 0),
@@ -268,7 +274,7 @@ REFUSED: dict[str, list[Any]] = {
     "ssl_key_path": ["", 7, True, PEM],
     "ssl_key_data": ["", b"", "key.pem", 7],
     "ssl_key_password": [7, ["pw"]],
-    "server_hostname": ["", 7, b"h", "a\n"],
+    "server_hostname": ["", 7, b"h", "a\n", "\u2764.example"],
     "ssl_fingerprint": ["", [], [HEX, "short"], HEX[:-1], HEX + "0", "g" * 64, b"short", 7],
     "compression": [True, False, 0, 15, "", "gzip", "permessage-deflate", b"deflate", Deflate, {}],
     "heartbeat_message": [7, True, {"op": "ping"}, ["ping"], "\ud800", give_nothing, str],

@@ -193,7 +193,7 @@ class OpeningOptions:
         "TLS",
         None,
         "name to send (SNI) and to verify; None: the URL's host",
-        check.text("a host name or an IP address (str)"),
+        route.server_hostname(),
     )
     ssl_fingerprint: str | tuple[str, ...] | None = option(
         "TLS",

@@ -175,11 +175,6 @@ def _or_none(none: str) -> str:
 # --- text, files, bytes
 
 
-def text(accepted: str) -> Check:
-    """Any text that `plain_text` takes."""
-    return Check(f"{accepted}, or None", plain_text)
-
-
 def plain_text(value: Any, *, empty: bool = False) -> str:
     """``value`` when it is a str without control characters and without half surrogate pairs."""
     if not isinstance(value, str):
