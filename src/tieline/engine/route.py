@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from tieline._version import __version__
 from tieline.auth import Basic
 from tieline.compression import parameters_of
-from tieline.errors import OptionError
 from tieline.options import Options
 from tieline.protocol.handshake import UpgradeRequest
 from tieline.redact import is_secret_header
 from tieline.request_checks import HeaderPairs
 from tieline.transport.dial import Route
-from tieline.transport.proxy import Proxy, proxy_from_environment
+from tieline.transport.proxy import Proxy
+from tieline.transport.proxy_choice import ProxyChoice, choose_proxy
 from tieline.transport.tls_settings import TLSSettings
 from tieline.transport.url import URL, Scheme, parse_url
 
@@ -81,7 +81,7 @@ class Target:
             host=url.host,
             port=url.port,
             tls=_tls_settings(options) if url.secure else None,
-            proxy=_proxy(options, url),
+            proxy=proxy_choice(options, url).proxy,
             connect_to=options.connect_to,
             unix_path=options.unix_socket or url.unix_path,
             sock=options.sock,
@@ -149,14 +149,23 @@ def _tls_settings(options: Options) -> TLSSettings:
     )
 
 
-def _proxy(options: Options, url: URL) -> Proxy | None:
-    if options.proxy is None or options.sock is not None:
-        return None
-    if options.unix_socket is not None or url.unix_path is not None:
-        return None
-    if options.proxy is True:
-        proxy = proxy_from_environment(url.secure, url.host, url.port)
-        return replace(proxy, headers=options.proxy_headers) if proxy else None
-    if isinstance(options.proxy, str):
-        return Proxy.parse(options.proxy, options.proxy_headers)
-    raise OptionError(f"proxy: expected True, None or a URL, got {options.proxy!r}")
+def proxy_choice(options: Options, url: URL) -> ProxyChoice:
+    """Which proxy the connection goes through, and why. Raises `OptionError`."""
+    bypass = None
+    if options.sock is not None:
+        bypass = "sock is given"
+    elif options.unix_socket is not None or url.unix_path is not None:
+        bypass = "the way leads to a unix socket"
+    choice = choose_proxy(
+        options.proxy,
+        secure=url.secure,
+        host=url.host,
+        port=url.port,
+        headers=options.proxy_headers,
+        bypass=bypass,
+    )
+    if choice.proxy is None or choice.proxy.scheme != "https":
+        return choice
+    # Here, since a target without TLS has no settings of its own that could tell whom to trust.
+    trust = _tls_settings(options).trust_only
+    return choice._replace(proxy=replace(choice.proxy, tls=trust))
