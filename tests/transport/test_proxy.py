@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import socket
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -86,6 +87,7 @@ def test_reprs_hold_no_secrets():
     proxy = Proxy.parse(
         "http://u:hush@h:1", headers=(("Proxy-Authorization", "hush"), ("Via", "x"))
     )
+    proxy = replace(proxy, authorization="Basic hush")
     for shown in (repr(proxy), str(proxy), proxy.safe, proxy.name):
         assert "hush" not in shown
     assert "Via" in repr(proxy) and "u:***@h:1" in repr(proxy)
@@ -126,6 +128,22 @@ def test_a_header_of_ones_own_takes_the_place_of_credentials(tunnel):
     _, head = tunnel(b"HTTP/1.1 200 OK\r\n\r\n", proxy)
     assert head.lower().count(b"proxy-authorization") == 1
     assert b"Bearer x" in head
+
+
+@pytest.mark.parametrize("headers", [(), (("Proxy-Authorization", "Basic hush"), ("Via", "x"))])
+def test_an_answer_to_a_challenge_takes_the_place_of_both(tunnel, headers):
+    proxy = Proxy("http", "h", 1, "u", "hush", headers, authorization='Digest username="u"')
+    _, head = tunnel(b"HTTP/1.1 200 OK\r\n\r\n", proxy)
+    assert head.lower().count(b"proxy-authorization") == 1
+    assert b'\r\nProxy-Authorization: Digest username="u"\r\n' in head
+    assert (b"Via: x" in head) == bool(headers)
+
+
+def test_an_authorization_is_checked_before_anything_is_sent(attempt):
+    proxy = Proxy("http", "h", 1, authorization="Basic hush\r\nX: y")
+    with pytest.raises(OptionError, match="Proxy-Authorization") as caught:
+        open_tunnel(None, proxy, "example.com", 443, attempt)
+    assert "hush" not in str(caught.value)
 
 
 def test_headers_are_checked_before_anything_is_sent(attempt):

@@ -29,6 +29,8 @@ class Proxy:
     """An HTTP proxy. With scheme "https", the way to the proxy itself is TLS too.
 
     `headers` are sent to the proxy only, as are the credentials, which no repr or error shows.
+    `authorization`, a ready Proxy-Authorization value such as the answer to a challenge, replaces
+    the Basic that is made of user name and password.
     `tls` says how to verify an https proxy; None: by the same authorities as the target.
     """
 
@@ -39,6 +41,7 @@ class Proxy:
     password: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
     tls: TLSSettings | None = field(default=None)
+    authorization: str | None = None
 
     @classmethod
     def parse(cls, url: str, headers: tuple[tuple[str, str], ...] = ()) -> Proxy:
@@ -121,7 +124,12 @@ def _request_headers(proxy: Proxy, target: str) -> list[tuple[str, str]]:
     for name, value in proxy.headers:
         check_header(name, value)
     given = {name.lower() for name, _ in proxy.headers}
-    if proxy.username is not None and "proxy-authorization" not in given:
+    if proxy.authorization is not None:
+        # It was made for this request, so it counts for more than what the user said beforehand.
+        headers = [pair for pair in headers if pair[0].lower() != "proxy-authorization"]
+        check_header("Proxy-Authorization", proxy.authorization)
+        headers.append(("Proxy-Authorization", proxy.authorization))
+    elif proxy.username is not None and "proxy-authorization" not in given:
         # RFC 7617 section 2, in the UTF-8 that section 2.1 lets a server ask for.
         pair = f"{proxy.username}:{proxy.password or ''}".encode()
         headers.append(("Proxy-Authorization", "Basic " + base64.b64encode(pair).decode("ascii")))
