@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from tieline.errors import OptionError
 from tieline.redact import MASK, safe_url
+from tieline.transport.reference import resolve
 
 
 class Scheme(NamedTuple):
@@ -107,14 +108,9 @@ class URL:
         """
         location = location.partition("#")[0]
         _check_text(location, "redirect location")
-        scheme, authority, _, _ = _split(location)
+        scheme, authority, path, query = _split(location)
         if scheme is None and authority is None:
-            # urljoin knows how to resolve dots for "http" only, not for every scheme.
-            from urllib.parse import urljoin
-
-            joined = urljoin("http://host" + self.target, location)
-            target = _target(*_split(joined)[2:], None)
-            return self._replaced(target)
+            return self._replaced(_target(*resolve(self.target, path, query), None))
         if scheme is None:
             location = f"{self.scheme}:{location}"
         url = parse_url(location, self._table, self._default_port, option="redirect location")
@@ -122,6 +118,7 @@ class URL:
             raise OptionError(
                 f"redirect location: expected a host, got a unix socket: {safe_url(location)!r}"
             )
+        url = url._replaced(_target(*resolve(url.target, "", None), None))
         if url.username is None and url.origin == self.origin:
             return self._replaced(url.target)
         return url
