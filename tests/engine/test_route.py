@@ -148,6 +148,14 @@ def test_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     assert target(proxy=None).route().proxy is None
 
 
+@pytest.mark.parametrize("url", ["ws://example.com/", "wss://example.com/"])
+def test_an_https_proxy_is_trusted_as_the_options_say(url: str) -> None:
+    proxy = target(url, proxy="https://proxy", ssl_ca_path="/ca.pem", ssl_verify_cert=False)
+    found = proxy.route().proxy
+    assert found is not None and found.tls is not None
+    assert (found.tls.ca_path, found.tls.verify_cert) == ("/ca.pem", True)
+
+
 def test_no_proxy_for_a_unix_socket() -> None:
     made = target("ws://example.com/", unix_socket="/run/a.sock")
     assert made.route().unix_path == "/run/a.sock" and made.route().proxy is None

@@ -175,7 +175,14 @@ def _proxy(options: Options, url: URL) -> Proxy | None:
         return None
     if options.proxy is True:
         proxy = proxy_from_environment(url.secure, url.host, url.port)
-        return replace(proxy, headers=options.proxy_headers) if proxy else None
-    if isinstance(options.proxy, str):
-        return Proxy.parse(options.proxy, options.proxy_headers)
-    raise OptionError(f"proxy: expected True, None or a URL, got {options.proxy!r}")
+        if proxy is None:
+            return None
+        proxy = replace(proxy, headers=options.proxy_headers)
+    elif isinstance(options.proxy, str):
+        proxy = Proxy.parse(options.proxy, options.proxy_headers)
+    else:
+        raise OptionError(f"proxy: expected True, None or a URL, got {options.proxy!r}")
+    # Here, since a target without TLS has no settings of its own that could tell whom to trust.
+    return replace(
+        proxy, tls=_tls_settings(options).trust_only if proxy.scheme == "https" else None
+    )
