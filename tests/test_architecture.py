@@ -32,7 +32,9 @@ PUBLIC_NAMES = {
     # options
     "Basic",
     "Bearer",
+    "Challenge",
     "Deflate",
+    "Digest",
     "Options",
     "Reconnect",
     # results

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from tieline import aio as aio
     from tieline.auth import Basic as Basic
     from tieline.auth import Bearer as Bearer
+    from tieline.auth import Challenge as Challenge
+    from tieline.auth import Digest as Digest
     from tieline.client import WebSocketClient as WebSocketClient
     from tieline.compression import Deflate as Deflate
     from tieline.engine.handlers import FrameAction as FrameAction
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Basic": "auth",
     "Bearer": "auth",
+    "Challenge": "auth",
     "Close": "protocol.events",
     "CloseCode": "protocol.wire",
     "CloseInfo": "protocol.events",
@@ -69,6 +72,7 @@ _HOME = {
     "Connection": "sync",
     "ConnectionClosed": "errors",
     "Deflate": "compression",
+    "Digest": "auth",
     "Frame": "protocol.events",
     "FrameAction": "engine.handlers",
     "HandshakeError": "errors",

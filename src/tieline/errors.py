@@ -9,7 +9,7 @@
     │   ├── ProxyError                             the proxy refused, or cannot be reached
     │   ├── TLSError                               no trusted TLS session
     │   ├── HandshakeError                         the server refused the upgrade; see .response
-    │   └── TooManyRedirects                       more than max_redirects
+    │   └── TooManyRedirects                       more than max_redirects, or in a circle
     ├── ConnectionClosed                           not connected (any more); .close_info says why
     ├── ProtocolError                              a rule of RFC 6455 was broken
     ├── MessageTooBig                              a message is over a limit
@@ -105,7 +105,7 @@ class HandshakeError(ConnectError):
 
 
 class TooManyRedirects(ConnectError):
-    """The server redirected more than ``max_redirects`` times. ``response`` is the last answer."""
+    """More than ``max_redirects`` redirects, or a circle. ``response`` is the last answer."""
 
     def __init__(self, message: str, response: HandshakeResponse | None = None) -> None:
         super().__init__(message)

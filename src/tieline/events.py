@@ -85,6 +85,18 @@ class ResponseEvent(ConnectionEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AuthenticationEvent(ConnectionEvent):
+    """The server, or the proxy, asked for a login, and is given one on a new connection."""
+
+    #: Of the server or the proxy.
+    url: str
+    #: In lower case: "basic", "digest", ...
+    scheme: str
+    realm: str | None
+    is_proxy: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RedirectEvent(ConnectionEvent):
     """The server sent the client elsewhere, and the client goes."""
 

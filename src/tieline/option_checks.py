@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 from tieline.errors import OptionError
 from tieline.redact import safe_url
@@ -258,15 +258,6 @@ def has_methods(
         return value
 
     return Check(accepted, convert)
-
-
-def not_yet(neutral: object, capability: str) -> Check:
-    """An option whose capability later versions bring: only its default, ``neutral``, is taken."""
-
-    def convert(value: Any) -> NoReturn:
-        raise Refused("Leave the option out.")
-
-    return Check(f"{neutral!r} (this version does not have {capability} yet)", convert)
 
 
 def items(value: Any) -> tuple[Any, ...]:

@@ -24,7 +24,9 @@ def target(url: str = "wss://example.com/feed", connect: Any = (), **options: An
 
 
 def headers(of: Target) -> dict[str, str]:
-    return {name.lower(): value for name, value in of.request().headers}
+    authorization = of.login().authorization("GET", of.url.target)
+    request = of.request(authorization, of.cookies())
+    return {name.lower(): value for name, value in request.headers}
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from tieline._version import __version__
-from tieline.auth import Basic
 from tieline.compression import parameters_of
+from tieline.engine.cookies import cookies_for, store_cookies
+from tieline.engine.credentials import server_login
+from tieline.engine.login import Login
+from tieline.headers import Headers
 from tieline.options import Options
 from tieline.protocol.handshake import UpgradeRequest
 from tieline.redact import is_secret_header
@@ -58,8 +61,11 @@ class Target:
     url: URL
     #: Headers of this connection, after those of the options; secrets included.
     headers: HeaderPairs
-    #: False after a redirect to another origin: credentials and cookies stay behind.
+    #: False after a redirect to another origin: credentials and cookies stay behind, also when
+    #: another redirect leads back.
     trusted: bool = True
+    #: The URL that the first redirect came from; None before it.
+    first: URL | None = None
 
     def route(self) -> Route:
         """How to get there. Raises `OptionError`."""
@@ -90,47 +96,60 @@ class Target:
             family=options.family,
         )
 
-    def request(self) -> UpgradeRequest:
-        """What to ask for there."""
+    def request(
+        self, authorization: str | None = None, cookies: str | None = None
+    ) -> UpgradeRequest:
+        """What to ask for there, with these values of the headers Authorization and Cookie."""
         options = self.options
         user_agent = options.user_agent
+        pairs = list(self.shown_headers())
+        if authorization is not None:
+            pairs.append(("Authorization", authorization))
+        if cookies is not None:
+            pairs.append(("Cookie", cookies))
         return UpgradeRequest(
             host=self.url.host_header,
             target=self.url.target,
             subprotocols=options.subprotocols,
             origin=options.origin,
             user_agent=f"tieline/{__version__}" if user_agent is None else user_agent,
-            headers=self._headers(),
+            headers=tuple(pairs),
             compression=parameters_of(options.compression),
         )
 
     def redirected(self, location: str) -> Target:
         """The target that a redirect leads to. Raises `OptionError` for an unusable location."""
         url = self.url.join(location)
-        return replace(self, url=url, trusted=self.trusted and url.origin == self.url.origin)
+        return replace(
+            self,
+            url=url,
+            trusted=self.trusted and url.origin == self.url.origin,
+            first=self.first or self.url,
+        )
 
-    def _headers(self) -> HeaderPairs:
-        headers = self.headers
-        if not self.trusted:
-            headers = tuple(pair for pair in headers if not is_secret_header(pair[0]))
-        given = {name.lower() for name, _ in headers}
-        pairs = list(headers)
-        authorization = self._authorization()
-        if authorization is not None and "authorization" not in given:
-            pairs.append(("Authorization", authorization))
-        if self.trusted and self.options.cookies and "cookie" not in given:
-            value = "; ".join(f"{name}={value}" for name, value in self.options.cookies)
-            pairs.append(("Cookie", value))
-        return tuple(pairs)
+    def shown_headers(self) -> HeaderPairs:
+        """The user's own headers, as far as they are for this place."""
+        if self.trusted:
+            return self.headers
+        return tuple(pair for pair in self.headers if not is_secret_header(pair[0]))
 
-    def _authorization(self) -> str | None:
-        # A callable decides by the URL; whatever else is configured is for the first origin.
-        credentials = None
-        if self.trusted or callable(self.options.auth):
-            credentials = self.options.attempt_auth(self.url.safe)
-        if credentials is None and self.url.username is not None:
-            credentials = Basic(self.url.username, self.url.password or "")
-        return None if credentials is None else credentials.header_value()
+    def login(self) -> Login:
+        """Who we are there. Asks the callable in `auth`, and the netrc file."""
+        return server_login(self.options, self.url, self.shown_headers(), self.trusted)
+
+    def cookies(self) -> str | None:
+        """The Cookie header for this place now; None: there is none, or the user gave his own."""
+        given = self.options.cookies
+        if given == () or any(name.lower() == "cookie" for name, _ in self.shown_headers()):
+            return None
+        if not isinstance(given, tuple):
+            return cookies_for(given, self.url, self.first)
+        return "; ".join(f"{name}={value}" for name, value in given) if self.trusted else None
+
+    def store_cookies(self, headers: Headers) -> None:
+        """Keep what an answer from there sets, in a jar that the user gave."""
+        if not isinstance(self.options.cookies, tuple):
+            store_cookies(self.options.cookies, self.url, self.first, headers)
 
 
 def _tls_settings(options: Options) -> TLSSettings:

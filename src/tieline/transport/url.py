@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from tieline.errors import OptionError
 from tieline.hostnames import BadHost, ascii_host, ipv6_host
 from tieline.redact import MASK, safe_url
+from tieline.transport.reference import resolve
 from tieline.transport.url_errors import Span, URLRefusal
 
 
@@ -112,11 +113,8 @@ class URL:
         _check_text(location, URLRefusal("redirect location", location))
         parts = _split(location)
         if parts["scheme"] is None and parts["authority"] is None:
-            # urljoin knows how to resolve dots for "http" only, not for every scheme.
-            from urllib.parse import urljoin
-
-            joined = _split(urljoin("http://host" + self.target, location))
-            return self._replaced(_target(joined["path"], joined["query"], None))
+            joined = resolve(self.target, parts["path"], parts["query"])
+            return self._replaced(_target(*joined, None))
         if parts["scheme"] is None:
             location = f"{self.scheme}:{location}"
         url = parse_url(location, self._table, self._default_port, option="redirect location")
@@ -124,6 +122,7 @@ class URL:
             raise OptionError(
                 f"redirect location: expected a host, got a unix socket: {safe_url(location)!r}"
             )
+        url = url._replaced(_target(*resolve(url.target, "", None), None))
         if url.username is None and url.origin == self.origin:
             return self._replaced(url.target)
         return url

@@ -10,7 +10,6 @@ from tieline import Options
 
 #: Option -> why it is not shown here.
 SHOWN_ELSEWHERE = {
-    "netrc": "not yet",
     "http_version": "there is only 1.1 to choose",
     "socket_options": "the peer cannot see it; the dial is common: tests/transport/test_dial.py",
     "ssl_ca_path": "as ssl_ca_data: tests/transport/test_certificates.py",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+from http.cookiejar import CookieJar
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import trustme
 
 import tieline
 from tests.behaviours.every_front.conftest import Open, echo_script, shows
+from tests.engine.digest_scripts import Tunnel, challenge, proof, refuse_tunnel, sent_digest
 from tieline.testing import ScriptedPeer
 
 
@@ -121,6 +123,55 @@ def test_credentials(talk: Open, scripted: Any, options: dict[str, Any], sent: s
     assert request_of(server).headers.get("authorization") == sent
 
 
+DIGEST = 'Digest realm="here", nonce="n", qop="auth"'
+
+
+@shows("auth")
+@pytest.mark.parametrize("how", ["Digest", "pair", "callable"])
+def test_a_challenge_is_answered(talk: Open, scripted: Any, how: str) -> None:
+    threads: list[threading.Thread] = []
+
+    def answer(url: str, challenges: tuple[tieline.Challenge, ...]) -> tieline.Digest | None:
+        threads.append(threading.current_thread())
+        return tieline.Digest("me", "it") if challenges else None
+
+    def verified(peer: ScriptedPeer) -> None:
+        given = sent_digest(peer.read_request().headers["authorization"])
+        assert given["response"] == proof(given, "GET", "it")
+        echo_script(peer)
+
+    server = scripted(challenge(DIGEST), verified)
+    forms = {"Digest": tieline.Digest("me", "it"), "pair": ("me", "it"), "callable": answer}
+    info: dict[str, Any] = {}
+    open_talk = talk(server.url, auth=forms[how], info=info)
+    open_talk.send("known")
+    assert open_talk.receive() == "known"
+    assert [each["scheme"] for each in info["authentication"]] == ["digest"]
+    loop = getattr(open_talk, "_thread", None)
+    assert len(threads) == (2 if how == "callable" else 0), "both times by the dial"
+    assert loop not in threads, "the loop must not be held up"
+
+
+@shows("netrc")
+def test_netrc(talk: Open, scripted: Any, tmp_path: Any) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password it")
+    server = scripted(echo_script)
+    talk(server.url, netrc=str(tmp_path / "netrc"))
+    assert request_of(server).headers.get("authorization") == "Basic bWU6aXQ="
+
+
+@shows("cookies")
+def test_a_jar(talk: Open, scripted: Any) -> None:
+    def welcome(peer: ScriptedPeer) -> None:
+        peer.redirect("/there", headers=[("Set-Cookie", "a=1; Path=/"), ("Set-Cookie", "b=2")])
+
+    server = scripted(welcome, echo_script)
+    jar = CookieJar()
+    talk(server.url, cookies=jar)
+    assert request_of(server).headers.get("cookie") == "a=1; b=2"
+    assert len(jar) == 2
+
+
 @shows("max_redirects")
 def test_redirects(talk: Open, scripted: Any) -> None:
     def moved(peer: ScriptedPeer) -> None:
@@ -152,6 +203,21 @@ def test_proxy(talk: Open, scripted: Any) -> None:
     open_talk.send("through")
     assert open_talk.receive() == "through"
     assert heads[0].startswith(b"CONNECT far.example:80 ") and b"X-For: proxy" in heads[0]
+
+
+@shows("proxy_auth")
+def test_proxy_auth(talk: Open, scripted: Any) -> None:
+    def check(found: str | None, far_end: str) -> None:
+        assert found is not None
+        given = sent_digest(found)
+        assert given["uri"] == far_end == "far.example:80"
+        assert given["response"] == proof(given, "CONNECT", "it")
+
+    server = scripted(refuse_tunnel(DIGEST), Tunnel(check, echo_script))
+    options = {"proxy": f"http://127.0.0.1:{server.port}", "proxy_auth": tieline.Digest("me", "it")}
+    open_talk = talk("ws://far.example/", **options)
+    open_talk.send("far")
+    assert open_talk.receive() == "far"
 
 
 @shows("connect_to", "source_address", "schemes", "default_port")
