@@ -244,7 +244,7 @@ def test_deadline(talk, make_attempt, script):
     with pytest.raises(ConnectTimeout) as caught:
         talk(script, attempt=make_attempt(0.1))
     assert caught.value.phase == "proxy"
-    assert "asking the proxy proxy.example:1080 for a tunnel to example.com:443" in str(
+    assert "asking the socks5h proxy proxy.example:1080 for a tunnel to example.com:443" in str(
         caught.value
     )
 

@@ -63,7 +63,8 @@ def open_tunnel(stream: Stream, proxy: Proxy, host: str, port: int, attempt: Att
 
     target = authority(host, port)
     ask = _ask_socks4 if proxy.scheme.startswith("socks4") else _ask_socks5
-    with attempt.in_phase("proxy", f"asking the proxy {proxy.name} for a tunnel to {target}"):
+    doing = f"asking the {proxy.scheme} proxy {proxy.name} for a tunnel to {target}"
+    with attempt.in_phase("proxy", doing):
         attempt.emit("proxy", proxy=proxy.safe, target=target)
         try:
             return ask(_Talk(stream, proxy, target, attempt), host, port)
