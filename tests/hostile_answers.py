@@ -100,7 +100,7 @@ REFUSALS = {
     ),
     "nowhere": (
         b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n",
-        "a redirect that does not say where to (no Location)",
+        "got 302 Found, without a Location to go to",
     ),
     "300": (
         b"HTTP/1.1 300 x\r\nLocation: /?token=hush\r\nContent-Length: 0\r\n\r\n",

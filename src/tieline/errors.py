@@ -77,9 +77,15 @@ class ConnectCancelled(ConnectError):
 class ProxyError(ConnectError):
     """The proxy cannot be reached or refused the tunnel. ``response`` is its answer, if any."""
 
-    def __init__(self, message: str, response: HTTPResponse | None = None) -> None:
+    def __init__(
+        self, message: str, response: HTTPResponse | None = None, *, refused: bool = False
+    ) -> None:
         super().__init__(message)
+        #: What an HTTP proxy has answered.
         self.response = response
+        #: True: a SOCKS proxy does not accept this client or this target, so trying again changes
+        #: nothing. (Of an HTTP proxy's answer, the status tells that.)
+        self.refused = refused
 
 
 class TLSError(ConnectError):

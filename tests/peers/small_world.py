@@ -1,6 +1,6 @@
 """A program for a network namespace of its own: a network with flaws, and dials in it → JSON.
 
-`python -m tests.peers.small_world NAME`, as root of a new network and mount namespace. What there is:
+`python -m tests.peers.small_world NAME`, as root of a new network and mount namespace. There:
 
 * `both.test` has an IPv4 address that answers, and an IPv6 address before which every packet is
   lost without a word; `only4.test` has the first of them. Both are in /etc/hosts.

@@ -8,6 +8,7 @@ import tieline
 from tests.peers.nginx import PeerBehindNginx
 from tests.peers.processes import Peer
 from tests.peers.socks import Danted, Microsocks
+from tieline.events import ProxyEvent
 
 pytestmark = pytest.mark.peers
 
@@ -140,3 +141,18 @@ def test_a_proxy_that_dies_ends_the_connection(target, key, front):
     assert line.ended().code == 1006
     with pytest.raises(tieline.ProxyError, match="Connection refused"):
         front.open(target.url("/echo", key), **through)
+
+
+@pytest.mark.parametrize("kind", [Danted, lambda: Microsocks(with_password=False)])
+def test_a_proxy_that_dies_while_it_is_asked(front, kind, unanswering_port):
+    proxy = kind()
+
+    def kill(event):
+        if isinstance(event, ProxyEvent):
+            proxy.kill()
+
+    try:
+        with pytest.raises(tieline.ProxyError, match=rf"127.0.0.1:{proxy.port} (closed|broke)"):
+            front.open(f"ws://127.0.0.1:{unanswering_port}/", proxy=proxy.url(""), on_event=kill)
+    finally:
+        proxy.stop()

@@ -8,6 +8,7 @@ import tieline
 from tests.peers.nginx import PeerBehindNginx
 from tests.peers.processes import Peer
 from tests.peers.squid import Squid
+from tieline.events import ProxyEvent
 
 pytestmark = pytest.mark.peers
 
@@ -91,3 +92,17 @@ def test_a_proxy_that_dies_ends_the_connection(target, key, front, options):
     assert line.ended().code == 1006
     with pytest.raises(tieline.ProxyError, match="Connection refused"):
         front.open(target.url("/echo", key), proxy=squid.url(""), **options)
+
+
+def test_a_proxy_that_dies_while_it_is_asked(front, unanswering_port):
+    proxy = Squid()
+
+    def kill(event):
+        if isinstance(event, ProxyEvent):
+            proxy.kill()
+
+    try:
+        with pytest.raises(tieline.ProxyError, match=rf"127.0.0.1:{proxy.port} (did not|broke)"):
+            front.open(f"ws://127.0.0.1:{unanswering_port}/", proxy=proxy.url(""), on_event=kill)
+    finally:
+        proxy.stop()

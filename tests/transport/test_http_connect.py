@@ -134,6 +134,58 @@ def test_refusals(tunnel, status, proxy, advice):
     assert caught.value.response.body == b"sorry"
 
 
+@pytest.mark.parametrize(
+    ("kind", "body", "words"),
+    [
+        ("text/plain", "Blocked:\n  by policy", "Blocked: by policy"),
+        ("", "Blocked", "Blocked"),
+        ("text/html", "<html><head><title>T</title></head><p>Not <b>here</b></html>", "Not here"),
+        (
+            "text/html; charset=utf-8",
+            "<STYLE>p {}</STYLE>gr\xfc\xdfe<!-- x --><script>f(",
+            "gr\xfc\xdfe",
+        ),
+        ("text/html", "<p>\x00\x1b[31mred", "[31mred"),
+        ("text/html", "<p>" + "word " * 200, "word word ..."),
+        ("text/html", "<" * 50_000, ""),
+        ("text/html", "<!--" * 10_000, ""),
+        ("text/html", "<style>" * 10_000, ""),
+        ("image/png", "\x89PNG", ""),
+        ("text/plain", "", ""),
+    ],
+)
+def test_the_proxys_own_words(tunnel, kind, body, words):
+    content = body.encode()
+    head = f"HTTP/1.1 403 No\r\nContent-Length: {len(content)}\r\n"
+    head += f"Content-Type: {kind}\r\n" if kind else ""
+    with pytest.raises(ProxyError) as caught:
+        tunnel(head.encode() + b"\r\n" + content)
+    text = str(caught.value)
+    assert len(text) < 500
+    if words:
+        assert words in text
+        assert text.count("word") < 80 and "\x1b" not in text
+    else:
+        assert text.endswith("(proxy): 403 No; it may not allow this host or port")
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        Proxy("http", "h", 1, "user", "hush"),
+        Proxy("http", "h", 1, headers=(("Proxy-Authorization", "Bearer hush"),)),
+        Proxy("http", "h", 1, headers=(("X-Api-Key", "hush"),)),
+        Proxy("http", "h", 1, authorization="Digest hush"),
+    ],
+)
+def test_words_that_hold_a_secret(tunnel, proxy):
+    shown = "You sent user:hush, dXNlcjpodXNo"
+    with pytest.raises(ProxyError, match="You sent user") as caught:
+        tunnel(f"HTTP/1.1 403 No\r\nContent-Length: {len(shown)}\r\n\r\n{shown}".encode(), proxy)
+    assert "hush" not in str(caught.value)
+    assert ("dXNlcjpodXNo" in str(caught.value)) == (proxy.password is None)
+
+
 def test_a_body_that_never_comes_does_not_hide_the_refusal(tunnel, monkeypatch):
     monkeypatch.setattr(http_connect, "_BODY_PATIENCE", 0.01)
     with pytest.raises(ProxyError, match="407"):

@@ -41,6 +41,11 @@ def test_variable(environment, variables, found):
     assert variable("https_proxy") == found
 
 
+def test_its_repr_holds_no_password(environment):
+    environment(https_proxy="http://u:hush@a:1")
+    assert "hush" not in repr(variable("https_proxy"))
+
+
 def test_http_proxy_of_a_cgi_program_may_be_the_clients(environment):
     environment(HTTP_PROXY="http://evil", HTTPS_PROXY="http://good", REQUEST_METHOD="GET")
     assert variable("http_proxy") is None

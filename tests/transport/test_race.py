@@ -10,8 +10,8 @@ import pytest
 
 from tieline.errors import ConnectCancelled, ConnectError, ConnectTimeout, OptionError
 from tieline.transport import race as race_module
-from tieline.transport.race import connect_unix, race
 from tieline.transport.lookup import AddressInfo
+from tieline.transport.race import connect_unix, race
 
 
 def v4(port, host="127.0.0.1"):

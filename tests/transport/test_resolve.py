@@ -351,7 +351,7 @@ def test_nothing_holds_on_to_an_attempt_that_is_over(make_attempt, families):
     with pytest.raises(ConnectTimeout), found:
         found.first()
     assert len(found._lookups()) == 3
-    assert [lookup.waiting for lookup in found._lookups()] == [[], [], []]
+    assert [lookup.waiting for lookup in found._lookups()] == [{}, {}, {}]
 
 
 def test_a_client_that_tries_again_and_again_starts_few_threads(make_attempt, families):

@@ -170,7 +170,8 @@ def test_socks5_refuses(talk, code, words, rest):
     refusal, _ = talk(
         [*NO_AUTH, TO_NAME, f"05 {code:02x} 00 {rest or '00'}"], then=lambda connection: None
     )
-    assert words in refusal
+    assert words in refusal.words
+    assert refusal.is_final is (code in (2, 7, 8))
 
 
 @pytest.mark.parametrize(
@@ -179,7 +180,9 @@ def test_socks5_refuses(talk, code, words, rest):
 )
 def test_socks4_refuses(talk, code, words):
     asked = "04 01 01bb 0a010203 00"
-    assert words in talk([asked, f"00 {code} 0000 00000000"], PLAIN4, "10.1.2.3")[0]
+    refusal, _ = talk([asked, f"00 {code} 0000 00000000"], PLAIN4, "10.1.2.3")
+    assert words in refusal.words
+    assert refusal.is_final is (code in ("5c", "5d"))
 
 
 @pytest.mark.parametrize(
@@ -244,7 +247,7 @@ def test_deadline(talk, make_attempt, script):
     with pytest.raises(ConnectTimeout) as caught:
         talk(script, attempt=make_attempt(0.1))
     assert caught.value.phase == "proxy"
-    assert "asking the proxy proxy.example:1080 for a tunnel to example.com:443" in str(
+    assert "asking the socks5h proxy proxy.example:1080 for a tunnel to example.com:443" in str(
         caught.value
     )
 

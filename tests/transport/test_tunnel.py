@@ -116,17 +116,18 @@ def test_all_refusals_are_told(socks5, attempt, names):
 
 
 @pytest.mark.parametrize(
-    ("reply", "words"),
+    ("reply", "is_final", "words"),
     [
-        (2, "connection not allowed by ruleset; it does not allow this host or port"),
-        (8, "address type not supported; socks5:// sends an address, socks5h:// a name"),
-        (5, "connection refused"),
+        (2, True, "connection not allowed by ruleset; it does not allow this host or port"),
+        (8, True, "address type not supported; socks5:// sends an address, socks5h:// a name"),
+        (5, False, "connection refused"),
     ],
 )
-def test_a_refusal(socks5, attempt, reply, words):
+def test_a_refusal(socks5, attempt, reply, is_final, words):
     socks5.answers["example.com"] = reply
-    with pytest.raises(ProxyError, match=rf"tunnel to example.com:80 \(proxy\): {words}"):
+    with pytest.raises(ProxyError, match=rf"tunnel to example.com:80 \(proxy\): {words}") as caught:
         open_tunnel(socks5.connect, through("socks5h"), "example.com", 80, 0, attempt)
+    assert caught.value.refused is is_final
     assert socks5.streams[0].fileno() == -1
 
 

@@ -39,9 +39,9 @@ def _hint(response: HTTPResponse) -> str | None:
             )
         return "the server took it for an ordinary request: check the path"
     if 300 <= status < 400:
-        if "location" not in headers:
-            return "it is a redirect that does not say where to (no Location)"
-        return f"it redirects to {excerpt(safe_url(headers.get_all('location')[0]))}"
+        # Who follows redirects says it when there is nowhere to go.
+        places = headers.get_all("location")
+        return f"it redirects to {excerpt(safe_url(places[0]))}" if places else None
     if status == 400 and _WANTS_TLS.search(response.body[:4096]):
         return "the port expects TLS: use wss://"
     if status == 426:

@@ -18,11 +18,11 @@ from tieline.transport.stream import Stream
 _BODY_PATIENCE = 1.0
 
 #: What an error shows of the body: the proxy's own words, not its whole page.
-_EXCERPT = 160
-# Markup; what style sheets and scripts hold; controls. Each ends with the text at the latest, so
+_EXCERPT = 300
+# Markup; what a page's head and scripts hold; controls. Each ends with the text at the latest, so
 # that nothing is gone through twice.
 _UNREADABLE = re.compile(
-    r"<(style|script)\b.*?(?:</\1>|\Z)|<!--.*?(?:-->|\Z)|<[^>]*(?:>|\Z)|[\x00-\x1f\x7f-\x9f]",
+    r"<(head|style|script)\b.*?(?:</\1>|\Z)|<!--.*?(?:-->|\Z)|<[^>]*(?:>|\Z)|[\x00-\x1f\x7f-\x9f]",
     re.DOTALL | re.IGNORECASE,
 )
 
@@ -108,7 +108,7 @@ def _refusal(
         if any(name == "Proxy-Authorization" for name, _ in headers):
             return f"{text}; check the user name and password in the proxy option"
         return f"{text}; give credentials: proxy='{proxy.scheme}://user:password@{proxy.name}'"
-    if response.status in (502, 503, 504):
+    if response.status >= 500:
         return f"{text}; it cannot reach the target now"
     return f"{text}; it may not allow this host or port"
 

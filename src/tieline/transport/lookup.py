@@ -48,14 +48,13 @@ class Lookup:
         self.addresses: list[AddressInfo] = []
         #: Why there is nothing; OSError or UnicodeError.
         self.error: Exception | None = None
-        # Whoever waits for it; guarded by `_lock`.
-        self.waiting: list[Callable[[], None]] = []
+        #: Whoever waits for it. A dictionary, because taking one out of it is one step, without the
+        #: lock: a signal handler that connects may wait on top of a look-up's beginning.
+        self.waiting: dict[Callable[[], None], None] = {}
 
     def leave(self, wake: Callable[[], None]) -> None:
         """`wake` is not called any more. The look-up goes on, for others or for nobody."""
-        with _lock:
-            if wake in self.waiting:
-                self.waiting.remove(wake)
+        self.waiting.pop(wake, None)
 
     def run(self) -> None:
         """The body of its thread."""
@@ -66,13 +65,16 @@ class Lookup:
         self.finish()
 
     def finish(self) -> None:
-        """Tell everybody."""
+        """Tell everybody. Who joins later finds that it is done."""
         self.is_done = True
+        while self.waiting:
+            try:
+                wake, _ = self.waiting.popitem()
+            except KeyError:
+                break  # the last one has left just now
+            wake()
         with _lock:
             _forget(self)
-            waiting, self.waiting = self.waiting, []
-        for wake in waiting:
-            wake()
 
 
 # Reentrant, because a signal handler may connect on top of a look-up's beginning.
@@ -84,8 +86,8 @@ _running: dict[tuple[str, int], list[Lookup]] = {}
 def look_up(host: str, family: int, wake: Callable[[], None]) -> Lookup:
     """A look-up of this name, new or shared; `wake()` is called when it is done.
 
-    `family` is `socket.AF_INET`, `AF_INET6`, or 0 for both. `wake` is called on another thread, or
-    not at all when the look-up is done already.
+    `family` is `socket.AF_INET`, `AF_INET6`, or 0 for both. `wake` is called on another thread, and
+    maybe not at all when `is_done` is true by now.
     """
     lookup = Lookup(host, family)
     # A daemon, so that the interpreter's exit does not wait for it.
@@ -96,10 +98,10 @@ def look_up(host: str, family: int, wake: Callable[[], None]) -> Lookup:
             if running and (
                 len(running) >= MOST_AT_ONCE or lookup.started - running[-1].started < FRESH
             ):
-                running[-1].waiting.append(wake)
+                running[-1].waiting[wake] = None
                 return running[-1]
             running.append(lookup)
-            lookup.waiting.append(wake)
+            lookup.waiting[wake] = None
         thread.start()
     except BaseException as error:
         with _lock:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, NamedTuple
 
+from tieline.redact import safe_url
 from tieline.transport.no_proxy import NoProxy
 
 _WINDOWS_KEY = r"Software\Microsoft\Windows\CurrentVersion\Internet Settings"
@@ -29,6 +30,9 @@ class Variable(NamedTuple):
 
     name: str
     value: str
+
+    def __repr__(self) -> str:
+        return f"Variable({self.name!r}, {safe_url(self.value)!r})"
 
 
 def variable(name: str) -> Variable | None:

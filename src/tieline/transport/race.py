@@ -27,8 +27,9 @@ from tieline.transport.lookup import AddressInfo
 #: Seconds until the next address gets its chance (RFC 8305 section 5, "Connection Attempt Delay").
 STAGGER = 0.25
 
-#: Seconds that the resolver gets for further addresses once all that are known have failed.
-LATE_PATIENCE = 2.0
+#: Seconds that the resolver gets for further addresses once all that are known have failed. It asks
+#: again after 5 when a packet was lost.
+LATE_PATIENCE = 6.0
 
 _IN_PROGRESS = {errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EALREADY, errno.EINTR}
 

@@ -7,7 +7,7 @@ to their last byte and not beyond it, because what follows is the target's.
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tieline.errors import ConnectCancelled, ConnectTimeout, OptionError, ProxyError
 from tieline.transport.attempt import Attempt
@@ -36,10 +36,22 @@ _SOCKS5_REPLIES = {
     0x08: "address type not supported",
 }
 
+# The others may have to do with the moment, or with one of the target's addresses.
+_FINAL_SOCKS4 = {0x5C, 0x5D}
+_FINAL_SOCKS5 = {0x02, 0x07, 0x08}
+
 _ANONYMOUS, _WITH_PASSWORD, _NONE_ACCEPTABLE = 0x00, 0x02, 0xFF
 #: Bytes of an address by its type, less the two of the port; a name has its length before it.
 _ADDRESS_SIZES = {0x01: 4, 0x04: 16}
 _NAME = 0x03
+
+
+class Refusal(NamedTuple):
+    """What a proxy says of a tunnel that it does not make."""
+
+    words: str
+    #: Would it say so again?
+    is_final: bool
 
 
 def require_library(proxy: Proxy) -> None:
@@ -52,10 +64,12 @@ def require_library(proxy: Proxy) -> None:
         ) from error
 
 
-def open_tunnel(stream: Stream, proxy: Proxy, host: str, port: int, attempt: Attempt) -> str | None:
+def open_tunnel(
+    stream: Stream, proxy: Proxy, host: str, port: int, attempt: Attempt
+) -> Refusal | None:
     """Ask the proxy at the other end of `stream` for a tunnel; from then on the bytes are host's.
 
-    None: it is there. A text: the proxy has said why it cannot be; another address of the target
+    None: it is there. Otherwise the proxy has said why it cannot be; another address of the target
     may do, over another stream. Raises ProxyError for all else that the proxy does,
     ConnectTimeout or ConnectCancelled; the stream is left to the caller, who closes it.
     """
@@ -63,7 +77,8 @@ def open_tunnel(stream: Stream, proxy: Proxy, host: str, port: int, attempt: Att
 
     target = authority(host, port)
     ask = _ask_socks4 if proxy.scheme.startswith("socks4") else _ask_socks5
-    with attempt.in_phase("proxy", f"asking the proxy {proxy.name} for a tunnel to {target}"):
+    doing = f"asking the {proxy.scheme} proxy {proxy.name} for a tunnel to {target}"
+    with attempt.in_phase("proxy", doing):
         attempt.emit("proxy", proxy=proxy.safe, target=target)
         try:
             return ask(_Talk(stream, proxy, target, attempt), host, port)
@@ -122,7 +137,7 @@ class _Talk:
         return answer
 
 
-def _ask_socks4(talk: _Talk, host: str, port: int) -> str | None:
+def _ask_socks4(talk: _Talk, host: str, port: int) -> Refusal | None:
     from socksio import SOCKS4Connection
 
     user_id = (talk.proxy.username or "").encode()
@@ -132,7 +147,7 @@ def _ask_socks4(talk: _Talk, host: str, port: int) -> str | None:
     reply = talk.read_answer(8, 0x00)
     code = reply[1]
     if code != 0x5A:
-        return _named(_SOCKS4_REPLIES, code)
+        return Refusal(_named(_SOCKS4_REPLIES, code), code in _FINAL_SOCKS4)
     connection.receive_data(reply)
     return None
 
@@ -145,7 +160,8 @@ def _socks4_request(
     if ":" in host:
         raise ProxyError(
             f"the proxy {proxy.name} cannot be asked for [{host}]:{port}: SOCKS4 knows IPv4 "
-            "addresses only; use a socks5:// or http:// proxy"
+            "addresses only; use a socks5:// or http:// proxy",
+            refused=True,
         )
     connect = SOCKS4Command.CONNECT
     # A name always goes as SOCKS4a: plain SOCKS4 gets here with addresses only.
@@ -156,7 +172,7 @@ def _socks4_request(
     return SOCKS4Request(connect, port, address, user_id)
 
 
-def _ask_socks5(talk: _Talk, host: str, port: int) -> str | None:
+def _ask_socks5(talk: _Talk, host: str, port: int) -> Refusal | None:
     from socksio import SOCKS5Command, SOCKS5CommandRequest, SOCKS5Connection
 
     connection = SOCKS5Connection()
@@ -166,7 +182,7 @@ def _ask_socks5(talk: _Talk, host: str, port: int) -> str | None:
     reply = talk.read_answer(4, 0x05)
     if reply[1]:
         # Some proxies close the connection now, without the address that should follow.
-        return _named(_SOCKS5_REPLIES, reply[1])
+        return Refusal(_named(_SOCKS5_REPLIES, reply[1]), reply[1] in _FINAL_SOCKS5)
     kind = reply[3]
     if kind == _NAME:
         length = talk.read(1)
@@ -194,11 +210,14 @@ def _authenticate(talk: _Talk, connection: Any) -> None:
             advice = "it takes neither a user name with password nor clients without"
         else:
             advice = f"give credentials: proxy='{proxy.scheme}://user:password@{proxy.name}'"
-        raise ProxyError(f"the proxy {proxy.name} wants authentication (proxy); {advice}")
+        raise ProxyError(
+            f"the proxy {proxy.name} wants authentication (proxy); {advice}", refused=True
+        )
     if method not in (_ANONYMOUS, _WITH_PASSWORD):
         raise ProxyError(
             f"the proxy {proxy.name} chose the authentication method {method:#04x} (proxy), which "
-            "was not offered"
+            "was not offered",
+            refused=True,
         )
     connection.receive_data(answer)
     if method == _WITH_PASSWORD:
@@ -210,7 +229,8 @@ def _authenticate(talk: _Talk, connection: Any) -> None:
         if status:
             raise ProxyError(
                 f"the proxy {proxy.name} refused the user name and password (proxy): status "
-                f"{status}; check them in the proxy option"
+                f"{status}; check them in the proxy option",
+                refused=True,
             )
         connection.receive_data(b"\x01\x00")
 

@@ -59,6 +59,7 @@ def open_tunnel(
     from tieline.transport.socks import open_tunnel as ask_socks
 
     refusals: list[str] = []
+    are_final = True
     for address in _addresses(proxy, host, port, family, attempt):
         # A proxy that has refused closes its connection: each address gets one of its own.
         stream = connect()
@@ -70,8 +71,9 @@ def open_tunnel(
         if refusal is None:
             return stream
         stream.close()
-        refusals.append(refusal if address == host else f"{address}: {refusal}")
-    raise ProxyError(_refused(proxy, host, port, refusals))
+        refusals.append(refusal.words if address == host else f"{address}: {refusal.words}")
+        are_final = are_final and refusal.is_final
+    raise ProxyError(_refused(proxy, host, port, refusals), refused=are_final)
 
 
 def _addresses(proxy: Proxy, host: str, port: int, family: int, attempt: Attempt) -> list[str]:

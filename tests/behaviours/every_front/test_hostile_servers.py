@@ -17,7 +17,7 @@ import pytest
 import tieline
 from tests.behaviours.every_front.conftest import Open
 from tests.hostile_answers import MALFORMED, NO_HTTP, OK, REFUSALS, TUNNEL_REFUSALS
-from tieline.engine import connecting, dial
+from tieline.engine import dial, upgrade
 from tieline.protocol.handshake import accept_value
 from tieline.testing import ScriptedPeer
 from tieline.transport import attempt
@@ -176,7 +176,7 @@ def test_a_byte_now_and_then(
 def test_a_body_that_drips_hides_no_refusal(
     talk: Open, scripted: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connecting, "_BODY_PATIENCE", 0.05)
+    monkeypatch.setattr(upgrade, "_BODY_PATIENCE", 0.05)
 
     def script(peer: ScriptedPeer) -> None:
         peer.read_request()
