@@ -26,6 +26,7 @@ PUBLIC_NAMES = {
     "MessageStream",
     "aio",
     "connect",
+    "explain",
     "Reactor",
     "State",
     "WebSocketClient",
@@ -40,6 +41,7 @@ PUBLIC_NAMES = {
     # results
     "Close",
     "CloseInfo",
+    "Explanation",
     "Frame",
     "FrameAction",
     "HandshakeResponse",

@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from tieline.errors import TLSError as TLSError
     from tieline.errors import TooManyRedirects as TooManyRedirects
     from tieline.errors import WebSocketError as WebSocketError
+    from tieline.explaining import explain as explain
+    from tieline.explaining.explanation import Explanation as Explanation
     from tieline.options import Options as Options
     from tieline.protocol.events import Close as Close
     from tieline.protocol.events import CloseInfo as CloseInfo
@@ -73,6 +75,7 @@ _HOME = {
     "ConnectionClosed": "errors",
     "Deflate": "compression",
     "Digest": "auth",
+    "Explanation": "explaining.explanation",
     "Frame": "protocol.events",
     "FrameAction": "engine.handlers",
     "HandshakeError": "errors",
@@ -100,6 +103,7 @@ _HOME = {
     "WebSocketClient": "client",
     "WebSocketError": "errors",
     "connect": "sync",
+    "explain": "explaining",
 }
 
 #: Submodules that are part of the interface, loaded at first use as well.

@@ -39,7 +39,9 @@ def test_what_it_usually_means(status, headers, body, hint):
     assert hint in text and "hush" not in text and len(text) < 300
 
 
-@pytest.mark.parametrize("status", [100, 204, 301, 304, 400, 401, 405, 418, 426, 429, 500, 503, 999])
+@pytest.mark.parametrize(
+    "status", [100, 204, 301, 304, 400, 401, 405, 418, 426, 429, 500, 503, 999]
+)
 def test_what_says_enough(status):
     assert explained(status) == f"expected status 101, got {status} Reason"
 

@@ -204,7 +204,7 @@ class _Journey:
         while True:
             value = login.authorization("CONNECT", far_end)
             try:
-                stream = dial(_through(route, proxy, value), self._attempt)
+                stream = dial(through(route, proxy, value), self._attempt)
             except ProxyError as error:
                 refusal, response = error, error.response
                 if response is None or response.status != 407:
@@ -242,7 +242,8 @@ class _Journey:
             )
 
 
-def _through(route: Route, proxy: Proxy, authorization: str | None) -> Route:
+def through(route: Route, proxy: Proxy, authorization: str | None) -> Route:
+    """The route through an HTTP proxy to which this, and nothing else, is said of who we are."""
     if authorization is None:
         # Not even what its URL holds: other credentials go before those, and wait to be asked for.
         proxy = replace(proxy, username=None, password=None)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tieline.errors import OptionError
+from tieline.transport.peer_certificates import PeerCertificate, certificate_in
 from tieline.transport.pkcs12 import is_pkcs12, open_pkcs12
 
 #: A path, or the content itself: PEM as str or bytes, DER and PKCS#12 as bytes. At most one is not
@@ -17,6 +19,9 @@ from tieline.transport.pkcs12 import is_pkcs12, open_pkcs12
 Source = tuple[str | Path | None, str | bytes | None]
 
 _PEM = b"-----BEGIN "
+_FIRST_CERTIFICATE = re.compile(
+    rb"-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----", re.DOTALL
+)
 
 
 def load_trust(context: ssl.SSLContext, path: str | Path | None, data: str | bytes | None) -> None:
@@ -79,6 +84,28 @@ def load_client_certificate(
             raise OptionError(
                 _explained(error, passwords, cert_option, key_option or cert_option)
             ) from None
+
+
+def read_client_certificate(cert: Source, password: str | bytes | None) -> PeerCertificate | None:
+    """What the certificate says that `load_client_certificate` would show; None: not readable.
+
+    For people to read. Raises OptionError as that one does.
+    """
+    option = _option("ssl_cert", cert)
+    if option is None:
+        return None
+    path, data = cert
+    content = _read(option, path) if path is not None else data
+    content = content.encode() if isinstance(content, str) else content or b""
+    if is_pkcs12(content):
+        content = open_pkcs12(option, content, password).pem
+    elif _PEM not in content:
+        content = _cert_pem(content).encode()
+    first = _FIRST_CERTIFICATE.search(content)
+    if first is None:
+        return None
+    with _secret_file(first[0]) as name:
+        return certificate_in(name)
 
 
 class _Password:

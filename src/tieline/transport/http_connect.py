@@ -6,7 +6,7 @@ import base64
 import re
 
 from tieline.errors import ConnectCancelled, ConnectTimeout, ProxyError
-from tieline.headers import HTTPFormatError, HTTPResponse, check_header
+from tieline.headers import HTTPFormatError, HTTPResponse, check_header, status_text
 from tieline.http1 import ClientExchange
 from tieline.redact import MASK, is_secret_header
 from tieline.transport.attempt import Attempt
@@ -34,7 +34,7 @@ def open_tunnel(stream: Stream, proxy: Proxy, host: str, port: int, attempt: Att
     left to the caller, who closes it.
     """
     target = authority(host, port)
-    headers = _request_headers(proxy, target)
+    headers = connect_headers(proxy, target)
     exchange = ClientExchange("CONNECT", target, headers)
     with attempt.in_phase("proxy", f"asking the proxy {proxy.name} for a tunnel to {target}"):
         attempt.emit("proxy", proxy=proxy.safe, target=target)
@@ -59,7 +59,8 @@ def open_tunnel(stream: Stream, proxy: Proxy, host: str, port: int, attempt: Att
         )
 
 
-def _request_headers(proxy: Proxy, target: str) -> list[tuple[str, str]]:
+def connect_headers(proxy: Proxy, target: str) -> list[tuple[str, str]]:
+    """What a CONNECT to `target` says. Raises OptionError."""
     headers = [("Host", target), *proxy.headers]
     for name, value in proxy.headers:
         check_header(name, value)
@@ -100,7 +101,7 @@ def _receive_response(stream: Stream, exchange: ClientExchange, attempt: Attempt
 def _refusal(
     proxy: Proxy, target: str, response: HTTPResponse, headers: list[tuple[str, str]]
 ) -> str:
-    answer = f"{response.status} {response.reason}".strip()
+    answer = status_text(response)
     text = f"the proxy {proxy.name} refused a tunnel to {target} (proxy): {answer}"
     if words := _words(response, proxy, headers):
         text += f" ({words!r})"

@@ -44,6 +44,20 @@ def peer_certificates(session: ssl.SSLObject) -> tuple[PeerCertificate, ...]:
     return ()
 
 
+def certificate_in(path: str) -> PeerCertificate | None:
+    """The first certificate of a PEM file; None when Python does not tell.
+
+    The ssl module has its decoder for its own tests only, and no other way to it.
+    """
+    decode = getattr(getattr(ssl, "_ssl", None), "_test_decode_cert", None)
+    if decode is None:
+        return None
+    try:
+        return _read(decode(path))
+    except (OSError, ValueError):  # an ssl.SSLError is an OSError
+        return None
+
+
 def _read(info: dict[str, Any]) -> PeerCertificate:
     return PeerCertificate(
         subject=shown_name(info.get("subject", ())),

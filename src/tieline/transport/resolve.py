@@ -59,7 +59,7 @@ class Resolution:
         host, attempt = self._host, self._attempt
         with attempt.in_phase("dns", f"resolving {host!r}"):
             attempt.check()
-            known = _known(host, self._port, self._family)
+            known = known_addresses(host, self._port, self._family)
             if known:
                 return self._new(known)
             if ":" in host:
@@ -155,7 +155,7 @@ def resolve(host: str, port: int, family: int, attempt: Attempt) -> list[Address
         return found.first()
 
 
-def _known(host: str, port: int, family: int) -> list[AddressInfo]:
+def known_addresses(host: str, port: int, family: int) -> list[AddressInfo]:
     """The addresses that need no look-up, hence no thread; empty for any other name."""
     if family in (0, socket.AF_INET):
         try:

@@ -32,7 +32,7 @@ def build_context(settings: TLSSettings) -> ssl.SSLContext:
 
 
 #: The name in RFC 7301 of what a WebSocket over TLS begins with.
-_HTTP_1 = "http/1.1"
+HTTP_1 = "http/1.1"
 
 #: What has no secrets and no files but the system's.
 _ORDINARY = frozenset({TLSSettings(), TLSSettings(verify_cert=False)})
@@ -60,7 +60,7 @@ def _new_context(settings: TLSSettings) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # Renegotiation (TLS 1.2) has no use here, and lets a write depend on a read.
     context.options |= ssl.OP_NO_RENEGOTIATION
-    context.set_alpn_protocols([_HTTP_1])
+    context.set_alpn_protocols([HTTP_1])
     if own_trust:
         load_trust(context, settings.ca_path, settings.ca_data)
     if not settings.verify_cert:
@@ -110,12 +110,10 @@ def handshake(
     Raises TLSError, ConnectTimeout or ConnectCancelled.
     """
     name = peer_name or server_hostname
-    # Neither a zone nor the root's dot is part of the name in a certificate or in SNI
-    # (RFC 6066 section 3).
-    hostname = server_hostname.partition("%")[0] if ":" in server_hostname else server_hostname
+    hostname = sent_name(server_hostname)
     with attempt.in_phase("tls", f"setting up TLS with {name}"):
         try:
-            stream = TLSStream(lower, context, hostname.removesuffix("."))
+            stream = TLSStream(lower, context, hostname)
         except (ssl.SSLError, ValueError, TypeError) as error:  # TypeError: a NUL in the name
             raise OptionError(
                 f"cannot start TLS with {name}: {error}; check server_hostname, and that "
@@ -132,14 +130,21 @@ def handshake(
             ) from error
         facts = stream.tls or {}
         _check_pin(facts, fingerprint, name)
-        if facts["alpn"] not in (None, _HTTP_1):
+        if facts["alpn"] not in (None, HTTP_1):
             raise TLSError(
                 f"TLS with {name} failed: the server chose {excerpt(facts['alpn'])} (ALPN), and a "
-                f"WebSocket begins with HTTP/1.1: offer {_HTTP_1!r} in ssl_context, with "
+                f"WebSocket begins with HTTP/1.1: offer {HTTP_1!r} in ssl_context, with "
                 "set_alpn_protocols(), or leave ssl_context out"
             )
         attempt.emit("tls", name=name, **facts)
         return stream
+
+
+def sent_name(server_hostname: str) -> str:
+    """The name in SNI, which the certificate must be for."""
+    # Neither a zone nor the root's dot is part of it (RFC 6066 section 3).
+    name = server_hostname.partition("%")[0] if ":" in server_hostname else server_hostname
+    return name.removesuffix(".")
 
 
 def _shown_chain(stream: TLSStream, error: OSError) -> tuple[PeerCertificate, ...]:

@@ -76,9 +76,14 @@ def open_tunnel(
     raise ProxyError(_refused(proxy, host, port, refusals), refused=are_final)
 
 
+def looks_up_target(proxy: Proxy) -> bool:
+    """Is the target's name looked up here? If not, the proxy does it."""
+    return proxy.scheme in ("socks4", "socks5")
+
+
 def _addresses(proxy: Proxy, host: str, port: int, family: int, attempt: Attempt) -> list[str]:
     """What to ask the proxy for, one after the other."""
-    if proxy.scheme in ("socks4a", "socks5h"):
+    if not looks_up_target(proxy):
         return [host]
     only_ipv4 = proxy.scheme == "socks4"
     if only_ipv4 and family == socket.AF_INET6:
