@@ -128,6 +128,16 @@ def test_a_server_that_only_echoes(name, complaint):
     assert "Traceback" not in done.stderr
 
 
+def test_explain(url):
+    lines = run("explain", url)
+    assert lines[0] == f"url              {url}"
+    assert "problems         none that can be seen from here" in lines
+    assert lines[-2].startswith("connected to: ") and lines[-1] == "as expected: True"
+    done = complete("explain", "ws+unix:///none/at/all.sock:/")
+    assert done.returncode == 1
+    assert done.stderr.startswith("not worth a try: the unix socket '/none/at/all.sock'")
+
+
 def test_seed(url):
     lines = run("seed", url)
     stamp = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6} msg: "
@@ -222,8 +232,8 @@ def test_tls_client_certificate(tmp_path, password):
 
 @pytest.mark.peers
 @pytest.mark.parametrize("given", ["as argument", "by the environment"])
-def test_proxy(url, tmp_path, given):
-    proxy = Tinyproxy(tmp_path)
+def test_proxy(url, given):
+    proxy = Tinyproxy()
     try:
         if given == "as argument":
             lines = run("proxy", url, proxy.url())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import select
 import socket
 import ssl
@@ -197,6 +198,26 @@ def test_an_https_proxy_is_trusted_as_the_target_is(
     proxy = Proxy("https", "localhost", through.port)
     settings = TLSSettings(ca_data=ca_pem, server_hostname="127.0.0.1")
     assert_echoes(connect(Route("elsewhere.example", 443, tls=settings, proxy=proxy)))
+
+
+@pytest.mark.parametrize("verify", [True, False])
+def test_a_pin_is_the_targets_also_behind_an_https_proxy(
+    connect, serve, handlers, forwarding, authority, server_context, ca_pem, verify
+):
+    """The proxy has another certificate, and is trusted by its authority."""
+    pinned = authority.issue_cert("localhost")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    pinned.configure_cert(context)
+    der = ssl.PEM_cert_to_DER_cert(pinned.cert_chain_pems[0].bytes().decode())
+    target = serve(handlers.tls(context))
+    through = serve(handlers.tls(server_context, forwarding([], target)))
+    proxy = Proxy("https", "localhost", through.port, tls=TLSSettings(ca_data=ca_pem))
+    trust = {"ca_data": ca_pem} if verify else {"verify_cert": False}
+    settings = TLSSettings(fingerprint=hashlib.sha256(der).hexdigest(), **trust)
+    assert_echoes(connect(Route("localhost", 443, tls=settings, proxy=proxy)))
+    settings = TLSSettings(fingerprint="ab" * 32, **trust)
+    with pytest.raises(TLSError, match="with localhost:443 .*not the pinned one"):
+        connect(Route("localhost", 443, tls=settings, proxy=proxy))
 
 
 def test_an_https_proxy_is_verified_even_if_the_target_is_not(

@@ -280,6 +280,31 @@ def test_no_common_version(secure, server_context, ca_pem):
         secure(server_context, TLSSettings(context=context))
 
 
+@pytest.mark.parametrize(
+    ("alert", "advice"),
+    [
+        (40, "found no cipher or parameters in common"),
+        (42, "refused the client certificate"),
+        (43, "refused the client certificate"),
+        (44, "the client certificate is revoked"),
+        (45, "the client certificate has expired"),
+        (46, "refused the client certificate"),
+        (48, "does not trust the client certificate's issuer"),
+        (49, "does not let it in"),
+        (70, "no TLS version in common"),
+        (112, "check server_hostname"),
+        (116, "give ssl_cert_path= and"),
+        (120, r"does not speak HTTP/1.1 \(ALPN\)"),
+    ],
+)
+def test_alerts_of_the_server(secure, server_context, ca_pem, alert, advice):
+    """Numbers of RFC 8446 section 6; test_tls_errors.py has the words."""
+    server_context.sni_callback = lambda *arguments: alert
+    with pytest.raises(TLSError, match=advice) as caught:
+        secure(server_context, TLSSettings(ca_data=ca_pem))
+    assert caught.value.refused
+
+
 def test_missing_client_certificate(secure, server_context, ca_pem):
     server_context.verify_mode = ssl.CERT_REQUIRED
     server_context.maximum_version = ssl.TLSVersion.TLSv1_2  # in 1.3 the first read tells

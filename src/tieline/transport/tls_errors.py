@@ -113,9 +113,15 @@ def _is_refusal(error: OSError, first_bytes: bytes) -> bool:
     if first_bytes and first_bytes[0] not in _TLS_RECORDS:
         return True
     # A peer's alert that is not known here, such as INTERNAL_ERROR, may pass.
-    return isinstance(error, ssl.SSLError) and (getattr(error, "reason", None) or "").endswith(
-        tuple(_ALERTS)
-    )
+    return isinstance(error, ssl.SSLError) and _openssl_reason(error).endswith(tuple(_ALERTS))
+
+
+def _openssl_reason(error: ssl.SSLError) -> str:
+    """OpenSSL's name for it; of the newer alerts Python knows the words only."""
+    if reason := getattr(error, "reason", None):
+        return str(reason)
+    words = str(error.args[-1] if error.args else error).partition("] ")[2].partition(" (")[0]
+    return words.upper().replace(" ", "_")
 
 
 def _reason(
@@ -135,7 +141,7 @@ def _reason(
     if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
         return "the server closed the connection during the handshake; is this a TLS port?"
     if isinstance(error, ssl.SSLError):
-        reason = error.reason or str(error)
+        reason = _openssl_reason(error) or str(error)
         for alert, meaning in _ALERTS.items():
             if reason.endswith(alert):
                 return f"{meaning} [{reason}]"
