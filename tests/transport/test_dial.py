@@ -385,3 +385,35 @@ def test_many_dials_at_once(serve, handlers, make_attempt):
     for thread in threads:
         thread.join(10)
     assert failures == []
+
+
+def test_an_address_that_is_known_late(connect, serve, handlers, make_attempt, monkeypatch):
+    """IPv4 is known first and refuses; IPv6 comes later, and the connection with it."""
+    if not socket.has_ipv6:
+        pytest.skip("no IPv6 here")
+    server = serve(handlers.echo, host="::1")
+    refused = threading.Event()
+    real = socket.getaddrinfo
+
+    def getaddrinfo(host, port, family=0, type=0, proto=0, flags=0):
+        if flags & socket.AI_NUMERICHOST:
+            return real(host, port, family, type, proto, flags)
+        if family != socket.AF_INET:
+            refused.wait(10)
+        # A machine of ours where nobody listens.
+        address = "127.0.0.1" if family == socket.AF_INET else "::1"
+        return real(address, port, family, type, proto, flags)
+
+    def note(kind, data):
+        if kind == "connecting" and "127.0.0.1" in data["address"]:
+            refused.set()
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr("tieline.transport.resolve.SPLIT_DELAY", 0.0)
+    monkeypatch.setattr("tieline.transport.resolve.RESOLUTION_DELAY", 0.0)
+    try:
+        stream = connect(Route("a.example", server.port), make_attempt(10, on_event=note))
+    finally:
+        refused.set()
+    assert stream.peer[0] == "::1"
+    assert_echoes(stream)

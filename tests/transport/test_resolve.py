@@ -240,7 +240,7 @@ def test_a_quick_answer_is_not_asked_for_again(attempt, families, monkeypatch):
     families.open(0)
     with Resolution("a.example", 80, 0, attempt) as found:
         assert texts(found.first()) == ["[2001:db8::1]:80", "10.0.0.1:80"]
-        assert not found.is_pending and found.late() == []
+        assert not found.is_split and not found.is_pending and found.late() == []
     assert families.asked == [0]
 
 
@@ -250,7 +250,7 @@ def test_ipv4_does_not_wait_for_ipv6(make_attempt, families):
     families.open(V4)
     with Resolution("a.example", 80, 0, attempt) as found:
         assert texts(found.first()) == ["10.0.0.1:80"]
-        assert found.is_pending and found.late() == []
+        assert found.is_split and found.is_pending and found.late() == []
         families.open(V6)
         while not (late := found.late()):
             attempt.wait(None)

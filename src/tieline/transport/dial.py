@@ -104,10 +104,13 @@ def _connect(route: Route, attempt: Attempt) -> Stream:
 
 def _connect_tcp(host: str, port: int, route: Route, attempt: Attempt) -> socket.socket:
     with Resolution(host, port, route.family, attempt) as found:
+        addresses = found.first()
         return race(
-            found.first(),
+            addresses,
             attempt,
-            late=found,
+            # Nearly always all are known by now. (`is_pending` might have become false just now, with
+            # addresses that nobody has taken.)
+            late=found if found.is_split else None,
             source_address=route.source_address,
             socket_options=route.socket_options,
         )

@@ -70,11 +70,13 @@ def race(
     with attempt.in_phase("tcp", f"waiting for {names} to accept the connection"):
         try:
             while True:
-                # Asked first: what comes in between is not missed then.
-                is_pending = late is not None and late.is_pending
-                if late is not None and (new := late.late()):
-                    # Its family has waited longest.
-                    waiting = deque(_interleaved([*new, *waiting]))
+                is_pending = False
+                if late is not None:
+                    # Asked first: what comes in between is not missed then.
+                    is_pending = late.is_pending
+                    if new := late.late():
+                        # Its family has waited longest.
+                        waiting = deque(_interleaved([*new, *waiting]))
                 if not waiting and not running:
                     if is_pending and attempt.wait(None, until=attempt.clock() + LATE_PATIENCE):
                         continue

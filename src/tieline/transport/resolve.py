@@ -61,7 +61,8 @@ class Resolution:
             attempt.check()
             known = known_addresses(host, self._port, self._family)
             if known:
-                return self._new(known)
+                self._tell(known)
+                return known
             if ":" in host:
                 reason = "this machine has no interface of that name"
                 if self._family == socket.AF_INET:
@@ -82,6 +83,11 @@ class Resolution:
         if whole.is_done and whole.addresses:
             return self._new(whole.addresses)
         return self._new([each for part in self._parts if part.is_done for each in part.addresses])
+
+    @property
+    def is_split(self) -> bool:
+        """Was each family looked up on its own, so that one may be known before the other?"""
+        return bool(self._parts)
 
     @property
     def is_pending(self) -> bool:
@@ -130,10 +136,14 @@ class Resolution:
         here = [AddressInfo(each.family, _at(each.sockaddr, self._port)) for each in found]
         new = [each for each in dict.fromkeys(here) if each not in self._given]
         self._given.update(new)
-        if new and self._attempt.is_heard:
+        if new:
+            self._tell(new)
+        return new
+
+    def _tell(self, new: list[AddressInfo]) -> None:
+        if self._attempt.is_heard:
             texts = [str(address) for address in new]
             self._attempt.emit("resolve", host=self._host, addresses=texts)
-        return new
 
     def _failure(self) -> ResolveError:
         # What IPv4 says is what most people know.
