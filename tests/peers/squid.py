@@ -1,4 +1,4 @@
-"""A way to ask for credentials → squid, an HTTP proxy, running; with a certificate, over TLS too."""
+"""A way to ask for credentials → squid, an HTTP proxy, running; with a certificate, on TLS too."""
 
 from __future__ import annotations
 
