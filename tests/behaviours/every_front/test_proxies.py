@@ -46,7 +46,10 @@ def refusal(status: str, body: str = "", *headers: str) -> bytes:
     [
         (refusal("403 Forbidden"), r"403 Forbidden; it may not allow this host or port"),
         (refusal("403 Forbidden", "not <b>you</b>\n"), r"403 Forbidden \('not you'\)"),
-        (refusal("407 Who", "", 'Proxy-Authenticate: Basic realm="x"'), "407 Who; check the user"),
+        (
+            refusal("407 Who", "", 'Proxy-Authenticate: Basic realm="x"'),
+            "407 Who; it asks for Basic .* was refused: check user",
+        ),
         (refusal("502 Bad Gateway"), "502 Bad Gateway; it cannot reach the target now"),
         (refusal("302 Found", "", "Location: http://elsewhere.example/"), "302 Found"),
         (refusal("101 Switching Protocols"), "."),
