@@ -187,7 +187,11 @@ def test_problems_do_not_hide_the_rest(tmp_path: Any, monkeypatch: pytest.Monkey
     netrc = tmp_path / "netrc"
     netrc.write_text(f"machine example.com login me {SECRET}")
     found = tieline.explain(
-        "wss://example.com/", ssl_ca_path=tmp_path / "none.pem", netrc=str(netrc)
+        "wss://example.com/",
+        ssl_ca_path=tmp_path / "none.pem",
+        netrc=str(netrc),
+        proxy_auth=("me", SECRET),
+        proxy_headers={"X-Team": "blue"},
     )
     assert found.proxy is None and found.proxy_reason == "not known: see the problems"
     assert len(found.problems) == 3

@@ -15,7 +15,7 @@ from tieline.engine.redirects import STATUSES, Redirects, is_redirect
 from tieline.engine.route import Target
 from tieline.engine.upgrade import Tell, upgrade
 from tieline.errors import HandshakeError, ProxyError
-from tieline.headers import Headers, HeadLimits
+from tieline.headers import Headers, HeadLimits, status_text
 from tieline.options import Options
 from tieline.protocol.connection import Connection
 from tieline.protocol.endpoints import client_connection
@@ -221,7 +221,7 @@ class _Journey:
     def _refused(self, proxy: Proxy, far_end: str, why: str, refusal: ProxyError) -> NoReturn:
         response = refusal.response
         assert response is not None
-        answer = f"{response.status} {response.reason}".strip()
+        answer = status_text(response)
         raise ProxyError(
             f"the proxy {proxy.name} refused a tunnel to {far_end} (proxy): {answer}; {why}",
             response,

@@ -86,7 +86,9 @@ def _route(target: Target, problems: list[str]) -> tuple[Route, str]:
     except OptionError as error:
         # What the options say was checked; what the environment says was not.
         problems.append(str(error))
-    without = Target(target.options.replace(proxy=None), target.url, target.headers)
+    # Options for a proxy, and none, would contradict each other.
+    options = target.options.replace(proxy=None, proxy_auth=None, proxy_headers=())
+    without = Target(options, target.url, target.headers)
     return without.route(), "not known: see the problems"
 
 
