@@ -16,7 +16,6 @@ SHOWN_ELSEWHERE = {
     "ssl_cert_path": "as ssl_cert_data: tests/transport/test_certificates.py",
     "ssl_key_path": "as ssl_key_data: tests/transport/test_certificates.py",
     "ssl_key_data": "as ssl_cert_data, which may hold the key",
-    "ssl_key_password": "as ssl_cert_data: tests/transport/test_certificates.py",
     "executor": "WebSocketClient only: tests/behaviours/test_executor.py",
     "streaming": "WebSocketClient only: tests/behaviours/test_streaming_in.py",
 }

@@ -10,6 +10,12 @@ from typing import Any
 
 import pytest
 import trustme
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    load_pem_private_key,
+)
+from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
+from cryptography.x509 import load_pem_x509_certificate
 
 import tieline
 from tests.behaviours.every_front.conftest import Open, echo_script, shows
@@ -299,3 +305,56 @@ def test_client_certificate(talk: Open, echoing: Any, authority: trustme.CA) -> 
     open_talk = talk(url, ssl_ca_data=authority.cert_pem.bytes(), ssl_cert_data=mine)
     open_talk.send("known")
     assert open_talk.receive() == "known"
+
+
+@shows("ssl_cert_data", "ssl_key_password")
+def test_a_client_certificate_in_pkcs12(talk: Open, echoing: Any, authority: trustme.CA) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    authority.configure_trust(context)
+    context.verify_mode = ssl.CERT_REQUIRED
+    mine = authority.issue_cert("client@example.com")
+    packed = serialize_key_and_certificates(
+        None,
+        load_pem_private_key(mine.private_key_pem.bytes(), None),
+        load_pem_x509_certificate(mine.cert_chain_pems[0].bytes()),
+        None,
+        BestAvailableEncryption(b"hush"),
+    )
+    server = echoing(ssl_context=context)
+    url = f"wss://localhost:{server.port}/"
+    trust = authority.cert_pem.bytes()
+    open_talk = talk(url, ssl_ca_data=trust, ssl_cert_data=packed, ssl_key_password="hush")
+    open_talk.send("known")
+    assert open_talk.receive() == "known"
+    with pytest.raises(tieline.OptionError, match="ssl_key_password: it does not open"):
+        talk(url, ssl_ca_data=trust, ssl_cert_data=packed, ssl_key_password="wrong")
+
+
+@shows("url", "connect_to", "server_hostname")
+@pytest.mark.parametrize(
+    ("host", "options"),
+    [("fa\xdf.example", {}), ("h.example", {"server_hostname": "fa\xdf.example"})],
+    ids=["url", "server_hostname"],
+)
+def test_names_beyond_ascii(
+    talk: Open, scripted: Any, authority: trustme.CA, host: str, options: dict[str, Any]
+) -> None:
+    """One form for DNS, SNI, the certificate and Host: the one of browsers (IDNA 2003: fass)."""
+    a_label = "xn--fa-hia.example"
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(a_label).configure_cert(context)
+    names: list[str | None] = []
+    context.sni_callback = lambda session, name, context: names.append(name)
+    server = scripted(echo_script, ssl_context=context)
+    open_talk = talk(
+        f"wss://{host}:{server.port}/",
+        ssl_ca_data=authority.cert_pem.bytes(),
+        connect_to=("127.0.0.1", server.port),
+        **options,
+    )
+    assert names == [a_label]
+    expected = a_label if not options else host
+    assert request_of(server).headers["host"] == f"{expected}:{server.port}"
+    open_talk.send("there")
+    assert open_talk.receive() == "there"
