@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tieline.hostnames import BadHost, ascii_host, ipv6_host
+from tieline.hostnames import BadHost, ascii_host, ipv6_host, is_address
 
 
 @pytest.mark.parametrize(
@@ -117,6 +117,14 @@ def test_ipv6(address, shortest):
 def test_no_ipv6(address):
     with pytest.raises(BadHost, match="not valid; expected for example"):
         ipv6_host(address)
+
+
+@pytest.mark.parametrize(
+    ("host", "is_one"),
+    [("127.0.0.1", True), ("::1", True), ("fe80::1%eth0", True), ("localhost", False), ("", False)],
+)
+def test_addresses(host, is_one):
+    assert is_address(host) is is_one
 
 
 @pytest.mark.parametrize("zone", ["", "a b", "a/b", "\xfc", "a%b"])

@@ -68,6 +68,17 @@ def ipv6_host(address: str) -> str:
     return shortest + percent + zone
 
 
+def is_address(host: str) -> bool:
+    """Is it an IP address, maybe with a zone, and so no name that anybody could look up?"""
+    from ipaddress import ip_address
+
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def _a_labels(host: str) -> str:
     # As browsers do it: UTS 46, non-transitional, over IDNA 2008. The standard library has IDNA
     # 2003 only, where "faß.de" is "fass.de", somebody else's site. Loaded for such names only.

@@ -52,6 +52,17 @@ def test_who_looks_the_name_up(proxy: str | None, who: str) -> None:
         assert found.proxy is not None and found.proxy.address.addresses
 
 
+@pytest.mark.usefixtures("no_network")
+def test_localhost_is_a_machine_of_the_proxys() -> None:
+    found = tieline.explain("ws://localhost:8080/", proxy="http://10.0.0.1")
+    assert (found.address.addresses, found.address.looked_up_by) == ((), "the proxy")
+    found = tieline.explain("ws://[::1]:8080/", proxy="http://10.0.0.1")
+    assert (found.address.addresses, found.address.looked_up_by) == (
+        ("[::1]:8080",),
+        "nobody has to",
+    )
+
+
 def test_names_are_looked_up_when_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     def getaddrinfo(host: str, *rest: Any, **keywords: Any) -> Any:
         if host != "h.example":

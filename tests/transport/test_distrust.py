@@ -8,7 +8,7 @@ import ssl
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from tests.transport.chains import DAY, FOR_CLIENTS, Issued, issue, revoking
 from tieline.errors import TLSError
@@ -184,6 +184,16 @@ def test_a_weak_key_of_an_issuer(refusal):
     context.set_ciphers("DEFAULT:@SECLEVEL=2")
     text = refusal(issue("server", weak), TLSSettings(context=context))
     assert "the key of its issuer is too weak" in text
+
+
+def test_a_weak_digest(refusal):
+    """A level of which SHA-256 is not, in place of a digest with which nothing signs any more."""
+    root = issue("The Root", is_authority=True, key=ec.generate_private_key(ec.SECP384R1()))
+    context = ssl.create_default_context(cadata=root.pem.decode())
+    context.set_ciphers("DEFAULT:@SECLEVEL=4")
+    leaf = issue("server", root, key=ec.generate_private_key(ec.SECP384R1()))
+    text = refusal(leaf, TLSSettings(context=context))
+    assert "a signature in its chain uses a digest that is too weak" in text
 
 
 def test_what_python_is_strict_about(refusal):

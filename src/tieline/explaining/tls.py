@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from tieline.errors import OptionError
 from tieline.explaining.explanation import TLS
+from tieline.hostnames import is_address
 from tieline.redact import MASK
 from tieline.transport.certificates import read_client_certificate
 from tieline.transport.tls import HTTP_1, build_context, sent_name
@@ -39,7 +40,7 @@ def explain_tls(settings: TLSSettings, host: str, problems: list[str]) -> TLS:
     return TLS(
         name=name,
         name_source="server_hostname" if settings.server_hostname else "the host",
-        sends_name=not _is_address(name),
+        sends_name=not is_address(name),
         verified=verified,
         trust=_trust(settings),
         pins=(pins,) if isinstance(pins, str) else pins,
@@ -48,16 +49,6 @@ def explain_tls(settings: TLSSettings, host: str, problems: list[str]) -> TLS:
         alpn=None if own else (HTTP_1,),
         context="ssl_context, used as it is" if own else "",
     )
-
-
-def _is_address(name: str) -> bool:
-    from ipaddress import ip_address
-
-    try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return True
 
 
 def _trust(settings: TLSSettings) -> str:

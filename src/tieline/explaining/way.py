@@ -14,9 +14,11 @@ from tieline.errors import ConnectError, OptionError
 from tieline.explaining.explanation import Address, Headers, ProxyPlan
 from tieline.explaining.login import explain_login, explain_socks_login, first_value
 from tieline.explaining.tls import explain_tls
+from tieline.hostnames import is_address
 from tieline.redact import safe_headers
 from tieline.transport.attempt import Attempt
 from tieline.transport.dial import Route
+from tieline.transport.lookup import AddressInfo
 from tieline.transport.proxy import Proxy, authority
 from tieline.transport.resolve import known_addresses, resolve
 from tieline.transport.tls_settings import TLSSettings
@@ -36,7 +38,10 @@ class Addresses:
         self._problems = problems
 
     def of(self, host: str, port: int, source: str, looked_up_by: str = HERE) -> Address:
-        known = known_addresses(host, port, self._family)
+        known: list[AddressInfo] = []
+        # "localhost" is another machine for a proxy, and what it has for an address only it knows.
+        if looked_up_by == HERE or is_address(host):
+            known = known_addresses(host, port, self._family)
         if known:
             looked_up_by = NOBODY
         elif looked_up_by == HERE and (self._asks or ":" in host):

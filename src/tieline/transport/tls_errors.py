@@ -32,7 +32,8 @@ _VERIFICATION = {
     48: f"its issuer may not vouch for this name (name constraints): {_NEW_CHAIN}",
     66: f"its key is too weak for OpenSSL's security level: {_NEEDS_NEW}",
     67: f"the key of its issuer is too weak for OpenSSL's security level: {_NEW_CHAIN}",
-    68: f"a signature in its chain uses a digest that is too weak (MD5 or SHA-1): {_NEW_CHAIN}",
+    68: "a signature in its chain uses a digest that is too weak for OpenSSL's security level, as "
+    f"MD5 and SHA-1 are: {_NEW_CHAIN}",
     79: f"its issuer is no authority (basic constraints without CA): {_NEW_CHAIN}",
 }
 # What a strict verification (the default of Python 3.13 and newer) finds on top of that.
