@@ -28,7 +28,7 @@ FRONTS: dict[str, Any] = {
     "asyncio": tieline.aio.Connection,
 }
 
-YES, AWAIT, NOT_YET = "yes", "`await`", "not yet"
+YES, AWAIT = "yes", "`await`"
 
 # --- what a front has in place of a method, or why it has none
 
@@ -134,18 +134,8 @@ def instance_attributes() -> list[str]:
 
 def option_cell(name: str, front: str) -> str:
     """The cell of an option or a handler."""
-    if is_not_yet(name):
-        return NOT_YET
     refusal = REFUSED.get(name, {}).get(front)
     return refusal or NOTES.get(name, {}).get(front, YES)
-
-
-def is_not_yet(name: str) -> bool:
-    """Is it an option whose capability a later version brings?"""
-    for option in fields(Options):
-        if option.name == name:
-            return "this version does not have" in option.metadata["check"].accepted
-    return False
 
 
 def method_cell(name: str, front: str) -> str:

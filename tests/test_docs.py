@@ -66,12 +66,23 @@ def serve(peer: ScriptedPeer) -> None:
         peer.respond(403, "Forbidden", body="not today")
     elif path == "/moved":
         peer.redirect("/path")
+    elif path == "/private" and not _is_login(peer):
+        challenge = 'Digest realm="the cave", nonce="n", qop="auth"'
+        peer.respond(401, headers=[("WWW-Authenticate", challenge)])
+    elif path == "/welcome":
+        peer.accept_upgrade(headers=[("Set-Cookie", "seat=12; Secure")])
+        peer.expect_close()
     else:
         peer.accept_upgrade()
         try:
             _echo(peer)
         except (AssertionError, OSError):
             pass  # the client has gone without a Close, as reconnect() may
+
+
+def _is_login(peer: ScriptedPeer) -> bool:
+    given = peer.request.headers.get("authorization", "")
+    return 'Digest username="Aladdin"' in given
 
 
 def _echo(peer: ScriptedPeer) -> None:

@@ -19,9 +19,10 @@ import trustme
 from cryptography.hazmat.primitives import serialization
 
 import tieline
+from tests.engine.digest_scripts import proof, sent_digest
 from tests.peers.tinyproxy import Tinyproxy
 from tests.unmeasured import unmeasured
-from tieline.testing import EchoServer
+from tieline.testing import EchoServer, ScriptedServer
 
 pytestmark = pytest.mark.slow
 
@@ -128,6 +129,16 @@ def test_a_server_that_only_echoes(name, complaint):
     assert "Traceback" not in done.stderr
 
 
+def test_explain(url):
+    lines = run("explain", url)
+    assert lines[0] == f"url              {url}"
+    assert "problems         none that can be seen from here" in lines
+    assert lines[-2].startswith("connected to: ") and lines[-1] == "as expected: True"
+    done = complete("explain", "ws+unix:///none/at/all.sock:/")
+    assert done.returncode == 1
+    assert done.stderr.startswith("not worth a try: the unix socket '/none/at/all.sock'")
+
+
 def test_seed(url):
     lines = run("seed", url)
     stamp = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6} msg: "
@@ -222,8 +233,8 @@ def test_tls_client_certificate(tmp_path, password):
 
 @pytest.mark.peers
 @pytest.mark.parametrize("given", ["as argument", "by the environment"])
-def test_proxy(url, tmp_path, given):
-    proxy = Tinyproxy(tmp_path)
+def test_proxy(url, given):
+    proxy = Tinyproxy()
     try:
         if given == "as argument":
             lines = run("proxy", url, proxy.url())
@@ -287,3 +298,41 @@ def test_testing_with_scripted_server():
     lines = run("testing_with_scripted_server")
     assert len(lines) == 3
     assert all(line.startswith("passed: test_") for line in lines)
+
+
+def test_login(tmp_path):
+    """The first time it logs in; the second time the cookie is enough."""
+
+    def play(peer):
+        request = peer.read_request()
+        if request.headers.get("cookie") != "seat=12":
+            header = request.headers.get("authorization")
+            if header is None:
+                challenge = 'Digest realm="here", nonce="n", qop="auth"'
+                peer.respond(401, headers=[("WWW-Authenticate", challenge)])
+                return
+            given = sent_digest(header)
+            assert given["response"] == proof(given, "GET", "open sesame")
+        peer.accept_upgrade(headers=[("Set-Cookie", "seat=12")])
+        peer.expect_text("hello")
+        peer.send_text("you")
+        peer.send_close(peer.expect_close().code)
+
+    cookies = str(tmp_path / "cookies.txt")
+    with ScriptedServer(play, repeat=True) as server:
+        rest = ["cookies: ['seat']", "answer: you"]
+        first = run("login", server.url, "Aladdin", cookies, PASSWORD="open sesame")
+        assert first == ["logins: ['digest']", *rest]
+        assert run("login", server.url, "Aladdin", cookies) == ["logins: []", *rest]
+
+
+def test_login_that_is_refused(tmp_path):
+    def refuse(peer):
+        peer.respond(401, headers=[("WWW-Authenticate", 'Digest realm="here", nonce="n"')])
+
+    with ScriptedServer(refuse, repeat=True) as server:
+        cookies = str(tmp_path / "cookies.txt")
+        done = complete("login", server.url, "Aladdin", cookies, PASSWORD="hunter2")
+    assert done.returncode == 1 and "hunter2" not in done.stderr
+    assert done.stderr.strip().endswith("was refused: check user name and password")
+    assert len(server.peers) == 2

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
+import tracemalloc
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.hostile_answers import MALFORMED, NO_HTTP, OK, REFUSALS
 from tieline.errors import OptionError
 from tieline.http1 import ClientExchange, HeadLimits, HTTPFormatError, ServerExchange
 
@@ -195,6 +198,47 @@ def test_what_is_no_response_is_shown(raw, shown):
     assert caught.value.__cause__ is None
     with pytest.raises(HTTPFormatError, match="expected an HTTP/1.1 response"):
         fed(upgrade(), [raw[i : i + 1] for i in range(len(raw))])
+
+
+@pytest.mark.parametrize(("raw", "said"), (NO_HTTP | MALFORMED).values(), ids=NO_HTTP | MALFORMED)
+@pytest.mark.parametrize("make", [upgrade, connect])
+def test_hostile_heads(make, raw, said):
+    for size in (len(raw), 1, 7, 4096):
+        exchange = make()
+        with pytest.raises(HTTPFormatError) as caught:
+            for place in range(0, len(raw), size):
+                exchange.receive_data(raw[place : place + size])
+        text = str(caught.value)
+        assert "\n" not in text and "hush" not in text and len(text) < 400
+        if size == len(raw) and not (raw.startswith(OK) and make is connect):
+            assert said in text
+    for cut in range(1, min(len(raw), 200)):
+        with pytest.raises(HTTPFormatError):
+            fed(make(), [raw[:cut], raw[cut:]])
+
+
+@pytest.mark.parametrize(("raw", "said"), REFUSALS.values(), ids=REFUSALS)
+def test_hostile_answers_are_bounded(raw, said):
+    """Neither the head nor the body is kept beyond its limit, however it comes."""
+    for size in (len(raw), 4096, 7, 1):
+        if len(raw) > 10_000 * size:
+            continue  # it takes long under tracemalloc
+        exchange = upgrade()
+        gc.collect()
+        tracemalloc.start()
+        try:
+            for place in range(0, len(raw), size):
+                if exchange.response is None:
+                    exchange.receive_data(raw[place : place + size])
+            if exchange.response is None:
+                exchange.receive_eof()
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert exchange.response.status in (101, 200, 300, 302, 400, 404, 426, 500, 503)
+        assert len(exchange.response.body) <= HeadLimits().max_body
+        # Head and body, and h11's copies of the piece that it was given.
+        assert peak < 6 * (HeadLimits().max_head_size + HeadLimits().max_body) + 4 * size
 
 
 def test_a_greeting_is_refused_without_waiting_for_more():

@@ -6,6 +6,7 @@ import asyncio
 import re
 import socket
 import ssl
+from http.cookiejar import CookieJar
 from typing import Any
 
 import pytest
@@ -109,6 +110,13 @@ def test_names_of_other_clients_lead_to_ours(name: str, advice: str) -> None:
         ({"unix_socket": "a", "source_address": ("", 0)}, ["unix_socket", "source_address"]),
         ({"heartbeat_message": SECRET}, ["heartbeat_message", "heartbeat_interval"]),
         ({"heartbeat_interval": 5}, ["heartbeat_message", "heartbeat_interval"]),
+        ({"proxy_auth": ("a", SECRET), "proxy": None}, ["proxy_auth", "proxy=None"]),
+        ({"proxy_auth": ("a", SECRET), "proxy": "socks5://h"}, ["proxy_auth", "SOCKS"]),
+        (
+            {"proxy_auth": ("a", SECRET), "proxy_headers": {"Proxy-Authorization": SECRET}},
+            ["proxy_auth", "proxy_headers"],
+        ),
+        ({"headers": {"Cookie": SECRET}, "cookies": CookieJar()}, ["headers", "cookies"]),
         ({"unix_socket": "a", "proxy": f"http://u:{SECRET}@h"}, ["unix_socket", "proxy"]),
     ],
 )

@@ -12,12 +12,13 @@ import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
+from http.cookiejar import CookieJar
 from typing import Any
 
 import pytest
 
 from tests.refusals import HEX, PEM, URL, Stranger
-from tieline.auth import Basic, Bearer
+from tieline.auth import Basic, Bearer, Digest
 from tieline.compression import Deflate
 from tieline.errors import OptionError
 from tieline.options import Options
@@ -62,6 +63,21 @@ ADAPTER = logging.LoggerAdapter(LOGGER, {})
 REACTOR = StepReactor()
 POOL = ThreadPoolExecutor(1)  # has no thread until something is submitted
 BASIC = Basic("joe", "pw")
+DIGEST = Digest("joe", "pw")
+JAR = CookieJar()
+
+
+def give_auth(url: str) -> Basic:
+    return BASIC
+
+
+def give_answer(url: str, challenges: object) -> Digest:
+    return DIGEST
+
+
+async def wait_for_auth(url: str) -> Basic:
+    return BASIC
+
 
 # Option -> another one that it needs beside it.
 BESIDE: dict[str, dict[str, Any]] = {
@@ -92,27 +108,45 @@ ACCEPTED: dict[str, list[tuple[Any, Any]]] = {
     "subprotocols": [(None, ()), ([], ()), (["mqtt", "v12.stomp"], ("mqtt", "v12.stomp"))],
     "origin": [(None, None), ("https://example.com", "https://example.com"), ("null", "null")],
     "user_agent": [(None, None), ("", ""), ("probe/1.0", "probe/1.0")],
-    "cookies": [(None, ()), ({"a": "1", "b": '"x y"'}, (("a", "1"), ("b", '"x y"')))],
+    "cookies": [
+        (None, ()),
+        ({"a": "1", "b": '"x y"'}, (("a", "1"), ("b", '"x y"'))),
+        (JAR, JAR),
+    ],
     "auth": [
         (None, None),
         (("joe", "pw"), BASIC),
         (["joe", "pw"], BASIC),
         (BASIC, BASIC),
         (Bearer("t"), Bearer("t")),
-        (give_url, give_url),
+        (DIGEST, DIGEST),
+        (give_auth, give_auth),
+        (give_answer, give_answer),
     ],
     "username": [(None, None), ("joe", "joe"), ("", "")],
     "password": [(None, None)],
     "token": [(None, None), ("abc", "abc")],
     "token_type": [("Bearer", "Bearer")],
-    "netrc": [(False, False)],
+    "netrc": [
+        (False, False),
+        (True, True),
+        ("~/.netrc", "~/.netrc"),
+        (pathlib.PurePosixPath("a"), "a"),
+    ],
     "max_redirects": [(0, 0), (20, 20)],
     "proxy": [(True, True), (None, None), ("http://u:p@proxy:3128", "http://u:p@proxy:3128")],
     "proxy_headers": [(None, ()), ({"Proxy-Authorization": "x"}, (("Proxy-Authorization", "x"),))],
+    "proxy_auth": [
+        (None, None),
+        (("joe", "pw"), BASIC),
+        (DIGEST, DIGEST),
+        (give_auth, give_auth),
+    ],
     "connect_to": [
         (None, None),
         (("127.0.0.1", 1), ("127.0.0.1", 1)),
         (["::1", 65535], ("::1", 65535)),
+        (("fa\xdf.example", 80), ("xn--fa-hia.example", 80)),
     ],
     "unix_socket": [
         (None, None),
@@ -151,7 +185,11 @@ ACCEPTED: dict[str, list[tuple[Any, Any]]] = {
     "ssl_key_path": [(None, None)],
     "ssl_key_data": [(None, None)],
     "ssl_key_password": [(None, None)],
-    "server_hostname": [(None, None), ("other.example", "other.example")],
+    "server_hostname": [
+        (None, None),
+        ("other.example", "other.example"),
+        ("fa\xdf.example", "xn--fa-hia.example"),
+    ],
     "ssl_fingerprint": [
         (None, None),
         (HEX, HEX),
@@ -159,6 +197,7 @@ ACCEPTED: dict[str, list[tuple[Any, Any]]] = {
         (bytes.fromhex(HEX), HEX),
         ("sha256 Fingerprint=" + ":".join(re.findall("..", HEX.upper())), HEX),
         ("SHA256:" + HEX, HEX),
+        ([HEX.upper(), bytes(32)], (HEX, "00" * 32)),
     ],
     "connect_timeout": [(1, 1.0), (0.001, 0.001), (24 * 86400, 2_073_600.0)],
     "timeout": [(1, 1.0)],
@@ -218,17 +257,20 @@ REFUSED: dict[str, list[Any]] = {
     "subprotocols": ["chat", b"chat", [1], ["a b"], [""], ["a", "a"], 7],
     "origin": ["", 7, b"o", "a\r\nb"],
     "user_agent": [7, b"a", "a\r\nb"],
-    "cookies": [7, "a=b", {"a": 1}, {"a b": "c"}, {"a": "b;c"}, {"a": "b\r\n"}, {1: "a"}, ["a"]],
-    "auth": ["joe:pw", 7, ("joe",), ("a", "b", "c"), Basic],
+    "cookies": [7, "a=b", {"a": 1}, {"a b": "c"}, {"a": "b;c"}, {"a": "b\r\n"}, {1: "a"}, ["a"]]
+    + [CookieJar],
+    "auth": ["joe:pw", 7, ("joe",), ("a", "b", "c"), Basic, Digest, give_url, wait_for_auth],
     "username": [7, b"joe"],
     "password": [7, b"pw", ("pw",)],
     "token": [7, b"t"],
     "token_type": ["", "a b", None, 7],
-    "netrc": [True, None, 0, "~/.netrc"],
+    "netrc": [None, 0, "", b"a", "a\0b"],
     "proxy": [False, "", 7, b"http://h", {"http": "h"}],
     "proxy_headers": [7, "X: y", give_headers],
+    "proxy_auth": ["joe:pw", 7, ("joe",), Basic, give_url],
     "connect_to": [
         "h:80",
+        ("\u2764.example", 80),
         ("h",),
         ("h", "80"),
         ("h", 0),
@@ -267,8 +309,8 @@ REFUSED: dict[str, list[Any]] = {
     "ssl_key_path": ["", 7, True, PEM],
     "ssl_key_data": ["", b"", "key.pem", 7],
     "ssl_key_password": [7, ["pw"]],
-    "server_hostname": ["", 7, b"h", "a\n"],
-    "ssl_fingerprint": ["", HEX[:-1], HEX + "0", "g" * 64, b"short", 7],
+    "server_hostname": ["", 7, b"h", "a\n", "\u2764.example"],
+    "ssl_fingerprint": ["", [], [HEX, "short"], HEX[:-1], HEX + "0", "g" * 64, b"short", 7],
     "compression": [True, False, 0, 15, "", "gzip", "permessage-deflate", b"deflate", Deflate, {}],
     "heartbeat_message": [7, True, {"op": "ping"}, ["ping"], "\ud800", give_nothing, str],
     "heartbeat_interval": [],

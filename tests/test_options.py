@@ -8,13 +8,13 @@ import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import fields
-from http.cookiejar import CookieJar
+from http.cookiejar import Cookie, CookieJar
 from typing import Any
 
 import pytest
 
 from tests.refusals import PEM, SECRET, URL, Stranger, assert_silent, refusal
-from tieline.auth import Basic, Bearer
+from tieline.auth import Basic, Bearer, Challenge, Digest
 from tieline.errors import OptionError
 from tieline.options import Options, describe
 from tieline.reconnect import Reconnect
@@ -26,6 +26,17 @@ CONTEXT = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 def give_url() -> str:
     return URL
+
+
+def a_jar() -> CookieJar:
+    jar = CookieJar()
+    jar.set_cookie(
+        Cookie(
+            0, "session", SECRET, None, False, "h", False, False, "/", True, False, None, False,
+            None, None, {}
+        )
+    )  # fmt: skip
+    return jar
 
 
 # --- what build takes
@@ -113,7 +124,7 @@ def test_credentials_come_from_any_of_the_options() -> None:
     def for_host(url: str) -> Bearer | None:
         return Bearer("t") if url == URL else None
 
-    def given(**keywords: Any) -> Basic | Bearer | None:
+    def given(**keywords: Any) -> object:
         return Options(url=URL, **keywords).attempt_auth(URL)
 
     assert given() is None
@@ -124,23 +135,25 @@ def test_credentials_come_from_any_of_the_options() -> None:
     assert given(token="t", token_type="ApiKey") == Bearer("t", "ApiKey")
     assert given(auth=for_host) == Bearer("t")
     assert Options(url=URL, auth=for_host).attempt_auth("ws://other") is None
+    assert given(auth=Digest("joe", "pw")) == Digest("joe", "pw")
+    assert given(auth=lambda url: ("joe", "pw")) == BASIC
+    with pytest.raises(OptionError, match="'auth'.*or None, got str"):
+        given(auth=lambda url: SECRET)
 
 
-# --- what later versions bring
+def test_a_callable_that_wants_to_sees_the_challenges() -> None:
+    seen: list[object] = []
 
+    def answer(url: str, challenges: tuple[Challenge, ...]) -> Basic | None:
+        seen.append((url, challenges))
+        return BASIC if challenges else None
 
-@pytest.mark.parametrize(
-    "name, value, capability",
-    [
-        ("netrc", True, "netrc"),
-        ("cookies", CookieJar(), "CookieJar"),
-        ("auth", type("Digest", (), {})(), "Digest"),
-    ],
-)
-def test_what_is_not_there_yet_says_so(name: str, value: object, capability: str) -> None:
-    text = refusal(URL, **{name: value})
-    assert f"option {name!r}" in text
-    assert re.search(rf"this version does not have .*{capability}", text, re.IGNORECASE)
+    options = Options(url=URL, auth=answer, proxy_auth=answer)
+    challenge = Challenge("basic", "here")
+    assert options.attempt_auth(URL) is None
+    assert options.attempt_auth(URL, (challenge,)) == BASIC
+    assert options.attempt_proxy_auth("http://p:1", (challenge,)) == BASIC
+    assert seen == [(URL, ()), (URL, (challenge,)), ("http://p:1", (challenge,))]
 
 
 # --- secrets
@@ -151,6 +164,10 @@ def test_what_is_not_there_yet_says_so(name: str, value: object, capability: str
     [
         {"auth": ("joe", SECRET)},
         {"auth": Bearer(SECRET)},
+        {"auth": Digest("joe", SECRET)},
+        {"proxy_auth": ("joe", SECRET)},
+        {"netrc": f"/home/joe/.netrc?token={SECRET}"},
+        {"cookies": a_jar()},
         {"username": "joe", "password": SECRET},
         {"token": SECRET},
         {"headers": {"Authorization": SECRET, "Cookie": SECRET, "X-Api-Key": SECRET}},
@@ -179,6 +196,7 @@ def test_a_repr_shows_the_option_but_no_secret(given: dict[str, Any]) -> None:
 def test_no_error_shows_a_secret(name: str) -> None:
     spoilt = SECRET + "\r\n"
     secret = {"password", "token", "auth", "headers", "proxy_headers", "cookies", "token_type"}
+    secret.add("proxy_auth")
     secret |= {entry for entry in NAMES if entry.startswith("ssl_key") or entry.endswith("_data")}
     values: list[Any] = [{"password": SECRET}, [SECRET], (SECRET, SECRET, SECRET), {SECRET, "x"}]
     values += [f"ws://joe:{SECRET}@h/?token={SECRET}\r\n"]

@@ -19,14 +19,12 @@ from tests.parity_table import (
     AWAIT,
     FRONTS,
     INSTEAD,
-    NOT_YET,
     NOTES,
     PAGE,
     REFUSED,
     SYNTAX,
     YES,
     handler_names,
-    is_not_yet,
     method_cell,
     method_names,
     option_cell,
@@ -52,6 +50,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "max_redirects": {"max_redirects": 0},
     "proxy": {"proxy": None},
     "proxy_headers": {"proxy_headers": {"X-A": "1"}},
+    "proxy_auth": {"proxy_auth": ("me", "it")},
     "connect_to": {"connect_to": ("127.0.0.1", 9)},
     "unix_socket": {"unix_socket": "/run/feed.sock"},
     "source_address": {"source_address": ("127.0.0.1", 0)},
@@ -175,8 +174,6 @@ def test_options_and_handlers(front: str) -> None:
             options = {"sock": ours} if name == "sock" else samples_of(name)
             if cell.startswith("no: "):
                 assert_refused(front, name, options)
-            elif cell == NOT_YET:
-                assert "does not have" in assert_refused(front, name, options)
             else:
                 assert_accepted(front, options)
 
@@ -187,7 +184,6 @@ def test_what_the_table_declares_is_there() -> None:
     assert set(REFUSED) | set(NOTES) <= known
     assert {front for cells in (REFUSED | NOTES).values() for front in cells} <= set(FRONTS)
     for name, cells in NOTES.items():
-        assert not is_not_yet(name)
         assert not set(cells) & set(REFUSED.get(name, {}))
 
 

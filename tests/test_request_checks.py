@@ -35,6 +35,7 @@ def test_header_names_must_be_tokens(name: str) -> None:
         ("Connection", "RFC 6455"),
         ("Content-Length", "no body"),
         ("Transfer-Encoding", "no body"),
+        ("Proxy-Authorization", "`proxy_auth`"),
     ],
 )
 def test_the_handshakes_own_headers_cannot_be_set(name: str, reason: str) -> None:
@@ -42,7 +43,9 @@ def test_the_handshakes_own_headers_cannot_be_set(name: str, reason: str) -> Non
     assert repr(name) in text and reason in text
 
 
-@pytest.mark.parametrize("name", ["Host", "Connection", "Content-Length", "Transfer-Encoding"])
+@pytest.mark.parametrize(
+    "name", ["Authorization", "Host", "Connection", "Content-Length", "Transfer-Encoding"]
+)
 def test_the_tunnels_own_headers_cannot_be_set(name: str) -> None:
     text = refusal(URL, proxy_headers={name: "x"})
     assert "option 'proxy_headers'" in text and repr(name) in text

@@ -55,6 +55,7 @@ ERRORS: list[tuple[Exception, bool]] = [
     (errors.ConnectTimeout("late", phase="tcp"), True),
     (errors.ConnectCancelled("cancelled"), False),
     (ProxyError("cannot be reached"), True),
+    (ProxyError("not allowed by ruleset", refused=True), False),
     (TLSError("not trusted"), False),
     (TLSError("broke off", refused=False), True),
     (HandshakeError("no answer"), True),

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from tieline import aio as aio
     from tieline.auth import Basic as Basic
     from tieline.auth import Bearer as Bearer
+    from tieline.auth import Challenge as Challenge
+    from tieline.auth import Digest as Digest
     from tieline.client import WebSocketClient as WebSocketClient
     from tieline.compression import Deflate as Deflate
     from tieline.engine.handlers import FrameAction as FrameAction
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
     from tieline.errors import TLSError as TLSError
     from tieline.errors import TooManyRedirects as TooManyRedirects
     from tieline.errors import WebSocketError as WebSocketError
+    from tieline.explaining import explain as explain
+    from tieline.explaining.explanation import Explanation as Explanation
     from tieline.options import Options as Options
     from tieline.protocol.events import Close as Close
     from tieline.protocol.events import CloseInfo as CloseInfo
@@ -60,6 +64,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Basic": "auth",
     "Bearer": "auth",
+    "Challenge": "auth",
     "Close": "protocol.events",
     "CloseCode": "protocol.wire",
     "CloseInfo": "protocol.events",
@@ -69,6 +74,8 @@ _HOME = {
     "Connection": "sync",
     "ConnectionClosed": "errors",
     "Deflate": "compression",
+    "Digest": "auth",
+    "Explanation": "explaining.explanation",
     "Frame": "protocol.events",
     "FrameAction": "engine.handlers",
     "HandshakeError": "errors",
@@ -96,6 +103,7 @@ _HOME = {
     "WebSocketClient": "client",
     "WebSocketError": "errors",
     "connect": "sync",
+    "explain": "explaining",
 }
 
 #: Submodules that are part of the interface, loaded at first use as well.

@@ -9,7 +9,7 @@
     │   ├── ProxyError                             the proxy refused, or cannot be reached
     │   ├── TLSError                               no trusted TLS session
     │   ├── HandshakeError                         the server refused the upgrade; see .response
-    │   └── TooManyRedirects                       more than max_redirects
+    │   └── TooManyRedirects                       more than max_redirects, or in a circle
     ├── ConnectionClosed                           not connected (any more); .close_info says why
     ├── ProtocolError                              a rule of RFC 6455 was broken
     ├── MessageTooBig                              a message is over a limit
@@ -77,9 +77,15 @@ class ConnectCancelled(ConnectError):
 class ProxyError(ConnectError):
     """The proxy cannot be reached or refused the tunnel. ``response`` is its answer, if any."""
 
-    def __init__(self, message: str, response: HTTPResponse | None = None) -> None:
+    def __init__(
+        self, message: str, response: HTTPResponse | None = None, *, refused: bool = False
+    ) -> None:
         super().__init__(message)
+        #: What an HTTP proxy has answered.
         self.response = response
+        #: True: a SOCKS proxy does not accept this client or this target, so trying again changes
+        #: nothing. (Of an HTTP proxy's answer, the status tells that.)
+        self.refused = refused
 
 
 class TLSError(ConnectError):
@@ -105,7 +111,7 @@ class HandshakeError(ConnectError):
 
 
 class TooManyRedirects(ConnectError):
-    """The server redirected more than ``max_redirects`` times. ``response`` is the last answer."""
+    """More than ``max_redirects`` redirects, or a circle. ``response`` is the last answer."""
 
     def __init__(self, message: str, response: HandshakeResponse | None = None) -> None:
         super().__init__(message)

@@ -62,8 +62,9 @@ class TLSEvent(ConnectionEvent):
     name: str
     version: str
     cipher: str
-    subject: str
-    fingerprint: str
+    subject: str | None  #: of the certificate; None when it was not verified
+    fingerprint: str  #: SHA-256 of the certificate
+    alpn: str | None  #: what the server chose of the application protocols, if it chose
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +82,18 @@ class ResponseEvent(ConnectionEvent):
     url: str
     status: int
     headers: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthenticationEvent(ConnectionEvent):
+    """The server, or the proxy, asked for a login, and is given one on a new connection."""
+
+    #: Of the server or the proxy.
+    url: str
+    #: In lower case: "basic", "digest", ...
+    scheme: str
+    realm: str | None
+    is_proxy: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -77,6 +77,13 @@ class HTTPResponse:
     body: bytes = field(default=b"", repr=False)
 
 
+def status_text(response: HTTPResponse) -> str:
+    """ "404 Not Found", for error texts: the peer's words cut, and printable."""
+    reason = "".join(each if each.isprintable() else "?" for each in response.reason[:EXCERPT])
+    more = "..." if len(response.reason) > EXCERPT else ""
+    return f"{response.status} {reason}{more}".strip()
+
+
 @dataclass(frozen=True, slots=True)
 class HTTPRequest:
     """The head of a request, as a server sees it."""

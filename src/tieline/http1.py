@@ -23,6 +23,7 @@ from tieline.headers import (
     check_header,
     excerpt,
 )
+from tieline.not_http import looks_like
 from tieline.redact import safe_url
 
 
@@ -78,10 +79,7 @@ class ClientExchange:
     def receive_eof(self) -> None:
         """The peer ended the stream. Raises HTTPFormatError if the head was not complete."""
         if self._head is None:
-            raise HTTPFormatError(
-                "connection closed before the response head was complete, "
-                f"after {self._heads.received} bytes"
-            )
+            raise self._heads.ended_early()
         self.finish()
 
     def finish(self) -> None:
@@ -173,10 +171,7 @@ class ServerExchange:
     def receive_eof(self) -> None:
         """The peer ended the stream. Raises HTTPFormatError if the head was not complete."""
         if self.request is None:
-            raise HTTPFormatError(
-                "connection closed before the request head was complete, "
-                f"after {self._heads.received} bytes"
-            )
+            raise self._heads.ended_early()
 
     def respond(
         self, status: int, reason: str, headers: Iterable[tuple[str, str]], body: bytes = b""
@@ -235,12 +230,17 @@ class _HeadReader:
         piece = bytes(data[:room])
         self.received += len(piece)
         self._start += piece[: EXCERPT + 1 - len(self._start)]
-        compared = min(len(self._prefix), len(self._start))
-        # Some peers (an SSH or SMTP server) send a greeting and wait: tell at the first byte.
-        if self._start[:compared] != self._prefix[:compared]:
-            raise self._unexpected()
+        self._check_start()
         self._connection.receive_data(piece)
         return data[len(piece) :]
+
+    def ended_early(self) -> HTTPFormatError:
+        """The error for a stream that ended within a head."""
+        shown = f"; it starts with {self._shown()}" if self._start else ""
+        return HTTPFormatError(
+            f"connection closed before the {self._what} head was complete, "
+            f"after {self.received} bytes{shown}"
+        )
 
     def next_event(self) -> Any:
         """The next head, or None if it is not complete yet."""
@@ -250,6 +250,11 @@ class _HeadReader:
             raise self._explained(error) from None
         if event is h11.NEED_DATA:
             return None
+        is_switch = self._connection.their_state is h11.SWITCHED_PROTOCOL
+        if isinstance(event, h11.InformationalResponse) and not is_switch:
+            # Another head follows, and errors are to show that one's first line.
+            self._start = bytearray(self._connection.trailing_data[0][: EXCERPT + 1])
+            self._check_start()
         if len(event.headers) > self._limits.max_header_count:
             raise HTTPFormatError(
                 f"expected at most {self._limits.max_header_count} header lines, "
@@ -257,13 +262,22 @@ class _HeadReader:
             )
         return event
 
+    def _check_start(self) -> None:
+        compared = min(len(self._prefix), len(self._start))
+        # Some peers (an SSH or SMTP server) send a greeting and wait: tell at the first byte.
+        if self._start[:compared] != self._prefix[:compared]:
+            raise self._unexpected()
+
     def _unexpected(self) -> HTTPFormatError:
-        return HTTPFormatError(f"expected an HTTP/1.1 {self._what}, got {self._shown()}")
+        likeness = looks_like(bytes(self._start)) if self._prefix else ""
+        return HTTPFormatError(f"expected an HTTP/1.1 {self._what}, got {self._shown()}{likeness}")
 
     def _explained(self, error: h11.RemoteProtocolError) -> HTTPFormatError:
         text = str(error)
         if "status line" in text or "request line" in text or "response line" in text:
             return self._unexpected()
+        if "without a pending proposal" in text:
+            text = "it switches to another protocol (101), which was not asked for"
         if text.startswith("illegal header line"):
             # h11 shows the line; its value may be a cookie.
             text = "a header line is malformed (RFC 9112 section 5)"

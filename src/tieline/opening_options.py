@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tieline import option_checks as check
 from tieline import request_checks as request
 from tieline import route_checks as route
-from tieline.auth import Basic, Bearer
+from tieline.auth import Credentials
 from tieline.option_field import option
 from tieline.request_checks import HeaderPairs, URLSource
 
@@ -20,6 +20,7 @@ else:
 if TYPE_CHECKING:
     import socket
     import ssl
+    from http.cookiejar import CookieJar
 
 
 @table(frozen=True, kw_only=True, repr=False, eq=False)
@@ -55,13 +56,17 @@ class OpeningOptions:
         "value of the User-Agent header; None: tieline and its version, '': no such header",
         request.header_text("User-Agent", "'' for none", empty=True),
     )
-    cookies: HeaderPairs = option(
-        "request", (), "cookies to send, whatever the URL's host", request.cookies()
+    cookies: HeaderPairs | CookieJar = option(
+        "request",
+        (),
+        "cookies to send to the first origin; a jar decides for every host, and keeps what is set",
+        request.cookies(),
     )
-    auth: Basic | Bearer | Callable[[str], object] | None = option(
+    auth: Credentials | Callable[..., object] | None = option(
         "request",
         None,
-        "credentials; a callable gets the URL of the attempt",
+        "credentials; a callable gets the URL of the attempt, and the server's challenges where it "
+        "has a second parameter; a pair answers Digest too",
         request.auth(),
     )
     username: str | None = option(
@@ -76,11 +81,11 @@ class OpeningOptions:
     token_type: str = option(
         "request", "Bearer", "the word in front of the token", request.token_type()
     )
-    netrc: bool = option(
+    netrc: bool | str = option(
         "request",
         False,
-        "take user and password from the user's netrc file",
-        check.not_yet(False, "netrc"),
+        "credentials from a netrc file where there are no others; True: $NETRC, or else ~/.netrc",
+        request.netrc(),
     )
     max_redirects: int = option(
         "request",
@@ -93,6 +98,12 @@ class OpeningOptions:
     proxy: bool | str | None = option("route", True, "the proxy to connect through", route.proxy())
     proxy_headers: HeaderPairs = option(
         "route", (), "extra headers of the CONNECT request to the proxy", request.connect_headers()
+    )
+    proxy_auth: Credentials | Callable[..., object] | None = option(
+        "route",
+        None,
+        "credentials for an HTTP proxy, in the forms of auth; they go before those in its URL",
+        request.auth("the proxy's URL"),
     )
     connect_to: tuple[str, int] | None = option(
         "route",
@@ -166,10 +177,13 @@ class OpeningOptions:
         "TLS",
         None,
         "client certificate, with its chain",
-        check.file_path("a PEM file"),
+        check.file_path("a PEM, DER or PKCS#12 file"),
     )
     ssl_cert_data: str | bytes | None = option(
-        "TLS", None, "client certificate, with its chain", check.pem_or_der("a certificate")
+        "TLS",
+        None,
+        "client certificate, with its chain",
+        check.pem_or_der("a certificate", "PKCS#12"),
     )
     ssl_key_path: str | None = option(
         "TLS",
@@ -190,11 +204,11 @@ class OpeningOptions:
         "TLS",
         None,
         "name to send (SNI) and to verify; None: the URL's host",
-        check.text("a host name or an IP address (str)"),
+        route.server_hostname(),
     )
-    ssl_fingerprint: str | None = option(
+    ssl_fingerprint: str | tuple[str, ...] | None = option(
         "TLS",
         None,
-        "SHA-256 that the server's certificate must have, beside the other checks",
+        "SHA-256 that the server's certificate must have, one of them, beside the other checks",
         route.fingerprint(),
     )

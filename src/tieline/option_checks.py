@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 from tieline.errors import OptionError
 from tieline.redact import safe_url
@@ -175,11 +175,6 @@ def _or_none(none: str) -> str:
 # --- text, files, bytes
 
 
-def text(accepted: str) -> Check:
-    """Any text that `plain_text` takes."""
-    return Check(f"{accepted}, or None", plain_text)
-
-
 def plain_text(value: Any, *, empty: bool = False) -> str:
     """``value`` when it is a str without control characters and without half surrogate pairs."""
     if not isinstance(value, str):
@@ -207,8 +202,8 @@ def file_path(what: str) -> Check:
     return Check(f"a path (str or os.PathLike) to {what}, or None", convert)
 
 
-def pem_or_der(what: str) -> Check:
-    """PEM or DER data. Stored as str when it is PEM and as bytes when it is DER."""
+def pem_or_der(what: str, *more: str) -> Check:
+    """PEM or DER data. Stored as str when it is PEM and as bytes when it is DER, or in `more`."""
 
     def convert(value: Any) -> str | bytes:
         data = bytes(value) if isinstance(value, bytearray | memoryview) else value
@@ -225,7 +220,8 @@ def pem_or_der(what: str) -> Check:
             )
         return data
 
-    return Check(f"{what} as PEM (str) or DER (bytes), or None", convert, secret=True)
+    binary = " or ".join(["DER", *more])
+    return Check(f"{what} as PEM (str) or {binary} (bytes), or None", convert, secret=True)
 
 
 # --- other shapes
@@ -262,15 +258,6 @@ def has_methods(
         return value
 
     return Check(accepted, convert)
-
-
-def not_yet(neutral: object, capability: str) -> Check:
-    """An option whose capability later versions bring: only its default, ``neutral``, is taken."""
-
-    def convert(value: Any) -> NoReturn:
-        raise Refused("Leave the option out.")
-
-    return Check(f"{neutral!r} (this version does not have {capability} yet)", convert)
 
 
 def items(value: Any) -> tuple[Any, ...]:

@@ -68,7 +68,11 @@ ELSEWHERE = {
     "header": "use `headers`",
     "extra_headers": "use `headers`",
     "additional_headers": "use `headers`",
-    "cookie": "use `cookies`, a mapping",
+    "cookie": "use `cookies`, a mapping or a CookieJar",
+    "cookiejar": "use `cookies`, which takes a CookieJar",
+    "cookie_jar": "use `cookies`, which takes a CookieJar",
+    "proxy_authorization": "use `proxy_auth`",
+    "http_proxy_auth": "use `proxy_auth`",
     "open_timeout": "use `connect_timeout`",
     "max_size": "use `max_message_size`",
     "ssl": "a wss:// URL uses TLS; its options are `ssl_context` and those that start with ssl_",
@@ -157,6 +161,7 @@ _TELLING = frozenset(name for row in _ONE_OF for name in row) | {
     "cookies",
     "origin",
     "user_agent",
+    "proxy_auth",
     "heartbeat_message",
     "heartbeat_interval",
     "source_address",
@@ -231,6 +236,20 @@ def _credential_contradictions(options: Options) -> Iterator[str]:
                         f"option 'headers' holds {header!r}, which option {writer!r} "
                         "writes too; give one of them"
                     )
+    if options.proxy_auth is None:
+        return
+    if any(name.lower() == "proxy-authorization" for name, _ in options.proxy_headers):
+        yield (
+            "option 'proxy_headers' holds 'proxy-authorization', which option 'proxy_auth' writes "
+            "too; give one of them"
+        )
+    if isinstance(options.proxy, str) and options.proxy.lower().startswith("socks"):
+        yield (
+            "option 'proxy_auth' is for HTTP proxies; a SOCKS proxy takes user name and password "
+            "from its URL: socks5://user:password@host"
+        )
+    if options.proxy is None:
+        yield "option 'proxy_auth' is given, but proxy=None uses no proxy; leave one of them out"
 
 
 def _upkeep_contradictions(options: Options) -> Iterator[str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import fields
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from tieline.auth import Basic, Bearer
+from tieline.auth import Basic, Bearer, Challenge, Credentials, Digest
+from tieline.auth.asking import ask, sees_challenges
 from tieline.compression import Deflate
 from tieline.errors import OptionError
 from tieline.option_checks import Check, shown_callable
@@ -117,22 +118,25 @@ class Options(OptionTable):
         """The extra headers of the next attempt: ``headers``, or what it gives now."""
         return normalise_headers(self.headers()) if callable(self.headers) else self.headers
 
-    def attempt_auth(self, url: str) -> Basic | Bearer | None:
+    def attempt_auth(
+        self, url: str, challenges: tuple[Challenge, ...] = ()
+    ) -> Basic | Bearer | Digest | None:
         """The credentials for the URL of the next attempt, or None when no option gives any.
 
-        They go before those that stand in the URL, which are not looked at here.
+        They go before those that stand in the URL or in a netrc file, which are not looked at here.
+        A callable that wants to sees the challenges. What it raises passes through.
         """
         if self.token is not None:
             return Bearer(self.token, self.token_type)
         if self.username is not None:
             return Basic(self.username, self.password or "")
-        auth = self.auth(url) if callable(self.auth) else self.auth
-        if not isinstance(auth, Basic | Bearer | None):
-            raise OptionError(
-                "option 'auth': the callable must give Basic, Bearer or None, "
-                f"got {type(auth).__name__}"
-            )
-        return auth
+        return _given("auth", self.auth, url, challenges)
+
+    def attempt_proxy_auth(
+        self, proxy: str, challenges: tuple[Challenge, ...] = ()
+    ) -> Basic | Bearer | Digest | None:
+        """The same for the HTTP proxy with this URL: `proxy_auth`, or what it gives now."""
+        return _given("proxy_auth", self.proxy_auth, proxy, challenges)
 
     def __repr__(self) -> str:
         given = (
@@ -195,6 +199,17 @@ def _as_mapping(url_or_options: object) -> dict[str, Any]:
     )
 
 
+def _given(
+    option: str,
+    auth: Credentials | Callable[..., object] | None,
+    url: str,
+    challenges: tuple[Challenge, ...],
+) -> Credentials | None:
+    if auth is None or isinstance(auth, Basic | Bearer | Digest):
+        return auth
+    return ask(option, auth, url, challenges if sees_challenges(auth) else None)
+
+
 def _shown(name: str, value: object, secret: bool) -> str:
     """The value for a text: no secret, and no repr of a user's own object, which may hold one."""
     if isinstance(value, str) and not secret:
@@ -203,7 +218,7 @@ def _shown(name: str, value: object, secret: bool) -> str:
         return repr(tuple(safe_headers(value)))
     if name == "cookies" and isinstance(value, tuple):
         return repr(tuple((cookie, MASK) for cookie, _ in value))
-    if isinstance(value, Basic | Bearer | Deflate | Reconnect):
+    if isinstance(value, Basic | Bearer | Digest | Deflate | Reconnect):
         return repr(value)
     if name == "url" and isinstance(value, tuple):
         entries = [_shown(name, entry, secret) for entry in value]

@@ -7,7 +7,7 @@ little costs an account. So names are matched generously, and nothing here ever 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 MASK = "***"
@@ -46,7 +46,8 @@ _SECRET_LAST_WORD = frozenset({"code", "sig", "sign", "sid", "pass", "otp", "tic
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _PARAMETER = re.compile(r"[?&;#]([^?&;#=]*)=")
-_NESTED_USERINFO = re.compile(r"(://[^/?#&@:]*:)[^@&]*@")
+_PASSWORD_END = re.compile("[@&]")
+_NESTED_USER = re.compile(r"://[^/?#:]*:")
 
 
 @lru_cache(maxsize=256)
@@ -72,30 +73,58 @@ def safe_url(url: object) -> str:
     """
     if not isinstance(url, str):
         return f"<{type(url).__name__}>"
+    spans = secret_spans(url)
+    if not spans:
+        return url
+    pieces, position = [], 0
+    for start, end in spans:
+        pieces += [url[position:start], MASK]
+        position = end
+    return "".join([*pieces, url[position:]])
+
+
+def secret_spans(url: str) -> list[tuple[int, int]]:
+    """Where `safe_url` puts a mask: from where to where, in order, not overlapping."""
     if "@" not in url and "=" not in url:
-        return url  # neither a password nor a parameter
-    start, rest = _mask_userinfo(url)
-    return start + _mask_parameters(_NESTED_USERINFO.sub(rf"\1{MASK}@", rest))
+        return []  # neither a password nor a parameter
+    password, rest = _userinfo(url)
+    found = [*password, *_nested_passwords(url, rest), *_secret_parameters(url, rest)]
+    spans: list[tuple[int, int]] = []
+    for start, end in sorted(found):
+        if spans and start <= spans[-1][1]:
+            spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
+        else:
+            spans.append((start, end))
+    return spans
 
 
-def _mask_userinfo(url: str) -> tuple[str, str]:
-    """Split into the part up to the end of the userinfo, masked, and the rest."""
+def _userinfo(url: str) -> tuple[list[tuple[int, int]], int]:
+    """The password's place, if there may be one, and where the rest begins."""
     scheme, separator, rest = url.partition("://")
     if not separator:
         # "user:password@host", "ws:/user:password@host": where the user's name starts is
         # anyone's guess, so everything after the first colon goes.
-        head, colon, tail = url.partition(":")
-        at = tail.rfind("@")
-        return (f"{head}:{MASK}", tail[at:]) if colon and at >= 0 else ("", url)
+        colon, at = url.find(":"), url.rfind("@")
+        return ([(colon + 1, at)], at) if 0 <= colon < at else ([], 0)
+    begin = len(scheme) + len(separator)
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     at = authority.rfind("@")
     if at < 0 and _is_cut_off_userinfo(authority):
         # An unescaped "/", "?" or "#" in a password ends the authority too early.
         at = rest.rfind("@")
     if at < 0:
-        return scheme + separator, rest
-    user, colon, _ = rest[:at].partition(":")
-    return f"{scheme}{separator}{user}{colon}{MASK if colon else ''}", rest[at:]
+        return [], begin
+    colon = rest.find(":", 0, at)
+    return ([] if colon < 0 else [(begin + colon + 1, begin + at)]), begin + at
+
+
+def _nested_passwords(url: str, start: int) -> Iterator[tuple[int, int]]:
+    """Those of URLs that are parameters: up to the first "@", unless "&" comes before it."""
+    for sign in _PASSWORD_END.finditer(url, start):
+        end = sign.start()
+        if sign[0] == "@" and (user := _NESTED_USER.search(url, start, end)) is not None:
+            yield user.end(), end
+        start = end + 1
 
 
 def _is_cut_off_userinfo(authority: str) -> bool:
@@ -103,20 +132,17 @@ def _is_cut_off_userinfo(authority: str) -> bool:
     return bool(colon) and not authority.endswith("]") and not re.fullmatch("[0-9]*", port)
 
 
-def _mask_parameters(text: str) -> str:
+def _secret_parameters(url: str, start: int) -> Iterator[tuple[int, int]]:
     from urllib.parse import unquote  # for URLs that have parameters
 
-    pieces, position = [], 0
-    while match := _PARAMETER.search(text, position):
-        pieces.append(text[position : match.end()])
-        position = match.end()
+    while match := _PARAMETER.search(url, start):
+        start = match.end()
         if _is_secret_name(unquote(match[1])):
             # Only "&" ends a secret: a value may hold "?", ";" or a stray "#".
-            end = text.find("&", position)
-            pieces.append(MASK)
-            position = len(text) if end < 0 else end
-    pieces.append(text[position:])
-    return "".join(pieces)
+            end = url.find("&", start)
+            end = len(url) if end < 0 else end
+            yield start, end
+            start = end
 
 
 def _is_secret_name(name: str) -> bool:

@@ -6,10 +6,11 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from tieline.auth import Basic, Bearer, is_token
+from tieline.auth import Basic, Bearer, Digest, is_token
+from tieline.auth.asking import sees_challenges
 from tieline.errors import OptionError
 from tieline.headers import check_header
-from tieline.option_checks import Check, Refused, items, plain_text
+from tieline.option_checks import Check, Refused, file_path, items, plain_text
 
 HeaderPairs = tuple[tuple[str, str], ...]
 #: A URL, or what gives one for each attempt.
@@ -30,12 +31,14 @@ HANDSHAKE_OWNS = {
     "connection": _BY_HANDSHAKE,
     "content-length": _NO_BODY,
     "transfer-encoding": _NO_BODY,
+    "proxy-authorization": "the server would get it; use `proxy_auth`, or `proxy_headers`",
 }
 #: The same for the CONNECT request to a proxy (RFC 9110 9.3.6: no content).
 CONNECT_OWNS = {
     "host": "it names the tunnel's far end (RFC 9112 section 3.2.3)",
     "connection": "the tunnel needs the connection kept",
     "upgrade": "the upgrade is asked of the server, not of the proxy",
+    "authorization": "the proxy would get it; use `auth`, or `headers`",
     "content-length": "a CONNECT request has no body",
     "transfer-encoding": "a CONNECT request has no body",
 }
@@ -132,11 +135,13 @@ def header_text(header: str, meaning: str, *, empty: bool) -> Check:
 
 
 def cookies() -> Check:
-    """Name -> value, stored as pairs. What would end the cookie early is refused."""
+    """A jar, stored as it is; or name -> value, stored as pairs, whose meaning no value changes."""
 
-    def convert(value: Any) -> HeaderPairs:
-        if hasattr(value, "add_cookie_header"):
-            raise Refused("This version does not have CookieJar support yet; give a mapping.")
+    def convert(value: Any) -> object:
+        if hasattr(value, "add_cookie_header") and hasattr(value, "extract_cookies"):
+            if isinstance(value, type):
+                raise Refused("This is the class; give an instance of it.")
+            return value
         pairs = items(value.items() if isinstance(value, Mapping) else value)
         for pair in pairs:
             if not isinstance(pair, tuple | list) or len(pair) != 2:
@@ -155,30 +160,48 @@ def cookies() -> Check:
                 )
         return tuple((name, content) for name, content in pairs)
 
-    return Check("a mapping of cookie names to values (both str)", convert, secret=True)
+    return Check(
+        "a mapping of cookie names to values (both str), or an http.cookiejar.CookieJar",
+        convert,
+        secret=True,
+    )
 
 
-def auth() -> Check:
-    """Credentials, or a callable asked for them per attempt."""
+def auth(url: str = "the URL") -> Check:
+    """Credentials, or a callable asked for them, with `url`, per attempt."""
 
-    def convert(value: Any) -> Basic | Bearer | Callable[[str], object]:
-        if isinstance(value, Basic | Bearer):
+    def convert(value: Any) -> Basic | Bearer | Digest | Callable[..., object]:
+        if isinstance(value, Basic | Bearer | Digest):
             return value
         if isinstance(value, tuple | list) and len(value) == 2:
             return Basic(*value)
         if isinstance(value, type):
             raise Refused("This is the class; give an instance of it.")
-        if "Digest" in type(value).__name__:
-            raise Refused("This version does not have Digest yet.")
         if not callable(value):
             raise Refused
+        sees_challenges(value)  # or it cannot be called
         return value  # type: ignore[no-any-return]
 
     return Check(
-        "(user, password), Basic, Bearer, a callable(url) giving Basic, Bearer or None, or None",
+        f"(user, password), Basic, Digest, Bearer, a callable that gets {url} (and perhaps the "
+        "challenges) and gives one of these or None, or None",
         convert,
         secret=True,
     )
+
+
+def netrc() -> Check:
+    """False, True, or the file's path."""
+    path = file_path("a netrc file")
+
+    def convert(value: Any) -> object:
+        if isinstance(value, bool):
+            return value
+        if value is None:
+            raise Refused("Use False for none.")
+        return path.convert(value)
+
+    return Check("True, False, or a path (str or os.PathLike) to a netrc file", convert)
 
 
 def username() -> Check:

@@ -42,6 +42,8 @@ def default_retry(cause: Cause) -> bool:
         # Who broke a rule, or sent too much, will do so again.
         fatal = isinstance(cause.error, ProtocolError | MessageTooBig)
         return not fatal and cause.code in _RETRIED_CODES
+    if isinstance(cause, ProxyError) and cause.refused:
+        return False
     if isinstance(cause, HandshakeError | ProxyError):
         # Without an answer the server broke off, as it does when it restarts.
         return cause.response is None or _is_retried_status(cause.response.status)

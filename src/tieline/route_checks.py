@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from tieline.hostnames import BadHost, ascii_host
 from tieline.option_checks import Check, Refused, integer, items, plain_text
 
 
@@ -31,11 +32,28 @@ def host_and_port(accepted: str, *, bind: bool = False) -> Check:
         if not isinstance(value, tuple | list) or len(value) != 2:
             raise Refused("Give a tuple such as ('127.0.0.1', 8080).")
         host, port = plain_text(value[0], empty=bind), integer(value[1])
+        host = _as_ascii(host)
         if not (0 if bind else 1) <= port <= 65535:
             raise Refused(f"Port {port} is out of range.")
         return host, port
 
     return Check(accepted, convert)
+
+
+def server_hostname() -> Check:
+    """The name for TLS, stored as it is sent and compared: names beyond ASCII as A-labels."""
+    return Check(
+        "a host name or an IP address (str), or None", lambda value: _as_ascii(plain_text(value))
+    )
+
+
+def _as_ascii(host: str) -> str:
+    if host.isascii():
+        return host
+    try:
+        return ascii_host(host)
+    except BadHost as error:
+        raise Refused(f"{error.problem.capitalize()}; {error.expected}.") from None
 
 
 def schemes() -> Check:
@@ -167,9 +185,9 @@ def ssl_context() -> Check:
 
 
 def fingerprint() -> Check:
-    """The SHA-256 of the server's certificate (DER), stored as 64 lower-case hex digits."""
+    """SHA-256 of the server's certificate (DER) as 64 lower-case hex digits; several as a tuple."""
 
-    def convert(value: Any) -> str:
+    def one(value: Any) -> str:
         if isinstance(value, bytes) and len(value) == 32:
             return value.hex()
         if not isinstance(value, str):
@@ -180,7 +198,16 @@ def fingerprint() -> Check:
             raise Refused("`openssl x509 -noout -fingerprint -sha256 -in cert.pem` prints it.")
         return digits
 
-    return Check("a SHA-256 as 64 hex digits (colons allowed) or 32 bytes, or None", convert)
+    def convert(value: Any) -> object:
+        if not isinstance(value, tuple | list):
+            return one(value)
+        if not value:
+            raise Refused("It is empty, so no certificate would do.")
+        return tuple(map(one, value))
+
+    return Check(
+        "a SHA-256 as 64 hex digits (colons allowed) or 32 bytes, a list of these, or None", convert
+    )
 
 
 def key_password() -> Check:

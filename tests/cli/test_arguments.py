@@ -11,7 +11,10 @@ from tieline.cli.status import CommandError
 @pytest.mark.parametrize(
     "line, said",
     [
-        ("", "expected a command: connect, listen, send, serve or demo; see tieline --help"),
+        (
+            "",
+            "expected a command: connect, listen, send, explain, serve or demo; see tieline --help",
+        ),
         ("dance", "invalid choice: 'dance'"),
         ("connect", "required: URL"),
         ("send ws://host/", "required: MESSAGE"),

@@ -26,7 +26,14 @@ from tieline.protocol.events import Opened, RequestReceived
 from tieline.protocol.handshake import UpgradeRequest
 from tieline.protocol.settings import Settings
 from tieline.protocol.wire import Opcode
-from tieline.testing import EchoServer, ManualClock, MemoryStream, Recorder, StepReactor
+from tieline.testing import (
+    EchoServer,
+    ManualClock,
+    MemoryStream,
+    Recorder,
+    ScriptedServer,
+    StepReactor,
+)
 from tieline.testing.memory import memory_streams
 
 REQUEST = UpgradeRequest(host="example.com", target="/")
@@ -222,3 +229,16 @@ def supervise(recorder: Recorder) -> Iterator[Callable[..., Supervisor]]:
     yield make
     for supervisor in made:
         supervisor.disconnect(1001, "", 0.2)
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., ScriptedServer]]:
+    servers: list[ScriptedServer] = []
+
+    def start(*scripts: Any, **options: Any) -> ScriptedServer:
+        servers.append(ScriptedServer(*scripts, **({"timeout": 20.0} | options)))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()

@@ -24,7 +24,9 @@ def target(url: str = "wss://example.com/feed", connect: Any = (), **options: An
 
 
 def headers(of: Target) -> dict[str, str]:
-    return {name.lower(): value for name, value in of.request().headers}
+    authorization = of.login().authorization("GET", of.url.target)
+    request = of.request(authorization, of.cookies())
+    return {name.lower(): value for name, value in request.headers}
 
 
 @pytest.mark.parametrize(
@@ -144,6 +146,14 @@ def test_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     found = target(proxy=True, proxy_headers={"X-A": "1"}).route().proxy
     assert found is not None and found.host == "env" and found.headers == (("X-A", "1"),)
     assert target(proxy=None).route().proxy is None
+
+
+@pytest.mark.parametrize("url", ["ws://example.com/", "wss://example.com/"])
+def test_an_https_proxy_is_trusted_as_the_options_say(url: str) -> None:
+    proxy = target(url, proxy="https://proxy", ssl_ca_path="/ca.pem", ssl_verify_cert=False)
+    found = proxy.route().proxy
+    assert found is not None and found.tls is not None
+    assert (found.tls.ca_path, found.tls.verify_cert) == ("/ca.pem", True)
 
 
 def test_no_proxy_for_a_unix_socket() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from itertools import count
@@ -60,6 +61,23 @@ def front(request: pytest.FixtureRequest) -> Iterator[Front]:
     front = Front(request.param)
     yield front
     front.stop()
+
+
+@pytest.fixture
+def unanswering_port() -> Iterator[int]:
+    """A port whose queue is full, so that connecting to it takes until somebody gives up."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        queued = []
+        for _ in range(3):
+            connecting = socket.socket()
+            connecting.setblocking(False)
+            connecting.connect_ex(listener.getsockname())
+            queued.append(connecting)
+        yield listener.getsockname()[1]
+        for connecting in queued:
+            connecting.close()
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import ssl
+from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,14 @@ class Site:
                         location /moved {{ return 301 /echo?$args; }}
                         location /elsewhere {{ return 308 https://$arg_to/echo?$arg_key; }}
                         location /downgrade {{ return 302 http://$arg_to/echo; }}
+                        location /round {{ return 302 /about; }}
+                        location /about {{ return 302 /round; }}
+                        location /cookies {{
+                            add_header Set-Cookie "seen=yes; Path=/; Secure; HttpOnly" always;
+                            add_header Set-Cookie "other=1; Path=/elsewhere" always;
+                            if ($http_cookie = "seen=yes") {{ return 302 /echo?$args; }}
+                            return 302 /cookies?$args;
+                        }}
                         location /busy {{
                             add_header Retry-After 7 always;
                             return 503 "come back later";
@@ -238,8 +247,18 @@ def test_basic_authentication_by_nginx(dial):
     with pytest.raises(tieline.HandshakeError, match="401") as raised:
         dial("private")
     assert raised.value.response["www-authenticate"] == 'Basic realm="peers"'
-    with pytest.raises(tieline.HandshakeError, match="401"):
+    with pytest.raises(tieline.HandshakeError, match="401.*Basic with username= was refused"):
         dial("private", username="Aladdin", password="close sesame")
+    with pytest.raises(tieline.HandshakeError, match="never sent as Basic"):
+        dial("private", auth=tieline.Digest("Aladdin", "open sesame"))
+
+
+def test_a_callable_and_a_netrc_file_for_nginx(dial, tmp_path):
+    pair = ("Aladdin", "open sesame")
+    assert_echo(dial("private", auth=lambda url, challenges: pair if challenges else None))
+    path = tmp_path / "netrc"
+    path.write_text('machine localhost login Aladdin password "open sesame"\n')
+    assert_echo(dial("private", netrc=path))
 
 
 # --- what nginx answers by itself ----------------------------------------------------------------
@@ -265,6 +284,22 @@ def test_redirect_to_another_origin_leaves_the_credentials_behind(dial, site, ke
     assert sent["x-kept"] == "1"
     assert "authorization" not in sent
     assert "cookie" not in sent
+
+
+def test_redirects_that_go_in_a_circle(dial):
+    with pytest.raises(tieline.TooManyRedirects, match="circle.*/round.* → .*/about → .*/round"):
+        dial("moving", "/round")
+
+
+def test_a_jar_keeps_what_nginx_sets(dial, site, key):
+    """It asks again until the cookie comes back, and sends several lines of them."""
+    jar = CookieJar()
+    assert_echo(dial("moving", "/cookies", cookies=jar))
+    assert {(cookie.name, cookie.secure) for cookie in jar} == {("seen", True), ("other", False)}
+    sent = site.upstream.saw("request", key)["headers"]
+    assert {name.lower(): value for name, value in sent.items()}["cookie"] == "seen=yes"
+    with pytest.raises(tieline.TooManyRedirects, match="no cookie was set"):
+        dial("moving", "/cookies")
 
 
 def test_redirect_from_wss_to_ws_is_refused(dial, site):

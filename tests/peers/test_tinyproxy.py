@@ -13,8 +13,8 @@ pytestmark = pytest.mark.peers
 
 
 @pytest.fixture(scope="module")
-def proxy(tmp_path_factory):
-    proxy = Tinyproxy(tmp_path_factory.mktemp("tinyproxy"))
+def proxy():
+    proxy = Tinyproxy()
     yield proxy
     proxy.stop()
 
@@ -69,8 +69,8 @@ def test_proxy_of_the_environment(proxy, target, key, front, monkeypatch):
     assert info["peer"] == ("127.0.0.1", target.port)
 
 
-def test_proxy_that_dies_ends_the_connection(target, key, front, tmp_path):
-    proxy = Tinyproxy(tmp_path)
+def test_proxy_that_dies_ends_the_connection(target, key, front):
+    proxy = Tinyproxy()
     through = {"proxy": proxy.url(), **target.options}
     try:
         line = front.open(target.url("/echo", key), **through)

@@ -91,7 +91,7 @@ class TestClient:
             error = failure(feed(client(), pieces))
             assert str(error) == (
                 f"{URL} did not accept the WebSocket upgrade: expected status 101, "
-                "got 403 Forbidden"
+                "got 403 Forbidden; the server may want credentials, or another Origin (origin=)"
             )
             assert error.response is not None
             assert (error.response.status, error.response.body) == (403, b"banned")

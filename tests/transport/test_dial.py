@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import select
 import socket
 import ssl
@@ -199,6 +200,26 @@ def test_an_https_proxy_is_trusted_as_the_target_is(
     assert_echoes(connect(Route("elsewhere.example", 443, tls=settings, proxy=proxy)))
 
 
+@pytest.mark.parametrize("verify", [True, False])
+def test_a_pin_is_the_targets_also_behind_an_https_proxy(
+    connect, serve, handlers, forwarding, authority, server_context, ca_pem, verify
+):
+    """The proxy has another certificate, and is trusted by its authority."""
+    pinned = authority.issue_cert("localhost")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    pinned.configure_cert(context)
+    der = ssl.PEM_cert_to_DER_cert(pinned.cert_chain_pems[0].bytes().decode())
+    target = serve(handlers.tls(context))
+    through = serve(handlers.tls(server_context, forwarding([], target)))
+    proxy = Proxy("https", "localhost", through.port, tls=TLSSettings(ca_data=ca_pem))
+    trust = {"ca_data": ca_pem} if verify else {"verify_cert": False}
+    settings = TLSSettings(fingerprint=hashlib.sha256(der).hexdigest(), **trust)
+    assert_echoes(connect(Route("localhost", 443, tls=settings, proxy=proxy)))
+    settings = TLSSettings(fingerprint="ab" * 32, **trust)
+    with pytest.raises(TLSError, match="with localhost:443 .*not the pinned one"):
+        connect(Route("localhost", 443, tls=settings, proxy=proxy))
+
+
 def test_an_https_proxy_is_verified_even_if_the_target_is_not(
     connect, serve, handlers, server_context
 ):
@@ -364,3 +385,35 @@ def test_many_dials_at_once(serve, handlers, make_attempt):
     for thread in threads:
         thread.join(10)
     assert failures == []
+
+
+def test_an_address_that_is_known_late(connect, serve, handlers, make_attempt, monkeypatch):
+    """IPv4 is known first and refuses; IPv6 comes later, and the connection with it."""
+    if not socket.has_ipv6:
+        pytest.skip("no IPv6 here")
+    server = serve(handlers.echo, host="::1")
+    refused = threading.Event()
+    real = socket.getaddrinfo
+
+    def getaddrinfo(host, port, family=0, type=0, proto=0, flags=0):
+        if flags & socket.AI_NUMERICHOST:
+            return real(host, port, family, type, proto, flags)
+        if family != socket.AF_INET:
+            refused.wait(10)
+        # A machine of ours where nobody listens.
+        address = "127.0.0.1" if family == socket.AF_INET else "::1"
+        return real(address, port, family, type, proto, flags)
+
+    def note(kind, data):
+        if kind == "connecting" and "127.0.0.1" in data["address"]:
+            refused.set()
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr("tieline.transport.resolve.SPLIT_DELAY", 0.0)
+    monkeypatch.setattr("tieline.transport.resolve.RESOLUTION_DELAY", 0.0)
+    try:
+        stream = connect(Route("a.example", server.port), make_attempt(10, on_event=note))
+    finally:
+        refused.set()
+    assert stream.peer[0] == "::1"
+    assert_echoes(stream)

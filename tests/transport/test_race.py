@@ -10,8 +10,8 @@ import pytest
 
 from tieline.errors import ConnectCancelled, ConnectError, ConnectTimeout, OptionError
 from tieline.transport import race as race_module
+from tieline.transport.lookup import AddressInfo
 from tieline.transport.race import connect_unix, race
-from tieline.transport.resolve import AddressInfo
 
 
 def v4(port, host="127.0.0.1"):
@@ -140,6 +140,98 @@ def test_an_exception_from_outside_closes_everything(make_attempt, unanswering_p
 
     with pytest.raises(KeyboardInterrupt):
         race([v4(unanswering_port)] * 2, make_attempt(5, on_event=interrupt))
+
+
+# Addresses that come late
+
+
+class Late:
+    """What a resolver gives while the race is on, in turns; None: nothing yet."""
+
+    def __init__(self, *turns, is_pending=True):
+        self.turns = list(turns)
+        self.is_forever = is_pending
+
+    @property
+    def is_pending(self):
+        return bool(self.turns) or self.is_forever
+
+    def late(self):
+        return (self.turns.pop(0) if self.turns else None) or []
+
+
+def test_late_addresses_when_all_others_have_failed(started, serve, handlers, refusing_port):
+    attempt, addresses = started
+    server = serve(handlers.echo)
+    late = Late(None, None, [v4(server.port)])
+    attempt.wake()
+    with race([v4(refusing_port)], attempt, late=late) as connected:
+        assert connected.getpeername() == server.address
+    assert len(addresses) == 2
+
+
+def test_a_late_address_overtakes(started, serve, handlers, unanswering_port, monkeypatch):
+    monkeypatch.setattr(race_module, "STAGGER", 0.01)
+    monkeypatch.setattr(race_module, "LATE_PATIENCE", 60)
+    attempt, addresses = started
+    server = serve(handlers.echo)
+    late = Late(None, [v4(server.port)])
+    # While nobody but the silent one is left, only being woken makes the race look.
+    threading.Thread(target=attempt.wake).start()
+    with race([v4(unanswering_port)], attempt, late=late) as connected:
+        assert connected.getpeername() == server.address
+    assert len(addresses) == 2
+
+
+def test_late_addresses_come_next(started, refusing_port):
+    attempt, addresses = started
+    late = Late(None, [v6(1), v6(2)], is_pending=False)
+    with pytest.raises(ConnectError):
+        race([v4(refusing_port, f"127.0.0.{last}") for last in (1, 2, 3)], attempt, late=late)
+    assert [address[0] for address in addresses] == ["1", "[", "1", "[", "1"]
+
+
+def test_late_addresses_that_never_come(attempt, refusing_port, monkeypatch):
+    monkeypatch.setattr(race_module, "LATE_PATIENCE", 0.02)
+    with pytest.raises(ConnectError, match="Connection refused"):
+        race([v4(refusing_port)], attempt, late=Late())
+
+
+def test_an_address_that_comes_just_when_nothing_more_is_pending(
+    attempt, serve, handlers, refusing_port
+):
+    server = serve(handlers.echo)
+
+    class JustNow:
+        """The look-up ends right after it was asked whether it goes on."""
+
+        found = [v4(server.port)]
+        asked = 0
+
+        @property
+        def is_pending(self):
+            self.asked += 1
+            if self.asked == 2:
+                attempt.wake()
+                return True
+            return self.asked < 2
+
+        def late(self):
+            if self.asked < 3:
+                return []
+            found, self.found = self.found, []
+            return found
+
+    race([v4(refusing_port)], attempt, late=JustNow()).close()
+
+
+def test_cancel_while_late_addresses_are_awaited(make_attempt, refusing_port):
+    attempt = make_attempt(None)
+    timer = threading.Timer(0.02, attempt.cancel)
+    timer.start()
+    with pytest.raises(ConnectCancelled):
+        race([v4(refusing_port)], attempt, late=Late())
+    timer.join()
 
 
 # Source address and options

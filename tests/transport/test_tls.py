@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import os
+import queue
 import socket
 import ssl
 import threading
@@ -13,6 +14,7 @@ import pytest
 
 from tests.transport.stream_ends import receive_all
 from tieline.errors import ConnectCancelled, ConnectTimeout, OptionError, TLSError
+from tieline.transport import tls
 from tieline.transport.stream import SocketStream
 from tieline.transport.tls import build_context, handshake
 from tieline.transport.tls_settings import TLSSettings
@@ -109,6 +111,16 @@ def test_ordinary_contexts_are_made_once(monkeypatch, tmp_path, ca_pem):
     assert build_context(TLSSettings()).get_ca_certs() == []
 
 
+def test_key_logs_are_written_where_the_environment_says(monkeypatch, tmp_path, ca_pem):
+    """As create_default_context does, also for contexts that are not made by it."""
+    log = tmp_path / "keys"
+    assert build_context(TLSSettings(ca_data=ca_pem)).keylog_filename is None
+    monkeypatch.setenv("SSLKEYLOGFILE", str(log))
+    for settings in (TLSSettings(), TLSSettings(ca_data=ca_pem), TLSSettings(verify_cert=False)):
+        assert build_context(settings).keylog_filename == str(log)
+    tls._ordinary_context.cache_clear()  # a context keeps the file open
+
+
 # Trusted
 
 
@@ -134,6 +146,22 @@ def test_alpn_offers_http(serve, handlers, opened, attempt, server_context, ca_p
     settings = TLSSettings(ca_data=ca_pem)
     stream = handshake(opened(server), build_context(settings), "localhost", attempt)
     assert receive_all(stream, 8) == b"http/1.1"
+
+
+def test_a_server_that_chooses_another_protocol(secure, server_context, ca_pem):
+    server_context.set_alpn_protocols(["h2"])
+    context = ssl.create_default_context(cadata=ca_pem.decode())
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    with pytest.raises(TLSError, match=r"chose 'h2' \(ALPN\).*set_alpn_protocols\(\)"):
+        secure(server_context, TLSSettings(context=context))
+
+
+@pytest.mark.parametrize("offered", [None, ["h2"]])
+def test_a_server_that_chooses_no_protocol(secure, server_context, ca_pem, offered):
+    """RFC 7301 leaves it to servers: many are silent where they know none of what is offered."""
+    if offered is not None:
+        server_context.set_alpn_protocols(offered)
+    assert secure(server_context, TLSSettings(ca_data=ca_pem)).tls["alpn"] is None
 
 
 def test_events_and_timings(secure, server_context, ca_pem, make_attempt):
@@ -169,6 +197,29 @@ def test_pin_alone(secure, server_context, server_certificate):
     assert secure(server_context, settings, "another.example").tls["subject"] is None
 
 
+def test_one_of_several_pins_is_enough(secure, server_context, server_certificate, ca_pem):
+    """As when a certificate is about to be replaced."""
+    pins = ("ab" * 32, fingerprint_of(server_certificate))
+    assert secure(server_context, TLSSettings(ca_data=ca_pem, fingerprint=pins)).tls
+    with pytest.raises(TLSError, match="expected ssl_fingerprint (ab){32} or (cd){32}, got"):
+        secure(server_context, TLSSettings(ca_data=ca_pem, fingerprint=("ab" * 32, "cd" * 32)))
+
+
+def test_a_wrong_pin_is_noticed_before_anything_is_sent(serve, opened, attempt, server_context):
+    received = queue.SimpleQueue()
+
+    def reading(connection):
+        with server_context.wrap_socket(connection, server_side=True) as secured:
+            received.put(secured.recv(100))
+
+    stream = opened(serve(reading))
+    context = build_context(TLSSettings(verify_cert=False))
+    with pytest.raises(TLSError, match="not the pinned one"):
+        handshake(stream, context, "localhost", attempt, fingerprint="ab" * 32)
+    stream.close()
+    assert received.get(timeout=10) == b""
+
+
 @pytest.mark.parametrize("verify", [True, False])
 def test_wrong_pin(secure, server_context, server_certificate, ca_pem, verify):
     settings = TLSSettings(ca_data=ca_pem, verify_cert=verify, fingerprint="ab" * 32)
@@ -200,9 +251,9 @@ def test_self_signed(secure, authority):
 
 
 def test_wrong_name(secure, server_context, ca_pem):
-    with pytest.raises(TLSError, match=r"another name, not for 'example.com'.*server_hostname="):
+    with pytest.raises(TLSError, match=r"'127.0.0.1'.*, not for 'example.com'.*server_hostname="):
         secure(server_context, TLSSettings(ca_data=ca_pem), "example.com")
-    with pytest.raises(TLSError, match=r"another name, not for '127.0.0.2'"):
+    with pytest.raises(TLSError, match=r"not for '127.0.0.2'"):
         secure(server_context, TLSSettings(ca_data=ca_pem), "127.0.0.2")
 
 
@@ -227,6 +278,31 @@ def test_no_common_version(secure, server_context, ca_pem):
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     with pytest.raises(TLSError, match="no TLS version in common"):
         secure(server_context, TLSSettings(context=context))
+
+
+@pytest.mark.parametrize(
+    ("alert", "advice"),
+    [
+        (40, "found no cipher or parameters in common"),
+        (42, "refused the client certificate"),
+        (43, "refused the client certificate"),
+        (44, "the client certificate is revoked"),
+        (45, "the client certificate has expired"),
+        (46, "refused the client certificate"),
+        (48, "does not trust the client certificate's issuer"),
+        (49, "does not let it in"),
+        (70, "no TLS version in common"),
+        (112, "check server_hostname"),
+        (116, "give ssl_cert_path= and"),
+        (120, r"does not speak HTTP/1.1 \(ALPN\)"),
+    ],
+)
+def test_alerts_of_the_server(secure, server_context, ca_pem, alert, advice):
+    """Numbers of RFC 8446 section 6; test_tls_errors.py has the words."""
+    server_context.sni_callback = lambda *arguments: alert
+    with pytest.raises(TLSError, match=advice) as caught:
+        secure(server_context, TLSSettings(ca_data=ca_pem))
+    assert caught.value.refused
 
 
 def test_missing_client_certificate(secure, server_context, ca_pem):

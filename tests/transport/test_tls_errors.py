@@ -67,6 +67,14 @@ def test_a_refusal_is_told_from_a_handshake_that_broke_off(error, first_bytes, r
         assert explain_late_refusal(error, "example.com:443").refused is refused
 
 
+def test_a_reason_that_python_has_no_name_for():
+    error = ssl.SSLError(1, "[SSL] tlsv1 alert no application protocol (_ssl.c:1006)")
+    assert explain(error).endswith(
+        "the server does not speak HTTP/1.1 (ALPN) [TLSV1_ALERT_NO_APPLICATION_PROTOCOL]"
+    )
+    assert explain_handshake_failure(error, "h", "h", RECORD).refused
+
+
 def test_an_unknown_reason_is_shown():
     assert explain(failed("SOMETHING_NEW")).endswith("SOMETHING_NEW")
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
+from ipaddress import IPv6Address
+from urllib.parse import quote
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,6 +42,26 @@ def parse(text, **options):
         ("ws://[fe80::1%25eth0]/", "ws", False, "fe80::1%eth0", 80, "/"),
         ("ws://[fe80::1%eth0]/", "ws", False, "fe80::1%eth0", 80, "/"),
         ("ws://b\xfccher.example/", "ws", False, "xn--bcher-kva.example", 80, "/"),
+        ("ws://fa\xdf.example/", "ws", False, "xn--fa-hia.example", 80, "/"),
+        ("ws://FA%C3%9F.example/", "ws", False, "xn--fa-hia.example", 80, "/"),
+        (
+            "wss://\u4f8b\u3048\u3002\u30c6\u30b9\u30c8",
+            "wss",
+            True,
+            "xn--r8jz45g.xn--zckzah",
+            443,
+            "/",
+        ),
+        ("ws://\uff11\uff12\uff17.0.0.1/", "ws", False, "127.0.0.1", 80, "/"),
+        ("ws://xn--bcher-kva.example/", "ws", False, "xn--bcher-kva.example", 80, "/"),
+        ("ws://h:00080/", "ws", False, "h", 80, "/"),
+        ("ws://[fe80::1%2525]/", "ws", False, "fe80::1%25", 80, "/"),
+        ("ws://[FE80::1%25Eth0.1]/", "ws", False, "fe80::1%Eth0.1", 80, "/"),
+        ("ws://[::ffff:7f00:1]/", "ws", False, str(IPv6Address("::ffff:7f00:1")), 80, "/"),
+        ("ws://h/%2F%2f%252F%5C", "ws", False, "h", 80, "/%2F%2f%252F%5C"),
+        ("ws://h/?a=\\b", "ws", False, "h", 80, "/?a=%5Cb"),
+        ("ws://1.example/", "ws", False, "1.example", 80, "/"),
+        ("ws://0xg/", "ws", False, "0xg", 80, "/"),
         ("ws://ex%61mple.com/", "ws", False, "example.com", 80, "/"),
         ("ws://under_score.example./", "ws", False, "under_score.example.", 80, "/"),
         ("ws://h/\u20ac?q=\xfc", "ws", False, "h", 80, "/%E2%82%AC?q=%C3%BC"),
@@ -59,6 +84,8 @@ def test_parts(text, scheme, secure, host, port, target):
         ("ws://:pw@h/", "", "pw"),
         ("ws://u:p%40%3A%2F%25@h/", "u", "p@:/%"),
         ("ws://u:p@w:x@h/", "u", "p@w:x"),
+        ("ws://u@v@h/", "u@v", None),
+        ("ws://u%40v:p@h/", "u@v", "p"),
         ("ws://%C3%BC:p%20w@h/", "\xfc", "p w"),
         ("ws://@h/", None, None),
     ],
@@ -126,71 +153,132 @@ def test_host_header_names_a_port_that_is_only_our_default():
 
 # Refusals
 
+#: The text, what is wrong with it, and the offending part with its position in what is shown.
 REFUSED = [
-    (None, "expected a str"),
-    (b"ws://h/", "expected a str, got bytes"),
-    ("", "no scheme"),
-    ("example.com/path", "no scheme; expected ws://, wss://"),
-    ("localhost:8080/path", "no scheme"),
-    ("//h/", "no scheme"),
-    ("ftp://h/", "unknown scheme; expected ws://, wss://, http://, https://, feed://"),
-    ("ws+tls://h/", "unknown scheme"),
-    ("ws:h", "names a host"),
-    ("ws:/h", "names a host"),
-    ("ws://", "host is missing"),
-    ("ws:///path", "host is missing"),
-    ("ws://:80/", "host is missing"),
-    ("ws://u:hush@/", "host is missing"),
-    ("ws://h/#part", "fragment"),
-    ("ws://h/?q#", "fragment"),
-    ("ws://h/a b", "' ' at position 8"),
-    (" ws://h/", "' ' at position 0"),
-    ("ws://h/\r\nEvil: 1", r"'\\r'"),
-    ("ws://h/\0", r"'\\x00'"),
-    ("ws://h/\ud800", r"'\\ud800'"),
-    ("ws://h/\x85", r"'\\x85'"),
-    ("ws://h:0/", "the port is not valid"),
-    ("ws://h:65536/", "the port is not valid"),
-    ("ws://h:-1/", "the port is not valid"),
-    ("ws://h:8o80/", "the port is not valid; expected host:port with a port from 1 to 65535"),
-    ("ws://h:\u0661/", "the port is not valid"),
-    ("ws://u:hu/hush@h/", "the port is not valid"),
-    ("ws://2001:db8::1/", "brackets"),
-    ("ws://[::1/", r"a bracket of the host is out of place; .*\[2001:db8::1\]"),
-    ("ws://::1]/", "a bracket of the host is out of place"),
-    ("ws://[::1]x/", "a bracket of the host is out of place"),
-    ("ws://[nonsense]/", "IPv6"),
-    ("ws://[v1.x]/", "IPv6"),
-    ("ws://[fe80::1%]/", "zone"),
-    ("ws://[fe80::1%25a%2Fb]/", "zone"),
-    ("ws://a..b/", "host is not valid"),
-    ("ws://.a/", "host is not valid"),
-    ("ws://-a/", "host is not valid"),
-    ("ws://a%2Fb/", "host is not valid"),
-    ("ws://a%00b/", "host is not valid"),
-    ("ws://a%FFb/", "internationalised"),
-    (f"ws://{'a' * 64}.example/", "host is not valid"),
-    (f"ws://{'a' * 60}\xfc\xfc\xfc\xfc.example/", "internationalised"),
-    ("ws://u:hush%@h/", "without two hex digits"),
-    ("ws://u:hush%FF@h/", "UTF-8"),
-    ("ws://u:hush%0D%0A@h/", "control character"),
-    ("ws://u%3Ax:hush@h/", "colon"),
-    ("ws+unix://x.sock:/feed", "not absolute; expected ws\\+unix:///path.sock:/path"),
-    ("ws+unix:x.sock:/feed", "not absolute"),
-    ("ws+unix:///x.sock:feed", "does not start with '/'"),
-    ("ws+unix://", "socket's path is empty"),
-    ("ws+unix:///x%00.sock", "NUL"),
-    ("ws://socket=/x", "socket's path is empty"),
-    ("ws://h:x/?token=hush", "port"),
+    ("", "no scheme", None),
+    ("example.com/path", "no scheme; expected ws://, wss://", None),
+    ("localhost:8080/path", "no scheme", None),
+    ("//h/", "no scheme", None),
+    ("ftp://h/", "unknown scheme: 'ftp' at position 0; expected ws://, wss://, http://", "ftp"),
+    ("FTP://u:hush@h/", "unknown scheme", "FTP"),
+    ("ws+tls://h/", "unknown scheme", "ws+tls"),
+    ("\ufeffws://h/", "unknown scheme", r"\ufeffws"),
+    ("ws:", "names a host", ""),
+    ("ws:h", "names a host", "h"),
+    ("ws:/h", "names a host", "/h"),
+    ("ws://", "host is missing", ""),
+    ("ws:///path", "host is missing", ""),
+    ("ws://:80/", "host is missing", ""),
+    ("ws://u:hush@/", "host is missing", ""),
+    ("ws://@/", "host is missing", ""),
+    ("ws://h/#part", "fragment", "#part"),
+    ("ws://h/?q#", "fragment", "#"),
+    ("ws://h/a b", "it holds a character that no URL has: ' ' at position 8;", " "),
+    (" ws://h/", "no URL has: ' ' at position 0", " "),
+    ("ws://h/ ", "no URL has", " "),
+    ("ws://u:hush@h/\t", "no URL has", r"\t"),
+    ("ws://u:hu\nsh@h/", "no URL has", "***"),
+    ("ws://h/\r\nEvil: 1", "no URL has", r"\r"),
+    ("ws://h/\0", "no URL has", r"\x00"),
+    ("ws://h/\ud800", "no URL has", r"\ud800"),
+    ("ws://h/\x85", "no URL has", r"\x85"),
+    ("ws:\\\\h\\x", "backslash", "\\\\"),
+    ("ws://good.example\\@evil.example/", "backslash", "\\\\"),
+    ("ws://h\\x", "backslash", "\\\\"),
+    ("ws://h/a\\b", r"backslash: .* at position 8; .* is written as %5C", "\\\\"),
+    ("ws+unix:///a\\b:/", "backslash", "\\\\"),
+    ("ws://h:0/", "the port is not valid: '0' at position 7; expected host:port", "0"),
+    ("ws://h:65536/", "port from 1 to 65535", "65536"),
+    ("ws://u:hush@h:65536/", "the port is not valid: '65536' at position 13;", "65536"),
+    ("ws://h:100000/", "the port is not valid", "100000"),
+    ("ws://h:-1/", "the port is not valid", "-1"),
+    ("ws://h:8o80/", "the port is not valid", "8o80"),
+    ("ws://h:\u0661/", "the port is not valid", "\u0661"),
+    ("ws://u:hu/hush@h/", "the port is not valid", "***"),
+    ("ws://h:x/?token=hush", "the port is not valid", "x"),
+    ("ws://2001:db8::1/", "brackets", "2001:db8:"),
+    ("ws://[::1/", r"a bracket of the host is out of place: .*\[2001:db8::1\]", "[::1"),
+    ("ws://::1]/", "a bracket of the host is out of place", "::1]"),
+    ("ws://[::1]x/", "a bracket of the host is out of place", "[::1]x"),
+    ("ws://[nonsense]/", "IPv6", "[nonsense]"),
+    ("ws://[v1.x]/", "IPv6", "[v1.x]"),
+    ("ws://[::1::2]:80/", "IPv6", "[::1::2]"),
+    ("ws://[1.2.3.4]/", "IPv6", "[1.2.3.4]"),
+    ("ws://[]/", "IPv6", "[]"),
+    ("ws://[fe80::1%]/", "zone", "[fe80::1%]"),
+    ("ws://[fe80::1%25a%2Fb]/", "zone", "[fe80::1%25a%2Fb]"),
+    ("ws://[fe80::1%25a%0Ab]/", "zone", "[fe80::1%25a%0Ab]"),
+    ("ws://a..b/", "host is not valid", "a..b"),
+    ("ws://.a/", "host is not valid", ".a"),
+    ("ws://-a/", "host is not valid", "-a"),
+    ("ws://a%2Fb/", "host is not valid", "a%2Fb"),
+    ("ws://a%00b/", "host is not valid", "a%00b"),
+    ("ws://a%25b/", "host is not valid", "a%25b"),
+    ("ws://a%/", "host is not valid", "a%"),
+    ("ws://a%FFb/", "the host is not UTF-8", "a%FFb"),
+    ("ws://a,b/", "host is not valid", "a,b"),
+    (f"ws://{'a' * 64}.example/", "host is not valid", "a" * 64 + "..."),
+    (f"ws://{'a.' * 127}a/", "host is not valid", None),
+    (f"ws://{'a.' * 5000}a/", "the host is too long", None),
+    (
+        "ws://b\xfc\u2764.example/",
+        r"no valid internationalised name \(.*xn-- form",
+        "b\xfc\u2764.example",
+    ),
+    ("ws://b\xfc..example/", "host is not valid", "b\xfc..example"),
+    ("ws://-b\xfc.example/", "internationalised", "-b\xfc.example"),
+    ("ws://%E2%80%AE\xfc.example/", "internationalised", "%E2%80%AE\xfc.example"),
+    (f"ws://{'a' * 60}\xfc\xfc\xfc\xfc.example/", "internationalised", None),
+    ("ws://127.1/", r"ends in a number and is no IPv4 .*such as 127\.0\.0\.1", "127.1"),
+    ("ws://0x7f.1/", r"such as 127\.0\.0\.1", "0x7f.1"),
+    ("ws://0X7F000001/", r"such as 127\.0\.0\.1", "0X7F000001"),
+    ("ws://2130706433/", r"such as 127\.0\.0\.1", "2130706433"),
+    ("ws://017700000001/", r"such as 127\.0\.0\.1", "017700000001"),
+    ("ws://127.0.0.010/", r"such as 127\.0\.0\.8", "127.0.0.010"),
+    ("ws://127.0.0.1./", r"such as 127\.0\.0\.1", "127.0.0.1."),
+    ("ws://127.0.0.256/", r"such as 192\.0\.2\.1", "127.0.0.256"),
+    ("ws://1.2.3.4.5/", "ends in a number", "1.2.3.4.5"),
+    ("ws://example.123/", "ends in a number", "example.123"),
+    ("ws://b\xfccher.0x/", "ends in a number", "b\xfccher.0x"),
+    ("ws://\uff11\uff12\uff17.1/", r"such as 127\.0\.0\.1", "\uff11\uff12\uff17.1"),
+    ("ws://u:hush%@h/", "the password has a '%' without two hex digits", "***"),
+    ("ws://u%:hush@h/", "the user name has a '%' without two hex digits", "u%"),
+    ("ws://u:hush%FF@h/", "the password is not UTF-8", "***"),
+    ("ws://%FF@h/", "the user name is not UTF-8", "%FF"),
+    ("ws://u:hush%0D%0A@h/", "the password holds a control character", "***"),
+    ("ws://u%3Ax:hush@h/", "the user name holds a colon", "u%3Ax"),
+    ("ws+unix://x.sock:/feed", r"not absolute: .* expected ws\+unix:///path.sock:/path", "x.sock:"),
+    ("ws+unix:x.sock:/feed", "not absolute", "x.sock"),
+    ("ws+unix:///x.sock:feed", "does not start with '/'", "feed"),
+    ("ws+unix://u:hush@/x.sock:feed", "does not start with '/'", "feed"),
+    ("ws+unix://", "socket's path is empty", ""),
+    ("ws+unix:///x%00.sock", "NUL", "/x%00.sock"),
+    ("ws://socket=/x", "socket's path is empty", ""),
+    ("ws://socket=%00/x", "NUL", "%00"),
 ]
 
 
-@pytest.mark.parametrize(("text", "reason"), REFUSED)
-def test_refused(text, reason):
+@pytest.mark.parametrize(("text", "reason", "part"), REFUSED)
+def test_refused(text, reason, part):
     with pytest.raises(OptionError, match=reason) as caught:
         parse(text)
-    assert str(caught.value).startswith("url")
-    assert "hush" not in str(caught.value)
+    error = str(caught.value)
+    assert error.startswith("url '") and "hush" not in error
+    assert "\n" not in error and len(error) < 900
+    pointer = re.search(r"(?:: '(.*)')? at position ([0-9]+); ", error)
+    if part is not None and pointer is not None:
+        found, position = pointer[1] or "", int(pointer[2])
+        assert found == part
+        # Right in the text that is shown, which is masked.
+        assert error[len("url '") :][position:].startswith(part.removesuffix("..."))
+    else:
+        assert part is None
+
+
+@pytest.mark.parametrize(("value", "kind"), [(None, "NoneType"), (b"ws://h/", "bytes")])
+def test_what_is_no_text(value, kind):
+    with pytest.raises(OptionError, match=f"^url: expected a str, got {kind}$"):
+        parse(value)
 
 
 def test_refusals_name_the_option():
@@ -224,6 +312,41 @@ def test_percent_encoding_survives(text):
     assert unquote(url.target[1:]) == text
     # And what is parsed once is a fixed point.
     assert parse("ws://h" + url.target).target == url.target
+
+
+_LABELS = st.from_regex(r"[a-z]([a-z0-9]|-(?=[a-z0-9])){0,20}", fullmatch=True)
+_HOSTS = (
+    st.lists(_LABELS, min_size=1, max_size=4).map(".".join)
+    | st.ip_addresses(v=4).map(str)
+    | st.ip_addresses(v=6).map(lambda address: f"[{address}]")
+    | st.sampled_from(["[fe80::1%25eth0]", "[fe80::1%2525]", "b\xfccher.example", "a_b.c."])
+)
+_TEXTS = st.text(alphabet=st.characters(codec="utf-8", exclude_categories=["Cc", "Zl", "Zp"]))
+
+
+@given(
+    scheme=st.sampled_from(["ws", "WSS", "feed"]),
+    user=st.none() | _TEXTS.filter(lambda text: text and ":" not in text and text.isprintable()),
+    host=_HOSTS,
+    port=st.none() | st.integers(1, 65535),
+    path=_TEXTS,
+    query=st.none() | st.text(alphabet="ab&;%?/"),
+)
+def test_what_is_shown_means_the_same_url(scheme, user, host, port, path, query):
+    text = f"{scheme}://" + ("" if user is None else quote(user, safe="") + "@") + host
+    text += ("" if port is None else f":{port}") + "/" + quote(path)
+    url = parse(text + ("" if query is None else f"?{query}"))
+    assert (url.username, url.scheme) == (user, scheme.lower())
+    assert url.port == port or (port is None and url.port == SCHEMES[scheme.lower()].port)
+    assert parse(url.safe) == url
+    assert parse(url.safe).safe == url.safe
+
+
+@given(st.binary(min_size=1).filter(lambda path: b"\0" not in path))
+def test_paths_of_sockets_are_any_bytes(path):
+    url = parse(f"ws+unix:///{quote(path)}:/x")
+    assert os.fsencode(url.unix_path) == b"/" + path
+    assert parse(url.safe) == url
 
 
 # Texts
@@ -271,6 +394,8 @@ def test_origins():
         ("//g/x", "ws://g/x"),
         ("wss://g", "wss://g/"),
         ("/\xfc", "ws://u:***@h:81/%C3%BC"),
+        ("/\xc3\xbc", "ws://u:***@h:81/%C3%BC"),  # UTF-8, as it comes in a header
+        ("//\xc3\xbc.example/", "ws://xn--tda.example/"),
     ],
 )
 def test_join(location, safe):
@@ -303,6 +428,10 @@ def test_join_keeps_to_its_unix_socket():
         "ws://h:0/",
         "/\r\n",
         "///x",
+        "/\\evil.example",
+        "\\\\evil.example",
+        "//evil.example\\@h/",
+        "//127.1/",
     ],
 )
 def test_join_refuses(location):

@@ -38,7 +38,7 @@ def parse(words: Sequence[str] | None) -> argparse.Namespace:
         what = f"unknown option {names[0]}" if names else "too many arguments"
         usage_error(f"{what}; see tieline {arguments.command or ''} --help".replace("  ", " "))
     if arguments.command is None and not arguments.version:
-        parser.error("expected a command: connect, listen, send, serve or demo")
+        parser.error("expected a command: connect, listen, send, explain, serve or demo")
     return arguments
 
 
@@ -78,6 +78,7 @@ def _command_line() -> argparse.ArgumentParser:
     _connect(command("connect", "send each line of the input, print each message that comes"))
     _listen(command("listen", "print each message that comes, one a line"))
     _send(command("send", "send messages, and wait for answers if asked to"))
+    _explain(command("explain", "tell how a connection would be made, and why so, and make none"))
     _serve(command("serve", "run a server that sends every message back"))
     command("demo", "show the client against a server of its own, in two seconds")
     return parser
@@ -127,6 +128,15 @@ def _send(parser: argparse.ArgumentParser) -> None:
         default=10.0,
         metavar="S",
         help="seconds for the expected answers to come (default: 10)",
+    )
+    _connection(parser)
+
+
+def _explain(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("url", metavar="URL", help="such as wss://example.com/feed")
+    parser.add_argument("--json", action="store_true", help="print a JSON object")
+    parser.add_argument(
+        "--resolve", action="store_true", help="look up names; otherwise nothing goes out"
     )
     _connection(parser)
 

@@ -1,50 +1,30 @@
-"""Options → an open WebSocket connection: dial, upgrade, follow redirects, under one deadline."""
+"""Options → an open WebSocket connection: dial, log in, upgrade, follow redirects, in one time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
+from tieline.auth import Challenge
 from tieline.compression import Compression, parameters_of
+from tieline.engine.credentials import proxy_login
+from tieline.engine.login import Login
 from tieline.engine.record import Record
+from tieline.engine.redirects import STATUSES, Redirects, is_redirect
 from tieline.engine.route import Target
-from tieline.errors import (
-    ConnectCancelled,
-    ConnectError,
-    ConnectTimeout,
-    HandshakeError,
-    OptionError,
-    TLSError,
-    TooManyRedirects,
-)
-from tieline.headers import HeadLimits
+from tieline.engine.upgrade import Tell, upgrade
+from tieline.errors import HandshakeError, ProxyError
+from tieline.headers import Headers, HeadLimits, status_text
 from tieline.options import Options
 from tieline.protocol.connection import Connection
 from tieline.protocol.endpoints import client_connection
-from tieline.protocol.events import HandshakeFailed, Opened
 from tieline.protocol.handshake import HandshakeResponse
 from tieline.protocol.settings import Settings
-from tieline.redact import safe_headers, safe_url
 from tieline.transport.attempt import Attempt
-from tieline.transport.dial import dial
-from tieline.transport.exchange import receive, send_all
+from tieline.transport.dial import Route, dial
+from tieline.transport.proxy import Proxy, authority
 from tieline.transport.stream import Stream
-
-#: RFC 9110 section 15.4. 300 and 304 lead nowhere.
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
-
-#: Seconds that the body of a refusal may take after its head: it only makes the error nicer.
-_BODY_PATIENCE = 1.0
-
-#: One read of the answer: most are much smaller. What follows it waits for the session's reads.
-_ANSWER_SIZE = 8 * 1024
-
-#: Many servers just reset what does not begin with a TLS record.
-_IS_IT_TLS = "; does this port expect TLS (wss://)?"
-
-#: Gets the kind of an event, and its data. None: nobody wants events.
-Tell = Callable[..., None]
 
 
 class Connected(NamedTuple):
@@ -116,166 +96,155 @@ def connect(
     `record` learns of things as they become known, also when the attempt fails. `tell(kind,
     **data)` gets the events. Raises `ConnectError` or `OptionError`; every socket is closed then.
     """
-    redirects = record.redirects = []
+    redirects = Redirects(target)
+    record.redirects, record.logins = redirects.followed, []
+    journey = _Journey(settings, attempt, record, tell)
     try:
         while True:
-            outcome = _connect_once(target, settings, attempt, record, tell)
+            outcome = journey.visit(target, redirects)
             if isinstance(outcome, Connected):
                 return outcome
-            target = _follow(target, outcome, len(redirects))
-            redirects.append(target.url.safe)
-            assert outcome.response is not None
+            target = redirects.follow(target, outcome)
             if tell is not None:
                 from tieline.events import RedirectEvent
 
-                status = outcome.response.status
-                tell(RedirectEvent, status=status, location=target.url.safe)
+                tell(RedirectEvent, status=outcome.status, location=target.url.safe)
     finally:
         record.take(attempt)
 
 
-def _connect_once(
-    target: Target, settings: Settings, attempt: Attempt, record: Record, tell: Tell | None
-) -> Connected | HandshakeError:
-    """One dial and one upgrade; an answer that redirects is returned, not raised."""
-    connection = client_connection(target.request(), target.url.safe, settings)
-    # Once on the list, a socket that was handed over is ours, also when the dial fails.
-    stream = dial(target.route(), attempt)
-    try:
-        outcome = _upgrade(connection, stream, target, attempt, record, tell)
-        if isinstance(outcome, HandshakeResponse):
-            return Connected(connection, stream, outcome, target)
-    except BaseException:
-        stream.close()
-        raise
-    stream.close()
-    return outcome
+class _Journey:
+    """One call of `connect`: what its requests to one place after the other have in common."""
 
+    def __init__(
+        self, settings: Settings, attempt: Attempt, record: Record, tell: Tell | None
+    ) -> None:
+        self._settings = settings
+        self._attempt = attempt
+        self._record = record
+        self._tell = tell
+        #: Origin of a proxy → its login, which a redirect does not end.
+        self._proxy_logins: dict[tuple[str, str, int], Login] = {}
 
-def _upgrade(
-    connection: Connection,
-    stream: Stream,
-    target: Target,
-    attempt: Attempt,
-    record: Record,
-    tell: Tell | None,
-) -> HandshakeResponse | HandshakeError:
-    with attempt.in_phase("upgrade", f"waiting for {target.url.safe} to accept the upgrade"):
-        record.asked(target.url.target, connection.request_headers)
-        try:
-            connection.start()
-            for chunk in connection.data_to_send():
-                send_all(stream, chunk, attempt)
-            if tell is not None:
-                from tieline.events import RequestEvent  # loaded where somebody listens
-
-                tell(RequestEvent, url=target.url.safe, headers=record.request_headers)
-            event = _await_answer(connection, stream, attempt)
-        except (ConnectTimeout, ConnectCancelled):
-            raise
-        except OSError as error:
-            if (explained := _late_refusal(error, target.url.host)) is not None:
-                raise explained from error
-            raise ConnectError(
-                f"{target.url.safe} broke the connection during the upgrade: "
-                f"{error.strerror or error}{'' if target.url.secure else _IS_IT_TLS}"
-            ) from error
-    if isinstance(event, Opened):
-        _note_response(event.response, record, tell)
-        return event.response
-    refusal = event.error
-    if isinstance(refusal, HandshakeError) and refusal.response is not None:
-        _note_response(refusal.response, record, tell)
-        if target.options.max_redirects and _location(refusal) is not None:
-            return refusal
-    raise refusal
-
-
-def _await_answer(
-    connection: Connection, stream: Stream, attempt: Attempt
-) -> Opened | HandshakeFailed:
-    """Read until the server has accepted or refused. The first frames may come along."""
-    buffer = bytearray(_ANSWER_SIZE)
-    view = memoryview(buffer)
-    give_up: float | None = None
-    try:
+    def visit(self, target: Target, redirects: Redirects) -> Connected | HandshakeResponse:
+        """Ask there, and log in where that is asked for. An answer to be followed is returned."""
+        login = target.login()
         while True:
-            if connection.is_refused and give_up is None:
-                give_up = attempt.clock() + _BODY_PATIENCE
-            try:
-                count = receive(stream, view, attempt, until=give_up)
-            except ConnectTimeout:
-                if not connection.is_refused:
-                    raise
-                count = None  # a refusal tells more than the deadline
-            if count is None:
-                connection.stop_waiting_for_body()
-            elif count:
-                connection.receive_data(buffer, count, attempt.clock())
+            cookies = target.cookies()
+            redirects.asking(target, cookies)
+            outcome = self._ask(target, login, cookies)
+            if isinstance(outcome, Connected):
+                return outcome
+            response = outcome.response
+            assert response is not None
+            if response.status == 401:
+                self._answer(target, login, outcome, response)
+            elif target.options.max_redirects and is_redirect(response):
+                return response
+            elif response.status in STATUSES and not is_redirect(response):
+                raise HandshakeError(f"{outcome}, without a Location to go to", response)
             else:
-                connection.receive_eof()
-            event = connection.next_event(attempt.clock())
-            if isinstance(event, Opened | HandshakeFailed):
-                return event
-    finally:
-        # Tracebacks keep frames, and these the memory, for as long as somebody keeps an error.
-        view.release()
-        buffer.clear()
+                raise outcome
 
+    def _ask(self, target: Target, login: Login, cookies: str | None) -> Connected | HandshakeError:
+        """One dial and one upgrade; a refusal that has a response is returned, not raised."""
+        authorization = login.authorization("GET", target.url.target)
+        request = target.request(authorization, cookies)
+        connection = client_connection(request, target.url.safe, self._settings)
+        # Once on the list, a socket that was handed over is ours, also when the dial fails.
+        stream = self._dial(target)
+        try:
+            outcome = upgrade(connection, stream, target, self._attempt, self._record, self._tell)
+            if isinstance(outcome, HandshakeResponse):
+                if not login.accepted(outcome.headers):
+                    raise HandshakeError(
+                        f"{target.url.safe} accepted the upgrade, but its Authentication-Info "
+                        "shows that it does not know the password (RFC 7616 section 3.5): is this "
+                        "the right server?",
+                        outcome,
+                    )
+                return Connected(connection, stream, outcome, target)
+        except BaseException:
+            stream.close()
+            raise
+        stream.close()
+        return outcome
 
-def _follow(target: Target, refusal: HandshakeError, followed: int) -> Target:
-    """Where the redirect leads. Raises when it must not or cannot be followed."""
-    response = refusal.response
-    location = _location(refusal)
-    assert response is not None and location is not None
-    limit = target.options.max_redirects
-    if followed >= limit:
-        raise TooManyRedirects(
-            f"{target.url.safe} redirects to {safe_url(location)}: that is more than "
-            f"max_redirects={limit}",
+    def _answer(
+        self,
+        target: Target,
+        login: Login,
+        refusal: HandshakeError,
+        response: HandshakeResponse,
+    ) -> None:
+        """Have the next request answer a 401. Raises when there is nothing better to say."""
+        lines = response.headers.get_all("www-authenticate")
+        challenge = login.challenged(lines)
+        if challenge is None:
+            raise HandshakeError(f"{refusal}; {login.explain(lines)}", response)
+        if target.options.sock is not None:
+            raise HandshakeError(
+                f"{refusal}; it wants a second request, and sock= serves for one only: connect "
+                "without it, or give what needs no challenge",
+                response,
+            )
+        self._note(login, challenge)
+
+    def _dial(self, target: Target) -> Stream:
+        """Dial, and log in to the proxy where that is asked for."""
+        route = target.route()
+        proxy = route.proxy
+        if proxy is None or proxy.scheme not in ("http", "https"):
+            return dial(route, self._attempt)
+        origin = (proxy.scheme, proxy.host, proxy.port)
+        login = self._proxy_logins.get(origin)
+        if login is None:
+            login = self._proxy_logins[origin] = proxy_login(target.options, proxy)
+        far_end = authority(*(route.connect_to or (route.host, route.port)))
+        while True:
+            value = login.authorization("CONNECT", far_end)
+            try:
+                stream = dial(through(route, proxy, value), self._attempt)
+            except ProxyError as error:
+                refusal, response = error, error.response
+                if response is None or response.status != 407:
+                    raise
+            else:
+                login.accepted(Headers())
+                return stream
+            lines = response.headers.get_all("proxy-authenticate")
+            challenge = login.challenged(lines)
+            if challenge is None:
+                self._refused(proxy, far_end, login.explain(lines), refusal)
+            self._note(login, challenge)
+
+    def _refused(self, proxy: Proxy, far_end: str, why: str, refusal: ProxyError) -> NoReturn:
+        response = refusal.response
+        assert response is not None
+        answer = status_text(response)
+        raise ProxyError(
+            f"the proxy {proxy.name} refused a tunnel to {far_end} (proxy): {answer}; {why}",
             response,
         )
-    try:
-        redirected = target.redirected(location)
-    except OptionError as error:
-        raise HandshakeError(
-            f"{target.url.safe} redirects to an unusable place: {error}", response
-        ) from error
-    if target.url.secure and not redirected.url.secure:
-        raise HandshakeError(
-            f"{target.url.safe} redirects to {redirected.url.safe}, which is not encrypted: not "
-            "followed; connect to that URL itself if it is meant",
-            response,
-        )
-    if target.options.sock is not None:
-        raise HandshakeError(
-            f"{target.url.safe} redirects to {redirected.url.safe}, and sock= serves for one "
-            "request only: connect to that URL itself",
-            response,
-        )
-    return redirected
+
+    def _note(self, login: Login, challenge: Challenge) -> None:
+        party = login.party
+        self._record.logged_in(party.shown, challenge)
+        if self._tell is not None:
+            from tieline.events import AuthenticationEvent
+
+            self._tell(
+                AuthenticationEvent,
+                url=party.shown,
+                scheme=challenge.scheme,
+                realm=challenge.realm,
+                is_proxy=party.is_proxy,
+            )
 
 
-def _location(refusal: HandshakeError) -> str | None:
-    response = refusal.response
-    if response is None or response.status not in _REDIRECTS:
-        return None
-    return response.headers.get("location")
-
-
-def _note_response(response: HandshakeResponse, record: Record, tell: Tell | None) -> None:
-    record.answer = response
-    if tell is not None:
-        from tieline.events import ResponseEvent
-
-        headers = tuple(safe_headers(response.headers.raw))
-        tell(ResponseEvent, url=response.url, status=response.status, headers=headers)
-
-
-def _late_refusal(error: OSError, host: str) -> TLSError | None:
-    """What TLS has against us, when it comes only now. Not loaded where nothing fails."""
-    import ssl
-
-    from tieline.transport.tls_errors import explain_late_refusal
-
-    return explain_late_refusal(error, host) if isinstance(error, ssl.SSLError) else None
+def through(route: Route, proxy: Proxy, authorization: str | None) -> Route:
+    """The route through an HTTP proxy to which this, and nothing else, is said of who we are."""
+    if authorization is None:
+        # Not even what its URL holds: other credentials go before those, and wait to be asked for.
+        proxy = replace(proxy, username=None, password=None)
+    return replace(route, proxy=replace(proxy, authorization=authorization))

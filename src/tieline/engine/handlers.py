@@ -117,6 +117,11 @@ def split_plain(url_or_options: object, keywords: dict[str, Any]) -> tuple[Handl
     return handlers, options
 
 
+def split_options(url_or_options: object, keywords: dict[str, Any]) -> Options:
+    """The options alone, of arguments for any front; handlers are checked and left out."""
+    return _split(None, url_or_options, keywords)[1]
+
+
 def _split(
     callback: object, url_or_options: object, keywords: dict[str, Any]
 ) -> tuple[Handlers, Options]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tieline.auth import Challenge
 from tieline.headers import HTTPResponse
 from tieline.protocol.handshake import HandshakeResponse
 from tieline.redact import safe_headers, safe_url
@@ -19,6 +20,7 @@ class Record:
     __slots__ = (
         "answer",
         "local",
+        "logins",
         "peer",
         "proxy",
         "redirects",
@@ -34,6 +36,8 @@ class Record:
         self.url = ""
         #: Where the server has sent us, in order; None before the dial.
         self.redirects: list[str] | None = None
+        #: The challenges that were answered on the way.
+        self.logins: list[dict[str, str | None]] = []
         self.request_target = ""
         self.request_headers: tuple[tuple[str, str], ...] = ()
         #: The last answer to the upgrade request.
@@ -58,6 +62,7 @@ class Record:
         if self.redirects is None:
             return
         info["redirects"] = self.redirects
+        info["authentication"] = self.logins
         info["proxy"] = self.proxy
         info["peer"] = self.peer
         info["local"] = self.local
@@ -73,6 +78,10 @@ class Record:
             info["response-code"] = answer.status
             pairs = safe_headers(answer.headers.raw)
             info["response-headers"] = {name.lower(): value for name, value in pairs}
+
+    def logged_in(self, url: str, challenge: Challenge) -> None:
+        """A challenge is about to be answered."""
+        self.logins.append({"url": url, "scheme": challenge.scheme, "realm": challenge.realm})
 
     def asked(self, target: str, headers: list[tuple[str, str]]) -> None:
         """The upgrade request is about to be sent."""

@@ -6,15 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from tieline._version import __version__
-from tieline.auth import Basic
 from tieline.compression import parameters_of
-from tieline.errors import OptionError
+from tieline.engine.cookies import cookies_for, store_cookies
+from tieline.engine.credentials import server_login
+from tieline.engine.login import Login
+from tieline.headers import Headers
 from tieline.options import Options
 from tieline.protocol.handshake import UpgradeRequest
 from tieline.redact import is_secret_header
 from tieline.request_checks import HeaderPairs
 from tieline.transport.dial import Route
-from tieline.transport.proxy import Proxy, proxy_from_environment
+from tieline.transport.proxy import Proxy
+from tieline.transport.proxy_choice import ProxyChoice, choose_proxy
 from tieline.transport.tls_settings import TLSSettings
 from tieline.transport.url import URL, Scheme, parse_url
 
@@ -58,8 +61,11 @@ class Target:
     url: URL
     #: Headers of this connection, after those of the options; secrets included.
     headers: HeaderPairs
-    #: False after a redirect to another origin: credentials and cookies stay behind.
+    #: False after a redirect to another origin: credentials and cookies stay behind, also when
+    #: another redirect leads back.
     trusted: bool = True
+    #: The URL that the first redirect came from; None before it.
+    first: URL | None = None
 
     def route(self) -> Route:
         """How to get there. Raises `OptionError`."""
@@ -81,7 +87,7 @@ class Target:
             host=url.host,
             port=url.port,
             tls=_tls_settings(options) if url.secure else None,
-            proxy=_proxy(options, url),
+            proxy=proxy_choice(options, url).proxy,
             connect_to=options.connect_to,
             unix_path=options.unix_socket or url.unix_path,
             sock=options.sock,
@@ -90,47 +96,60 @@ class Target:
             family=options.family,
         )
 
-    def request(self) -> UpgradeRequest:
-        """What to ask for there."""
+    def request(
+        self, authorization: str | None = None, cookies: str | None = None
+    ) -> UpgradeRequest:
+        """What to ask for there, with these values of the headers Authorization and Cookie."""
         options = self.options
         user_agent = options.user_agent
+        pairs = list(self.shown_headers())
+        if authorization is not None:
+            pairs.append(("Authorization", authorization))
+        if cookies is not None:
+            pairs.append(("Cookie", cookies))
         return UpgradeRequest(
             host=self.url.host_header,
             target=self.url.target,
             subprotocols=options.subprotocols,
             origin=options.origin,
             user_agent=f"tieline/{__version__}" if user_agent is None else user_agent,
-            headers=self._headers(),
+            headers=tuple(pairs),
             compression=parameters_of(options.compression),
         )
 
     def redirected(self, location: str) -> Target:
         """The target that a redirect leads to. Raises `OptionError` for an unusable location."""
         url = self.url.join(location)
-        return replace(self, url=url, trusted=self.trusted and url.origin == self.url.origin)
+        return replace(
+            self,
+            url=url,
+            trusted=self.trusted and url.origin == self.url.origin,
+            first=self.first or self.url,
+        )
 
-    def _headers(self) -> HeaderPairs:
-        headers = self.headers
-        if not self.trusted:
-            headers = tuple(pair for pair in headers if not is_secret_header(pair[0]))
-        given = {name.lower() for name, _ in headers}
-        pairs = list(headers)
-        authorization = self._authorization()
-        if authorization is not None and "authorization" not in given:
-            pairs.append(("Authorization", authorization))
-        if self.trusted and self.options.cookies and "cookie" not in given:
-            value = "; ".join(f"{name}={value}" for name, value in self.options.cookies)
-            pairs.append(("Cookie", value))
-        return tuple(pairs)
+    def shown_headers(self) -> HeaderPairs:
+        """The user's own headers, as far as they are for this place."""
+        if self.trusted:
+            return self.headers
+        return tuple(pair for pair in self.headers if not is_secret_header(pair[0]))
 
-    def _authorization(self) -> str | None:
-        # A callable decides by the URL; whatever else is configured is for the first origin.
-        credentials = None
-        if self.trusted or callable(self.options.auth):
-            credentials = self.options.attempt_auth(self.url.safe)
-        if credentials is None and self.url.username is not None:
-            credentials = Basic(self.url.username, self.url.password or "")
-        return None if credentials is None else credentials.header_value()
+    def login(self) -> Login:
+        """Who we are there. Asks the callable in `auth`, and the netrc file."""
+        return server_login(self.options, self.url, self.shown_headers(), self.trusted)
+
+    def cookies(self) -> str | None:
+        """The Cookie header for this place now; None: there is none, or the user gave his own."""
+        given = self.options.cookies
+        if given == () or any(name.lower() == "cookie" for name, _ in self.shown_headers()):
+            return None
+        if not isinstance(given, tuple):
+            return cookies_for(given, self.url, self.first)
+        return "; ".join(f"{name}={value}" for name, value in given) if self.trusted else None
+
+    def store_cookies(self, headers: Headers) -> None:
+        """Keep what an answer from there sets, in a jar that the user gave."""
+        if not isinstance(self.options.cookies, tuple):
+            store_cookies(self.options.cookies, self.url, self.first, headers)
 
 
 def _tls_settings(options: Options) -> TLSSettings:
@@ -149,14 +168,23 @@ def _tls_settings(options: Options) -> TLSSettings:
     )
 
 
-def _proxy(options: Options, url: URL) -> Proxy | None:
-    if options.proxy is None or options.sock is not None:
-        return None
-    if options.unix_socket is not None or url.unix_path is not None:
-        return None
-    if options.proxy is True:
-        proxy = proxy_from_environment(url.secure, url.host, url.port)
-        return replace(proxy, headers=options.proxy_headers) if proxy else None
-    if isinstance(options.proxy, str):
-        return Proxy.parse(options.proxy, options.proxy_headers)
-    raise OptionError(f"proxy: expected True, None or a URL, got {options.proxy!r}")
+def proxy_choice(options: Options, url: URL) -> ProxyChoice:
+    """Which proxy the connection goes through, and why. Raises `OptionError`."""
+    bypass = None
+    if options.sock is not None:
+        bypass = "sock is given"
+    elif options.unix_socket is not None or url.unix_path is not None:
+        bypass = "the way leads to a unix socket"
+    choice = choose_proxy(
+        options.proxy,
+        secure=url.secure,
+        host=url.host,
+        port=url.port,
+        headers=options.proxy_headers,
+        bypass=bypass,
+    )
+    if choice.proxy is None or choice.proxy.scheme != "https":
+        return choice
+    # Here, since a target without TLS has no settings of its own that could tell whom to trust.
+    trust = _tls_settings(options).trust_only
+    return choice._replace(proxy=replace(choice.proxy, tls=trust))

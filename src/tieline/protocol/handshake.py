@@ -13,9 +13,10 @@ from typing import Any
 
 from tieline.compression import Deflate
 from tieline.errors import HandshakeError
-from tieline.headers import Headers, HTTPRequest, HTTPResponse
+from tieline.headers import Headers, HTTPRequest, HTTPResponse, excerpt
 from tieline.protocol.deflate import Agreement, check_answer, offer
 from tieline.protocol.extensions import parse_extensions
+from tieline.protocol.refusal import explain_status
 
 #: Section 1.3: proves that the server understands WebSocket; no other meaning.
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -155,7 +156,7 @@ def check_response(
 
     headers = response.headers
     if response.status != 101:
-        raise refuse(f"expected status 101, got {response.status} {response.reason}".rstrip())
+        raise refuse(explain_status(response))
     if headers.get("upgrade", "").strip(" \t").lower() != "websocket":
         raise refuse(f"expected 'Upgrade: websocket', got {_found(headers, 'upgrade')}")
     if "upgrade" not in _tokens(headers, "connection"):
@@ -191,9 +192,7 @@ def _chosen_subprotocol(headers: Headers, request: UpgradeRequest, refuse: Any) 
         return None
     if len(chosen) > 1 or chosen[0] not in request.subprotocols:
         offered = ", ".join(request.subprotocols) or "none"
-        raise refuse(
-            f"expected one of the offered subprotocols ({offered}), got {', '.join(chosen)}"
-        )
+        raise refuse(f"expected one of the offered subprotocols ({offered}), got {_shown(chosen)}")
     return chosen[0]
 
 
@@ -266,4 +265,10 @@ def _tokens(headers: Headers, name: str) -> set[str]:
 
 def _found(headers: Headers, name: str) -> str:
     values = headers.get_all(name)
-    return " and ".join(repr(value) for value in values) if values else "none"
+    return _shown(values) if values else "none"
+
+
+def _shown(values: list[str]) -> str:
+    """What came, for an error: as much of it as a reader needs."""
+    more = f" and {len(values) - 3} more" if len(values) > 3 else ""
+    return " and ".join(map(excerpt, values[:3])) + more

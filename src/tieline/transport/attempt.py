@@ -60,7 +60,7 @@ class Attempt:
         #: Addresses of the socket's two ends: a tuple, or the path of a unix socket.
         self.peer: Any = None
         self.local: Any = None
-        #: version, cipher, subject, fingerprint of the TLS session; None without TLS.
+        #: version, cipher, subject, fingerprint, alpn of the TLS session; None without TLS.
         self.tls: dict[str, Any] | None = None
         #: The proxy's URL without its password, or None.
         self.proxy: str | None = None
@@ -188,7 +188,10 @@ class Attempt:
     def wait_any_writable(
         self, descriptors: Iterable[int], until: float | None = None
     ) -> list[int]:
-        """Like `wait`, for several sockets: those that are ready; none when `until` came first."""
+        """Like `wait`, for several sockets: those that are ready.
+
+        None of them when `until` came first, or `wake()` was called.
+        """
         return self._wait(list(descriptors), _WRITABLE, until, at_once=True) or []
 
     def _wait(
@@ -220,7 +223,7 @@ class Attempt:
                 ready.remove(wakeup.fileno())
                 wakeup.clear()
                 self.check()
-                if not descriptors:
+                if not descriptors or at_once:
                     return ready
             if ready:
                 return ready

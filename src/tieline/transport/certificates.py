@@ -1,20 +1,27 @@
-"""Certificates and keys, from files or memory, in PEM or DER → into an `ssl.SSLContext`."""
+"""Certificates and keys, from files or memory, PEM, DER or PKCS#12 → into an `ssl.SSLContext`."""
 
 from __future__ import annotations
 
 import base64
 import os
+import re
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tieline.errors import OptionError
+from tieline.transport.peer_certificates import PeerCertificate, certificate_in
+from tieline.transport.pkcs12 import is_pkcs12, open_pkcs12
 
-#: A path, or the content itself: PEM as str or bytes, DER as bytes. At most one is not None.
+#: A path, or the content itself: PEM as str or bytes, DER and PKCS#12 as bytes. At most one is not
+#: None.
 Source = tuple[str | Path | None, str | bytes | None]
 
 _PEM = b"-----BEGIN "
+_FIRST_CERTIFICATE = re.compile(
+    rb"-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----", re.DOTALL
+)
 
 
 def load_trust(context: ssl.SSLContext, path: str | Path | None, data: str | bytes | None) -> None:
@@ -47,7 +54,8 @@ def load_client_certificate(
 ) -> None:
     """Show this certificate to servers that ask for one. Raises OptionError naming the option.
 
-    Without a key of its own, the certificate's file or data holds the key too.
+    Without a key of its own, the certificate's file or data holds the key too. PKCS#12 holds the
+    certificate, its issuers and the key, and `password` is for all of it.
     """
     cert_option = _option("ssl_cert", cert)
     key_option = _option("ssl_key", key)
@@ -55,6 +63,14 @@ def load_client_certificate(
         if key_option is not None:
             raise OptionError(f"{key_option} needs ssl_cert_path or ssl_cert_data to go with it")
         return
+    if (content := _pkcs12_content(cert_option, cert)) is not None:
+        if key_option is not None:
+            raise OptionError(
+                f"{key_option}: the PKCS#12 file of {cert_option} holds its key already; leave "
+                f"{key_option} out"
+            )
+        opened = open_pkcs12(cert_option, content, password)
+        cert, password = (None, opened.pem), opened.password
     passwords = _Password(password)
     with ExitStack() as files:
         cert_file = files.enter_context(_as_file(cert_option, cert, _cert_pem))
@@ -68,6 +84,28 @@ def load_client_certificate(
             raise OptionError(
                 _explained(error, passwords, cert_option, key_option or cert_option)
             ) from None
+
+
+def read_client_certificate(cert: Source, password: str | bytes | None) -> PeerCertificate | None:
+    """What the certificate says that `load_client_certificate` would show; None: not readable.
+
+    For people to read. Raises OptionError as that one does.
+    """
+    option = _option("ssl_cert", cert)
+    if option is None:
+        return None
+    path, data = cert
+    content = _read(option, path) if path is not None else data
+    content = content.encode() if isinstance(content, str) else content or b""
+    if is_pkcs12(content):
+        content = open_pkcs12(option, content, password).pem
+    elif _PEM not in content:
+        content = _cert_pem(content).encode()
+    first = _FIRST_CERTIFICATE.search(content)
+    if first is None:
+        return None
+    with _secret_file(first[0]) as name:
+        return certificate_in(name)
 
 
 class _Password:
@@ -94,7 +132,7 @@ def _explained(error: Exception, passwords: _Password, cert_option: str, key_opt
     options = cert_option if key_option == cert_option else f"{cert_option} and {key_option}"
     return (
         f"{options}: expected a certificate and its private key, "
-        f"in PEM or DER format: {_reason(error)}"
+        f"in PEM, DER or PKCS#12 format: {_reason(error)}"
     )
 
 
@@ -112,6 +150,12 @@ def _read(option: str, path: str | Path) -> bytes:
         return Path(path).read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise OptionError(f"{option}: cannot read '{path}': {_reason(error)}") from error
+
+
+def _pkcs12_content(option: str, source: Source) -> bytes | None:
+    path, data = source
+    content = _read(option, path) if path is not None else data
+    return content if isinstance(content, bytes) and is_pkcs12(content) else None
 
 
 @contextmanager

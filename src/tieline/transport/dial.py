@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 
 from tieline.errors import ConnectCancelled, ConnectError, ConnectTimeout, OptionError, ProxyError
 from tieline.transport.attempt import Attempt
-from tieline.transport.proxy import Proxy, authority, open_tunnel
+from tieline.transport.proxy import Proxy, authority
 from tieline.transport.race import SocketOption, connect_unix, race
-from tieline.transport.resolve import resolve
+from tieline.transport.resolve import Resolution
 from tieline.transport.stream import SocketStream, Stream
 from tieline.transport.tls_settings import TLSSettings
+from tieline.transport.tunnel import open_tunnel, prepare_tunnel
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,34 +103,44 @@ def _connect(route: Route, attempt: Attempt) -> Stream:
 
 
 def _connect_tcp(host: str, port: int, route: Route, attempt: Attempt) -> socket.socket:
-    addresses = resolve(host, port, route.family, attempt)
-    return race(
-        addresses,
-        attempt,
-        source_address=route.source_address,
-        socket_options=route.socket_options,
-    )
+    with Resolution(host, port, route.family, attempt) as found:
+        addresses = found.first()
+        return race(
+            addresses,
+            attempt,
+            # Nearly always all are known by now. (`is_pending` might have become false just now,
+            # with addresses that nobody has taken.)
+            late=found if found.is_split else None,
+            source_address=route.source_address,
+            socket_options=route.socket_options,
+        )
 
 
 def _connect_through(proxy: Proxy, host: str, port: int, route: Route, attempt: Attempt) -> Stream:
     attempt.proxy = proxy.safe
-    try:
-        connected = _connect_tcp(proxy.host, proxy.port, route, attempt)
-    except (ConnectTimeout, ConnectCancelled):
-        raise
-    except ConnectError as error:
-        raise ProxyError(str(error)) from error
-    stream: Stream = _record(attempt, connected)
-    try:
-        if proxy.scheme == "https":
-            settings = proxy.tls or (route.tls or TLSSettings()).trust_only
-            secure = _prepare_tls(settings)
-            stream = secure(stream, proxy.host, attempt, f"the proxy {proxy.name}")
-        open_tunnel(stream, proxy, host, port, attempt)
-    except BaseException:
-        stream.close()
-        raise
-    return stream
+    # First of all, since it can fail without the network having been bothered.
+    prepare_tunnel(proxy, host)
+    secure = None
+    if proxy.scheme == "https":
+        secure = _prepare_tls(proxy.tls or (route.tls or TLSSettings()).trust_only)
+
+    def connect() -> Stream:
+        try:
+            connected = _connect_tcp(proxy.host, proxy.port, route, attempt)
+        except (ConnectTimeout, ConnectCancelled):
+            raise
+        except ConnectError as error:
+            raise ProxyError(str(error)) from error
+        stream: Stream = _record(attempt, connected)
+        try:
+            if secure is not None:
+                stream = secure(stream, proxy.host, attempt, f"the proxy {proxy.name}")
+        except BaseException:
+            stream.close()
+            raise
+        return stream
+
+    return open_tunnel(connect, proxy, host, port, route.family, attempt)
 
 
 def _given(given: object, attempt: Attempt) -> Stream:

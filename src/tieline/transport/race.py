@@ -4,8 +4,8 @@ A host often has several addresses, some of which lead nowhere: IPv6 that is con
 routed, a dead machine behind a DNS name. Trying them one after the other makes the user wait for
 a full TCP timeout; trying all at once wastes connections. So the attempts overlap: the next one
 starts when the present one has failed, or has not succeeded within 250 ms, and the first socket
-that connects wins. IPv6 and IPv4 take turns. Not done from the RFC: racing the A against the AAAA
-query (getaddrinfo gives both at once) and remembering which family won.
+that connects wins. IPv6 and IPv4 take turns. Addresses that the resolver gives late join in. Not
+done from the RFC: remembering which family won.
 
 All of it happens on the calling thread, with non-blocking sockets.
 """
@@ -18,14 +18,18 @@ import socket
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain, zip_longest
-from typing import Any
+from typing import Any, Protocol
 
 from tieline.errors import ConnectError, ConnectTimeout, OptionError
 from tieline.transport.attempt import Attempt
-from tieline.transport.resolve import AddressInfo
+from tieline.transport.lookup import AddressInfo
 
 #: Seconds until the next address gets its chance (RFC 8305 section 5, "Connection Attempt Delay").
 STAGGER = 0.25
+
+#: Seconds that the resolver gets for further addresses once all that are known have failed. It asks
+#: again after 5 when a packet was lost.
+LATE_PATIENCE = 6.0
 
 _IN_PROGRESS = {errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EALREADY, errno.EINTR}
 
@@ -33,10 +37,22 @@ _IN_PROGRESS = {errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EALREADY, errno.EINT
 SocketOption = tuple[Any, ...]
 
 
+class LateAddresses(Protocol):
+    """Addresses that are still being looked up. The attempt is woken when some have come."""
+
+    @property
+    def is_pending(self) -> bool:
+        """May there be more?"""
+
+    def late(self) -> list[AddressInfo]:
+        """Those that have come since the last call."""
+
+
 def race(
     addresses: Sequence[AddressInfo],
     attempt: Attempt,
     *,
+    late: LateAddresses | None = None,
     source_address: tuple[str, int] | None = None,
     socket_options: Iterable[SocketOption] = (),
 ) -> socket.socket:
@@ -53,25 +69,36 @@ def race(
     names = ", ".join(str(address) for address in waiting)
     with attempt.in_phase("tcp", f"waiting for {names} to accept the connection"):
         try:
-            while waiting or running:
+            while True:
+                is_pending = False
+                if late is not None:
+                    # Asked first: what comes in between is not missed then.
+                    is_pending = late.is_pending
+                    if new := late.late():
+                        # Its family has waited longest.
+                        waiting = deque(_interleaved([*new, *waiting]))
+                if not waiting and not running:
+                    if is_pending and attempt.wait(None, until=attempt.clock() + LATE_PATIENCE):
+                        continue
+                    break
                 if waiting and (not running or attempt.clock() >= next_start):
                     attempt.check()
                     address = waiting.popleft()
                     if attempt.is_heard:
                         attempt.emit("connecting", address=str(address))
                     try:
-                        started, late = _start(address, source_address, options)
+                        started, refused = _start(address, source_address, options)
                     except OSError as error:
                         failures.append(f"{address}: {_reason(error)}")
                         continue
-                    running[started.fileno()] = started, address, late
+                    running[started.fileno()] = started, address, refused
                     next_start = attempt.clock() + STAGGER
                 until = next_start if waiting else None
                 for descriptor in attempt.wait_any_writable(running, until):
-                    connecting, address, late = running[descriptor]
+                    connecting, address, refused = running[descriptor]
                     code = connecting.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
                     if not code:
-                        _set_options(connecting, late)
+                        _set_options(connecting, refused)
                         del running[descriptor]
                         return connecting
                     failures.append(f"{address}: {_reason(OSError(code, os.strerror(code)))}")

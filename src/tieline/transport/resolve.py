@@ -1,44 +1,171 @@
-"""Host name → addresses, bounded by the attempt's deadline and cancellation."""
+"""Host name → addresses, bounded by the attempt's deadline and cancellation.
+
+One look-up asks for both families, because only the resolver can put the addresses of both into
+order (RFC 6724). But it answers when the slower of its two questions is answered, and there are
+name servers, and boxes before them, that never answer the one for IPv6. So when it takes long, a
+look-up for each family runs beside it, and what comes first is connected to (RFC 8305 section 3).
+What comes later joins the race.
+"""
 
 from __future__ import annotations
 
 import socket
-import threading
-from typing import Any, NamedTuple
+from types import TracebackType
+from typing import Any
 
 from tieline.errors import ResolveError
 from tieline.transport.attempt import Attempt
+from tieline.transport.lookup import AddressInfo, Lookup, look_up, numbers_and_names
+
+#: Seconds after which each family is looked up on its own. Most answers take less.
+SPLIT_DELAY = 0.2
+
+#: Seconds that IPv6 gets when IPv4 has answered first (RFC 8305 section 3, "Resolution Delay").
+RESOLUTION_DELAY = 0.05
 
 
-class AddressInfo(NamedTuple):
-    """One address to connect to."""
+class Resolution:
+    """The addresses of one host, as they become known; for one attempt, on its thread.
 
-    family: int
-    sockaddr: tuple[Any, ...]
+    A context manager: at its end it lets go of what is still under way. `family` is
+    `socket.AF_INET`, `AF_INET6`, or 0 for both.
+    """
 
-    def __str__(self) -> str:
-        host, port = self.sockaddr[:2]
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    def __init__(self, host: str, port: int, family: int, attempt: Attempt) -> None:
+        self._host = host
+        self._port = port
+        self._family = family
+        self._attempt = attempt
+        self._given: set[AddressInfo] = set()
+        #: For all families asked for; None where nobody needs to be asked.
+        self._whole: Lookup | None = None
+        #: For each family, IPv6 first; empty unless the whole takes long.
+        self._parts: list[Lookup] = []
+
+    def __enter__(self) -> Resolution:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for lookup in self._lookups():
+            lookup.leave(self._attempt.wake)
+
+    def first(self) -> list[AddressInfo]:
+        """Wait for addresses: at least one, those to prefer first. Raises ResolveError."""
+        host, attempt = self._host, self._attempt
+        with attempt.in_phase("dns", f"resolving {host!r}"):
+            attempt.check()
+            known = known_addresses(host, self._port, self._family)
+            if known:
+                self._tell(known)
+                return known
+            if ":" in host:
+                reason = "this machine has no interface of that name"
+                if self._family == socket.AF_INET:
+                    reason = "it is an IPv6 address, and family asks for IPv4"
+                raise _unresolved(host, reason, attempt)
+            self._whole = look_up(host, self._family, attempt.wake)
+            self._await()
+            found = self.late()
+            if not found:
+                raise self._failure()
+            return found
+
+    def late(self) -> list[AddressInfo]:
+        """What has become known since the last call. Does not wait."""
+        whole = self._whole
+        if whole is None:
+            return []
+        if whole.is_done and whole.addresses:
+            return self._new(whole.addresses)
+        return self._new([each for part in self._parts if part.is_done for each in part.addresses])
+
+    @property
+    def is_split(self) -> bool:
+        """Was each family looked up on its own, so that one may be known before the other?"""
+        return bool(self._parts)
+
+    @property
+    def is_pending(self) -> bool:
+        """May there be more later? The attempt is woken then."""
+        whole = self._whole
+        if whole is None or (whole.is_done and not self._is_unsettled):
+            return False
+        if not whole.is_done and not self._parts:
+            return True
+        # When both families have answered, the whole cannot know any more.
+        return any(not part.is_done for part in self._parts)
+
+    def _await(self) -> None:
+        """Until there are addresses, or until there will be none."""
+        attempt, whole = self._attempt, self._whole
+        assert whole is not None
+        until = attempt.clock() + SPLIT_DELAY if self._family == 0 else None
+        while not whole.is_done:
+            if not attempt.wait(None, until=until):
+                break
+        if self._family != 0 or (whole.is_done and not self._is_unsettled):
+            return
+        for family in (socket.AF_INET6, socket.AF_INET):
+            self._parts.append(look_up(self._host, int(family), attempt.wake))
+        while self.is_pending and not self._has_addresses():
+            attempt.wait(None)
+        ipv6 = self._parts[0]
+        until = attempt.clock() + RESOLUTION_DELAY
+        while not (whole.is_done or ipv6.is_done) and attempt.wait(None, until=until):
+            pass
+
+    @property
+    def _is_unsettled(self) -> bool:
+        """Has the whole failed in a way that says nothing of one family alone?"""
+        error = self._whole.error if self._whole is not None else None
+        return isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN
+
+    def _has_addresses(self) -> bool:
+        return any(lookup.is_done and lookup.addresses for lookup in self._lookups())
+
+    def _lookups(self) -> list[Lookup]:
+        return [] if self._whole is None else [self._whole, *self._parts]
+
+    def _new(self, found: list[AddressInfo]) -> list[AddressInfo]:
+        """Those that were not given out yet, each once: some resolvers repeat an address."""
+        here = [AddressInfo(each.family, _at(each.sockaddr, self._port)) for each in found]
+        new = [each for each in dict.fromkeys(here) if each not in self._given]
+        self._given.update(new)
+        if new:
+            self._tell(new)
+        return new
+
+    def _tell(self, new: list[AddressInfo]) -> None:
+        if self._attempt.is_heard:
+            texts = [str(address) for address in new]
+            self._attempt.emit("resolve", host=self._host, addresses=texts)
+
+    def _failure(self) -> ResolveError:
+        # What IPv4 says is what most people know.
+        asked = [*self._lookups()[:1], *reversed(self._parts)]
+        errors = [lookup.error for lookup in asked if lookup.is_done and lookup.error]
+        if not errors:
+            reason = "it has no address of the family asked for"
+            return _unresolved(self._host, reason, self._attempt)
+        # A gaierror holds (number, text); a UnicodeError says why it is no domain name.
+        reason = getattr(errors[0], "strerror", None) or str(errors[0])
+        failure = _unresolved(self._host, reason, self._attempt)
+        failure.__cause__ = errors[0]
+        return failure
 
 
 def resolve(host: str, port: int, family: int, attempt: Attempt) -> list[AddressInfo]:
-    """The addresses of a host, at least one, in the resolver's order (RFC 6724).
-
-    `family` is `socket.AF_INET`, `AF_INET6`, or 0 for both. Raises ResolveError.
-    """
-    with attempt.in_phase("dns", f"resolving {host!r}"):
-        attempt.check()
-        found = _known(host, port, family) or _Lookup(host, port, family, attempt).result()
-        # Some resolvers repeat an address, for each line of the hosts file.
-        addresses = list(dict.fromkeys(found))
-        if not addresses:
-            raise _unresolved(host, "it has no address of the family asked for", attempt)
-        if attempt.is_heard:
-            attempt.emit("resolve", host=host, addresses=[str(address) for address in addresses])
-        return addresses
+    """The addresses that are known first, at least one. Raises ResolveError."""
+    with Resolution(host, port, family, attempt) as found:
+        return found.first()
 
 
-def _known(host: str, port: int, family: int) -> list[AddressInfo]:
+def known_addresses(host: str, port: int, family: int) -> list[AddressInfo]:
     """The addresses that need no look-up, hence no thread; empty for any other name."""
     if family in (0, socket.AF_INET):
         try:
@@ -46,7 +173,8 @@ def _known(host: str, port: int, family: int) -> list[AddressInfo]:
             return [AddressInfo(int(socket.AF_INET), (host, port))]
         except (OSError, ValueError):
             pass
-    if host == "localhost":
+    name = host.removesuffix(".")
+    if name == "localhost" or name.endswith(".localhost"):
         # RFC 6761 section 6.3: it is the loopback address, whatever a resolver would say.
         return [each for each in _loopback(port) if family in (0, each.family)]
     return _numeric(host, port, family)
@@ -62,47 +190,13 @@ def _loopback(port: int) -> list[AddressInfo]:
 def _numeric(host: str, port: int, family: int) -> list[AddressInfo]:
     """The address that the text itself is; empty for a name. Asks nobody, so it never waits."""
     try:
-        return _getaddrinfo(host, port, family, socket.AI_NUMERICHOST)
-    except (socket.gaierror, UnicodeError):
+        return numbers_and_names(host, port, family, socket.AI_NUMERICHOST)
+    except (OSError, UnicodeError):
         return []
 
 
-class _Lookup:
-    """getaddrinfo() in a thread of its own, because nothing can interrupt it.
-
-    A lookup that is given up runs on until the resolver's own timeouts end it, some seconds later.
-    """
-
-    def __init__(self, host: str, port: int, family: int, attempt: Attempt) -> None:
-        self._arguments = (host, port, family)
-        self._attempt = attempt
-        self._answer: list[AddressInfo] | None = None
-        self._error: Exception | None = None
-        self._done = False  # written last by the thread
-        # A daemon, so that the interpreter's exit does not wait for it.
-        threading.Thread(target=self._run, name=f"tieline-resolve-{host}", daemon=True).start()
-
-    def result(self) -> list[AddressInfo]:
-        while not self._done:
-            self._attempt.wait(None)
-        if self._error is not None:
-            # A gaierror holds (number, text); a UnicodeError says why it is no domain name.
-            reason = getattr(self._error, "strerror", None) or str(self._error)
-            raise _unresolved(self._arguments[0], reason, self._attempt) from self._error
-        return self._answer or []
-
-    def _run(self) -> None:
-        try:
-            self._answer = _getaddrinfo(*self._arguments, 0)
-        except Exception as error:
-            self._error = error
-        self._done = True
-        self._attempt.wake()
-
-
-def _getaddrinfo(host: str, port: int, family: int, flags: int) -> list[AddressInfo]:
-    found = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, 0, flags)
-    return [AddressInfo(int(entry[0]), entry[4]) for entry in found]
+def _at(sockaddr: tuple[Any, ...], port: int) -> tuple[Any, ...]:
+    return (sockaddr[0], port, *sockaddr[2:])
 
 
 def _unresolved(host: str, reason: str, attempt: Attempt) -> ResolveError:

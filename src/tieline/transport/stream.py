@@ -68,7 +68,7 @@ class Stream(Protocol):
 
     @property
     def tls(self) -> dict[str, Any] | None:
-        """version, cipher, subject and fingerprint of the TLS session; None on a plain stream."""
+        """version, cipher, subject, fingerprint, alpn of the TLS session; None on a plain one."""
 
 
 class SocketStream:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import ssl
 from functools import lru_cache
+from typing import Any
 
 from tieline.errors import ConnectCancelled, ConnectTimeout, OptionError, TLSError
+from tieline.headers import excerpt
 from tieline.transport.attempt import Attempt
 from tieline.transport.certificates import load_client_certificate, load_trust
+from tieline.transport.peer_certificates import PeerCertificate
 from tieline.transport.stream import Stream
 from tieline.transport.tls_errors import explain_handshake_failure
 from tieline.transport.tls_settings import TLSSettings
 from tieline.transport.tls_stream import TLSStream
+from tieline.transport.trust import log_keys, system_context, trust_key
 
 
 def build_context(settings: TLSSettings) -> ssl.SSLContext:
@@ -24,9 +27,12 @@ def build_context(settings: TLSSettings) -> ssl.SSLContext:
         _check_context(settings)
         return settings.context
     if settings in _ORDINARY:
-        return _ordinary_context(settings, _system_trust())
+        return _ordinary_context(settings, trust_key())
     return _new_context(settings)
 
+
+#: The name in RFC 7301 of what a WebSocket over TLS begins with.
+HTTP_1 = "http/1.1"
 
 #: What has no secrets and no files but the system's.
 _ORDINARY = frozenset({TLSSettings(), TLSSettings(verify_cert=False)})
@@ -39,29 +45,22 @@ def _ordinary_context(settings: TLSSettings, trust: object) -> ssl.SSLContext:
     return _new_context(settings)
 
 
-def _system_trust() -> object:
-    """Where the system's authorities are, and since when they are what they are."""
-    paths = ssl.get_default_verify_paths()
-    return tuple((path, _changed(path)) for path in (paths.cafile, paths.capath) if path)
-
-
-def _changed(path: str) -> int:
-    try:
-        return os.stat(path).st_mtime_ns
-    except OSError:
-        return 0
-
-
 def _new_context(settings: TLSSettings) -> ssl.SSLContext:
     if settings.ca_path is not None and settings.ca_data is not None:
         raise OptionError("ssl_ca_path and ssl_ca_data exclude each other: give one of them")
     own_trust = settings.ca_path is not None or settings.ca_data is not None
-    # create_default_context would load the system's authorities into a context of its own CA.
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if own_trust else ssl.create_default_context()
+    if own_trust or not settings.verify_cert:
+        # The system's authorities are not loaded where nobody asks them.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        # Whoever is given as trusted is, also an intermediate authority.
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        log_keys(context)
+    else:
+        context = system_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # Renegotiation (TLS 1.2) has no use here, and lets a write depend on a read.
     context.options |= ssl.OP_NO_RENEGOTIATION
-    context.set_alpn_protocols(["http/1.1"])
+    context.set_alpn_protocols([HTTP_1])
     if own_trust:
         load_trust(context, settings.ca_path, settings.ca_data)
     if not settings.verify_cert:
@@ -101,21 +100,20 @@ def handshake(
     server_hostname: str,
     attempt: Attempt,
     *,
-    fingerprint: str | None = None,
+    fingerprint: str | tuple[str, ...] | None = None,
     peer_name: str | None = None,
 ) -> TLSStream:
     """Set up TLS on a stream. On failure `lower` is left to the caller, who closes it.
 
-    `peer_name` is what errors call the peer, by default `server_hostname`. Raises TLSError,
-    ConnectTimeout or ConnectCancelled.
+    `fingerprint` pins the peer's certificate: before anything is sent inside TLS it must be this
+    one, or one of these. `peer_name` is what errors call the peer, by default `server_hostname`.
+    Raises TLSError, ConnectTimeout or ConnectCancelled.
     """
     name = peer_name or server_hostname
-    # Neither a zone nor the root's dot is part of the name in a certificate or in SNI
-    # (RFC 6066 section 3).
-    hostname = server_hostname.partition("%")[0] if ":" in server_hostname else server_hostname
+    hostname = sent_name(server_hostname)
     with attempt.in_phase("tls", f"setting up TLS with {name}"):
         try:
-            stream = TLSStream(lower, context, hostname.removesuffix("."))
+            stream = TLSStream(lower, context, hostname)
         except (ssl.SSLError, ValueError, TypeError) as error:  # TypeError: a NUL in the name
             raise OptionError(
                 f"cannot start TLS with {name}: {error}; check server_hostname, and that "
@@ -127,12 +125,40 @@ def handshake(
         except (ConnectTimeout, ConnectCancelled):
             raise
         except OSError as error:
-            raise explain_handshake_failure(error, name, hostname, stream.first_bytes) from error
+            raise explain_handshake_failure(
+                error, name, hostname, stream.first_bytes, _shown_chain(stream, error)
+            ) from error
         facts = stream.tls or {}
-        if fingerprint is not None and facts["fingerprint"] != fingerprint:
+        _check_pin(facts, fingerprint, name)
+        if facts["alpn"] not in (None, HTTP_1):
             raise TLSError(
-                f"TLS with {name} failed: the certificate is not the pinned one: expected "
-                f"ssl_fingerprint {fingerprint}, got {facts['fingerprint']}"
+                f"TLS with {name} failed: the server chose {excerpt(facts['alpn'])} (ALPN), and a "
+                f"WebSocket begins with HTTP/1.1: offer {HTTP_1!r} in ssl_context, with "
+                "set_alpn_protocols(), or leave ssl_context out"
             )
         attempt.emit("tls", name=name, **facts)
         return stream
+
+
+def sent_name(server_hostname: str) -> str:
+    """The name in SNI, which the certificate must be for."""
+    # Neither a zone nor the root's dot is part of it (RFC 6066 section 3).
+    name = server_hostname.partition("%")[0] if ":" in server_hostname else server_hostname
+    return name.removesuffix(".")
+
+
+def _shown_chain(stream: TLSStream, error: OSError) -> tuple[PeerCertificate, ...]:
+    is_distrust = isinstance(error, ssl.SSLCertVerificationError)
+    return stream.peer_certificates() if is_distrust else ()
+
+
+def _check_pin(facts: dict[str, Any], fingerprint: str | tuple[str, ...] | None, name: str) -> None:
+    if fingerprint is None:
+        return
+    pins = (fingerprint,) if isinstance(fingerprint, str) else fingerprint
+    # Certificates are public, so how long the comparison takes tells nobody anything.
+    if facts["fingerprint"] not in pins:
+        raise TLSError(
+            f"TLS with {name} failed: the certificate is not the pinned one: expected "
+            f"ssl_fingerprint {' or '.join(pins)}, got {facts['fingerprint']}"
+        )

@@ -19,7 +19,8 @@ class TLSSettings:
 
     `*_path` are files in PEM format (`ca_path` may be a directory), `*_data` the content itself:
     PEM as str or bytes, or DER as bytes. A CA replaces the system's. `fingerprint` is the SHA-256
-    of the server's certificate, an additional condition; with `verify_cert` False the only one.
+    of the server's certificate, or several of which it must have one: an additional condition; with
+    `verify_cert` False the only one.
     """
 
     context: ssl.SSLContext | None = None
@@ -32,11 +33,17 @@ class TLSSettings:
     key_data: str | bytes | None = field(default=None, repr=False)
     key_password: str | bytes | None = field(default=None, repr=False)
     server_hostname: str | None = None
-    fingerprint: str | None = None
+    fingerprint: str | tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.fingerprint is not None:
-            object.__setattr__(self, "fingerprint", normalised_fingerprint(self.fingerprint))
+            pins = self.fingerprint
+            normalised = (
+                tuple(map(normalised_fingerprint, pins))
+                if isinstance(pins, tuple)
+                else normalised_fingerprint(pins)
+            )
+            object.__setattr__(self, "fingerprint", normalised)
 
     @property
     def trust_only(self) -> TLSSettings:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from tieline.transport.peer_certificates import PeerCertificate, peer_certificates, shown_name
 from tieline.transport.scratch import SIZE, ciphertext
 from tieline.transport.stream import Stream
 
@@ -76,6 +77,10 @@ class TLSStream:
     @property
     def tls(self) -> dict[str, Any] | None:
         return self._tls
+
+    def peer_certificates(self) -> tuple[PeerCertificate, ...]:
+        """What the peer has shown, leaf first, also when it was not trusted; for error texts."""
+        return peer_certificates(self._session)
 
     def handshake(self) -> bool:
         """One step: True when done, False when the descriptor must be waited for.
@@ -307,10 +312,10 @@ def _session_facts(session: ssl.SSLObject) -> dict[str, Any]:
     certificate = session.getpeercert(binary_form=True) or b""
     # Only a verified certificate is decoded by the ssl module.
     subject: Any = (session.getpeercert() or {}).get("subject", ())
-    names = [f"{key}={value}" for part in subject for key, value in part]
     return {
         "version": session.version(),
         "cipher": cipher[0] if cipher else None,
-        "subject": ", ".join(names) or None,
+        "subject": shown_name(subject) or None,
         "fingerprint": hashlib.sha256(certificate).hexdigest() if certificate else None,
+        "alpn": session.selected_alpn_protocol(),
     }

@@ -8,10 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 from tieline.errors import OptionError
+from tieline.hostnames import BadHost, ascii_host, ipv6_host
 from tieline.redact import MASK, safe_url
+from tieline.transport.reference import resolve
+from tieline.transport.url_errors import Span, URLRefusal
 
 
 class Scheme(NamedTuple):
@@ -25,13 +28,12 @@ class Scheme(NamedTuple):
 
 
 # RFC 3986 appendix B.
-_PARTS = re.compile(r"(?:([^:/?#]+):)?(?://([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?")
+_PARTS = re.compile(
+    r"(?:(?P<scheme>[^:/?#]+):)?(?://(?P<authority>[^/?#]*))?(?P<path>[^?#]*)"
+    r"(?:\?(?P<query>[^#]*))?(?:#(?P<fragment>.*))?"
+)
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029\ud800-\udfff]")
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_HOST = re.compile(
-    r"(?=.{1,253}\.?$)(?:[a-z0-9_](?:[-a-z0-9_]{0,61}[a-z0-9_])?\.)*"
-    r"[a-z0-9_](?:[-a-z0-9_]{0,61}[a-z0-9_])?\.?"
-)
 _HOST_AND_PORT = re.compile(r"(.*?)(?::([^:\]]*))?")
 # What RFC 3986 section 3.3 allows in a path, "?" for the query, and "[]", which it does not allow
 # but every server takes and signed query strings may count on.
@@ -88,7 +90,9 @@ class URL:
         if self.unix_path is not None:
             path = _quote(self.unix_path)
             return safe_url(f"{self.scheme}+unix://{user}{path}:{self.target}")
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        number, percent, zone = self.host.partition("%")
+        # RFC 6874 section 2: the sign before a zone is written as %25.
+        host = f"[{number}{'%25' * bool(percent)}{zone}]" if ":" in self.host else self.host
         port = "" if self.port == self._table[self.scheme].port else f":{self.port}"
         return safe_url(f"{self.scheme}://{user}{host}{port}{self.target}")
 
@@ -105,23 +109,20 @@ class URL:
         location that cannot be used, also for one that leads to a unix socket: a server elsewhere
         must not reach into this machine.
         """
-        location = location.partition("#")[0]
-        _check_text(location, "redirect location")
-        scheme, authority, _, _ = _split(location)
-        if scheme is None and authority is None:
-            # urljoin knows how to resolve dots for "http" only, not for every scheme.
-            from urllib.parse import urljoin
-
-            joined = urljoin("http://host" + self.target, location)
-            target = _target(*_split(joined)[2:], None)
-            return self._replaced(target)
-        if scheme is None:
+        location = _as_utf8(location.partition("#")[0])
+        _check_text(location, URLRefusal("redirect location", location))
+        parts = _split(location)
+        if parts["scheme"] is None and parts["authority"] is None:
+            joined = resolve(self.target, parts["path"], parts["query"])
+            return self._replaced(_target(*joined, None))
+        if parts["scheme"] is None:
             location = f"{self.scheme}:{location}"
         url = parse_url(location, self._table, self._default_port, option="redirect location")
         if url.unix_path is not None and url.unix_path != self.unix_path:
             raise OptionError(
                 f"redirect location: expected a host, got a unix socket: {safe_url(location)!r}"
             )
+        url = url._replaced(_target(*resolve(url.target, "", None), None))
         if url.username is None and url.origin == self.origin:
             return self._replaced(url.target)
         return url
@@ -156,40 +157,52 @@ def parse_url(
     `scheme://socket=%2Fsocket%2Fpath/path?query`. `default_port` and `default_path` stand in for
     a port or path that the URL does not name. `option` is the name that errors use.
     """
-    _check_text(text, option)
-    scheme, authority, path, query = _split(text)
-    fail = _Refusal(option, text)
+    if not isinstance(text, str):
+        raise OptionError(f"{option}: expected a str, got {type(text).__name__}")
+    fail = URLRefusal(option, text)
+    _check_text(text, fail)
+    parts = _split(text)
+    scheme, authority, path = parts["scheme"], parts["authority"], parts["path"]
     name = (scheme or "").lower().removesuffix("+unix")
     if scheme is None or name not in schemes:
-        known = ", ".join(f"{known}://" for known in schemes)
-        fail(
-            "unknown scheme" if scheme and authority is not None else "no scheme",
-            f"expected {known} or one of these with +unix",
-        )
-    if "#" in text:
+        known = f"expected {', '.join(f'{known}://' for known in schemes)} or one with +unix"
+        if scheme and authority is not None:
+            fail("unknown scheme", known, parts.span("scheme"))
+        fail("no scheme", known)
+    if parts["fragment"] is not None:
         # RFC 6455 section 3: fragments mean nothing here and must not be used.
-        fail("it has a fragment", "a '#' in a path or query is written as %23")
-    userinfo, _, location = (authority or "").rpartition("@")
-    username, password = _credentials(userinfo, fail) if userinfo else (None, None)
+        sign = parts.start("fragment") - 1
+        fail("it has a fragment", "a '#' in a path or query is written as %23", (sign, len(text)))
+    userinfo, at, location = (authority or "").rpartition("@")
+    begin = parts.start("authority")
+    username, password = _credentials(userinfo, begin, fail) if userinfo else (None, None)
+    place = (begin + len(userinfo) + len(at), parts.end("authority"))
     unix_path: str | None = None
     host = "localhost"
     port: int | None = None
     if scheme.lower() != name:
+        expected = f"expected {name}+unix:///path.sock:/path"
         if location:
-            fail("the socket's path is not absolute", f"expected {name}+unix:///path.sock:/path")
-        path, _, target_path = path.partition(":")
-        unix_path = _unix_path(path, fail)
+            fail("the socket's path is not absolute", expected, place)
+        before, _, path = path.partition(":")
+        begin = parts.start("path")
+        unix_path = _unix_path(before, (begin, begin + len(before)), fail)
         if not unix_path.startswith("/"):
-            fail("the socket's path is not absolute", f"expected {name}+unix:///path.sock:/path")
-        path = target_path
+            fail("the socket's path is not absolute", expected, (begin, begin + len(before)))
+        if path and not path.startswith("/"):
+            begin += len(before) + 1
+            fail("the path does not start with '/'", expected, (begin, parts.end("path")))
     elif authority is None:
-        fail(f"nothing after {scheme}: that names a host", f"expected {name}://host/path")
+        fail(
+            f"nothing after {scheme}: that names a host",
+            f"expected {name}://host/path",
+            (parts.end("scheme") + 1, len(text)),
+        )
     elif location.startswith("socket="):
-        unix_path = _unix_path(location.removeprefix("socket="), fail)
+        begin = place[0] + len("socket=")
+        unix_path = _unix_path(text[begin : place[1]], (begin, place[1]), fail)
     else:
-        host, port = _host_and_port(location, fail)
-    if path and not path.startswith("/"):
-        fail("the path does not start with '/'", f"expected {name}+unix:///path.sock:/path")
+        host, port = _host_and_port(location, place[0], fail)
     known_as = schemes[name].canonical or name
     if known_as not in schemes:
         raise ValueError(f"canonical scheme {known_as!r} of {name!r} is not in the table")
@@ -198,7 +211,7 @@ def parse_url(
         schemes[name].secure,
         host,
         port or default_port or schemes[name].port,
-        _target(path, query, default_path),
+        _target(path, parts["query"], default_path),
         username,
         password,
         unix_path,
@@ -213,7 +226,7 @@ def parse_url(
 def _quote(text: str, safe: str = "/") -> str:
     from urllib.parse import quote
 
-    return quote(text, safe)
+    return quote(text, safe, errors="surrogateescape")
 
 
 def _unquote(text: str, errors: str = "replace") -> str:
@@ -222,103 +235,103 @@ def _unquote(text: str, errors: str = "replace") -> str:
     return unquote(text, errors=errors)
 
 
-class _Refusal:
-    """Raises OptionError with the URL, masked, after what is wrong with it."""
-
-    def __init__(self, option: str, text: str) -> None:
-        self._option = option
-        self._text = text
-
-    def __call__(self, problem: str, expected: str) -> NoReturn:
-        raise OptionError(f"{self._option} {safe_url(self._text)!r}: {problem}; {expected}")
-
-
-def _check_text(text: object, option: str) -> None:
-    if not isinstance(text, str):
-        raise OptionError(f"{option}: expected a str, got {type(text).__name__}")
+def _check_text(text: str, fail: URLRefusal) -> None:
     if found := _UNPRINTABLE.search(text):
-        raise OptionError(
-            f"{option} {safe_url(text)!r}: it holds {found[0]!r} at position {found.start()}; "
-            "whitespace and control characters are percent-encoded in a URL (a space is %20)"
+        fail(
+            "it holds a character that no URL has",
+            "whitespace and control characters are percent-encoded (a space is %20)",
+            found.span(),
+        )
+    # Browsers take it for a slash, others do not: so it is not even clear which host is meant.
+    if 0 <= (found_at := text.partition("?")[0].find("\\")):
+        fail(
+            "it holds a backslash",
+            "parts of a path are separated by '/'; a backslash that is meant is written as %5C",
+            (found_at, found_at + 1),
         )
 
 
-def _split(text: str) -> tuple[str | None, str | None, str, str | None]:
-    """Scheme, authority, path, query; None for what is not there."""
+def _split(text: str) -> re.Match[str]:
+    """Scheme, authority, path, query and fragment; None for what is not there."""
     match = _PARTS.fullmatch(text)
     assert match is not None  # it matches every text without a line break
-    return match[1], match[2], match[3], match[4]
+    return match
 
 
-def _credentials(userinfo: str, fail: _Refusal) -> tuple[str | None, str | None]:
-    name, colon, password = userinfo.partition(":")
-    if _BAD_PERCENT.search(userinfo):
-        fail("user name or password has a '%' without two hex digits", "a '%' is written as %25")
+def _as_utf8(location: str) -> str:
+    """Headers are read as latin-1; what servers put into a Location beyond ASCII is UTF-8."""
     try:
-        decoded = _unquote(name, "strict"), _unquote(password, "strict")
-    except UnicodeDecodeError:
-        fail("user name or password is not UTF-8", "expected percent-encoded UTF-8")
-    if any(_UNPRINTABLE.search(part.replace(" ", "")) for part in decoded):
-        fail("user name or password holds a control character", "remove it")
+        return location.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return location
+
+
+def _credentials(userinfo: str, begin: int, fail: URLRefusal) -> tuple[str | None, str | None]:
+    name, colon, password = userinfo.partition(":")
+    spans = {"user name": (begin, begin + len(name))}
+    spans["password"] = (begin + len(name) + 1, begin + len(userinfo))
+    decoded = []
+    for part, text in (("user name", name), ("password", password)):
+        if _BAD_PERCENT.search(text):
+            expected = "a '%' is written as %25"
+            fail(f"the {part} has a '%' without two hex digits", expected, spans[part])
+        try:
+            decoded.append(_unquote(text, "strict"))
+        except UnicodeDecodeError:
+            fail(f"the {part} is not UTF-8", "expected percent-encoded UTF-8", spans[part])
+        if _UNPRINTABLE.search(decoded[-1].replace(" ", "")):
+            fail(f"the {part} holds a control character", "remove it", spans[part])
     if ":" in decoded[0]:
         # RFC 7617 section 2: nobody could tell where such a name ends.
-        fail("the user name holds a colon", "choose one without")
+        fail("the user name holds a colon", "choose one without", spans["user name"])
     return decoded[0], decoded[1] if colon else None
 
 
-def _unix_path(path: str, fail: _Refusal) -> str:
-    decoded = _unquote(path)
+def _unix_path(path: str, part: Span, fail: URLRefusal) -> str:
+    # As os.fsdecode does it, for names that are not UTF-8.
+    decoded = _unquote(path, "surrogateescape")
     if not decoded or "\0" in decoded:
-        fail("the socket's path is empty or holds a NUL", "expected the path of a unix socket")
+        problem = "the socket's path holds a NUL" if decoded else "the socket's path is empty"
+        fail(problem, "expected the path of a unix socket", part)
     return decoded
 
 
-def _host_and_port(location: str, fail: _Refusal) -> tuple[str, int | None]:
+def _host_and_port(location: str, begin: int, fail: URLRefusal) -> tuple[str, int | None]:
     match = _HOST_AND_PORT.fullmatch(location)
     assert match is not None  # it matches every text without a line break
-    host, port = match[1], match[2]
-    if host.startswith("[") and host.endswith("]"):
-        host = _ipv6(host[1:-1], fail)
-    else:
-        host = _name(host, fail)
+    is_open = location.startswith("[") and "]" not in location
+    part = (begin, begin + (len(location) if is_open else match.end(1)))
+    try:
+        host = _host(match[1])
+    except BadHost as error:
+        fail(error.problem, error.expected, part)
+    port = match[2]
     if not port:
         return host, None
     if not _PORT.fullmatch(port) or not 1 <= int(port) <= 65535:
-        fail("the port is not valid", "expected host:port with a port from 1 to 65535")
+        part = (begin + match.start(2), begin + match.end(2))
+        fail("the port is not valid", "expected host:port with a port from 1 to 65535", part)
     return host, int(port)
 
 
-def _ipv6(address: str, fail: _Refusal) -> str:
-    # RFC 6874 writes the '%' before a zone as %25; the plain one is what people type.
-    number, percent, zone = address.partition("%")
-    zone = _unquote(zone[2:] if zone.startswith("25") and len(zone) > 2 else zone)
-    try:
-        from ipaddress import IPv6Address
-
-        parsed = str(IPv6Address(number))
-    except ValueError:
-        fail("the IPv6 address in brackets is not valid", "expected for example [2001:db8::1]")
-    if percent and not re.fullmatch(r"[-A-Za-z0-9._~]+", zone):
-        fail("the zone of the IPv6 address is not valid", "expected for example [fe80::1%25eth0]")
-    return parsed + percent + zone
-
-
-def _name(host: str, fail: _Refusal) -> str:
+def _host(host: str) -> str:
+    if host.startswith("[") and host.endswith("]"):
+        # RFC 6874 writes the '%' before a zone as %25; the plain one is what people type.
+        number, percent, zone = host[1:-1].partition("%")
+        zone = _unquote(zone[2:] if zone.startswith("25") and len(zone) > 2 else zone)
+        return ipv6_host(number + percent + zone)
     if not host:
-        fail("the host is missing", "expected scheme://host/path")
+        raise BadHost("the host is missing", "expected scheme://host/path")
     if "[" in host or "]" in host:
-        fail("a bracket of the host is out of place", "expected for example [2001:db8::1]")
+        raise BadHost("a bracket of the host is out of place", "expected for example [2001:db8::1]")
     if ":" in host:
-        fail("the host holds a colon", "an IPv6 address is written in brackets: [2001:db8::1]")
+        raise BadHost(
+            "the host holds a colon", "an IPv6 address is written in brackets: [2001:db8::1]"
+        )
     try:
-        name = _unquote(host, "strict") if "%" in host else host
-        # IDNA 2003, which is what the standard library (and its resolver) has.
-        name = name.lower() if name.isascii() else name.encode("idna").decode("ascii").lower()
-    except UnicodeError:
-        fail("the host is no valid internationalised name", "expected a domain name")
-    if not _HOST.fullmatch(name):
-        fail("the host is not valid", "expected a domain name or an IP address")
-    return name
+        return ascii_host(_unquote(host, "strict") if "%" in host else host)
+    except UnicodeDecodeError:
+        raise BadHost("the host is not UTF-8", "expected percent-encoded UTF-8") from None
 
 
 def _target(path: str, query: str | None, default_path: str | None) -> str:

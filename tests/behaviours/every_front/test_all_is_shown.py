@@ -10,14 +10,12 @@ from tieline import Options
 
 #: Option -> why it is not shown here.
 SHOWN_ELSEWHERE = {
-    "netrc": "not yet",
     "http_version": "there is only 1.1 to choose",
     "socket_options": "the peer cannot see it; the dial is common: tests/transport/test_dial.py",
     "ssl_ca_path": "as ssl_ca_data: tests/transport/test_certificates.py",
     "ssl_cert_path": "as ssl_cert_data: tests/transport/test_certificates.py",
     "ssl_key_path": "as ssl_key_data: tests/transport/test_certificates.py",
     "ssl_key_data": "as ssl_cert_data, which may hold the key",
-    "ssl_key_password": "as ssl_cert_data: tests/transport/test_certificates.py",
     "executor": "WebSocketClient only: tests/behaviours/test_executor.py",
     "streaming": "WebSocketClient only: tests/behaviours/test_streaming_in.py",
 }

@@ -5,13 +5,21 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+from http.cookiejar import CookieJar
 from typing import Any
 
 import pytest
 import trustme
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    load_pem_private_key,
+)
+from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
+from cryptography.x509 import load_pem_x509_certificate
 
 import tieline
 from tests.behaviours.every_front.conftest import Open, echo_script, shows
+from tests.engine.digest_scripts import Tunnel, challenge, proof, refuse_tunnel, sent_digest
 from tieline.testing import ScriptedPeer
 
 
@@ -121,6 +129,55 @@ def test_credentials(talk: Open, scripted: Any, options: dict[str, Any], sent: s
     assert request_of(server).headers.get("authorization") == sent
 
 
+DIGEST = 'Digest realm="here", nonce="n", qop="auth"'
+
+
+@shows("auth")
+@pytest.mark.parametrize("how", ["Digest", "pair", "callable"])
+def test_a_challenge_is_answered(talk: Open, scripted: Any, how: str) -> None:
+    threads: list[threading.Thread] = []
+
+    def answer(url: str, challenges: tuple[tieline.Challenge, ...]) -> tieline.Digest | None:
+        threads.append(threading.current_thread())
+        return tieline.Digest("me", "it") if challenges else None
+
+    def verified(peer: ScriptedPeer) -> None:
+        given = sent_digest(peer.read_request().headers["authorization"])
+        assert given["response"] == proof(given, "GET", "it")
+        echo_script(peer)
+
+    server = scripted(challenge(DIGEST), verified)
+    forms = {"Digest": tieline.Digest("me", "it"), "pair": ("me", "it"), "callable": answer}
+    info: dict[str, Any] = {}
+    open_talk = talk(server.url, auth=forms[how], info=info)
+    open_talk.send("known")
+    assert open_talk.receive() == "known"
+    assert [each["scheme"] for each in info["authentication"]] == ["digest"]
+    loop = getattr(open_talk, "_thread", None)
+    assert len(threads) == (2 if how == "callable" else 0), "both times by the dial"
+    assert loop not in threads, "the loop must not be held up"
+
+
+@shows("netrc")
+def test_netrc(talk: Open, scripted: Any, tmp_path: Any) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password it")
+    server = scripted(echo_script)
+    talk(server.url, netrc=str(tmp_path / "netrc"))
+    assert request_of(server).headers.get("authorization") == "Basic bWU6aXQ="
+
+
+@shows("cookies")
+def test_a_jar(talk: Open, scripted: Any) -> None:
+    def welcome(peer: ScriptedPeer) -> None:
+        peer.redirect("/there", headers=[("Set-Cookie", "a=1; Path=/"), ("Set-Cookie", "b=2")])
+
+    server = scripted(welcome, echo_script)
+    jar = CookieJar()
+    talk(server.url, cookies=jar)
+    assert request_of(server).headers.get("cookie") == "a=1; b=2"
+    assert len(jar) == 2
+
+
 @shows("max_redirects")
 def test_redirects(talk: Open, scripted: Any) -> None:
     def moved(peer: ScriptedPeer) -> None:
@@ -152,6 +209,21 @@ def test_proxy(talk: Open, scripted: Any) -> None:
     open_talk.send("through")
     assert open_talk.receive() == "through"
     assert heads[0].startswith(b"CONNECT far.example:80 ") and b"X-For: proxy" in heads[0]
+
+
+@shows("proxy_auth")
+def test_proxy_auth(talk: Open, scripted: Any) -> None:
+    def check(found: str | None, far_end: str) -> None:
+        assert found is not None
+        given = sent_digest(found)
+        assert given["uri"] == far_end == "far.example:80"
+        assert given["response"] == proof(given, "CONNECT", "it")
+
+    server = scripted(refuse_tunnel(DIGEST), Tunnel(check, echo_script))
+    options = {"proxy": f"http://127.0.0.1:{server.port}", "proxy_auth": tieline.Digest("me", "it")}
+    open_talk = talk("ws://far.example/", **options)
+    open_talk.send("far")
+    assert open_talk.receive() == "far"
 
 
 @shows("connect_to", "source_address", "schemes", "default_port")
@@ -233,3 +305,56 @@ def test_client_certificate(talk: Open, echoing: Any, authority: trustme.CA) -> 
     open_talk = talk(url, ssl_ca_data=authority.cert_pem.bytes(), ssl_cert_data=mine)
     open_talk.send("known")
     assert open_talk.receive() == "known"
+
+
+@shows("ssl_cert_data", "ssl_key_password")
+def test_a_client_certificate_in_pkcs12(talk: Open, echoing: Any, authority: trustme.CA) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    authority.configure_trust(context)
+    context.verify_mode = ssl.CERT_REQUIRED
+    mine = authority.issue_cert("client@example.com")
+    packed = serialize_key_and_certificates(
+        None,
+        load_pem_private_key(mine.private_key_pem.bytes(), None),
+        load_pem_x509_certificate(mine.cert_chain_pems[0].bytes()),
+        None,
+        BestAvailableEncryption(b"hush"),
+    )
+    server = echoing(ssl_context=context)
+    url = f"wss://localhost:{server.port}/"
+    trust = authority.cert_pem.bytes()
+    open_talk = talk(url, ssl_ca_data=trust, ssl_cert_data=packed, ssl_key_password="hush")
+    open_talk.send("known")
+    assert open_talk.receive() == "known"
+    with pytest.raises(tieline.OptionError, match="ssl_key_password: it does not open"):
+        talk(url, ssl_ca_data=trust, ssl_cert_data=packed, ssl_key_password="wrong")
+
+
+@shows("url", "connect_to", "server_hostname")
+@pytest.mark.parametrize(
+    ("host", "options"),
+    [("fa\xdf.example", {}), ("h.example", {"server_hostname": "fa\xdf.example"})],
+    ids=["url", "server_hostname"],
+)
+def test_names_beyond_ascii(
+    talk: Open, scripted: Any, authority: trustme.CA, host: str, options: dict[str, Any]
+) -> None:
+    """One form for DNS, SNI, the certificate and Host: the one of browsers (IDNA 2003: fass)."""
+    a_label = "xn--fa-hia.example"
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(a_label).configure_cert(context)
+    names: list[str | None] = []
+    context.sni_callback = lambda session, name, context: names.append(name)
+    server = scripted(echo_script, ssl_context=context)
+    open_talk = talk(
+        f"wss://{host}:{server.port}/",
+        ssl_ca_data=authority.cert_pem.bytes(),
+        connect_to=("127.0.0.1", server.port),
+        **options,
+    )
+    assert names == [a_label]
+    expected = a_label if not options else host
+    assert request_of(server).headers["host"] == f"{expected}:{server.port}"
+    open_talk.send("there")
+    assert open_talk.receive() == "there"

@@ -1,4 +1,4 @@
-"""Credentials → the value of an Authorization or Proxy-Authorization header."""
+"""A pair or a token → the value of an Authorization or Proxy-Authorization header."""
 
 from __future__ import annotations
 
@@ -32,15 +32,7 @@ class Basic:
     password: str
 
     def __post_init__(self) -> None:
-        _check_text("Basic: the user name", self.username)
-        _check_text("Basic: the password", self.password)
-        # RFC 7617 2: the first colon ends the user name, so one inside it would move the rest of
-        # the name into the password.
-        if ":" in self.username:
-            raise OptionError(
-                "Basic: the user name holds a colon, which HTTP basic authentication cannot carry "
-                "(RFC 7617); the part after the colon may belong to the password"
-            )
+        check_pair("Basic", self.username, self.password)
 
     def header_value(self) -> str:
         """The header's value: ``Basic`` and the base64 of the UTF-8 of user name and password."""
@@ -92,13 +84,27 @@ class Bearer:
         return f"Bearer(token={MASK}, token_type={self.token_type!r})"
 
 
+def check_pair(scheme: str, username: object, password: object) -> None:
+    """Raise `OptionError` for what `Basic` and `Digest` alike cannot carry."""
+    _check_text(f"{scheme}: the user name", username)
+    _check_text(f"{scheme}: the password", password)
+    # RFC 7617 section 2, RFC 7616 section 3.4.2: the first colon ends the user name, so one inside
+    # it would move the rest of the name into the password.
+    if ":" in str(username):
+        raise OptionError(
+            f"{scheme}: the user name holds a colon, which HTTP authentication cannot carry "
+            "(RFC 7617); the part after the colon may belong to the password"
+        )
+
+
 def _check_type(what: str, value: object) -> None:
     if not isinstance(value, str):
         raise OptionError(f"{what} must be a str, got {type(value).__name__}")
 
 
-def _check_text(what: str, value: str) -> None:
+def _check_text(what: str, value: object) -> None:
     _check_type(what, value)
+    assert isinstance(value, str)
     # RFC 7617 2 rules out all control characters, not only those that would split the header.
     if _CONTROL.search(value):
         raise OptionError(f"{what} holds a control character (RFC 7617 section 2)")

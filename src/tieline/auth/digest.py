@@ -1,0 +1,130 @@
+"""A user name and a password → proofs that they are known, for one server after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import count
+from typing import Any
+
+from tieline.auth.challenges import Challenge
+from tieline.auth.credentials import check_pair
+from tieline.auth.digest_response import (
+    Proof,
+    Terms,
+    is_proven,
+    prove,
+    session_key,
+    terms_of,
+    text_of,
+)
+from tieline.redact import MASK
+
+#: Servers whose nonces are kept. More than that, and those not used for longest have to ask again.
+_MOST_SPACES = 256
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """What a server (or proxy) and we have agreed on, and how often it was used."""
+
+    terms: Terms
+    key: str
+    #: Ours. Fixed where the key depends on it; None: a new one each time.
+    cnonce: str | None
+    counter: count[int] = field(default_factory=lambda: count(1))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Digest:
+    """A user name and a password of which only proofs are sent (RFC 7616). Never sent as Basic.
+
+    The first request to a server goes without; its challenge is answered on a second connection,
+    and its nonce is kept for the connections after that. With MD5, SHA-256 and, where OpenSSL has
+    it, SHA-512-256, and their -sess forms. Any thread may share one among any number of clients.
+
+    Raises `OptionError` for a part that is not a str, for a colon in the user name and for
+    control characters.
+    """
+
+    username: str
+    password: str
+    # Reentrant, because a signal handler may connect on top of any line.
+    _lock: Any = field(default_factory=lambda: _lock(), init=False, compare=False)
+    #: Whose challenge (see `take`) → the session with it, the one used last at the end.
+    _sessions: dict[Hashable, _Session] = field(default_factory=dict, init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        check_pair("Digest", self.username, self.password)
+
+    def __repr__(self) -> str:
+        return f"Digest(username={self.username!r}, password={MASK})"
+
+    def __reduce__(self) -> Any:
+        # What was agreed on with servers stays here.
+        return type(self), (self.username, self.password)
+
+    def take(self, space: Hashable, challenge: Challenge) -> None:
+        """Answer to this challenge from now on. `space` is whose it is, credentials included.
+
+        Raises ValueError for one that cannot be answered.
+        """
+        terms = terms_of(challenge)
+        if terms is None:
+            raise ValueError("not a Digest challenge, or one that asks for what is not known here")
+        cnonce = _client_nonce()
+        key = session_key(terms, self.username, self.password, cnonce)
+        self._keep(space, _Session(terms, key, cnonce if terms.per_session else None))
+
+    def prove(self, space: Hashable, method: str, uri: str) -> Proof | None:
+        """What to send with a request; None while there is no challenge to answer."""
+        with self._lock:
+            session = self._sessions.pop(space, None)
+            if session is None:
+                return None
+            self._sessions[space] = session
+            number = next(session.counter)
+        return prove(
+            session.terms,
+            self.username,
+            session.key,
+            method=method,
+            uri=uri,
+            cnonce=session.cnonce or _client_nonce(),
+            count=number,
+        )
+
+    def learn(self, space: Hashable, proof: Proof, information: Mapping[str, str]) -> bool:
+        """Take the parameters of an Authentication-Info (section 3.5), which `proof` led to.
+
+        False: the server claims to know the password, and does not.
+        """
+        if "rspauth" in information and not is_proven(proof.expected, information["rspauth"]):
+            return False
+        if "nextnonce" in information:
+            following = text_of(information["nextnonce"])
+            with self._lock:
+                session = self._sessions.get(space)
+                if session is not None and session.terms.nonce != following:
+                    terms = replace(session.terms, nonce=following)
+                    self._keep(space, _Session(terms, session.key, session.cnonce))
+        return True
+
+    def _keep(self, space: Hashable, session: _Session) -> None:
+        with self._lock:
+            self._sessions.pop(space, None)
+            self._sessions[space] = session
+            while len(self._sessions) > _MOST_SPACES:
+                del self._sessions[next(iter(self._sessions))]
+
+
+def _lock() -> Any:
+    from threading import RLock  # late: options are made without any threads
+
+    return RLock()
+
+
+def _client_nonce() -> str:
+    import secrets  # late: it loads OpenSSL
+
+    return secrets.token_urlsafe(24)

@@ -1,0 +1,78 @@
+"""A request and its answer → what `http.cookiejar` wants of them; a jar → the Cookie header.
+
+The jar decides everything: host, path, port, Secure, expiry. It has a lock of its own, so that one
+may serve any number of clients; its policy runs under that, and under none of ours.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tieline.headers import Headers
+from tieline.transport.url import URL
+
+if TYPE_CHECKING:
+    from http.cookiejar import CookieJar
+
+
+class JarRequest:
+    """What a jar asks `urllib.request.Request` for, and nothing else of it.
+
+    `first`: the URL that the user has named; None when that is `url`.
+    """
+
+    def __init__(self, url: URL, first: URL | None = None) -> None:
+        #: A jar knows no ws; wss is to it what https is.
+        self.type = "https" if url.secure else "http"
+        host = f"[{url.host}]" if ":" in url.host else url.host
+        self.host = f"{host}:{url.port}"
+        self._target = url.target
+        self._headers: dict[str, str] = {}
+        #: RFC 2965 section 3.3.6: nobody has asked for the place that a redirect leads to.
+        self.unverifiable = first is not None
+        self.origin_req_host = url.host if first is None else first.host
+
+    def get_full_url(self) -> str:
+        return f"{self.type}://{self.host}{self._target}"
+
+    def has_header(self, name: str) -> bool:
+        return name in self._headers
+
+    def get_header(self, name: str, default: str | None = None) -> str | None:
+        return self._headers.get(name, default)
+
+    def header_items(self) -> list[tuple[str, str]]:
+        return list(self._headers.items())
+
+    def add_unredirected_header(self, name: str, value: str) -> None:
+        self._headers[name] = value
+
+
+class JarResponse:
+    """What a jar asks a response for: all lines of a header."""
+
+    def __init__(self, headers: Headers) -> None:
+        self._headers = headers
+
+    def info(self) -> JarResponse:
+        return self
+
+    def get_all(self, name: str, default: Any = None) -> Any:
+        return self._headers.get_all(name) or default
+
+
+def cookies_for(jar: CookieJar, url: URL, first: URL | None = None) -> str | None:
+    """The value of the Cookie header for a request, or None."""
+    request: Any = JarRequest(url, first)
+    jar.add_cookie_header(request)
+    value: str | None = request.get_header("Cookie")
+    return value
+
+
+def store_cookies(jar: CookieJar, url: URL, first: URL | None, headers: Headers) -> None:
+    """Let the jar take what an answer sets, if its policy allows it."""
+    if "set-cookie" not in headers and "set-cookie2" not in headers:
+        return
+    request: Any = JarRequest(url, first)
+    response: Any = JarResponse(headers)
+    jar.extract_cookies(response, request)

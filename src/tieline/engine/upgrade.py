@@ -1,0 +1,129 @@
+"""A stream to a server and a request → its answer to the upgrade, within the attempt's deadline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tieline.engine.record import Record
+from tieline.engine.route import Target
+from tieline.errors import (
+    ConnectCancelled,
+    ConnectError,
+    ConnectTimeout,
+    HandshakeError,
+    TLSError,
+)
+from tieline.protocol.connection import Connection
+from tieline.protocol.events import HandshakeFailed, Opened
+from tieline.protocol.handshake import HandshakeResponse
+from tieline.redact import safe_headers
+from tieline.transport.attempt import Attempt
+from tieline.transport.exchange import receive, send_all
+from tieline.transport.stream import Stream
+
+#: Seconds that the body of a refusal may take after its head: it only makes the error nicer.
+_BODY_PATIENCE = 1.0
+
+#: One read of the answer: most are much smaller. What follows it waits for the session's reads.
+_ANSWER_SIZE = 8 * 1024
+
+#: Many servers just reset what does not begin with a TLS record.
+_IS_IT_TLS = "; does this port expect TLS (wss://)?"
+
+#: Gets the kind of an event, and its data.
+Tell = Callable[..., None]
+
+
+def upgrade(
+    connection: Connection,
+    stream: Stream,
+    target: Target,
+    attempt: Attempt,
+    record: Record,
+    tell: Tell | None,
+) -> HandshakeResponse | HandshakeError:
+    """Ask, and wait for the answer. A refusal that has a response is returned, not raised.
+
+    `tell`: None, when nobody wants events.
+    """
+    with attempt.in_phase("upgrade", f"waiting for {target.url.safe} to accept the upgrade"):
+        record.asked(target.url.target, connection.request_headers)
+        try:
+            connection.start()
+            for chunk in connection.data_to_send():
+                send_all(stream, chunk, attempt)
+            if tell is not None:
+                from tieline.events import RequestEvent  # loaded where somebody listens
+
+                tell(RequestEvent, url=target.url.safe, headers=record.request_headers)
+            event = _await_answer(connection, stream, attempt)
+        except (ConnectTimeout, ConnectCancelled):
+            raise
+        except OSError as error:
+            if (explained := _late_refusal(error, target.url.host)) is not None:
+                raise explained from error
+            raise ConnectError(
+                f"{target.url.safe} broke the connection during the upgrade: "
+                f"{error.strerror or error}{'' if target.url.secure else _IS_IT_TLS}"
+            ) from error
+    if isinstance(event, Opened):
+        _note_response(event.response, target, record, tell)
+        return event.response
+    refusal = event.error
+    if isinstance(refusal, HandshakeError) and refusal.response is not None:
+        _note_response(refusal.response, target, record, tell)
+        return refusal
+    raise refusal
+
+
+def _await_answer(
+    connection: Connection, stream: Stream, attempt: Attempt
+) -> Opened | HandshakeFailed:
+    """Read until the server has accepted or refused. The first frames may come along."""
+    buffer = bytearray(_ANSWER_SIZE)
+    view = memoryview(buffer)
+    give_up: float | None = None
+    try:
+        while True:
+            if connection.is_refused and give_up is None:
+                give_up = attempt.clock() + _BODY_PATIENCE
+            try:
+                count = receive(stream, view, attempt, until=give_up)
+            except ConnectTimeout:
+                if not connection.is_refused:
+                    raise
+                count = None  # a refusal tells more than the deadline
+            if count is None:
+                connection.stop_waiting_for_body()
+            elif count:
+                connection.receive_data(buffer, count, attempt.clock())
+            else:
+                connection.receive_eof()
+            event = connection.next_event(attempt.clock())
+            if isinstance(event, Opened | HandshakeFailed):
+                return event
+    finally:
+        # Tracebacks keep frames, and these the memory, for as long as somebody keeps an error.
+        view.release()
+        buffer.clear()
+
+
+def _note_response(
+    response: HandshakeResponse, target: Target, record: Record, tell: Tell | None
+) -> None:
+    record.answer = response
+    target.store_cookies(response.headers)
+    if tell is not None:
+        from tieline.events import ResponseEvent
+
+        headers = tuple(safe_headers(response.headers.raw))
+        tell(ResponseEvent, url=response.url, status=response.status, headers=headers)
+
+
+def _late_refusal(error: OSError, host: str) -> TLSError | None:
+    """What TLS has against us, when it comes only now. Not loaded where nothing fails."""
+    import ssl
+
+    from tieline.transport.tls_errors import explain_late_refusal
+
+    return explain_late_refusal(error, host) if isinstance(error, ssl.SSLError) else None
