@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tieline.engine.reactor import Reactor
+from tieline.engine.receive_buffer import FIRST_SIZE
 
 SOON = 20.0
 
@@ -359,7 +360,7 @@ def test_the_buffer_is_there_only_with_the_thread(serve: Any, reactor: Reactor) 
     served = serve()
     reactor.register(served)
     assert served.registered.wait(SOON)
-    assert len(reactor.memory.buffer) == len(reactor.memory.view) == 256 * 1024
+    assert len(reactor.memory.buffer) == len(reactor.memory.view) == FIRST_SIZE
     served.far.close()
     assert served.ended.wait(SOON)
     assert reactor.join(SOON)
@@ -420,3 +421,53 @@ def test_a_signal_handler_on_top_of_a_call(
         patch.setattr(reactor, "_wake", lambda: told.append(reactor.is_interrupted))
         reactor.call_soon(served, lambda: None)
     assert told == [True] and not reactor.is_interrupted
+
+
+def test_a_lazy_registration_is_seen_without_being_asked_for(serve: Any, reactor: Reactor) -> None:
+    served = serve()
+    reactor.register_lazily(served)
+    assert served.registered.wait(SOON)
+    assert not reactor.is_unseen(served)
+    assert not reactor.withdraw(served)
+    served.far.close()
+    assert served.ended.wait(SOON)
+
+
+def test_lazy_for_a_thread_that_looks_late_is_no_different(serve: Any, reactor: Reactor) -> None:
+    first, second = serve(), serve()
+    reactor.register(first)
+    assert first.registered.wait(SOON)
+    reactor.register_lazily(second)
+    assert second.registered.wait(SOON)
+    for served in (first, second):
+        served.far.close()
+        assert served.ended.wait(SOON)
+
+
+def test_withdrawn_before_the_thread_has_looked(serve: Any) -> None:
+    lingering = Reactor("lingering", linger=0.2)
+    first, second = serve(), serve()
+    first.reactor = lingering
+    lingering.register(first)
+    assert first.registered.wait(SOON)
+    with lingering._lock:  # the thread cannot look
+        lingering.register_lazily(second)
+        assert lingering.is_unseen(second) and second in lingering.registrants()
+        assert lingering.withdraw(second)
+        assert not lingering.is_unseen(second) and second not in lingering.registrants()
+    first.far.close()
+    assert first.ended.wait(SOON)
+    assert lingering.join(SOON)
+    assert second.calls == []
+
+
+def test_what_was_withdrawn_can_be_taken_back(serve: Any, reactor: Reactor) -> None:
+    served, called = serve(), threading.Event()
+    with reactor._lock:
+        reactor.register_lazily(served)
+        assert reactor.withdraw(served)
+        reactor.take_back(served, called.set)
+    assert called.wait(SOON)
+    assert served.calls == ["registered"]
+    served.far.close()
+    assert served.ended.wait(SOON)

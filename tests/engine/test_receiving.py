@@ -287,3 +287,88 @@ def test_in_a_child_process(echo: EchoServer, receiver_of: Receivers) -> None:
     assert receiver.receive(0.0) == "b"
     with pytest.raises(ConnectionClosed, match="fork"):
         receiver.receive(None)
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Until it is set the caretaker does not look at what is registered."""
+    see, may_look = Reactor._see, threading.Event()
+
+    def wait(reactor: Reactor) -> None:
+        if reactor is not CARETAKER or may_look.is_set():
+            see(reactor)
+
+    monkeypatch.setattr(Reactor, "_see", wait)
+    yield may_look
+    may_look.set()
+
+
+def test_closed_without_a_hand_over(
+    echo: EchoServer, receiver_of: Receivers, looks: threading.Event
+) -> None:
+    receiver = receiver_of(echo)
+    session = receiver.session
+    assert session is not None and CARETAKER.is_unseen(session)
+    receiver.disconnect(1000, "", None)
+    assert session.finished.is_set() and session.fileno() == -1
+    assert not CARETAKER.is_unseen(session) and session not in CARETAKER.registrants()
+    assert receiver.close_info is not None and receiver.close_info.clean
+    assert not receiver.in_handler() and receiver.state is State.CLOSED
+
+
+def test_handlers_are_for_the_background_thread(echo: EchoServer, receiver_of: Receivers) -> None:
+    threads: list[threading.Thread] = []
+    receiver = receiver_of(
+        echo, Handlers(on_close=lambda info: threads.append(threading.current_thread()))
+    )
+    receiver.disconnect(1000, "", None)
+    assert [thread.name for thread in threads] == ["tieline-caretaker"]
+
+
+def test_a_peer_that_does_not_answer_is_left_to_the_caretaker(
+    receiver_of: Receivers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receiving, "LAZINESS", 0.01)
+    release = threading.Event()
+
+    def script(peer: Any) -> None:
+        peer.accept_upgrade()
+        release.wait(SOON)
+
+    with ScriptedServer(script) as server:
+        receiver = receiver_of(server, close_timeout=0.05)
+        receiver.disconnect(1000, "", None)
+        release.set()
+    assert receiver.session is not None and receiver.session.finished.is_set()
+    assert receiver.close_info is not None and not receiver.close_info.clean
+
+
+@pytest.mark.parametrize("point", ["begin_closing", "_let_go", "_finished"])
+def test_ctrl_c_while_closing_without_a_hand_over(
+    echo: EchoServer,
+    receiver_of: Receivers,
+    monkeypatch: pytest.MonkeyPatch,
+    looks: threading.Event,
+    point: str,
+) -> None:
+    """Nothing is left behind, although it was the interrupted thread's business."""
+    receiver = receiver_of(echo)
+    session = receiver.session
+    assert session is not None and CARETAKER.is_unseen(session)
+    real = getattr(session, point)
+
+    def interrupt(*arguments: Any) -> None:
+        monkeypatch.setattr(session, point, real)
+        real(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(session, point, interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        receiver.disconnect(1000, "", None)
+    looks.set()
+    receiver.disconnect(1000, "", None)
+    assert session.finished.wait(SOON)
+    deadline = time.monotonic() + SOON
+    while session in CARETAKER.registrants():
+        assert time.monotonic() < deadline
+    assert session.fileno() == -1 and receiver.state is State.CLOSED

@@ -64,6 +64,8 @@ class Driver:
         self.after: Callable[[], None] | None = None
         #: It is over.
         self.is_closed = False
+        #: The thread that drives closes the connection, and looks at the clock itself.
+        self.closes = False
         # Made when a thread first waits, gone when the reactor adopts: idle connections have none.
         self._wakeup: Wakeup | None = None
         self._wait: Callable[[int], Any] | None = None
@@ -192,6 +194,7 @@ class Driver:
             if not self.is_mine:
                 return False
             self.thread = None
+            self.closes = False
             if self.is_closed:
                 self._release()
             elif self.after is not None:

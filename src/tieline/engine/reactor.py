@@ -14,7 +14,7 @@ from weakref import WeakSet
 
 from tieline.engine.clock_watch import ClockWatch, sleepless_clock
 from tieline.engine.holding import is_held_by_caller
-from tieline.engine.receive_buffer import ReceiveBuffer
+from tieline.engine.receive_buffer import FIRST_SIZE, ReceiveBuffer
 from tieline.engine.timers import Timer, TimerHeap
 from tieline.transport.wakeup import Wakeup
 
@@ -24,6 +24,9 @@ Call = tuple["Registrant", Callable[[], None]]
 
 #: Every reactor that may have a thread, for the end of the program and for fork().
 all_reactors: WeakSet[Reactor] = WeakSet()
+
+#: Seconds until the thread looks at a connection that others serve for now.
+LAZINESS = 0.25
 
 
 class Registrant(Protocol):
@@ -38,6 +41,10 @@ class Registrant(Protocol):
     def on_writable(self) -> None: ...
     def abandon_after_fork(self) -> None: ...
     def fail(self, error: Exception) -> None: ...
+
+
+def _nothing() -> None:
+    """What there is to do for a registrant that is only to be looked at."""
 
 
 class Reactor:
@@ -73,6 +80,10 @@ class Reactor:
         #: What other threads want done on this one.
         self.calls: deque[Call] = deque()
         self._registrants: set[Registrant] = set()
+        # Those of them that the thread has not looked at yet, in order.
+        self._unseen: dict[Registrant, None] = {}
+        # When it looks without being asked; a moment that is over: it is about to.
+        self._looks_at = 0.0
         self._thread: threading.Thread | None = None
         # The last thread that has stopped: it may still be on its way out.
         self._stopped_thread: threading.Thread | None = None
@@ -103,15 +114,47 @@ class Reactor:
         """Serve a connection from now on, and start the thread if it is the first."""
         with self._lock:
             try:
-                if self._thread is None:
-                    self._start()
-                try:
-                    self._registrants.add(registrant)
-                finally:  # after Ctrl-C: whoever is among them is told
-                    self.calls.append((registrant, registrant.on_registered))
+                self._add(registrant)
             finally:
                 # After Ctrl-C too: a thread with nobody to serve has to see it, and end.
                 self._wake()
+                self.calls.append((registrant, _nothing))  # for a lane, which looks for calls
+
+    def register_lazily(self, registrant: Registrant) -> None:
+        """The same for one that others serve for now: the thread looks at it within `LAZINESS`."""
+        with self._lock:
+            if self._looks_at > self.now() + LAZINESS:
+                self.register(registrant)
+            else:
+                self._add(registrant)
+
+    def _add(self, registrant: Registrant) -> None:
+        if self._thread is None:
+            self._start()
+        try:
+            self._registrants.add(registrant)
+        finally:  # after Ctrl-C: whoever is among them is told
+            self._unseen[registrant] = None
+
+    def is_unseen(self, registrant: Registrant) -> bool:
+        """Is it served, but the thread has not looked at it yet?"""
+        return registrant in self._unseen
+
+    def withdraw(self, registrant: Registrant) -> bool:
+        """Serve it no more, if the thread has never looked at it: True then. Any thread."""
+        with self._lock:
+            if registrant not in self._unseen:
+                return False
+            del self._unseen[registrant]
+            self._registrants.discard(registrant)
+            return True
+
+    def take_back(self, registrant: Registrant, callback: Callable[[], None]) -> None:
+        """Run `callback` on the thread, also if the registrant was withdrawn."""
+        with self._lock:
+            if registrant not in self._registrants:
+                self.register(registrant)
+            self.call_soon(registrant, callback)
 
     @property
     def is_interrupted(self) -> bool:
@@ -156,8 +199,9 @@ class Reactor:
         assert self._selector is not None
         with self._lock:
             self._registrants.discard(registrant)
-        if registrant.fileno() in self._selector.get_map():
-            self._selector.unregister(registrant.fileno())
+        descriptor = registrant.fileno()
+        if descriptor >= 0 and descriptor in self._selector.get_map():
+            self._selector.unregister(descriptor)
 
     def call_at(
         self, when: float, registrant: Registrant, callback: Callable[[], None]
@@ -185,9 +229,10 @@ class Reactor:
             wakeup.close()
             raise
         self._wakeup, self._selector = wakeup, selector
+        self._looks_at = 0.0
         try:
             selector.register(wakeup.fileno(), selectors.EVENT_READ)
-            self.memory = ReceiveBuffer()
+            self.memory = ReceiveBuffer(first=FIRST_SIZE)
             # A daemon, so that a program with an open connection can end; `at_exit` says goodbye.
             self._thread = threading.Thread(
                 target=self._run, args=(selector, wakeup), name=self.name, daemon=True
@@ -229,7 +274,10 @@ class Reactor:
             # due while a handler held the thread waits for the next turn's reads.
             for registrant, callback in self._timers.pop_due(woke):
                 self._call(registrant, callback)
-            for _ in range(len(self.calls)):
+            asked = len(self.calls)  # of those that are not seen below there may be more by then
+            if self._unseen:
+                self._see()
+            for _ in range(asked):
                 self._call(*self.calls.popleft())
             with self._lock:
                 if self._selector is not selector:
@@ -237,6 +285,12 @@ class Reactor:
                 if self._is_over():
                     self._stop()
                     return
+
+    def _see(self) -> None:
+        with self._lock:
+            unseen, self._unseen = self._unseen, {}
+        for registrant in unseen:
+            self._call(registrant, registrant.on_registered)
 
     def _call(self, registrant: Registrant, callback: Callable[[], None]) -> None:
         if registrant in self._registrants:
@@ -256,11 +310,13 @@ class Reactor:
         return now >= self._ends_at
 
     def _pause(self) -> float | None:
-        if self.calls:
-            return 0
         deadline = self._timers.next_deadline()
         if self._ends_at is not None:
             deadline = self._ends_at  # nobody has timers then
+        # First, so that who comes later is seen below or knows how long the thread waits.
+        self._looks_at = inf if deadline is None else deadline
+        if self.calls or self._unseen:
+            return 0
         return None if deadline is None else max(0.0, deadline - self.now())
 
     def _stop(self) -> None:
@@ -272,6 +328,7 @@ class Reactor:
         self._ends_at = None
         self._timers = TimerHeap()
         self.calls.clear()
+        self._unseen = {}
         self.memory = ReceiveBuffer(0)
 
     # --- the end of the process ---------------------------------------------------------------
@@ -287,6 +344,7 @@ class Reactor:
         for registrant in self._registrants:
             registrant.abandon_after_fork()
         self._registrants = set()
+        self._unseen = {}
         if self._thread is not None:
             self._stop()
         self._stopped_thread = None

@@ -12,7 +12,8 @@ from tieline.engine.driving import Driver
 from tieline.engine.handlers import Handlers
 from tieline.engine.inbox import Inbox
 from tieline.engine.process import is_ending
-from tieline.engine.reactor import Reactor
+from tieline.engine.reactor import LAZINESS, Reactor
+from tieline.engine.session import Session
 from tieline.engine.streams import MessageStream
 from tieline.engine.supervisor import Supervisor
 from tieline.engine.waiting import SLICE
@@ -22,7 +23,7 @@ T = TypeVar("T")
 
 #: Serves all plain connections while no thread is inside their `recv()`: one thread for thousands.
 #: It stays for a moment: a script that connects again and again does not start it each time.
-CARETAKER = Reactor("tieline-caretaker", linger=0.25)
+CARETAKER = Reactor("tieline-caretaker", linger=LAZINESS)
 
 #: Seconds: longer than the end of a program takes, but a thread that is joined there goes on.
 _STAY = 2.0
@@ -136,6 +137,37 @@ class Receiver(Supervisor):
     def _on_room(self) -> None:
         super()._on_room()
         self.inbox.tell()
+
+    # --- closing ------------------------------------------------------------------------------
+
+    def _close(self, code: int, reason: str, timeout: float | None, patience: float) -> None:
+        session = self.session
+        if session is not None and session.driver is not None and not self._cannot_wait():
+            pause = LAZINESS if timeout is None else min(LAZINESS, timeout)
+            if self.reactor.is_unseen(session):
+                self._close_alone(session, session.driver, code, reason, pause)
+        super()._close(code, reason, timeout, patience)
+
+    def _close_alone(
+        self, session: Session, driver: Driver, code: int, reason: str, pause: float
+    ) -> None:
+        """Close what the reactor's thread has not looked at yet: no hand-over, if it is quick.
+
+        Wherever Ctrl-C comes, that thread will look at it.
+        """
+        deadline = time.monotonic() + pause
+        try:
+            if driver.enter():
+                driver.closes = True
+                session.begin_closing(code, reason)
+                while (
+                    not session.finished.is_set()
+                    and self.reactor.is_unseen(session)
+                    and (left := deadline - time.monotonic()) > 0
+                ):
+                    driver.step(left)
+        finally:
+            self._stop_driving(driver)
 
     def _stop_driving(self, driver: Driver) -> None:
         if driver.leave():

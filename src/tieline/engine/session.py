@@ -107,7 +107,10 @@ class Session(SessionCalls):
         self.pump.response = response
         self.is_started = True
         lane.begin(self, self._delivery)
-        self.reactor.register(self)
+        if self.driver is not None and self._delivery.callbacks.are_none:
+            self.reactor.register_lazily(self)
+        else:
+            self.reactor.register(self)
 
     @property
     def is_open(self) -> bool:
@@ -151,6 +154,14 @@ class Session(SessionCalls):
             self.resume_reading()
         finally:  # after Ctrl-C too: what was begun has a deadline, and that needs a timer
             self._soon(self.pump.deliver_now)
+
+    def begin_closing(self, code: int, reason: str) -> None:
+        """The same on a thread that drives, which has to go on until the end or to call `close`."""
+        with self.lock:
+            if not self.has_ended:
+                self.connection.send_close(code, reason, self.reactor.now())
+                self.sender.flush()
+        self._delivery.discard_rest()
 
     def fail(self, error: Exception, code: int | None = None) -> None:
         """Give the connection up; with a code the peer is told why (RFC 6455 section 7.1.7)."""
@@ -249,6 +260,8 @@ class Session(SessionCalls):
             self._on_reactor(self.watch)
         if self.driver is not None:
             self.driver.wake()
+            if self.driver.closes:
+                return
         if not self._deadline.is_covered(self.connection.next_deadline()):
             self._on_reactor(self._deadline.arm)
 
@@ -297,8 +310,22 @@ class Session(SessionCalls):
             # Whatever a logger raised: those who wait for the end must not wait for ever.
             if here:
                 self._delivery.finish(self._finished)
-            else:
+            elif self.driver is None:
                 self._soon(self.finish)
+            else:
+                self._finish_driven(self.driver)
+
+    def _finish_driven(self, driver: Driver) -> None:
+        """Come to the end here if the reactor's thread has never looked at this session."""
+        is_done = False
+        try:
+            if driver.is_mine and self.reactor.withdraw(self):
+                self._let_go()
+                self._delivery.finish(self._finished)
+                is_done = True
+        finally:  # Ctrl-C
+            if not is_done and not self.finished.is_set():
+                self.reactor.take_back(self, self.finish)
 
     def _tell_end(self, info: CloseInfo) -> None:
         try:
@@ -317,6 +344,9 @@ class Session(SessionCalls):
 
     def _release(self) -> None:
         self.reactor.unregister(self)
+        self._let_go()
+
+    def _let_go(self) -> None:
         self._deadline.cancel()
         if self.driver is not None:
             self.driver.close()

@@ -157,6 +157,18 @@ class StepReactor:
         self._registrants[registrant] = _Interest()
         self._calls.append((registrant, registrant.on_registered))
 
+    #: The same for one that a thread serves for now; here all are looked at in the next step.
+    register_lazily = register
+
+    def is_unseen(self, registrant: SteppedRegistrant) -> bool:
+        return False
+
+    def withdraw(self, registrant: SteppedRegistrant) -> bool:
+        return False
+
+    def take_back(self, registrant: SteppedRegistrant, callback: Callable[[], None]) -> None:
+        self.call_soon(registrant, callback)
+
     def unregister(self, registrant: SteppedRegistrant) -> None:
         self._registrants.pop(registrant, None)
 
