@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -383,7 +382,7 @@ def test_after_a_fork_everybody_is_told(serve: Any, reactor: Reactor) -> None:
     served.ended.set()
 
 
-@pytest.mark.parametrize("point", ["add", "append"])
+@pytest.mark.parametrize("point", ["add", "note"])
 def test_ctrl_c_during_a_registration(reactor: Reactor, serve: Any, point: str) -> None:
     """The thread does not stay for nobody, and who is registered can be called, to be ended."""
     served = serve()
@@ -393,17 +392,17 @@ def test_ctrl_c_during_a_registration(reactor: Reactor, serve: Any, point: str) 
             super().add(item)
             raise KeyboardInterrupt
 
-    class Calls(deque[Any]):
-        def append(self, item: Any) -> None:
+    class Unseen(dict[Any, None]):
+        def __setitem__(self, key: Any, value: None) -> None:
             raise KeyboardInterrupt
 
     if point == "add":
         reactor._registrants = Set()
     else:
-        reactor.calls = Calls()
+        reactor._unseen = Unseen()
     with pytest.raises(KeyboardInterrupt):
         reactor.register(served)
-    reactor._registrants, reactor.calls = set(reactor._registrants), deque()
+    reactor._registrants = set(reactor._registrants)
     for registrant in reactor.registrants():
         reactor.call_soon(registrant, served.end)
         assert served.ended.wait(SOON)
@@ -471,3 +470,15 @@ def test_what_was_withdrawn_can_be_taken_back(serve: Any, reactor: Reactor) -> N
     assert served.calls == ["registered"]
     served.far.close()
     assert served.ended.wait(SOON)
+
+
+@pytest.mark.parametrize("linger", [0.0, 0.01])
+def test_the_first_one_is_withdrawn_before_the_thread_has_begun(serve: Any, linger: float) -> None:
+    """The thread does not stay for nobody."""
+    reactor, served = Reactor("fresh", linger=linger), serve()
+    for _ in range(20):
+        with reactor._lock:  # the thread cannot look
+            reactor.register_lazily(served)
+            assert reactor.withdraw(served)
+        assert reactor.join(SOON)
+    assert served.calls == []

@@ -112,13 +112,17 @@ class Reactor:
 
     def register(self, registrant: Registrant) -> None:
         """Serve a connection from now on, and start the thread if it is the first."""
+        is_added = False
         with self._lock:
             try:
                 self._add(registrant)
+                is_added = True
             finally:
-                # After Ctrl-C too: a thread with nobody to serve has to see it, and end.
-                self._wake()
-                self.calls.append((registrant, _nothing))  # for a lane, which looks for calls
+                # After Ctrl-C too: a thread with nobody to serve has to see it, and end. One that
+                # has just begun looks for whom it serves before it waits.
+                if not is_added or self._looks_at > 0.0:
+                    self._wake()
+                    self.calls.append((registrant, _nothing))  # for a lane, which looks for calls
 
     def register_lazily(self, registrant: Registrant) -> None:
         """The same for one that others serve for now: the thread looks at it within `LAZINESS`."""
@@ -168,13 +172,16 @@ class Reactor:
                 self.calls.append((registrant, callback))
                 self._wake()
 
-    def join(self, timeout: float | None = None) -> bool:
-        """Wait until the thread has ended, if it has nothing left to serve. True: there is none."""
+    def join(self, timeout: float | None = None, *, serves: bool = False) -> bool:
+        """Wait until the thread has ended, if it has nothing left to serve. True: there is none.
+
+        `serves`: wait for that as well.
+        """
         with self._lock:
             thread = self._thread or self._stopped_thread
             if thread is None or not thread.is_alive():
                 return True
-            if self._registrants or thread is threading.current_thread():
+            if (self._registrants and not serves) or thread is threading.current_thread():
                 return False
         thread.join(timeout)
         return not thread.is_alive()
@@ -317,6 +324,9 @@ class Reactor:
         self._looks_at = inf if deadline is None else deadline
         if self.calls or self._unseen:
             return 0
+        if self._ends_at is None and not self._registrants:
+            # The only one was withdrawn before it was seen.
+            deadline = self._looks_at = self._ends_at = self.now() + self.linger
         return None if deadline is None else max(0.0, deadline - self.now())
 
     def _stop(self) -> None:

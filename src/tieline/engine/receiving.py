@@ -143,9 +143,9 @@ class Receiver(Supervisor):
     def _close(self, code: int, reason: str, timeout: float | None, patience: float) -> None:
         session = self.session
         if session is not None and session.driver is not None and not self._cannot_wait():
-            pause = LAZINESS if timeout is None else min(LAZINESS, timeout)
+            limit = self.options.close_timeout if timeout is None else timeout
             if self.reactor.is_unseen(session):
-                self._close_alone(session, session.driver, code, reason, pause)
+                self._close_alone(session, session.driver, code, reason, min(LAZINESS, limit))
         super()._close(code, reason, timeout, patience)
 
     def _close_alone(
