@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tieline.engine.newcomers import Newcomers
 from tieline.engine.reactor import Reactor
 from tieline.engine.receive_buffer import FIRST_SIZE
 
@@ -383,7 +384,9 @@ def test_after_a_fork_everybody_is_told(serve: Any, reactor: Reactor) -> None:
 
 
 @pytest.mark.parametrize("point", ["add", "note"])
-def test_ctrl_c_during_a_registration(reactor: Reactor, serve: Any, point: str) -> None:
+def test_ctrl_c_during_a_registration(
+    reactor: Reactor, serve: Any, point: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The thread does not stay for nobody, and who is registered can be called, to be ended."""
     served = serve()
 
@@ -392,14 +395,14 @@ def test_ctrl_c_during_a_registration(reactor: Reactor, serve: Any, point: str) 
             super().add(item)
             raise KeyboardInterrupt
 
-    class Unseen(dict[Any, None]):
-        def __setitem__(self, key: Any, value: None) -> None:
+    class Unseen(Newcomers):
+        def add(self, registrant: Any) -> None:
             raise KeyboardInterrupt
 
     if point == "add":
         reactor._registrants = Set()
     else:
-        reactor._unseen = Unseen()
+        monkeypatch.setattr("tieline.engine.reactor.Newcomers", Unseen)
     with pytest.raises(KeyboardInterrupt):
         reactor.register(served)
     reactor._registrants = set(reactor._registrants)
@@ -424,7 +427,7 @@ def test_a_signal_handler_on_top_of_a_call(
 
 def test_a_lazy_registration_is_seen_without_being_asked_for(serve: Any, reactor: Reactor) -> None:
     served = serve()
-    reactor.register_lazily(served)
+    reactor.register(served, lazily=True)
     assert served.registered.wait(SOON)
     assert not reactor.is_unseen(served)
     assert not reactor.withdraw(served)
@@ -436,7 +439,7 @@ def test_lazy_for_a_thread_that_looks_late_is_no_different(serve: Any, reactor: 
     first, second = serve(), serve()
     reactor.register(first)
     assert first.registered.wait(SOON)
-    reactor.register_lazily(second)
+    reactor.register(second, lazily=True)
     assert second.registered.wait(SOON)
     for served in (first, second):
         served.far.close()
@@ -450,7 +453,7 @@ def test_withdrawn_before_the_thread_has_looked(serve: Any) -> None:
     lingering.register(first)
     assert first.registered.wait(SOON)
     with lingering._lock:  # the thread cannot look
-        lingering.register_lazily(second)
+        lingering.register(second, lazily=True)
         assert lingering.is_unseen(second) and second in lingering.registrants()
         assert lingering.withdraw(second)
         assert not lingering.is_unseen(second) and second not in lingering.registrants()
@@ -463,7 +466,7 @@ def test_withdrawn_before_the_thread_has_looked(serve: Any) -> None:
 def test_what_was_withdrawn_can_be_taken_back(serve: Any, reactor: Reactor) -> None:
     served, called = serve(), threading.Event()
     with reactor._lock:
-        reactor.register_lazily(served)
+        reactor.register(served, lazily=True)
         assert reactor.withdraw(served)
         reactor.take_back(served, called.set)
     assert called.wait(SOON)
@@ -478,7 +481,31 @@ def test_the_first_one_is_withdrawn_before_the_thread_has_begun(serve: Any, ling
     reactor, served = Reactor("fresh", linger=linger), serve()
     for _ in range(20):
         with reactor._lock:  # the thread cannot look
-            reactor.register_lazily(served)
+            reactor.register(served, lazily=True)
             assert reactor.withdraw(served)
         assert reactor.join(SOON)
     assert served.calls == []
+
+
+def test_a_thread_that_is_busy_with_one_hears_of_lazy_ones_too(
+    serve: Any, reactor: Reactor
+) -> None:
+    """The short way reads on until there are calls."""
+    begun, heard = threading.Event(), threading.Event()
+
+    def read_on() -> None:
+        begun.set()
+        while not reactor.calls:
+            pass
+        heard.set()
+
+    busy, lazy = serve(read_on), serve()
+    reactor.register(busy)
+    busy.far.send(b"x")
+    assert begun.wait(SOON)
+    reactor.register(lazy, lazily=True)
+    assert heard.wait(SOON) and lazy.registered.wait(SOON)
+    for served in (busy, lazy):
+        served.readable = lambda: None
+        served.far.close()
+        assert served.ended.wait(SOON)

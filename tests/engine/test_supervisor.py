@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from tieline.engine.handlers import Handlers
-from tieline.engine.reactor import Reactor
 from tieline.engine.supervisor import Supervisor
 from tieline.errors import ConnectCancelled, ConnectError, ConnectionClosed
 from tieline.events import RequestEvent
-from tieline.options import Options
 from tieline.protocol.state import State
 from tieline.testing import Recorder, ScriptedServer
-from tieline.transport.wakeup import Wakeup
 
 SOON = 20.0
 
@@ -143,68 +138,3 @@ def test_ctrl_c_while_a_failed_dial_is_cleared_up(
     assert supervisor.state is State.CLOSED
     with pytest.raises(ConnectionClosed, match="call connect"):
         supervisor.wait(SOON)
-
-
-@pytest.fixture
-def alone(recorder: Recorder) -> Iterator[Callable[..., Supervisor]]:
-    """One whose reactor serves nobody else."""
-    made: list[Supervisor] = []
-
-    def make(url: str, **options: Any) -> Supervisor:
-        checked = Options.build(url, {"proxy": None} | options)
-        handlers = Handlers(callback=recorder.callback, **recorder.handlers("open", "close"))
-        made.append(Supervisor(checked, handlers, Reactor(), owns_reactor=True))
-        connect(made[-1])
-        return made[-1]
-
-    yield make
-    for supervisor in made:
-        supervisor.disconnect(1001, "", 0.2)
-
-
-def test_the_peers_close_wakes_the_thread(
-    alone: Any, echo: Any, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """And nobody else has to."""
-    supervisor = alone(echo.url)
-    recorder.expect("open", timeout=SOON)
-    reactor, wakes = supervisor.reactor, []
-    monkeypatch.setattr(Wakeup, "set", lambda self: wakes.append(threading.current_thread()))
-    supervisor.disconnect(1000, "", None)
-    assert wakes == [] and reactor.join(0)
-    assert supervisor.state is State.CLOSED
-    recorder.expect("close", timeout=0)
-
-
-def test_no_answer_to_a_quiet_close(
-    alone: Any, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The deadline is the thread's business, as ever."""
-    monkeypatch.setattr("tieline.engine.supervisor._SOON", 0.01)
-    release = threading.Event()
-
-    def script(peer: Any) -> None:
-        peer.accept_upgrade()
-        release.wait(SOON)
-
-    with ScriptedServer(script) as server:
-        supervisor = alone(server.url, close_timeout=0.05)
-        supervisor.disconnect(1000, "", None)
-        release.set()
-    assert supervisor.session.finished.is_set() and not supervisor.close_info.clean
-
-
-def test_ctrl_c_during_a_quiet_close(
-    alone: Any, echo: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    supervisor = alone(echo.url)
-
-    def interrupt(*arguments: Any, **named: Any) -> bool:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(supervisor.reactor, "join", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            supervisor.disconnect(1000, "", None)
-    assert supervisor.session.finished.wait(SOON)
-    assert supervisor.reactor.join(SOON)

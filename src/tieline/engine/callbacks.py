@@ -54,7 +54,7 @@ class Callbacks:
 
     __slots__ = (
         "_handlers", "_log", "_message_name", "_on_raised", "_on_slow", "_slow_callback",
-        "on_message", "wants_events", "watchers",
+        "are_none", "on_message", "wants_events", "watchers",
     )  # fmt: skip
 
     def __init__(

@@ -14,6 +14,7 @@ from weakref import WeakSet
 
 from tieline.engine.clock_watch import ClockWatch, sleepless_clock
 from tieline.engine.holding import is_held_by_caller
+from tieline.engine.newcomers import LAZINESS, Newcomers
 from tieline.engine.receive_buffer import FIRST_SIZE, ReceiveBuffer
 from tieline.engine.timers import Timer, TimerHeap
 from tieline.transport.wakeup import Wakeup
@@ -24,9 +25,6 @@ Call = tuple["Registrant", Callable[[], None]]
 
 #: Every reactor that may have a thread, for the end of the program and for fork().
 all_reactors: WeakSet[Reactor] = WeakSet()
-
-#: Seconds until the thread looks at a connection that others serve for now.
-LAZINESS = 0.25
 
 
 class Registrant(Protocol):
@@ -80,10 +78,8 @@ class Reactor:
         #: What other threads want done on this one.
         self.calls: deque[Call] = deque()
         self._registrants: set[Registrant] = set()
-        # Those of them that the thread has not looked at yet, in order.
-        self._unseen: dict[Registrant, None] = {}
-        # When it looks without being asked; a moment that is over: it is about to.
-        self._looks_at = 0.0
+        # Those of them that the thread has not looked at yet.
+        self._newcomers = Newcomers()
         self._thread: threading.Thread | None = None
         # The last thread that has stopped: it may still be on its way out.
         self._stopped_thread: threading.Thread | None = None
@@ -110,46 +106,37 @@ class Reactor:
 
     # --- from any thread ----------------------------------------------------------------------
 
-    def register(self, registrant: Registrant) -> None:
-        """Serve a connection from now on, and start the thread if it is the first."""
+    def register(self, registrant: Registrant, *, lazily: bool = False) -> None:
+        """Serve a connection from now on, and start the thread if it is the first.
+
+        `lazily`: others serve it for now, and the thread looks at it within `LAZINESS`.
+        """
         is_added = False
         with self._lock:
             try:
-                self._add(registrant)
+                if self._thread is None:
+                    self._start()
+                try:
+                    self._registrants.add(registrant)
+                finally:  # after Ctrl-C: whoever is among them is told
+                    self._newcomers.add(registrant)
                 is_added = True
             finally:
-                # After Ctrl-C too: a thread with nobody to serve has to see it, and end. One that
-                # has just begun looks for whom it serves before it waits.
-                if not is_added or self._looks_at > 0.0:
-                    self._wake()
+                # After Ctrl-C too: a thread with nobody to serve has to see it, and end.
+                patience, now = LAZINESS if lazily else 0.0, self.now()
+                if not (is_added and self._newcomers.are_seen_in_time(now, patience=patience)):
                     self.calls.append((registrant, _nothing))  # for a lane, which looks for calls
-
-    def register_lazily(self, registrant: Registrant) -> None:
-        """The same for one that others serve for now: the thread looks at it within `LAZINESS`."""
-        with self._lock:
-            if self._looks_at > self.now() + LAZINESS:
-                self.register(registrant)
-            else:
-                self._add(registrant)
-
-    def _add(self, registrant: Registrant) -> None:
-        if self._thread is None:
-            self._start()
-        try:
-            self._registrants.add(registrant)
-        finally:  # after Ctrl-C: whoever is among them is told
-            self._unseen[registrant] = None
+                    self._wake()
 
     def is_unseen(self, registrant: Registrant) -> bool:
         """Is it served, but the thread has not looked at it yet?"""
-        return registrant in self._unseen
+        return registrant in self._newcomers
 
     def withdraw(self, registrant: Registrant) -> bool:
         """Serve it no more, if the thread has never looked at it: True then. Any thread."""
         with self._lock:
-            if registrant not in self._unseen:
+            if not self._newcomers.remove(registrant):
                 return False
-            del self._unseen[registrant]
             self._registrants.discard(registrant)
             return True
 
@@ -236,7 +223,7 @@ class Reactor:
             wakeup.close()
             raise
         self._wakeup, self._selector = wakeup, selector
-        self._looks_at = 0.0
+        self._newcomers = Newcomers()
         try:
             selector.register(wakeup.fileno(), selectors.EVENT_READ)
             self.memory = ReceiveBuffer(first=FIRST_SIZE)
@@ -282,7 +269,7 @@ class Reactor:
             for registrant, callback in self._timers.pop_due(woke):
                 self._call(registrant, callback)
             asked = len(self.calls)  # of those that are not seen below there may be more by then
-            if self._unseen:
+            if self._newcomers:
                 self._see()
             for _ in range(asked):
                 self._call(*self.calls.popleft())
@@ -295,8 +282,8 @@ class Reactor:
 
     def _see(self) -> None:
         with self._lock:
-            unseen, self._unseen = self._unseen, {}
-        for registrant in unseen:
+            newcomers = self._newcomers.take()
+        for registrant in newcomers:
             self._call(registrant, registrant.on_registered)
 
     def _call(self, registrant: Registrant, callback: Callable[[], None]) -> None:
@@ -321,12 +308,12 @@ class Reactor:
         if self._ends_at is not None:
             deadline = self._ends_at  # nobody has timers then
         # First, so that who comes later is seen below or knows how long the thread waits.
-        self._looks_at = inf if deadline is None else deadline
-        if self.calls or self._unseen:
+        self._newcomers.looks_at = inf if deadline is None else deadline
+        if self.calls or self._newcomers:
             return 0
         if self._ends_at is None and not self._registrants:
             # The only one was withdrawn before it was seen.
-            deadline = self._looks_at = self._ends_at = self.now() + self.linger
+            deadline = self._newcomers.looks_at = self._ends_at = self.now() + self.linger
         return None if deadline is None else max(0.0, deadline - self.now())
 
     def _stop(self) -> None:
@@ -338,7 +325,7 @@ class Reactor:
         self._ends_at = None
         self._timers = TimerHeap()
         self.calls.clear()
-        self._unseen = {}
+        self._newcomers = Newcomers()
         self.memory = ReceiveBuffer(0)
 
     # --- the end of the process ---------------------------------------------------------------
@@ -354,7 +341,7 @@ class Reactor:
         for registrant in self._registrants:
             registrant.abandon_after_fork()
         self._registrants = set()
-        self._unseen = {}
+        self._newcomers = Newcomers()
         if self._thread is not None:
             self._stop()
         self._stopped_thread = None

@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from tieline.engine import quiet_close
 from tieline.engine.chunks import Chunks
 from tieline.engine.driving import Driver
 from tieline.engine.handlers import Handlers
 from tieline.engine.inbox import Inbox
+from tieline.engine.newcomers import LAZINESS
 from tieline.engine.process import is_ending
-from tieline.engine.reactor import LAZINESS, Reactor
+from tieline.engine.reactor import Reactor
 from tieline.engine.session import Session
 from tieline.engine.streams import MessageStream
 from tieline.engine.supervisor import Supervisor
@@ -140,34 +142,15 @@ class Receiver(Supervisor):
 
     # --- closing ------------------------------------------------------------------------------
 
-    def _close(self, code: int, reason: str, timeout: float | None, patience: float) -> None:
-        session = self.session
-        if session is not None and session.driver is not None and not self._cannot_wait():
-            limit = self.options.close_timeout if timeout is None else timeout
-            if self.reactor.is_unseen(session):
-                self._close_alone(session, session.driver, code, reason, min(LAZINESS, limit))
-        super()._close(code, reason, timeout, patience)
-
-    def _close_alone(
-        self, session: Session, driver: Driver, code: int, reason: str, pause: float
-    ) -> None:
-        """Close what the reactor's thread has not looked at yet: no hand-over, if it is quick.
-
-        Wherever Ctrl-C comes, that thread will look at it.
-        """
-        deadline = time.monotonic() + pause
+    def _close_quietly(self, session: Session, code: int, reason: str, limit: float) -> None:
+        driver = session.driver
+        assert driver is not None
         try:
-            if driver.enter():
-                driver.closes = True
-                session.begin_closing(code, reason)
-                while (
-                    not session.finished.is_set()
-                    and self.reactor.is_unseen(session)
-                    and (left := deadline - time.monotonic()) > 0
-                ):
-                    driver.step(left)
-        finally:
+            quiet_close.alone(session, driver, code, reason, limit)
             self._stop_driving(driver)
+        except BaseException:
+            self._stop_driving(driver)  # Ctrl-C may have come at the very moment of leaving
+            raise
 
     def _stop_driving(self, driver: Driver) -> None:
         if driver.leave():

@@ -7,6 +7,7 @@ import time
 from itertools import count
 from typing import Any
 
+from tieline.engine import quiet_close
 from tieline.engine.connecting import Connected
 from tieline.engine.dial import Dial
 from tieline.engine.holding import is_held_by_caller
@@ -26,9 +27,6 @@ from tieline.request_checks import HeaderPairs
 
 #: Seconds beyond `close_timeout` that `disconnect` waits for the last handlers to return.
 _LAST_HANDLERS = 3.0
-
-#: Seconds for the peer's answer to Close, before anybody but the caller is told that it is due.
-_SOON = 0.1
 
 #: Seconds that a dial on another thread, which was cancelled, may take to end.
 _CANCELLED_DIAL = 1.0
@@ -247,8 +245,9 @@ class Supervisor(Line):
         session = self.session
         if session is None:
             return
-        if self.owns_reactor and self.succession.served is session and self.delivery.is_direct:
-            self._close_quietly(session, code, reason, timeout)
+        if self.succession.served is session and not self._cannot_wait():
+            limit = self.options.close_timeout if timeout is None else timeout
+            self._close_quietly(session, code, reason, limit)
         up = not session.finished.is_set()
         if up:
             session.close(code, reason)
@@ -261,20 +260,10 @@ class Supervisor(Line):
             session.drop()
             self._await_end(session, patience)
 
-    def _close_quietly(
-        self, session: Session, code: int, reason: str, timeout: float | None
-    ) -> None:
-        """The peer's Close wakes up the one thread that has to know of it, if it comes soon."""
-        if session.finished.is_set() or self._cannot_wait():
-            return
-        try:
-            session.begin_closing(code, reason)
-            # For the thread's end, not for the session's: that would be two waits.
-            limit = self.options.close_timeout if timeout is None else timeout
-            self.reactor.join(min(_SOON, limit), serves=True)
-        finally:
-            if not session.finished.is_set():
-                session.close(code, reason)  # to have its deadline watched, after Ctrl-C too
+    def _close_quietly(self, session: Session, code: int, reason: str, limit: float) -> None:
+        """Without waking up a thread, as far as that comes to the end. `limit`: seconds."""
+        if self.owns_reactor and self.delivery.is_direct:
+            quiet_close.with_its_thread(session, code, reason, limit)
 
     def _drop_sessions(self) -> None:
         session = self.session
