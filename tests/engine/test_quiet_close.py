@@ -11,10 +11,10 @@ import pytest
 
 from tests.moments import at_every_moment
 from tieline.engine import quiet_close
-from tieline.engine.driving import Driver
 from tieline.engine.handlers import Handlers
 from tieline.engine.reactor import Reactor
 from tieline.engine.receiving import CARETAKER, Receiver
+from tieline.engine.session import Session
 from tieline.engine.supervisor import Supervisor
 from tieline.errors import ConnectionClosed
 from tieline.options import Options
@@ -148,20 +148,23 @@ def test_ctrl_c_when_the_thread_has_looked_meanwhile(
 ) -> None:
     """The deadline is watched, although the thread left that to the one that was closing."""
 
-    def interrupt(driver: Driver, timeout: float) -> None:
+    def interrupt(session: Session, code: int, reason: str) -> None:
+        begin(session, code, reason)
         looks.set()
-        while CARETAKER.is_unseen(driver._session):
+        while CARETAKER.is_unseen(session):
             pass
         # Behind what it was asked to do when it looked.
         done = threading.Event()
-        CARETAKER.call_soon(driver._session, done.set)
+        CARETAKER.call_soon(session, done.set)
         assert done.wait(SOON)
         raise KeyboardInterrupt
+
+    begin = quiet_close.begin
 
     with ScriptedServer(silent) as server:
         receiver = receiver_of(server, close_timeout=0.05)
         with monkeypatch.context() as patch:
-            patch.setattr(Driver, "step", interrupt)
+            patch.setattr(quiet_close, "begin", interrupt)
             with pytest.raises(KeyboardInterrupt):
                 receiver.disconnect(1000, "", None)
         assert receiver.session is not None
