@@ -61,6 +61,12 @@ class Reactor:
     #: Its sessions may read and write with system calls of their own (`engine.lane`).
     has_lanes = True
 
+    # The functions themselves: they are asked often, and every connection keeps them.
+    #: Seconds of the monotonic clock that all timers of this reactor use.
+    now: Callable[[], float] = staticmethod(time.monotonic)
+    #: Who calls: fragments of one message come from one thread.
+    caller: Callable[[], object] = staticmethod(threading.get_ident)
+
     def __init__(self, name: str | None = None, *, linger: float = 0.0) -> None:
         #: Seconds for which the thread waits for another connection after the last one.
         self.linger = linger
@@ -92,17 +98,9 @@ class Reactor:
         state = "running" if self._thread is not None else "idle"
         return f"<Reactor {self.name!r} {state}, {len(self._registrants)} connections>"
 
-    def now(self) -> float:
-        """Seconds of the monotonic clock that all timers of this reactor use."""
-        return time.monotonic()
-
     def in_thread(self) -> bool:
         """Is the caller on the reactor's thread?"""
         return threading.get_ident() == self._ident
-
-    def caller(self) -> object:
-        """Who calls: fragments of one message come from one thread."""
-        return threading.get_ident()
 
     # --- from any thread ----------------------------------------------------------------------
 

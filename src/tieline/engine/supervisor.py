@@ -245,14 +245,15 @@ class Supervisor(Line):
         session = self.session
         if session is None:
             return
-        if self.succession.served is session and not self._cannot_wait():
+        waits = not self._cannot_wait()
+        if waits and self.succession.served is session:
             limit = self.options.close_timeout if timeout is None else timeout
             self._close_quietly(session, code, reason, limit)
         up = not session.finished.is_set()
         if up:
             session.close(code, reason)
             self.succession.hurry()
-        if self._cannot_wait():
+        if not waits:
             return
         if timeout is None or not up:  # when it is not, its thread may still be on its way out
             self._await_end(session, self.options.close_timeout + patience)
