@@ -184,7 +184,8 @@ class Aftermath:
         line = self._line
         line.recovery.is_wanted = False
         line.delivery.end(line.close_info)
-        line.resumption.drop_all("closed", line.closed_error())
+        if line.resumption.has_queue:
+            line.resumption.drop_all("closed", line.closed_error())
 
     def abandon_after_fork(self) -> None:
         """In a child process: the driver is the parent's, and nothing follows."""

@@ -37,6 +37,10 @@ class _Once:
             call()
 
 
+def _error(info: CloseInfo) -> ConnectionClosed:
+    return ConnectionClosed(f"the connection has ended: {info}", info)
+
+
 class Dispatcher:
     """Passes on all but the messages of one session, on the reactor's thread with no lock held.
 
@@ -92,11 +96,11 @@ class Dispatcher:
 
     def ended(self, info: CloseInfo) -> None:
         """The last call for a connection. Called again, it tells what Ctrl-C kept it from."""
-        error = ConnectionClosed(f"the connection has ended: {info}", info)
-        self.give_up(error)
+        if self._pings:
+            self.give_up(_error(info))
         callbacks = self._callbacks
         if self._last_calls is None:
-            calls = [_Once(callbacks.give_up_watching, self._connection_id, error)]
+            calls = [_Once(self._give_up_watching, info)]
             if info.error is not None:
                 calls.append(_Once(callbacks.error, info.error))
             calls.append(_Once(callbacks.closed, info))
@@ -105,6 +109,10 @@ class Dispatcher:
         tell()
         for call in calls:
             self._delivery.post(call)
+
+    def _give_up_watching(self, info: CloseInfo) -> None:
+        if self._callbacks.watchers:
+            self._callbacks.give_up_watching(self._connection_id, _error(info))
 
     def pass_on(self, event: Event) -> None:
         """Tell everybody whom it concerns."""

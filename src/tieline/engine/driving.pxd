@@ -8,6 +8,7 @@ cdef class Driver:
     cdef unsigned long long _drives_seen
     cdef public object after
     cdef readonly bint is_closed
+    cdef public bint closes
     cdef object _wakeup
     cdef object _wait
     cdef bint _woken

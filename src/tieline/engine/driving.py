@@ -64,6 +64,8 @@ class Driver:
         self.after: Callable[[], None] | None = None
         #: It is over.
         self.is_closed = False
+        #: The thread that drives closes the connection, and looks at the clock itself.
+        self.closes = False
         # Made when a thread first waits, gone when the reactor adopts: idle connections have none.
         self._wakeup: Wakeup | None = None
         self._wait: Callable[[int], Any] | None = None
@@ -191,12 +193,18 @@ class Driver:
         with self._lock:
             if not self.is_mine:
                 return False
-            self.thread = None
+            session = self._session
             if self.is_closed:
                 self._release()
-            elif self.after is not None:
-                self._session.reactor.call_soon(self._session, self.after)
+            elif self.closes:
+                # The deadline is the reactor's business now.
+                session.reactor.call_soon(session, session.pump.deliver_now)
+            if self.after is not None and not self.is_closed:
+                session.reactor.call_soon(session, self.after)
                 self.after = None
+            # Last, so that it can be called again after Ctrl-C.
+            self.closes = False
+            self.thread = None
             return True
 
     # --- any thread ---------------------------------------------------------------------------
@@ -285,6 +293,6 @@ class Driver:
     def _release(self) -> None:
         self._woken = False
         self._wait = None
-        wakeup, self._wakeup = self._wakeup, None  # never closed twice, whatever interrupts
-        if wakeup is not None:
-            wakeup.close()
+        if self._wakeup is not None:
+            self._wakeup.close()  # before it is forgotten: Ctrl-C may come first
+            self._wakeup = None

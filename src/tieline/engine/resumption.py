@@ -40,6 +40,11 @@ class Resumption:
         return self._offline
 
     @property
+    def has_queue(self) -> bool:
+        """Was anything ever sent while there was no connection?"""
+        return self._offline is not None
+
+    @property
     def waiting(self) -> int:
         """How many messages wait for the next connection."""
         return 0 if self._offline is None else len(self._offline)

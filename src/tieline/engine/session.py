@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tieline.engine import lane
+from tieline.engine import lane, quiet_close
 from tieline.engine.delivery import Delivery
 from tieline.engine.dispatch import Dispatcher
 from tieline.engine.driving import Driver
 from tieline.engine.liveness import Liveness
 from tieline.engine.locks import ReentrantLock
 from tieline.engine.log import AnyLogger
-from tieline.engine.pings import PingWaiter
 from tieline.engine.pump import BUSY_PAUSE, Pump
 from tieline.engine.reactor import Reactor
 from tieline.engine.session_calls import SessionCalls
@@ -85,7 +84,7 @@ class Session(SessionCalls):
             on_heartbeat=self.send_heartbeat,
         )
         #: Where users' messages, Pings and Pongs go.
-        self.speaker = Speaker(self.sender, teller, self._dispatcher, self._new_waiter)
+        self.speaker = Speaker(self.sender, teller, self._dispatcher, self.new_waiter)
         self.pump = Pump(self, delivery, self._dispatcher, teller)
         #: The short way for small messages.
         self.lane = lane.lane_of(self, options, teller)
@@ -106,7 +105,10 @@ class Session(SessionCalls):
         self.pump.response = response
         self.is_started = True
         lane.begin(self, self._delivery)
-        self.reactor.register(self)
+        if self.may_end_anywhere:
+            self.reactor.register(self, lazily=True)
+        else:
+            self.reactor.register(self)
 
     @property
     def is_open(self) -> bool:
@@ -144,8 +146,7 @@ class Session(SessionCalls):
                 self.connection.send_close(code, reason, self.reactor.now())
                 self.sender.flush()
             if not reads_on:
-                # The peer's Close is behind whatever has filled the inbox.
-                self._delivery.discard_rest()
+                self.discard_rest()
             self.serve_soon()
             self.resume_reading()
         finally:  # after Ctrl-C too: what was begun has a deadline, and that needs a timer
@@ -184,19 +185,9 @@ class Session(SessionCalls):
         self.stream.close()
         self._finished()
 
-    def serve_soon(self) -> None:
-        """Somebody waits for the peer's answer other than by driving: leave nothing unread."""
-        if self.driver is not None:
-            self.driver.give_back()
-
-    def _new_waiter(self) -> PingWaiter:
-        self.serve_soon()  # or the round trip would be longer than it is
-        return PingWaiter(lambda: self.in_handler() or self.is_interrupted, on_wait=self.serve_soon)
-
-    def resume_reading(self) -> None:
-        """Those for whom the messages are have caught up."""
-        if self.driver is None or not self.driver.is_driven:
-            self._soon(self.resume)
+    def discard_rest(self) -> None:
+        """The peer's Close is behind whatever has filled the inbox."""
+        self._delivery.discard_rest()
 
     def traffic(self) -> Traffic:
         """What went over the connection so far."""
@@ -248,6 +239,8 @@ class Session(SessionCalls):
             self._on_reactor(self.watch)
         if self.driver is not None:
             self.driver.wake()
+            if self.driver.closes:
+                return
         if not self._deadline.is_covered(self.connection.next_deadline()):
             self._on_reactor(self._deadline.arm)
 
@@ -279,6 +272,7 @@ class Session(SessionCalls):
         """
         info, here = self.connection.close_info, self.reactor.in_thread()
         assert info is not None
+        is_told = False
         try:
             with self.lock:
                 is_first = not self.has_ended
@@ -292,12 +286,15 @@ class Session(SessionCalls):
             if here:
                 self._release()
             self._tell_end(info)
+            is_told = True
         finally:
             # Whatever a logger raised: those who wait for the end must not wait for ever.
             if here:
-                self._delivery.finish(self._finished)
-            else:
+                self.tell_finished()
+            elif self.driver is None:
                 self._soon(self.finish)
+            else:
+                quiet_close.finish(self, self.driver, is_told=is_told)
 
     def _tell_end(self, info: CloseInfo) -> None:
         try:
@@ -308,6 +305,10 @@ class Session(SessionCalls):
         finally:
             self._dispatcher.ended(info)
 
+    def tell_finished(self) -> None:
+        """Once the last handler has returned."""
+        self._delivery.finish(self._finished)
+
     def _finished(self) -> None:
         try:
             self._on_finished(self)
@@ -316,6 +317,10 @@ class Session(SessionCalls):
 
     def _release(self) -> None:
         self.reactor.unregister(self)
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Nothing is served any more. On the reactor's thread, unless that never looked at it."""
         self._deadline.cancel()
         if self.driver is not None:
             self.driver.close()

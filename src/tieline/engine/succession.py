@@ -106,7 +106,8 @@ class Succession:
     def is_driven_by_caller(self) -> bool:
         """Is the caller the driver of an outage, hence a handler? Without the lock."""
         ident = threading.get_ident()
-        return any(each.thread == ident for each in self.drivers())
+        busy = self._busy  # this is asked often, and mostly there is nobody
+        return bool(busy) and any(each.thread == ident for each in self.drivers())
 
     def drivers(self) -> list[Outage]:
         """The outages whose drivers are not done. Without the lock."""
