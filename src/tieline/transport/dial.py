@@ -108,8 +108,8 @@ def _connect_tcp(host: str, port: int, route: Route, attempt: Attempt) -> socket
         return race(
             addresses,
             attempt,
-            # Nearly always all are known by now. (`is_pending` might have become false just now, with
-            # addresses that nobody has taken.)
+            # Nearly always all are known by now. (`is_pending` might have become false just now,
+            # with addresses that nobody has taken.)
             late=found if found.is_split else None,
             source_address=route.source_address,
             socket_options=route.socket_options,
