@@ -222,8 +222,8 @@ def test_tls_client_certificate(tmp_path, password):
 
 @pytest.mark.peers
 @pytest.mark.parametrize("given", ["as argument", "by the environment"])
-def test_proxy(url, tmp_path, given):
-    proxy = Tinyproxy(tmp_path)
+def test_proxy(url, given):
+    proxy = Tinyproxy()
     try:
         if given == "as argument":
             lines = run("proxy", url, proxy.url())
