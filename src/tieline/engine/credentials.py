@@ -36,16 +36,17 @@ def server_login(options: Options, url: URL, headers: HeaderPairs, trusted: bool
         if found is not None:
             return Login(party, found, _option(options), ask)
         if ask is not None:
-            return Login(party, _by_place(options, url)[0], "auth=", ask)
-    return Login(party, *_by_place(options, url))
+            return Login(party, _by_place(options, url, trusted)[0], "auth=", ask)
+    return Login(party, *_by_place(options, url, trusted))
 
 
-def _by_place(options: Options, url: URL) -> tuple[Credentials | None, str]:
+def _by_place(options: Options, url: URL, trusted: bool) -> tuple[Credentials | None, str]:
     """What the URL holds, or else the netrc file, and which of them it was."""
     if url.username is not None:
         return Basic(url.username, url.password or ""), "the URL's user name and password"
     if options.netrc is not False:
-        found = netrc_credentials(options.netrc, url.host)
+        # The entry called default is for where the user connects, not for where he is led to.
+        found = netrc_credentials(options.netrc, url.host, default=trusted)
         if found is not None:
             return found, "the netrc file's entry"
     return None, ""
