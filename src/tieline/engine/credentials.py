@@ -25,12 +25,13 @@ def server_login(options: Options, url: URL, headers: HeaderPairs, trusted: bool
     `trusted`: it is the origin that the user has named, not one that a redirect led to. To the
     others goes what is meant for them: a callable's, the URL's own, the netrc file's.
     """
-    given = options.auth or options.username is not None or options.token is not None
+    options_given = (options.auth, options.username, options.token)
+    given = any(option is not None for option in options_given)
     advice = _ELSEWHERE if given and not trusted else _ADVICE
     party = Party(url.safe, False, url.origin, advice)
-    if any(name.lower() == "authorization" for name, _ in headers):
+    if headers and any(name.lower() == "authorization" for name, _ in headers):
         return Login(party, None, "the Authorization header given")
-    if trusted or callable(options.auth):
+    if given and (trusted or callable(options.auth)):
         ask = _asking(options.auth, lambda seen: options.attempt_auth(url.safe, seen))
         found = options.attempt_auth(url.safe)
         if found is not None:
