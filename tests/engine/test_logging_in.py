@@ -610,6 +610,18 @@ def test_a_wrong_password_for_the_proxy_is_tried_once(serve: Any) -> None:
     assert len(proxy.peers) == 2
 
 
+def test_a_proxys_next_nonce_and_its_proof(serve: Any) -> None:
+    digest = Digest(*PAIR)
+    proxy = serve(
+        refuse_tunnel(DIGEST.format("n1")),
+        Tunnel(expect_digest("n1"), accept, 'nextnonce="n2"'),
+        Tunnel(expect_digest("n2"), lambda peer: peer.expect_end(), 'rspauth="wrong"'),
+    )
+    assert proxied(proxy, proxy_auth=digest).is_open
+    error = proxied(proxy, proxy_auth=digest).error
+    assert isinstance(error, ProxyError) and "does not know the password" in str(error)
+
+
 def test_netrc_for_the_proxy(serve: Any, tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text(f"machine 127.0.0.1 login joe password {SECRET}\n")
