@@ -26,7 +26,7 @@ class ConnectionEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolveEvent(ConnectionEvent):
-    """The host name was turned into addresses."""
+    """The host name was turned into addresses. Told again for addresses that come later."""
 
     host: str
     addresses: list[str]
