@@ -23,7 +23,13 @@ SOURCES = [
     "protocol/encoder.py",
     "protocol/_masking.pyx",
     "protocol/_storage.pyx",
+    "protocol/_zlib.pyx",
     "protocol/outgoing.py",
+    "engine/_lock.pyx",
+    "engine/delivery.py",
+    "engine/stock.py",
+    "engine/turn.py",
+    "engine/driving.py",
     "engine/outbox.py",
     "engine/writer.py",
     "engine/admission.py",
@@ -34,8 +40,15 @@ SOURCES = [
     "aio/at_once.py",
     "aio/watching.py",
 ]
+# Wants the headers of zlib, and `protocol.deflate_backend` can do without it.
+WITH_ZLIB = "protocol/_zlib.pyx"
 # System calls of Linux: elsewhere there is no short way, and `engine.lane` says so.
-LANES = ["engine/_send_lane.pyx", "engine/_read_lane.pyx", "engine/_lane.pyx"]
+LANES = [
+    "engine/_send_lane.pyx",
+    "engine/_read_lane.pyx",
+    "engine/_inbox_lane.pyx",
+    "engine/_lane.pyx",
+]
 if sys.platform == "linux":
     SOURCES += LANES
 FLAGS = [] if sys.platform == "win32" else ["-O2", "-g0", "-Wsign-compare"]
@@ -81,6 +94,8 @@ setup(
             "tieline." + source.partition(".")[0].replace("/", "."),
             [f"src/tieline/{source}"],
             extra_compile_args=FLAGS,
+            libraries=["z"] if source == WITH_ZLIB else [],
+            optional=source == WITH_ZLIB,
         )
         for source in ([] if PURE else SOURCES)
     ],

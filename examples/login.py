@@ -12,6 +12,7 @@ import getpass
 import os
 import sys
 from http.cookiejar import MozillaCookieJar
+from urllib.parse import urlsplit
 
 import tieline
 
@@ -21,11 +22,12 @@ def main(url: str, user: str, cookie_file: str) -> None:
     if os.path.exists(cookie_file):
         jar.load(ignore_discard=True)
 
-    def answer(url: str, challenges: tuple[tieline.Challenge, ...]) -> tieline.Digest | None:
-        # First it is asked without any: nothing is sent before a server wants it.
-        if not challenges:
+    def answer(asked: str, challenges: tuple[tieline.Challenge, ...]) -> tieline.Digest | None:
+        # First it is asked without any: nothing is sent before a server wants it. And a redirect
+        # to another server must not get what is for this one.
+        if not challenges or urlsplit(asked).netloc != urlsplit(url).netloc:
             return None
-        password = os.environ.get("PASSWORD") or getpass.getpass(f"{challenges[0].realm}: ")
+        password = os.environ.get("PASSWORD") or getpass.getpass(f"{challenges[0].realm!r}: ")
         # Never sent in the clear. Give (user, password) where Basic is fine too.
         return tieline.Digest(user, password)
 

@@ -18,6 +18,8 @@ class Failover(Generic[Place]):
     `succeeded` is called.
     """
 
+    __slots__ = ("_good", "_round", "_urls")
+
     def __init__(self, urls: Iterable[Place], good: int = 0) -> None:
         self._urls = tuple(urls)
         if not self._urls:

@@ -192,7 +192,7 @@ class Front:
         try:
             self._session().speaker.unsent(mark)
         except ConnectionClosed:
-            waits = mark.is_kept or len(self._line.resumption.offline) > 0
+            waits = mark.is_kept or self._line.resumption.waiting > 0
             self._line.resumption.send_later(mark, "queue" if waits else "raise")
 
     def _check_queued(self, error: ConnectionClosed, what: str) -> None:

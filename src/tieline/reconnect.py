@@ -199,6 +199,11 @@ class Backoff:
     for each outage `lost`, `next` before every dial, and `opened` when one has succeeded.
     """
 
+    __slots__ = (
+        "_dials", "_lost_at", "_number", "_opened_at", "_policy", "_retry_after", "_since",
+        "_steps", "_uniform",
+    )  # fmt: skip
+
     def __init__(
         self, policy: Reconnect, uniform: Callable[[float, float], float] = random.uniform
     ) -> None:

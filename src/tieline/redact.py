@@ -16,6 +16,9 @@ SECRET_HEADERS = frozenset(
     {
         "authorization",
         "proxy-authorization",
+        # A server's proof that it knows the password lets whoever reads it try passwords.
+        "authentication-info",
+        "proxy-authentication-info",
         "cookie",
         "cookie2",
         "set-cookie",

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from sys import intern
 from typing import TYPE_CHECKING
 
 from tieline.headers import Headers, HeadLimits, HTTPResponse
@@ -132,7 +133,9 @@ def read_switch(data: bytes, limits: HeadLimits) -> tuple[HTTPResponse, int] | N
         return None
     reason, lines = found.groups(b"")
     fields = [
-        (name, value.rstrip(_BLANKS)) for name, value in _FIELD.findall(str(lines, "latin-1"))
+        # Kept as long as the connection, and the same names come with each.
+        (intern(name), value.rstrip(_BLANKS))
+        for name, value in _FIELD.findall(str(lines, "latin-1"))
     ]
     if len(fields) > limits.max_header_count:
         return None

@@ -173,3 +173,18 @@ def test_a_child_that_comes_back_from_the_handler(program: Any, echo: Any) -> No
     seconds, status, output = running.finish()
     assert (status, running.errors) == (0, "")
     assert "child ended with 0" in output and "still here" in output
+
+
+def test_in_the_child_of_a_program_that_has_just_connected(echo_place: Any) -> None:
+    """The thread in the background may not even have looked at the connection."""
+    for _ in range(5):
+        with tieline.connect(echo_place.url, **echo_place.options) as connection:
+
+            def child(connection: tieline.Connection = connection) -> None:
+                connection.close()
+                assert connection.state is tieline.State.CLOSED
+                assert "forked" in str(connection.close_info.error)
+
+            in_child(child)
+            connection.send("still here")
+            assert connection.recv(SOON) == "still here"

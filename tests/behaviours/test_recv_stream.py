@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import tieline
+from tests.builds import reaches_inside
 from tieline import Opcode
 from tieline.testing import ScriptedPeer
 from tieline.testing.frames import frame_bytes
@@ -150,6 +151,7 @@ def test_others_receive_what_is_behind(scripted: Any, plain: Plain, in_thread: A
     assert sorted(map(str, outcomes)) in (["['next']", "closed"], ["closed", "next"])
 
 
+@reaches_inside
 def test_a_full_stream_of_another_thread_is_waited_for(
     scripted: Any, plain: Plain, in_thread: Any
 ) -> None:

@@ -81,9 +81,12 @@ def accept_header(name: str, value: str | None) -> Script:
 class Tunnel:
     """A proxy's part of a script: it asks for a login, then plays the server behind it."""
 
-    def __init__(self, check: Callable[[str | None, str], None], server: Script) -> None:
+    def __init__(
+        self, check: Callable[[str | None, str], None], server: Script, information: str = ""
+    ) -> None:
         self._check = check
         self._server = server
+        self._information = information
 
     def __call__(self, peer: Any) -> None:
         data = b""
@@ -94,7 +97,8 @@ class Tunnel:
         found = re.search(r"^proxy-authorization: *(.*?)\r$", head, re.MULTILINE | re.IGNORECASE)
         assert not re.search(r"^(authorization|cookie):", head, re.MULTILINE | re.IGNORECASE)
         self._check(found and found[1], far_end)
-        peer.send_raw(b"HTTP/1.1 200 OK\r\n\r\n")
+        line = f"Proxy-Authentication-Info: {self._information}\r\n" if self._information else ""
+        peer.send_raw(f"HTTP/1.1 200 OK\r\n{line}\r\n".encode())
         self._server(peer)
 
 

@@ -107,12 +107,18 @@ def test_the_adapters_are_what_urllib_has() -> None:
 @pytest.mark.parametrize(
     "line",
     ["", ";", "=", "=1", "a", "a=\x80\xff", "a=" + "x" * 60_000, "a=1; Expires=" + "9" * 5000]
+    + ["a=1; Expires=1-Jan-1970" + "1" * 60_000, "a=1; Max-Age=" + "9" * 5000]
     + ["a=1; Domain=", "a=1; Path", "a=1;" * 10_000, "a=1; Max-Age=-1e999", 'a="', "a=1; Port=x"],
 )
 def test_hostile_cookies_do_no_harm(line: str) -> None:
     jar = stored("ws://h/", line, "good=1")
     value = cookies_for(jar, url("ws://h/"))
     assert value is not None and "good=1" in value
+
+
+def test_cookies_as_long_as_browsers_take() -> None:
+    jar = stored("ws://h/", "a=" + "x" * 4094, "b=" + "x" * 4095, "c=1; X=" + "x" * 1022)
+    assert {cookie.name for cookie in jar} == {"a"}
 
 
 # --- in a dial

@@ -59,6 +59,7 @@ def test_elsewhere_only_what_is_meant_for_there(netrc: str) -> None:
         assert "first origin" in one.explain(["Basic"])
     assert server(plain, trusted=False, auth=lambda url: DIGEST).credentials is DIGEST
     assert server(plain, trusted=False, netrc=netrc).credentials == Basic("n", "q")
+    assert server("wss://evil.example/", trusted=False, netrc=netrc).credentials is None
     assert server(trusted=False, auth=DIGEST).credentials == Basic("u", "p")
     assert "first origin" not in server(plain, trusted=False).explain(["Basic"])
 

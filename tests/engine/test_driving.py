@@ -137,6 +137,7 @@ def test_the_adoption_and_a_thread_that_comes_at_the_same_moment(driven: Any) ->
     assert inbox(driven) == ["a"]
 
 
+@reaches_inside
 def test_the_descriptor_is_not_waited_for_when_something_is_inside(driven: Any) -> None:
     """TLS has decrypted more than was asked for."""
     unread(driven, "hidden")
@@ -195,6 +196,7 @@ def test_a_step_is_bounded(quiet: Any) -> None:
     assert quiet.drive(0.001)
 
 
+@reaches_inside
 def test_woken_by_another_thread(quiet: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(driving, "SLICE", 3 * SOON)
     thread, left = in_step(quiet)
@@ -247,6 +249,7 @@ def test_no_descriptor_while_the_reactor_serves(driven: Any) -> None:
     assert inbox(driven) == ["a"]
 
 
+@reaches_inside
 def test_ctrl_c_while_it_waits_changes_nothing(driven: Any) -> None:
     driver = driven.session.driver
 
@@ -289,7 +292,14 @@ def test_ctrl_c_in_a_read_ends_the_connection(driven: Any, recorder: Recorder) -
 
 
 @pytest.mark.parametrize(
-    "where", ["telling", "giving back", "finishing", "handlers", "before telling"]
+    "where",
+    [
+        "telling",
+        pytest.param("giving back", marks=reaches_inside),
+        "finishing",
+        "handlers",
+        "before telling",
+    ],
 )
 def test_ctrl_c_anywhere_in_the_end_keeps_nobody_waiting(
     driven: Any, monkeypatch: pytest.MonkeyPatch, where: str
@@ -416,6 +426,7 @@ def test_events_of_other_threads_wait_for_the_handler_on_the_driving_thread(
     assert recorder.overlaps == []
 
 
+@reaches_inside
 def test_in_a_child_process(driven: Any) -> None:
     before = descriptors()
     driver = driven.session.driver

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.builds import reaches_inside
 from tieline.protocol.state import State
 from tieline.protocol.wire import Opcode
 from tieline.testing import Recorder
@@ -201,6 +202,7 @@ def test_a_message_needs_no_turn(beating: Any) -> None:
         jobs.pop(0)()
 
 
+@reaches_inside
 def test_a_question_that_was_thrown_away_holds_up_nothing(beating: Any) -> None:
     """As streaming handlers that are far behind do with what they are told."""
     line = beating(lambda: "beat")

@@ -389,6 +389,72 @@ def test_what_one_read_brings_is_here_whole(scripted: Any) -> None:
         assert connection.stats().pings_received == 1
 
 
+def test_what_waits_behind_a_run_is_served_when_nobody_receives(scripted: Any) -> None:
+    """More than one run, and a Ping behind it: the reactor goes on where `recv` has stopped."""
+    count = 700
+    answered = threading.Event()
+
+    def script(peer: ScriptedPeer) -> None:
+        peer.accept_upgrade()
+        frames = b"".join(b"\x82\x04%04d" % number for number in range(count))
+        peer.socket.sendall(frames + b"\x89\x01p")
+        assert peer.receive_frame().payload == b"p"
+        answered.set()
+        peer.finish()
+
+    with tieline.connect(scripted(script).url, proxy=None) as connection:
+        assert connection.recv() == b"0000"
+        assert answered.wait(PATIENCE)
+        assert [int(each) for each in connection] == list(range(1, count))
+
+
+def test_many_threads_share_what_waits_behind_a_run(scripted: Any) -> None:
+    count = 20_000
+
+    def script(peer: ScriptedPeer) -> None:
+        peer.accept_upgrade()
+        peer.socket.sendall(b"".join(b"\x82\x05%05d" % number for number in range(count)))
+        peer.finish()
+
+    got: list[list[int]] = [[] for _ in range(4)]
+    with tieline.connect(scripted(script).url, proxy=None) as connection:
+
+        def receive(mine: list[int]) -> None:
+            for number, message in enumerate(connection):
+                mine.append(int(message))
+                if not number % 100:
+                    connection.stats()  # lets others come first now and then
+
+        threads = [threading.Thread(target=receive, args=(mine,)) for mine in got]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(PATIENCE)
+            assert not thread.is_alive()
+    assert all(mine == sorted(mine) for mine in got)
+    assert sorted(itertools.chain(*got)) == list(range(count))
+
+
+def test_a_close_in_front_of_what_waits_behind_a_run(scripted: Any) -> None:
+    """What was read before is kept up to `max_queue`, and the rest is counted."""
+    count = 5000
+
+    def script(peer: ScriptedPeer) -> None:
+        peer.accept_upgrade()
+        peer.socket.sendall(b"".join(b"\x82\x04%04d" % number for number in range(count)))
+        peer.finish()
+
+    with tieline.connect(scripted(script).url, proxy=None, max_queue=600) as connection:
+        assert connection.recv() == b"0000"
+        connection.close()
+        kept = []
+        with pytest.raises(tieline.ConnectionClosed):
+            while True:
+                kept.append(int(connection.recv()))
+        assert kept == list(range(1, len(kept) + 1))
+        assert len(kept) + connection.stats().dropped + 1 == count
+
+
 def test_a_ping_behind_a_message_is_answered_when_nobody_receives(scripted: Any) -> None:
     answered = threading.Event()
 

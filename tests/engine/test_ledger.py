@@ -30,7 +30,7 @@ class Bench:
 
     def add(self, name: str, end: int, low: int | None = None, is_kept: bool = True) -> None:
         unsent = self.new(name, is_kept)
-        self.ledger.entries.append(Entry(unsent, end if low is None else low, end))
+        self.ledger.opened().append(Entry(unsent, end if low is None else low, end))
 
     def fates(self) -> dict[str, str]:
         """name -> "waits", "sent", "not sent", "unknown"."""
@@ -241,3 +241,15 @@ def test_after_a_fork_nothing_is_known(bench: Bench) -> None:
         bench.receipts["a"].wait(0)
     bench.end(0)
     assert bench.rest() == []
+
+
+def test_a_signal_handler_is_first_at_every_moment_of_opening() -> None:
+    def on_top(bench: Bench) -> None:
+        bench.add("handler's", 10)
+
+    for bench, error in at_every_moment(Bench, lambda it: it.ledger.opened(), on_top):
+        assert error is None
+        bench.add("a", 20)
+        bench.ledger.settle(20)
+        assert bench.fates() == {"handler's": "sent", "a": "sent"}
+        assert not bench.ledger.entries

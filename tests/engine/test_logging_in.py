@@ -242,7 +242,11 @@ def test_a_server_that_proves_itself(serve: Any) -> None:
         challenge(DIGEST.format("n1")),
         accept_digest(SECRET, nonce="n1", information='rspauth="RSPAUTH", qop=auth'),
     )
-    assert Outcome(server.url, auth=Digest(*PAIR)).is_open
+    outcome = Outcome(server.url, auth=Digest(*PAIR))
+    assert outcome.is_open
+    # With it, who reads the log could try passwords.
+    assert outcome.info["response-headers"]["authentication-info"] == "***"
+    assert "rspauth" not in repr(outcome)
 
 
 def test_a_server_that_only_claims_to_know_the_password(serve: Any) -> None:
@@ -604,6 +608,18 @@ def test_a_wrong_password_for_the_proxy_is_tried_once(serve: Any) -> None:
     proxy = serve(again, repeat=True)
     refused_by_proxy(proxied(proxy, proxy_auth=Digest(*PAIR)), "Digest with proxy_auth= was")
     assert len(proxy.peers) == 2
+
+
+def test_a_proxys_next_nonce_and_its_proof(serve: Any) -> None:
+    digest = Digest(*PAIR)
+    proxy = serve(
+        refuse_tunnel(DIGEST.format("n1")),
+        Tunnel(expect_digest("n1"), accept, 'nextnonce="n2"'),
+        Tunnel(expect_digest("n2"), lambda peer: peer.expect_end(), 'rspauth="wrong"'),
+    )
+    assert proxied(proxy, proxy_auth=digest).is_open
+    error = proxied(proxy, proxy_auth=digest).error
+    assert isinstance(error, ProxyError) and "does not know the password" in str(error)
 
 
 def test_netrc_for_the_proxy(serve: Any, tmp_path: Path) -> None:

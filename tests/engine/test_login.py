@@ -94,6 +94,7 @@ def test_server_and_proxy_of_one_address_are_two() -> None:
         (login(), ["Basic, Basic"], "it asks for Basic; do this"),
         (login(), ["NTLM"], "it asks for NTLM; only Basic, Digest and Bearer are spoken here"),
         (login(), ["x" * 5000], None),
+        (login(), [", ".join(f"scheme{n}" for n in range(5000))], None),
         (login(), ['Basic realm="' + "x" * 5000 + '"'], None),
     ],
 )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from tieline.engine.newcomers import Newcomers
 from tieline.engine.reactor import Reactor
+from tieline.engine.receive_buffer import FIRST_SIZE
 
 SOON = 20.0
 
@@ -359,7 +360,7 @@ def test_the_buffer_is_there_only_with_the_thread(serve: Any, reactor: Reactor) 
     served = serve()
     reactor.register(served)
     assert served.registered.wait(SOON)
-    assert len(reactor.memory.buffer) == len(reactor.memory.view) == 256 * 1024
+    assert len(reactor.memory.buffer) == len(reactor.memory.view) == FIRST_SIZE
     served.far.close()
     assert served.ended.wait(SOON)
     assert reactor.join(SOON)
@@ -382,8 +383,10 @@ def test_after_a_fork_everybody_is_told(serve: Any, reactor: Reactor) -> None:
     served.ended.set()
 
 
-@pytest.mark.parametrize("point", ["add", "append"])
-def test_ctrl_c_during_a_registration(reactor: Reactor, serve: Any, point: str) -> None:
+@pytest.mark.parametrize("point", ["add", "note"])
+def test_ctrl_c_during_a_registration(
+    reactor: Reactor, serve: Any, point: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The thread does not stay for nobody, and who is registered can be called, to be ended."""
     served = serve()
 
@@ -392,17 +395,17 @@ def test_ctrl_c_during_a_registration(reactor: Reactor, serve: Any, point: str) 
             super().add(item)
             raise KeyboardInterrupt
 
-    class Calls(deque[Any]):
-        def append(self, item: Any) -> None:
+    class Unseen(Newcomers):
+        def add(self, registrant: Any) -> None:
             raise KeyboardInterrupt
 
     if point == "add":
         reactor._registrants = Set()
     else:
-        reactor.calls = Calls()
+        monkeypatch.setattr("tieline.engine.reactor.Newcomers", Unseen)
     with pytest.raises(KeyboardInterrupt):
         reactor.register(served)
-    reactor._registrants, reactor.calls = set(reactor._registrants), deque()
+    reactor._registrants = set(reactor._registrants)
     for registrant in reactor.registrants():
         reactor.call_soon(registrant, served.end)
         assert served.ended.wait(SOON)
@@ -420,3 +423,89 @@ def test_a_signal_handler_on_top_of_a_call(
         patch.setattr(reactor, "_wake", lambda: told.append(reactor.is_interrupted))
         reactor.call_soon(served, lambda: None)
     assert told == [True] and not reactor.is_interrupted
+
+
+def test_a_lazy_registration_is_seen_without_being_asked_for(serve: Any, reactor: Reactor) -> None:
+    served = serve()
+    reactor.register(served, lazily=True)
+    assert served.registered.wait(SOON)
+    assert not reactor.is_unseen(served)
+    assert not reactor.withdraw(served)
+    served.far.close()
+    assert served.ended.wait(SOON)
+
+
+def test_lazy_for_a_thread_that_looks_late_is_no_different(serve: Any, reactor: Reactor) -> None:
+    first, second = serve(), serve()
+    reactor.register(first)
+    assert first.registered.wait(SOON)
+    reactor.register(second, lazily=True)
+    assert second.registered.wait(SOON)
+    for served in (first, second):
+        served.far.close()
+        assert served.ended.wait(SOON)
+
+
+def test_withdrawn_before_the_thread_has_looked(serve: Any) -> None:
+    lingering = Reactor("lingering", linger=0.2)
+    first, second = serve(), serve()
+    first.reactor = lingering
+    lingering.register(first)
+    assert first.registered.wait(SOON)
+    with lingering._lock:  # the thread cannot look
+        lingering.register(second, lazily=True)
+        assert lingering.is_unseen(second) and second in lingering.registrants()
+        assert lingering.withdraw(second)
+        assert not lingering.is_unseen(second) and second not in lingering.registrants()
+    first.far.close()
+    assert first.ended.wait(SOON)
+    assert lingering.join(SOON)
+    assert second.calls == []
+
+
+def test_what_was_withdrawn_can_be_taken_back(serve: Any, reactor: Reactor) -> None:
+    served, called = serve(), threading.Event()
+    with reactor._lock:
+        reactor.register(served, lazily=True)
+        assert reactor.withdraw(served)
+        reactor.take_back(served, called.set)
+    assert called.wait(SOON)
+    assert served.calls == ["registered"]
+    served.far.close()
+    assert served.ended.wait(SOON)
+
+
+@pytest.mark.parametrize("linger", [0.0, 0.01])
+def test_the_first_one_is_withdrawn_before_the_thread_has_begun(serve: Any, linger: float) -> None:
+    """The thread does not stay for nobody."""
+    reactor, served = Reactor("fresh", linger=linger), serve()
+    for _ in range(20):
+        with reactor._lock:  # the thread cannot look
+            reactor.register(served, lazily=True)
+            assert reactor.withdraw(served)
+        assert reactor.join(SOON)
+    assert served.calls == []
+
+
+def test_a_thread_that_is_busy_with_one_hears_of_lazy_ones_too(
+    serve: Any, reactor: Reactor
+) -> None:
+    """The short way reads on until there are calls."""
+    begun, heard = threading.Event(), threading.Event()
+
+    def read_on() -> None:
+        begun.set()
+        while not reactor.calls:
+            pass
+        heard.set()
+
+    busy, lazy = serve(read_on), serve()
+    reactor.register(busy)
+    busy.far.send(b"x")
+    assert begun.wait(SOON)
+    reactor.register(lazy, lazily=True)
+    assert heard.wait(SOON) and lazy.registered.wait(SOON)
+    for served in (busy, lazy):
+        served.readable = lambda: None
+        served.far.close()
+        assert served.ended.wait(SOON)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tieline.engine.receive_buffer import (
     BUFFER_SIZE,
+    FIRST_SIZE,
     LARGEST_BUFFER,
     QUIET_READS,
     ReceiveBuffer,
@@ -79,3 +80,17 @@ def test_its_bounds_are_its_owners() -> None:
     for _ in range(3 * QUIET_READS):
         read(memory, 1)
     assert len(memory.buffer) == 5
+
+
+def test_it_may_begin_small_until_a_read_fills_it() -> None:
+    memory = ReceiveBuffer(first=FIRST_SIZE)
+    read(memory, FIRST_SIZE - 1)
+    assert len(memory.buffer) == FIRST_SIZE
+    memory.received(0)  # a read that went elsewhere
+    assert len(memory.buffer) == FIRST_SIZE
+    read(memory, FIRST_SIZE)
+    assert len(memory.buffer) == len(memory.view) == memory.watched_from == BUFFER_SIZE
+    read(memory, BUFFER_SIZE)
+    assert len(memory.buffer) == BUFFER_SIZE
+    read(memory, BUFFER_SIZE)
+    assert len(memory.buffer) == 2 * BUFFER_SIZE

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.builds import reaches_inside
 from tieline.engine import driving, receiving
 from tieline.engine.handlers import Handlers
 from tieline.engine.reactor import Reactor
@@ -150,6 +151,7 @@ def test_in_a_handler(echo: EchoServer, receiver_of: Receivers) -> None:
 
 
 @pytest.mark.parametrize("interrupted", ["leave", "step", "enter"])
+@reaches_inside
 def test_ctrl_c_while_leaving(echo: EchoServer, receiver_of: Receivers, interrupted: str) -> None:
     """Nobody is kept out by a thread that has long gone elsewhere."""
     receiver = receiver_of(echo)
@@ -223,6 +225,7 @@ def test_another_drives_when_one_gives_up(
     assert got == ["a"]
 
 
+@reaches_inside
 def test_no_spinning_between_the_end_and_its_telling(
     echo: EchoServer, receiver_of: Receivers, monkeypatch: pytest.MonkeyPatch
 ) -> None:

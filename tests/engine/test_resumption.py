@@ -198,3 +198,16 @@ def test_before_the_first_connect(supervise: Callable[..., Supervisor]) -> None:
     supervisor = supervise("ws://127.0.0.1:1/", offline="queue")
     with pytest.raises(ConnectionClosed, match=r"call connect\(\) first"):
         supervisor.resumption.send_later(text(supervisor, "a"), "queue")
+
+
+def test_a_line_that_never_queues_has_no_queue(
+    supervise: Callable[..., Supervisor], server: EchoServer
+) -> None:
+    supervisor = supervise(server.url)
+    supervisor.connect((), SOON, {})
+    resumption = supervisor.resumption
+    resumption.drop_aged()
+    resumption.drop_all("closed", ConnectionClosed("closed"))
+    assert resumption.waiting == 0 and resumption._offline is None
+    assert resumption.offline is resumption.offline
+    assert resumption.waiting == 0

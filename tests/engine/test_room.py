@@ -39,8 +39,9 @@ def test_a_thread_and_a_call() -> None:
 
 
 def test_a_wait_that_is_too_long() -> None:
-    room = Room(threading.RLock())
-    with room._condition:
+    lock = threading.RLock()
+    room = Room(lock)
+    with lock:
         room.wait(0.0)
     assert not room.is_wanted
 

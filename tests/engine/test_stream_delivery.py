@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.builds import reaches_inside
 from tieline.engine import serial, stream_delivery
 from tieline.engine.callbacks import Callbacks
 from tieline.engine.chunks import MAX_WAITING
@@ -219,6 +220,7 @@ def test_in_a_child_process() -> None:
     assert got == [["child's"]]
 
 
+@reaches_inside
 def test_who_was_told_of_the_end_finds_the_thread_to_join(monkeypatch: pytest.MonkeyPatch) -> None:
     """However slow the thread is that told the last handlers."""
     callbacks = Callbacks(Handlers(on_message=print), logging.getLogger("tieline"))

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.builds import reaches_inside
 from tieline.engine.turn import Turn
 
 SOON = 20.0
@@ -87,6 +88,7 @@ class _Interrupting:
         self._lock.release()
 
 
+@reaches_inside
 def test_ctrl_c_while_it_is_taken() -> None:
     turn = Turn()
     lock = _Interrupting()

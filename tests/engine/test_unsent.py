@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tieline.engine.receipts import Receipt
-from tieline.engine.unsent import Unsent
+from tieline.engine.unsent import NONE_YET, Unsent
 from tieline.errors import ConnectionClosed
 from tieline.protocol.wire import Opcode
 
@@ -65,3 +67,12 @@ def test_what_was_sent_need_not_be_held() -> None:
     receipt = new_receipt()
     Unsent(Opcode.TEXT, b"x", None, 0.0, receipt).delivered()
     receipt.wait(0)
+
+
+def test_nothing_can_be_added_to_a_queue_that_was_not_opened() -> None:
+    queue: Any = NONE_YET
+    assert not queue and list(queue) == []
+    for add in ("append", "appendleft", "extend", "insert"):
+        assert not hasattr(queue, add)
+    with pytest.raises(TypeError):
+        queue += [Unsent(Opcode.TEXT, b"x", None, 0.0)]

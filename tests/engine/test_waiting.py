@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tieline.engine import waiting
-from tieline.engine.waiting import SLICE, wait_for_event
+from tieline.engine.waiting import SLICE, News, Once, wait_for_event
 
 
 class Event:
@@ -48,3 +48,39 @@ def test_until_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_not_at_all() -> None:
     assert not wait_for_event(threading.Event(), 0)
+
+
+def test_what_happens_once() -> None:
+    once = Once()
+    assert not once.is_set() and not once.wait(0)
+    waiters = [threading.Thread(target=lambda: seen.append(once.wait(60))) for _ in range(3)]
+    seen: list[bool] = []
+    for waiter in waiters:
+        waiter.start()
+    once.set()
+    once.set()
+    for waiter in waiters:
+        waiter.join(60)
+    assert seen == [True] * 3 and once.is_set() and once.wait(0)
+    assert wait_for_event(once, 0)
+
+
+def test_news_of_a_lock() -> None:
+    lock = threading.RLock()
+    news = News(lock)
+    told: list[bool] = []
+    with lock:
+        news.notify_all()  # nobody is there
+        news.wait(0)
+        assert not news.wait_for(lambda: False, 0)
+
+    def tell() -> None:
+        with lock:
+            told.append(True)
+            news.notify_all()
+
+    with lock:
+        teller = threading.Thread(target=tell)
+        teller.start()
+        assert news.wait_for(lambda: bool(told), 60)
+    teller.join(60)

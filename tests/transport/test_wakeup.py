@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 
 import pytest
@@ -37,3 +38,15 @@ def test_set_never_blocks(wakeup):
     for _ in range(100_000):
         wakeup.set()
     assert is_set(wakeup)
+
+
+@pytest.mark.skipif(not hasattr(os, "eventfd"), reason="sockets close themselves")
+def test_it_is_closed_once(monkeypatch):
+    closed = []
+    wakeup = Wakeup()
+    descriptor = wakeup.fileno()
+    close = os.close
+    monkeypatch.setattr(os, "close", lambda number: (closed.append(number), close(number)))
+    wakeup.close()
+    wakeup.close()
+    assert closed == [descriptor]

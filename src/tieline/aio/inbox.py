@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +10,7 @@ from tieline.aio.arrivals import Arrivals
 from tieline.aio.loop_reactor import running_loop_reactor
 from tieline.aio.waiters import Waiters
 from tieline.engine.inbox import Inbox
+from tieline.engine.waiting import Once
 
 
 class LoopInbox(Inbox):
@@ -62,7 +62,7 @@ class LoopInbox(Inbox):
             arrivals.waiting.remove(arrival)
             raise TimeoutError
 
-    async def finished(self, finished: threading.Event, timeout: float) -> bool:
+    async def finished(self, finished: Once, timeout: float) -> bool:
         """Wait until it is set, `timeout` seconds at most. True when it is."""
         try:
             async with asyncio.timeout(timeout):

@@ -3,7 +3,7 @@ cdef class DescriptorWatch:
     cdef object _loop
     cdef object _registrant
     cdef object _now
-    cdef object _short_read
+    cdef object _lane
     cdef object _descriptor
     cdef bint _wants_input
     cdef bint _wants_room

@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING
 
 from tieline.aio.arrivals import Arrival, resume_all
 from tieline.aio.failing import give_up
+from tieline.engine.driving import spares_of_thread
+from tieline.engine.receive_buffer import ReceiveBuffer
 
 if TYPE_CHECKING:
     from tieline.aio.loop_reactor import LoopReactor, LoopRegistrant
+    from tieline.engine._lane import Lane
+    from tieline.engine.lane import NoLane
 
 
 def watches_descriptors(loop: asyncio.AbstractEventLoop, descriptor: int) -> bool:
@@ -36,8 +40,7 @@ class DescriptorWatch:
         self._loop = reactor.loop
         self._registrant = registrant
         self._now = reactor.now
-        lane = getattr(registrant, "lane", None)
-        self._short_read = None if lane is None else lane.read
+        self._lane: Lane | NoLane | None = getattr(registrant, "lane", None)
         self._descriptor = registrant.fileno()
         self._wants_input = self._wants_room = False
         # What the loop watches for.
@@ -75,12 +78,29 @@ class DescriptorWatch:
             self._reads = False
             self._loop.remove_reader(self._descriptor)
             return
+        if self._lane is None:
+            self._read(None)
+            return
+        spares = spares_of_thread.buffers
+        memory = spares.pop() if spares else ReceiveBuffer()
+        try:
+            # The tasks take each run while it is in the processor's caches.
+            while self._read(memory):
+                pass
+        finally:
+            if self._lane.has_rest:
+                self._registrant.pump.read_buffered()  # type: ignore[attr-defined]
+            else:
+                spares.append(memory)
+
+    def _read(self, memory: ReceiveBuffer | None) -> bool:
+        """Read once and resume the tasks that were waiting. True: there is more in `memory`."""
         woken: list[Arrival] = []
-        reactor = self._reactor
+        reactor, lane = self._reactor, self._lane
         reactor.woken = woken
         try:
             try:
-                if self._short_read is None or not self._short_read(reactor.memory):
+                if lane is None or not lane.read(memory):
                     self._registrant.on_readable(self._now())
             except BaseException as error:
                 give_up(self._registrant, error)
@@ -89,6 +109,7 @@ class DescriptorWatch:
         # Here what a task raises interrupts nothing of ours.
         if woken:
             resume_all(woken)
+        return lane is not None and lane.has_rest
 
     def _on_writable(self) -> None:
         try:

@@ -20,6 +20,7 @@ from tieline.engine._kernel cimport (
     timeval,
 )
 
+from tieline.engine._lock cimport ReentrantLock
 from tieline.engine.sender cimport Sender
 from tieline.errors import MessageTooBig, ProtocolError
 from tieline.protocol.events import MessageChunk
@@ -37,7 +38,7 @@ cdef class ReadLane(SendLane):
     """
 
     def __init__(
-        self, int descriptor, layer, lock, Sender sender, connection, *, bint may_send
+        self, int descriptor, layer, ReentrantLock lock, Sender sender, connection, *, bint may_send
     ):
         cdef timeval patience
         SendLane.__init__(self, descriptor, layer, lock, sender, may_send=may_send)
@@ -57,7 +58,7 @@ cdef class ReadLane(SendLane):
 
         Otherwise the call might read from what has got its number next.
         """
-        self.acquire()
+        self.lock.enter()
         try:
             self.is_open = self.may_send = False
             if self.is_waited_on:
@@ -65,7 +66,7 @@ cdef class ReadLane(SendLane):
                 c_shutdown(self.descriptor, SHUT_RDWR)
                 return
         finally:
-            self.release()
+            self.lock.leave()
         close()
 
     cdef int _fill(self, memory, double now, bint waits) except -1:
@@ -153,7 +154,7 @@ cdef class ReadLane(SendLane):
         """Receive in a call that waits, `PATIENCE` at most. The lock is let go of meanwhile."""
         cdef ssize_t count
         self.is_waited_on = True
-        self.release()
+        self.lock.leave()
         with nogil:
             count = c_recv(self.descriptor, data, size, flags)
             error[0] = errno
@@ -195,7 +196,7 @@ cdef class ReadLane(SendLane):
         interrupt = None
         while True:
             try:
-                self.acquire()
+                self.lock.enter()
                 break
             except BaseException as error:
                 interrupt = error

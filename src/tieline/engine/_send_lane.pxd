@@ -1,5 +1,6 @@
 from libc.stdint cimport uint8_t
 
+from tieline.engine._lock cimport ReentrantLock
 from tieline.engine.outbox cimport Outbox
 from tieline.engine.sender cimport Sender
 from tieline.protocol.encoder cimport FrameEncoder
@@ -11,9 +12,8 @@ cdef class SendLane:
     # TLS over the socket, or None. (Not typed: that would load all of TLS with this.)
     cdef object layer
     cdef bint is_open
-    # The session's lock.
-    cdef object acquire
-    cdef object release
+    # The session's.
+    cdef ReentrantLock lock
     cdef bint may_send
     cdef Sender sender
     cdef Outgoing outgoing

@@ -18,6 +18,8 @@ from tieline.engine._kernel cimport (
     c_send,
     clock,
 )
+from tieline.engine._lock cimport ReentrantLock
+from tieline.engine.sender cimport Sender
 from tieline.protocol._masking cimport xor
 
 cdef enum:
@@ -51,12 +53,11 @@ cdef class SendLane:
     signal handler comes in between either. Every method takes the session's lock.
     """
 
-    def __init__(self, int descriptor, layer, lock, Sender sender, *, bint may_send):
+    def __init__(self, int descriptor, layer, ReentrantLock lock, Sender sender, *, bint may_send):
         self.descriptor = descriptor
         self.layer = layer
         self.is_open = True
-        self.acquire = lock.acquire
-        self.release = lock.release
+        self.lock = lock
         self.may_send = may_send
         self.sender = sender
         self.outgoing = sender._outgoing
@@ -71,11 +72,10 @@ cdef class SendLane:
         """Nothing goes this way any more. With the lock held."""
         self.is_open = self.may_send = False
 
-    def abandon_after_fork(self, lock):
+    def abandon_after_fork(self, ReentrantLock lock):
         """In a child process, maybe below a handler: the parent's lock may be held for ever."""
         self.is_open = self.may_send = False
-        self.acquire = lock.acquire
-        self.release = lock.release
+        self.lock = lock
 
     def send(self, message):
         """Send a whole message if nothing is in the way. False: nothing was done. Any thread.
@@ -97,11 +97,11 @@ cdef class SendLane:
             return False
         if size > self.limit or not self.may_send:
             return False
-        self.acquire()
+        self.lock.enter()
         try:
             return self._send(opcode, payload, size)
         finally:
-            self.release()
+            self.lock.leave()
 
     def send_run(self, list messages):
         """Send those at the beginning that nothing is in the way of, together. Any thread.
@@ -109,7 +109,7 @@ cdef class SendLane:
         They are taken out of the list, also when it raises, as `Sender.message` does.
         """
         cdef Py_ssize_t size, total = 0, done = 0
-        self.acquire()
+        self.lock.enter()
         try:
             if not self._is_clear() or len(self.outbox.chunks) or self.outgoing._ready:
                 return
@@ -137,7 +137,7 @@ cdef class SendLane:
                 self.sender._push(total)
         finally:
             del messages[:done]
-            self.release()
+            self.lock.leave()
 
     cdef bint _send(self, int opcode, const uint8_t *payload, Py_ssize_t size) except -1:
         cdef uint8_t frame[LARGEST + 8]

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 from tieline.engine import send_errors
 from tieline.engine.holding import is_held_by_caller
 from tieline.engine.room import Room
-from tieline.engine.unsent import Unsent
+from tieline.engine.unsent import NONE_YET, Queue, Unsent
 from tieline.engine.writer import Writer
 from tieline.errors import SendBufferFull, SendTimeout
 from tieline.protocol.outgoing import Outgoing
@@ -61,7 +60,7 @@ class Admission(Writer):
         self._fragmenter: object = None
         # Whole messages that must not wait, so these do, for its end: what handlers sent meanwhile,
         # and what a connection begins with.
-        self._deferred: deque[Unsent] = deque()
+        self._deferred: Queue[Unsent] = NONE_YET
         self._deferred_size = 0
 
     # --- asking -------------------------------------------------------------------------------

@@ -33,6 +33,8 @@ def _level(data: dict[str, Any]) -> int:
 class Aftermath:
     """Decides, for one line, whether its end is the end for good. No lock held while it tells."""
 
+    __slots__ = ("_decided", "_line")
+
     def __init__(self, line: Line) -> None:
         self._line = line
         # The ends that were decided on, until the last handler has returned; and what to tell then
@@ -124,7 +126,7 @@ class Aftermath:
 
     def bring_news(self) -> None:
         """While the next dial is being waited for, now and then."""
-        self._line.resumption.offline.drop_aged()
+        self._line.resumption.drop_aged()
         self._tell_drops()
 
     def stopped(self) -> None:
@@ -182,7 +184,8 @@ class Aftermath:
         line = self._line
         line.recovery.is_wanted = False
         line.delivery.end(line.close_info)
-        line.resumption.offline.clear("closed", line.closed_error())
+        if line.resumption.has_queue:
+            line.resumption.drop_all("closed", line.closed_error())
 
     def abandon_after_fork(self) -> None:
         """In a child process: the driver is the parent's, and nothing follows."""

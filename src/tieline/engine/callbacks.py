@@ -8,7 +8,7 @@ from contextlib import suppress
 from time import perf_counter
 from typing import Any
 
-from tieline.engine.handlers import FrameAction, Handlers
+from tieline.engine.handlers import NO_HANDLERS, FrameAction, Handlers
 from tieline.engine.log import AnyLogger
 from tieline.protocol.events import CloseInfo, Frame
 from tieline.protocol.handshake import HandshakeResponse
@@ -52,6 +52,11 @@ class Callbacks:
     thread that others rely on.
     """
 
+    __slots__ = (
+        "_handlers", "_log", "_message_name", "_on_raised", "_on_slow", "_slow_callback",
+        "are_none", "on_message", "wants_events", "watchers",
+    )  # fmt: skip
+
     def __init__(
         self,
         handlers: Handlers,
@@ -74,6 +79,8 @@ class Callbacks:
         self.watchers: list[Watcher] = []
         #: True when somebody listens to events.
         self.wants_events = handlers.on_event is not None
+        #: There is no handler at all.
+        self.are_none = handlers is NO_HANDLERS or handlers == NO_HANDLERS
 
     def begin(self, log: AnyLogger) -> None:
         """The calls that follow are of another connection, whose number its log knows."""

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 class Complaints:
     """Whom to tell. No lock held, except with `dropped`."""
 
+    __slots__ = ("_dropped", "_line")
+
     def __init__(self, line: Line) -> None:
         self._line = line
         # Messages that nobody will get, and how many waited then; the log does not know yet.

@@ -210,8 +210,14 @@ class _Journey:
                 if response is None or response.status != 407:
                     raise
             else:
-                login.accepted(Headers())
-                return stream
+                if login.accepted(self._attempt.proxy_answer or Headers()):
+                    return stream
+                stream.close()
+                raise ProxyError(
+                    f"the proxy {proxy.name} opened the tunnel, but its Proxy-Authentication-Info "
+                    "shows that it does not know the password (RFC 7616 section 3.5): is this the "
+                    "right proxy?"
+                )
             lines = response.headers.get_all("proxy-authenticate")
             challenge = login.challenged(lines)
             if challenge is None:

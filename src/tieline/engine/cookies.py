@@ -48,8 +48,14 @@ class JarRequest:
         self._headers[name] = value
 
 
+#: The most that browsers take of a name with its value, and of one attribute (RFC 6265bis sections
+#: 5.6 and 5.7). `http.cookiejar` has no such bounds, and complains aloud of numbers without end.
+_LONGEST_PAIR = 4096
+_LONGEST_ATTRIBUTE = 1024
+
+
 class JarResponse:
-    """What a jar asks a response for: all lines of a header."""
+    """What a jar asks a response for: all lines of a header, but for those that are too long."""
 
     def __init__(self, headers: Headers) -> None:
         self._headers = headers
@@ -58,7 +64,12 @@ class JarResponse:
         return self
 
     def get_all(self, name: str, default: Any = None) -> Any:
-        return self._headers.get_all(name) or default
+        return [line for line in self._headers.get_all(name) if _is_in_bounds(line)] or default
+
+
+def _is_in_bounds(line: str) -> bool:
+    pair, *attributes = line.split(";")
+    return len(pair) <= _LONGEST_PAIR and all(len(one) <= _LONGEST_ATTRIBUTE for one in attributes)
 
 
 def cookies_for(jar: CookieJar, url: URL, first: URL | None = None) -> str | None:

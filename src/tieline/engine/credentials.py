@@ -25,27 +25,29 @@ def server_login(options: Options, url: URL, headers: HeaderPairs, trusted: bool
     `trusted`: it is the origin that the user has named, not one that a redirect led to. To the
     others goes what is meant for them: a callable's, the URL's own, the netrc file's.
     """
-    given = options.auth or options.username is not None or options.token is not None
+    options_given = (options.auth, options.username, options.token)
+    given = any(option is not None for option in options_given)
     advice = _ELSEWHERE if given and not trusted else _ADVICE
     party = Party(url.safe, False, url.origin, advice)
-    if any(name.lower() == "authorization" for name, _ in headers):
+    if headers and any(name.lower() == "authorization" for name, _ in headers):
         return Login(party, None, "the Authorization header given")
-    if trusted or callable(options.auth):
+    if given and (trusted or callable(options.auth)):
         ask = _asking(options.auth, lambda seen: options.attempt_auth(url.safe, seen))
         found = options.attempt_auth(url.safe)
         if found is not None:
             return Login(party, found, _option(options), ask)
         if ask is not None:
-            return Login(party, _by_place(options, url)[0], "auth=", ask)
-    return Login(party, *_by_place(options, url))
+            return Login(party, _by_place(options, url, trusted)[0], "auth=", ask)
+    return Login(party, *_by_place(options, url, trusted))
 
 
-def _by_place(options: Options, url: URL) -> tuple[Credentials | None, str]:
+def _by_place(options: Options, url: URL, trusted: bool) -> tuple[Credentials | None, str]:
     """What the URL holds, or else the netrc file, and which of them it was."""
     if url.username is not None:
         return Basic(url.username, url.password or ""), "the URL's user name and password"
     if options.netrc is not False:
-        found = netrc_credentials(options.netrc, url.host)
+        # The entry called default is for where the user connects, not for where he is led to.
+        found = netrc_credentials(options.netrc, url.host, default=trusted)
         if found is not None:
             return found, "the netrc file's entry"
     return None, ""

@@ -12,6 +12,8 @@ from tieline.engine.timers import Timer
 class Deadline:
     """Fires at the deadline or before it: deadlines that move later leave the timer where it is."""
 
+    __slots__ = ("_on_due", "_reactor", "_registrant", "_timer", "reached")
+
     def __init__(
         self, reactor: Reactor, registrant: Registrant, on_due: Callable[[], None]
     ) -> None:

@@ -1,3 +1,5 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """What a session has to tell → the user's handlers, on the reactor's thread or an executor's."""
 
 from __future__ import annotations
@@ -9,6 +11,11 @@ from typing import Any
 from tieline.engine.callbacks import Callbacks
 from tieline.engine.serial import Runner, SerialQueue
 from tieline.protocol.events import CloseInfo, MessageChunk
+
+
+def nobody() -> bool:
+    """No thread brings a line up again."""
+    return False
 
 
 class Delivery:
@@ -27,6 +34,10 @@ class Delivery:
         on_room: Callable[[], None],
     ) -> None:
         self.callbacks = callbacks
+        #: What follows the last messages has to wait, see `hold_back`.
+        self.holds_back = False
+        #: Is the caller the thread that brings the line up again? It calls handlers as well.
+        self.is_driver: Callable[[], bool] = nobody
         self._queue = None if runner is None else SerialQueue(runner, max_queue, on_room)
 
     @property
@@ -55,9 +66,6 @@ class Delivery:
             function(*arguments)
         else:
             self._queue.post(partial(function, *arguments), weight)
-
-    #: What follows the last messages has to wait, see `hold_back`.
-    holds_back = False
 
     def hold_back(self) -> bool:
         """The peer breaks a rule behind the messages that come next, and the connection will fail.
@@ -102,9 +110,6 @@ class Delivery:
         """In a child process: what waited belongs to the parent."""
         if self._queue is not None:
             self._queue.abandon_after_fork()
-
-    #: Is the caller the thread that brings the line up again? It calls handlers as well.
-    is_driver: Callable[[], bool] = staticmethod(lambda: False)
 
     def in_handler(self) -> bool:
         """Is the caller inside a handler that runs elsewhere than on the reactor's thread?"""

@@ -37,6 +37,10 @@ class _Once:
             call()
 
 
+def _error(info: CloseInfo) -> ConnectionClosed:
+    return ConnectionClosed(f"the connection has ended: {info}", info)
+
+
 class Dispatcher:
     """Passes on all but the messages of one session, on the reactor's thread with no lock held.
 
@@ -64,7 +68,7 @@ class Dispatcher:
         self._on_round_trip = on_round_trip
         self._on_heartbeat = on_heartbeat
         # Pings of users that wait for their Pong.
-        self._pings: set[Answer] = set()
+        self._pings: dict[Answer, None] = {}
         # What `ended` tells and then posts.
         self._last_calls: tuple[_Once, list[_Once]] | None = None
         # The Close frame that was sent was told as a frame event.
@@ -72,17 +76,17 @@ class Dispatcher:
 
     def expect(self, waiter: Answer) -> None:
         """Its Ping is about to be sent."""
-        self._pings.add(waiter)
+        self._pings[waiter] = None
 
     def forget(self, waiter: Answer) -> None:
         """Its Ping could not be sent."""
-        self._pings.discard(waiter)
+        self._pings.pop(waiter, None)
 
     def give_up(self, error: Exception) -> None:
         """No Pong will come any more."""
-        for waiter in self._pings.copy():
+        for waiter in tuple(self._pings):
             waiter.give_up(error)
-            self._pings.discard(waiter)
+            self._pings.pop(waiter, None)
 
     def opened(self, response: HandshakeResponse) -> None:
         """The first call for a connection."""
@@ -92,11 +96,11 @@ class Dispatcher:
 
     def ended(self, info: CloseInfo) -> None:
         """The last call for a connection. Called again, it tells what Ctrl-C kept it from."""
-        error = ConnectionClosed(f"the connection has ended: {info}", info)
-        self.give_up(error)
+        if self._pings:
+            self.give_up(_error(info))
         callbacks = self._callbacks
         if self._last_calls is None:
-            calls = [_Once(callbacks.give_up_watching, self._connection_id, error)]
+            calls = [_Once(self._give_up_watching, info)]
             if info.error is not None:
                 calls.append(_Once(callbacks.error, info.error))
             calls.append(_Once(callbacks.closed, info))
@@ -105,6 +109,10 @@ class Dispatcher:
         tell()
         for call in calls:
             self._delivery.post(call)
+
+    def _give_up_watching(self, info: CloseInfo) -> None:
+        if self._callbacks.watchers:
+            self._callbacks.give_up_watching(self._connection_id, _error(info))
 
     def pass_on(self, event: Event) -> None:
         """Tell everybody whom it concerns."""
@@ -129,7 +137,7 @@ class Dispatcher:
             round_trip = answered.round_trip
             if isinstance(answered.token, Answer):
                 answered.token.resolve(round_trip)
-                self._pings.discard(answered.token)
+                self._pings.pop(answered.token, None)
         if round_trip is not None:
             self._on_round_trip(round_trip)
         self._delivery.post(self._callbacks.pong, event.data, weight=1)

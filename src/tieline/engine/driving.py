@@ -1,3 +1,5 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """A thread that waits for a message → the one that serves the connection meanwhile."""
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tieline.engine.deadline import Deadline
 from tieline.engine.holding import is_held_by_caller
+from tieline.engine.locks import ReentrantLock
 from tieline.engine.receive_buffer import ReceiveBuffer
 from tieline.engine.waiting import SLICE
 from tieline.protocol.wire import CloseCode
@@ -50,7 +53,7 @@ class Driver:
         #: The reactor leaves reading to threads. It begins so: most programs receive at once.
         self.is_driven = True
         # Reentrant for signal handlers.
-        self._lock = threading.RLock()
+        self._lock = ReentrantLock()
         #: The thread that drives, or None.
         self.thread: int | None = None
         #: How often one came to drive.
@@ -61,6 +64,8 @@ class Driver:
         self.after: Callable[[], None] | None = None
         #: It is over.
         self.is_closed = False
+        #: The thread that drives closes the connection, and looks at the clock itself.
+        self.closes = False
         # Made when a thread first waits, gone when the reactor adopts: idle connections have none.
         self._wakeup: Wakeup | None = None
         self._wait: Callable[[int], Any] | None = None
@@ -188,12 +193,18 @@ class Driver:
         with self._lock:
             if not self.is_mine:
                 return False
-            self.thread = None
+            session = self._session
             if self.is_closed:
                 self._release()
-            elif self.after is not None:
-                self._session.reactor.call_soon(self._session, self.after)
+            elif self.closes:
+                # The deadline is the reactor's business now.
+                session.reactor.call_soon(session, session.pump.deliver_now)
+            if self.after is not None and not self.is_closed:
+                session.reactor.call_soon(session, self.after)
                 self.after = None
+            # Last, so that it can be called again after Ctrl-C.
+            self.closes = False
+            self.thread = None
             return True
 
     # --- any thread ---------------------------------------------------------------------------
@@ -254,7 +265,7 @@ class Driver:
 
     def abandon_after_fork(self) -> None:
         """In a child process: the thread that drove may not be here."""
-        self._lock = threading.RLock()
+        self._lock = ReentrantLock()
         self.thread = None
         self.is_closed = True
         self._release()
@@ -282,6 +293,6 @@ class Driver:
     def _release(self) -> None:
         self._woken = False
         self._wait = None
-        wakeup, self._wakeup = self._wakeup, None  # never closed twice, whatever interrupts
-        if wakeup is not None:
-            wakeup.close()
+        if self._wakeup is not None:
+            self._wakeup.close()  # before it is forgotten: Ctrl-C may come first
+            self._wakeup = None

@@ -69,7 +69,8 @@ class Handlers:
 HANDLER_NAMES = tuple(field.name for field in fields(Handlers))
 
 
-_NO_HANDLERS = Handlers()
+#: What most plain connections have.
+NO_HANDLERS = Handlers()
 
 #: The handlers that get messages: not where messages are asked for with `recv()`.
 _MESSAGE_HANDLERS = ("callback", "on_message")
@@ -134,5 +135,5 @@ def _split(
         if given.get("callback") is not None:
             raise OptionError("callback is given twice, as first argument and by name")
         given["callback"] = callback
-    handlers = Handlers(**given) if given else _NO_HANDLERS
+    handlers = Handlers(**given) if given else NO_HANDLERS
     return handlers, Options.build(url_or_options, keywords, also_known=HANDLER_NAMES)

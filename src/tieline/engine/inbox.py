@@ -31,8 +31,6 @@ class Inbox(Stock):
         on_room: Callable[[], None],
     ) -> None:
         super().__init__(callbacks, runner, max_queue, on_room)
-        #: A message in chunks came, or is read.
-        self.is_streaming = False
         # Those that somebody reads; those that were cut
         # short because nobody had room for them.
         self._taken: set[Chunks] = set()
@@ -40,8 +38,6 @@ class Inbox(Stock):
         self._skips_chunks = False
         #: Threads that wait for news, so that nobody is told when nobody waits.
         self.waiters = 0
-        #: No message will come any more.
-        self.has_ended = False
         # How many messages were thrown away, see `discard_rest`; told at the end.
         self._dropped = 0
         self.on_dropped: Callable[[int], None] | None = None

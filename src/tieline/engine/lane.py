@@ -15,14 +15,14 @@ from tieline.protocol.inspection import FrameInspector
 from tieline.transport.stream import SocketStream
 
 if TYPE_CHECKING:
-    from tieline.engine import _lane
+    from tieline.engine import _inbox_lane, _lane
     from tieline.engine.session import Session
 
 
 class NoLane:
     """What a session without a short way has: all messages go the general way."""
 
-    may_serve = False
+    may_serve = has_rest = False
     bytes_read = 0
     receive_seconds = 0.0
 
@@ -59,11 +59,12 @@ NO_LANE = NoLane()
 
 if TYPE_CHECKING:
     Lane: type[_lane.Lane] | None
-    Iteration: type[_lane.Iteration] | None
+    Iteration: type[_inbox_lane.Iteration] | None
 else:
     try:
-        from tieline.engine._lane import Iteration, Lane
-    except ImportError:  # pure, or not on Linux
+        from tieline.engine._inbox_lane import Iteration
+        from tieline.engine._lane import Lane
+    except ModuleNotFoundError:  # pure, or not on Linux
         Iteration = Lane = None
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from tieline.engine import send_errors
-from tieline.engine.unsent import Unsent
+from tieline.engine.unsent import NONE_YET, Queue, Unsent
 from tieline.protocol.events import CloseInfo
 
 #: The end of what is not encoded yet: after every byte that a stream will ever have.
@@ -32,9 +32,11 @@ class Entry:
 class Ledger:
     """What was asked for: not every message is in here. Guarded by the session's lock."""
 
+    __slots__ = ("_lost", "_rest", "_settled", "entries", "has_ended", "has_vague", "unknown_until")
+
     def __init__(self) -> None:
         #: In the order of the stream.
-        self.entries: deque[Entry] = deque()
+        self.entries: Queue[Entry] = NONE_YET
         #: Before this there may be messages that nobody asked for, and that nobody keeps.
         self.unknown_until = 0
         #: There may be entries with a vague end.
@@ -44,8 +46,16 @@ class Ledger:
         # After the end of the stream: what certainly did not arrive and is kept; and what has
         # become of those whose receipts are still to be told, and whether it is certain.
         self.has_ended = False
-        self._rest: list[Unsent] = []
-        self._lost: list[tuple[Unsent, bool]] = []
+        self._rest: Sequence[Unsent] = ()
+        self._lost: Sequence[tuple[Unsent, bool]] = ()
+
+    def opened(self) -> deque[Entry]:
+        """`entries`, which can be added to from now on."""
+        if isinstance(self.entries, tuple):
+            fresh: deque[Entry] = deque()
+            if not self.entries:  # a signal handler on top may have been first
+                self.entries = fresh
+        return self.entries
 
     def bound(self, end: int) -> None:
         """Those with a vague end are somewhere before this one."""
@@ -70,9 +80,10 @@ class Ledger:
 
     def forget_idle(self) -> None:
         """Drop the marks for which nobody waits any more."""
-        for entry in tuple(self.entries):
-            if entry.unsent.is_idle and entry in self.entries:
-                self.entries.remove(entry)
+        entries = self.entries
+        for entry in tuple(entries):
+            if entries and entry.unsent.is_idle and entry in entries:
+                entries.remove(entry)
 
     def end(self, reached: int, deferred: Iterable[Unsent]) -> None:
         """The stream is gone. No byte from `reached` on has left, and nothing of `deferred`.
@@ -108,7 +119,7 @@ class Ledger:
         self._rest = rest
         self._lost = lost
         self.has_ended = True
-        self.entries.clear()
+        self.entries = NONE_YET
 
     def tell(self, why: Exception | None, close_info: CloseInfo | None) -> None:
         """Those that wait for what will not be are told: the stream broke, the connection ended."""
@@ -119,16 +130,16 @@ class Ledger:
                 unsent.failed(send_errors.not_sent(why, close_info))
             else:
                 unsent.failed(send_errors.maybe_arrived(why, close_info))
-        self._lost = []
+        self._lost = ()
 
     def take_rest(self) -> list[Unsent]:
         """What certainly did not arrive and is kept for the next connection, in order; once."""
-        rest, self._rest = self._rest, []
-        return rest
+        rest, self._rest = self._rest, ()
+        return list(rest)
 
     def abandon_after_fork(self, error: Exception) -> None:
         """In a child process: what becomes of the parent's messages is not known here."""
         for entry in self.entries:
             entry.unsent.failed(error)
-        self.entries.clear()
+        self.entries = NONE_YET
         self.has_ended = True

@@ -25,6 +25,7 @@ from tieline.engine.session import Session
 from tieline.engine.stats import Stats, StatsRecorder
 from tieline.engine.subscriptions import Rendered, Subscription
 from tieline.engine.succession import Succession
+from tieline.engine.waiting import News
 from tieline.errors import ConnectCancelled, ConnectionClosed
 from tieline.options import Options
 from tieline.protocol.events import CloseInfo
@@ -39,6 +40,13 @@ class Line:
 
     Its lock is never held while waiting for the network or while a handler runs.
     """
+
+    __slots__ = (
+        "__weakref__", "_drivable", "_record", "_streams", "aftermath", "callbacks", "changed",
+        "close_info", "complaints", "delivery", "dial", "gave_up", "handlers", "is_abandoned",
+        "lock", "options", "owns_reactor", "reactor", "recorder", "recovery", "response",
+        "resumption", "session", "succession",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -69,7 +77,7 @@ class Line:
         # Guards the fields below; `changed` tells when a dial or an outage is over. Reentrant for
         # signal handlers.
         self.lock = threading.RLock()
-        self.changed = threading.Condition(self.lock)
+        self.changed = News(self.lock)
         self.recovery = Recovery(
             options,
             self.lock,
@@ -149,7 +157,7 @@ class Line:
         """A snapshot over all connections."""
         session = self.present
         buffered = 0 if session is None else session.sender.buffered
-        return self.recorder.snapshot(self.delivery.load, buffered, len(self.resumption.offline))
+        return self.recorder.snapshot(self.delivery.load, buffered, self.resumption.waiting)
 
     def in_handler(self) -> bool:
         """Is the caller inside a handler, where waiting for the connection would never end?"""
@@ -325,7 +333,7 @@ class Line:
     def abandon_after_fork(self) -> None:
         """In a child process: the connection is the parent's."""
         self.lock = threading.RLock()
-        self.changed = threading.Condition(self.lock)
+        self.changed = News(self.lock)
         self.dial = None
         self.recovery.abandon_after_fork(self.lock)
         self.resumption.abandon_after_fork()

@@ -20,6 +20,8 @@ class Liveness(Deadline):
     the connection is told of every sign of life there is, and until when there was none.
     """
 
+    __slots__ = ("_delivery", "_hidden_input", "_pending", "_session")
+
     def __init__(self, session: Session, delivery: Delivery) -> None:
         super().__init__(session.reactor, session, self._judge)
         self._session = session

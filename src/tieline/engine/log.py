@@ -9,6 +9,9 @@ from typing import Any
 #: Asked for once: looking it up takes a lock.
 _TIELINE = getLogger("tieline")
 
+#: Lines say nothing more: one dictionary for all of them.
+_NOTHING_EXTRA: dict[str, object] = {}
+
 AnyLogger = Logger | LoggerAdapter[Any]
 
 
@@ -16,7 +19,7 @@ class ConnectionLog(LoggerAdapter[Any]):
     """Puts ``[id]`` in front of each line: the connection's process-wide number."""
 
     def __init__(self, logger: AnyLogger | None, connection_id: int) -> None:
-        super().__init__(logger or _TIELINE, {})
+        super().__init__(logger or _TIELINE, _NOTHING_EXTRA)
         self._prefix = f"[{connection_id}] "
 
     def process(

@@ -14,6 +14,9 @@ from tieline.headers import Headers, excerpt
 #: password, a nonce may have become stale meanwhile, and then something is wrong.
 MOST_ANSWERS = 3
 
+#: Challenges that an error names: a server may send thousands.
+_MOST_SHOWN = 5
+
 _SPOKEN = frozenset({"basic", "digest", "bearer"})
 
 #: Asks the user's callable.
@@ -135,7 +138,7 @@ class Login:
     def explain(self, lines: list[str]) -> str:
         """Why there is no better answer to these challenges, and what can be done."""
         challenges = parse_challenges(lines)
-        offered = " or ".join(dict.fromkeys(map(_shown, challenges)))
+        offered = " or ".join(dict.fromkeys(map(_shown, challenges[:_MOST_SHOWN])))
         asked = f"it asks for {offered}" if offered else "it does not say how to log in"
         what = f"{asked}; "
         if self._gave_up:

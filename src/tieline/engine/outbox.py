@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 
 from tieline.protocol.big_frame import BigFrame
@@ -25,7 +24,7 @@ class Outbox:
 
     def __init__(self) -> None:
         #: What waits.
-        self.chunks: deque[Chunk | BigFrame] = deque()
+        self.chunks: list[Chunk | BigFrame] = []
         #: Its bytes.
         self.size = 0
         #: Bytes that the stream has taken.
@@ -78,14 +77,14 @@ class Outbox:
                 if taken:
                     chunks[0] = memoryview(chunk)[taken:]
                 return False
-            chunks.popleft()
+            del chunks[0]
         return True
 
     def _begin_piece(self, frame: BigFrame) -> bytearray:
         """Put the next piece of the first frame before its rest."""
         piece = frame.next_piece()
         if len(frame):
-            self.chunks.appendleft(piece)
+            self.chunks.insert(0, piece)
         else:
             self.chunks[0] = piece
         return piece
@@ -95,15 +94,16 @@ class Outbox:
         chunks = self.chunks
         gathered: list[Chunk] = []
         size = 0
-        while chunks:
-            chunk = chunks[0]
+        for chunk in chunks:
             size += len(chunk)
             if isinstance(chunk, BigFrame) or (size > _GATHERED and gathered):
                 break
             gathered.append(chunk)
-            chunks.popleft()
-        joined = gathered[0] if len(gathered) == 1 else b"".join(gathered)
-        chunks.appendleft(joined)
+        if len(gathered) == 1:
+            return gathered[0]
+        joined = b"".join(gathered)
+        # In one step, however many: each one taken off alone would move all that are behind it.
+        chunks[: len(gathered)] = [joined]
         return joined
 
     def clear(self) -> None:

@@ -12,6 +12,7 @@ from tieline.engine.handlers import FrameAction
 from tieline.engine.receive_buffer import ReceiveBuffer
 from tieline.engine.telling import Teller
 from tieline.engine.turn import Turn
+from tieline.engine.unsent import NONE_YET, Queue
 from tieline.protocol.events import Closed, Frame, FrameReceived, MessageChunk
 from tieline.protocol.handshake import HandshakeResponse
 from tieline.protocol.wire import CloseCode
@@ -31,6 +32,12 @@ BUSY_PAUSE = 0.01
 class Pump:
     """Reads and delivers, for whichever thread has the turn; handlers run with no lock held."""
 
+    __slots__ = (
+        "_delivery", "_dispatcher", "_reads_on", "_session", "_streams", "_teller", "bytes_read",
+        "calls", "found_nothing_at", "has_more", "has_stopped", "receive_seconds", "response",
+        "turn",
+    )  # fmt: skip
+
     def __init__(
         self, session: Session, delivery: Delivery, dispatcher: Dispatcher, teller: Teller
     ) -> None:
@@ -40,7 +47,7 @@ class Pump:
         self._teller = teller
         self.turn = Turn()
         #: Handlers' calls that other threads have asked for.
-        self.calls: deque[Callable[[], None]] = deque()
+        self.calls: Queue[Callable[[], None]] = NONE_YET
         #: Told to the handlers before anything else, then None.
         self.response: HandshakeResponse | None = None
         #: There is something to deliver before more may be read: what came with the 101, which
@@ -148,6 +155,11 @@ class Pump:
 
     def call_soon(self, function: Callable[[], None]) -> None:
         """Call a handler behind what was delivered before, and never beside another. Any thread."""
+        if isinstance(self.calls, tuple):
+            fresh: deque[Callable[[], None]] = deque()
+            with self._session.lock:
+                if isinstance(self.calls, tuple):
+                    self.calls = fresh
         self.calls.append(function)
         self._session.reactor.call_soon(self._session, self.deliver_now)
 

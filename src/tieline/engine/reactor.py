@@ -14,7 +14,8 @@ from weakref import WeakSet
 
 from tieline.engine.clock_watch import ClockWatch, sleepless_clock
 from tieline.engine.holding import is_held_by_caller
-from tieline.engine.receive_buffer import ReceiveBuffer
+from tieline.engine.newcomers import LAZINESS, Newcomers
+from tieline.engine.receive_buffer import FIRST_SIZE, ReceiveBuffer
 from tieline.engine.timers import Timer, TimerHeap
 from tieline.transport.wakeup import Wakeup
 
@@ -40,6 +41,10 @@ class Registrant(Protocol):
     def fail(self, error: Exception) -> None: ...
 
 
+def _nothing() -> None:
+    """What there is to do for a registrant that is only to be looked at."""
+
+
 class Reactor:
     """One thread that serves any number of connections: reads, timers and handlers run on it.
 
@@ -55,6 +60,12 @@ class Reactor:
 
     #: Its sessions may read and write with system calls of their own (`engine.lane`).
     has_lanes = True
+
+    # The functions themselves: they are asked often, and every connection keeps them.
+    #: Seconds of the monotonic clock that all timers of this reactor use.
+    now: Callable[[], float] = staticmethod(time.monotonic)
+    #: Who calls: fragments of one message come from one thread.
+    caller: Callable[[], object] = staticmethod(threading.get_ident)
 
     def __init__(self, name: str | None = None, *, linger: float = 0.0) -> None:
         #: Seconds for which the thread waits for another connection after the last one.
@@ -73,6 +84,8 @@ class Reactor:
         #: What other threads want done on this one.
         self.calls: deque[Call] = deque()
         self._registrants: set[Registrant] = set()
+        # Those of them that the thread has not looked at yet.
+        self._newcomers = Newcomers()
         self._thread: threading.Thread | None = None
         # The last thread that has stopped: it may still be on its way out.
         self._stopped_thread: threading.Thread | None = None
@@ -85,22 +98,18 @@ class Reactor:
         state = "running" if self._thread is not None else "idle"
         return f"<Reactor {self.name!r} {state}, {len(self._registrants)} connections>"
 
-    def now(self) -> float:
-        """Seconds of the monotonic clock that all timers of this reactor use."""
-        return time.monotonic()
-
     def in_thread(self) -> bool:
         """Is the caller on the reactor's thread?"""
         return threading.get_ident() == self._ident
 
-    def caller(self) -> object:
-        """Who calls: fragments of one message come from one thread."""
-        return threading.get_ident()
-
     # --- from any thread ----------------------------------------------------------------------
 
-    def register(self, registrant: Registrant) -> None:
-        """Serve a connection from now on, and start the thread if it is the first."""
+    def register(self, registrant: Registrant, *, lazily: bool = False) -> None:
+        """Serve a connection from now on, and start the thread if it is the first.
+
+        `lazily`: others serve it for now, and the thread looks at it within `LAZINESS`.
+        """
+        is_added = False
         with self._lock:
             try:
                 if self._thread is None:
@@ -108,10 +117,33 @@ class Reactor:
                 try:
                     self._registrants.add(registrant)
                 finally:  # after Ctrl-C: whoever is among them is told
-                    self.calls.append((registrant, registrant.on_registered))
+                    self._newcomers.add(registrant)
+                is_added = True
             finally:
                 # After Ctrl-C too: a thread with nobody to serve has to see it, and end.
-                self._wake()
+                patience, now = LAZINESS if lazily else 0.0, self.now()
+                if not (is_added and self._newcomers.are_seen_in_time(now, patience=patience)):
+                    self.calls.append((registrant, _nothing))  # for a lane, which looks for calls
+                    self._wake()
+
+    def is_unseen(self, registrant: Registrant) -> bool:
+        """Is it served, but the thread has not looked at it yet?"""
+        return registrant in self._newcomers
+
+    def withdraw(self, registrant: Registrant) -> bool:
+        """Serve it no more, if the thread has never looked at it: True then. Any thread."""
+        with self._lock:
+            if not self._newcomers.remove(registrant):
+                return False
+            self._registrants.discard(registrant)
+            return True
+
+    def take_back(self, registrant: Registrant, callback: Callable[[], None]) -> None:
+        """Run `callback` on the thread, also if the registrant was withdrawn."""
+        with self._lock:
+            if registrant not in self._registrants:
+                self.register(registrant)
+            self.call_soon(registrant, callback)
 
     @property
     def is_interrupted(self) -> bool:
@@ -125,13 +157,16 @@ class Reactor:
                 self.calls.append((registrant, callback))
                 self._wake()
 
-    def join(self, timeout: float | None = None) -> bool:
-        """Wait until the thread has ended, if it has nothing left to serve. True: there is none."""
+    def join(self, timeout: float | None = None, *, serves: bool = False) -> bool:
+        """Wait until the thread has ended, if it has nothing left to serve. True: there is none.
+
+        `serves`: wait for that as well.
+        """
         with self._lock:
             thread = self._thread or self._stopped_thread
             if thread is None or not thread.is_alive():
                 return True
-            if self._registrants or thread is threading.current_thread():
+            if (self._registrants and not serves) or thread is threading.current_thread():
                 return False
         thread.join(timeout)
         return not thread.is_alive()
@@ -156,8 +191,9 @@ class Reactor:
         assert self._selector is not None
         with self._lock:
             self._registrants.discard(registrant)
-        if registrant.fileno() in self._selector.get_map():
-            self._selector.unregister(registrant.fileno())
+        descriptor = registrant.fileno()
+        if descriptor >= 0 and descriptor in self._selector.get_map():
+            self._selector.unregister(descriptor)
 
     def call_at(
         self, when: float, registrant: Registrant, callback: Callable[[], None]
@@ -185,9 +221,10 @@ class Reactor:
             wakeup.close()
             raise
         self._wakeup, self._selector = wakeup, selector
+        self._newcomers = Newcomers()
         try:
             selector.register(wakeup.fileno(), selectors.EVENT_READ)
-            self.memory = ReceiveBuffer()
+            self.memory = ReceiveBuffer(first=FIRST_SIZE)
             # A daemon, so that a program with an open connection can end; `at_exit` says goodbye.
             self._thread = threading.Thread(
                 target=self._run, args=(selector, wakeup), name=self.name, daemon=True
@@ -229,7 +266,10 @@ class Reactor:
             # due while a handler held the thread waits for the next turn's reads.
             for registrant, callback in self._timers.pop_due(woke):
                 self._call(registrant, callback)
-            for _ in range(len(self.calls)):
+            asked = len(self.calls)  # of those that are not seen below there may be more by then
+            if self._newcomers:
+                self._see()
+            for _ in range(asked):
                 self._call(*self.calls.popleft())
             with self._lock:
                 if self._selector is not selector:
@@ -237,6 +277,12 @@ class Reactor:
                 if self._is_over():
                     self._stop()
                     return
+
+    def _see(self) -> None:
+        with self._lock:
+            newcomers = self._newcomers.take()
+        for registrant in newcomers:
+            self._call(registrant, registrant.on_registered)
 
     def _call(self, registrant: Registrant, callback: Callable[[], None]) -> None:
         if registrant in self._registrants:
@@ -256,11 +302,16 @@ class Reactor:
         return now >= self._ends_at
 
     def _pause(self) -> float | None:
-        if self.calls:
-            return 0
         deadline = self._timers.next_deadline()
         if self._ends_at is not None:
             deadline = self._ends_at  # nobody has timers then
+        # First, so that who comes later is seen below or knows how long the thread waits.
+        self._newcomers.looks_at = inf if deadline is None else deadline
+        if self.calls or self._newcomers:
+            return 0
+        if self._ends_at is None and not self._registrants:
+            # The only one was withdrawn before it was seen.
+            deadline = self._newcomers.looks_at = self._ends_at = self.now() + self.linger
         return None if deadline is None else max(0.0, deadline - self.now())
 
     def _stop(self) -> None:
@@ -272,6 +323,7 @@ class Reactor:
         self._ends_at = None
         self._timers = TimerHeap()
         self.calls.clear()
+        self._newcomers = Newcomers()
         self.memory = ReceiveBuffer(0)
 
     # --- the end of the process ---------------------------------------------------------------
@@ -287,6 +339,7 @@ class Reactor:
         for registrant in self._registrants:
             registrant.abandon_after_fork()
         self._registrants = set()
+        self._newcomers = Newcomers()
         if self._thread is not None:
             self._stop()
         self._stopped_thread = None

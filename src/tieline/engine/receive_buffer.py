@@ -6,6 +6,10 @@ from __future__ import annotations
 #: holds.
 BUFFER_SIZE = 256 * 1024
 
+#: And at the very first, on a thread that may live for one short connection only: making and
+#: zeroing a larger one takes as long as all that such a connection reads.
+FIRST_SIZE = 16 * 1024
+
 #: From messages of 64 KiB up most of them are cut by the end of a smaller buffer, which costs a
 #: copy, and what the kernel holds takes several calls.
 LARGEST_BUFFER = 2 * 1024 * 1024
@@ -17,18 +21,23 @@ QUIET_READS = 256
 class ReceiveBuffer:
     """What one read goes into. The second read that fills it doubles it for the next one.
 
+    With `first` it begins as small as that, and the first read that fills it makes it `size`.
+
     Whoever reads tells `received` of each count from `watched_from` up, and looks for `buffer` and
     `view` anew before each read. The memory of before is left as it is: it may still be in use.
 
     Of one thread.
     """
 
-    def __init__(self, size: int = BUFFER_SIZE, largest: int = LARGEST_BUFFER) -> None:
+    def __init__(
+        self, size: int = BUFFER_SIZE, largest: int = LARGEST_BUFFER, first: int | None = None
+    ) -> None:
+        begin = size if first is None else min(first, size)
         #: The same memory twice: to keep, and to read into.
-        self.buffer = bytearray(size)
+        self.buffer = bytearray(begin)
         self.view = memoryview(self.buffer)
         #: All reads count as soon as it has grown, before that only those that fill it.
-        self.watched_from = size
+        self.watched_from = begin
         self._smallest, self._largest = size, largest
         # Reads that filled it since it was told of another, and small ones in a row.
         self._full_reads = 0
@@ -37,6 +46,10 @@ class ReceiveBuffer:
     def received(self, count: int) -> None:
         """A read has brought `count` bytes; 0: it went to other memory, as big messages do."""
         size = len(self.buffer)
+        if size < self._smallest:
+            if count >= size:
+                self._resize(self._smallest)
+            return
         if count >= size:
             self._quiet_reads = 0
             self._full_reads += 1

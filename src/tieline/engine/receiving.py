@@ -7,12 +7,15 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from tieline.engine import quiet_close
 from tieline.engine.chunks import Chunks
 from tieline.engine.driving import Driver
 from tieline.engine.handlers import Handlers
 from tieline.engine.inbox import Inbox
+from tieline.engine.newcomers import LAZINESS
 from tieline.engine.process import is_ending
 from tieline.engine.reactor import Reactor
+from tieline.engine.session import Session
 from tieline.engine.streams import MessageStream
 from tieline.engine.supervisor import Supervisor
 from tieline.engine.waiting import SLICE
@@ -22,7 +25,7 @@ T = TypeVar("T")
 
 #: Serves all plain connections while no thread is inside their `recv()`: one thread for thousands.
 #: It stays for a moment: a script that connects again and again does not start it each time.
-CARETAKER = Reactor("tieline-caretaker", linger=0.25)
+CARETAKER = Reactor("tieline-caretaker", linger=LAZINESS)
 
 #: Seconds: longer than the end of a program takes, but a thread that is joined there goes on.
 _STAY = 2.0
@@ -136,6 +139,18 @@ class Receiver(Supervisor):
     def _on_room(self) -> None:
         super()._on_room()
         self.inbox.tell()
+
+    # --- closing ------------------------------------------------------------------------------
+
+    def _close_quietly(self, session: Session, code: int, reason: str, limit: float) -> None:
+        driver = session.driver
+        assert driver is not None
+        try:
+            quiet_close.alone(session, driver, code, reason, limit)
+            self._stop_driving(driver)
+        except BaseException:
+            self._stop_driving(driver)  # Ctrl-C may have come at the very moment of leaving
+            raise
 
     def _stop_driving(self, driver: Driver) -> None:
         if driver.leave():

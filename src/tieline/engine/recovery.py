@@ -23,6 +23,11 @@ _DEFAULT = Reconnect()
 class Recovery:
     """At most one outage at a time. Any thread; the user's predicate is asked with no lock held."""
 
+    __slots__ = (
+        "_backoff", "_backoff_before", "_failover", "_lock", "_new_pause", "_now", "_on_raised",
+        "is_wanted", "outage", "policy",
+    )  # fmt: skip
+
     def __init__(
         self,
         options: Options,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-
 from tieline.engine.route import Target
 from tieline.errors import HandshakeError, OptionError, TooManyRedirects
 from tieline.protocol.handshake import HandshakeResponse
 from tieline.redact import safe_url
+from tieline.transport.url import URL
 
 #: RFC 9110 section 15.4. 300 and 304 lead nowhere.
 STATUSES = frozenset({301, 302, 303, 307, 308})
@@ -23,12 +22,13 @@ class Redirects:
         #: Where the server has sent us, in order, secrets masked.
         self.followed: list[str] = []
         self._first = target.url.safe
-        # What was asked already: the same request is not answered otherwise.
-        self._asked: set[Hashable] = set()
+        # What was asked already, and whether as the first origin: the same request is not answered
+        # otherwise. A list, because most dials ask once and never look.
+        self._asked: list[tuple[URL, bool, str | None]] = []
 
     def asking(self, target: Target, cookies: str | None) -> None:
         """This is asked now, perhaps with cookies."""
-        self._asked.add((target.url, cookies))
+        self._asked.append((target.url, target.trusted, cookies))
 
     def follow(self, target: Target, response: HandshakeResponse) -> Target:
         """Where it leads. Raises `HandshakeError` or `TooManyRedirects` when that is nowhere."""
@@ -62,7 +62,7 @@ class Redirects:
             )
         self.followed.append(there)
         # Only now: a cookie that came with the redirect makes it another request.
-        if (redirected.url, redirected.cookies()) in self._asked:
+        if (redirected.url, redirected.trusted, redirected.cookies()) in self._asked:
             raise TooManyRedirects(
                 f"the redirects go in a circle, and no cookie was set meanwhile: {self._chain()}; "
                 "the server may want a cookie (cookies=), a login (auth=), or another URL",

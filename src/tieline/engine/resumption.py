@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING
 
 from tieline.engine.offline import OfflineQueue
@@ -18,14 +17,50 @@ if TYPE_CHECKING:
 class Resumption:
     """What outlives the connections of one line. Guarded by the line's lock; any thread."""
 
+    __slots__ = ("_drops", "_line", "_offline", "subscriptions")
+
     def __init__(self, line: Line) -> None:
         self._line = line
         #: What every connection begins with.
         self.subscriptions: list[Subscription] = []
         # Dropped messages that nobody was told of: why, and how large they were.
-        self._drops: deque[tuple[str, int]] = deque()
-        #: What was sent while there was no connection.
-        self.offline = OfflineQueue(line.options, line.reactor.now, self._on_dropped)
+        self._drops: list[tuple[str, int]] = []
+        # What was sent while there was no connection: most lines never have anything in it.
+        self._offline: OfflineQueue | None = None
+
+    @property
+    def offline(self) -> OfflineQueue:
+        """What was sent while there was no connection; made when somebody first looks."""
+        if self._offline is None:
+            line = self._line
+            with line.lock:
+                made = OfflineQueue(line.options, self._now, self._on_dropped)
+                if self._offline is None:  # a signal handler on top may have been first
+                    self._offline = made
+        return self._offline
+
+    @property
+    def has_queue(self) -> bool:
+        """Was anything ever sent while there was no connection?"""
+        return self._offline is not None
+
+    @property
+    def waiting(self) -> int:
+        """How many messages wait for the next connection."""
+        return 0 if self._offline is None else len(self._offline)
+
+    def drop_aged(self) -> None:
+        """Messages that have become too old will not be sent."""
+        if self._offline is not None:
+            self._offline.drop_aged()
+
+    def drop_all(self, reason: str, error: Exception) -> None:
+        """Nothing will be open any more."""
+        if self._offline is not None:
+            self._offline.clear(reason, error)
+
+    def _now(self) -> float:
+        return self._line.reactor.now()
 
     def _on_dropped(self, reason: str, size: int) -> None:
         """The caller may hold locks: handlers are told later."""
@@ -40,9 +75,8 @@ class Resumption:
 
     def take_drops(self) -> list[tuple[str, int]]:
         """The drops that were not told of yet."""
-        drops = []
-        while self._drops:
-            drops.append(self._drops.popleft())
+        drops = self._drops.copy()
+        del self._drops[: len(drops)]
         return drops
 
     # --- a new connection ---------------------------------------------------------------------
@@ -53,17 +87,19 @@ class Resumption:
         for subscription in self.subscriptions:
             if subscription in rendered or subscription.first is not None:
                 subscription.said_on = session
-        taken = self.offline.take_all()
+        taken = [] if self._offline is None else self._offline.take_all()
         try:
             session.speaker.greet([*(unsent for unsent in said if unsent is not None), *taken])
         except ConnectionClosed:
-            self.offline.put_back(taken)
+            if taken:
+                self.offline.put_back(taken)
             raise
 
     def abandon_after_fork(self) -> None:
         """In a child process: what waits is the parent's to send."""
         self._drops.clear()
-        self.offline.abandon_after_fork(ConnectionClosed("the process was forked"))
+        if self._offline is not None:
+            self._offline.abandon_after_fork(ConnectionClosed("the process was forked"))
 
     # --- messages -----------------------------------------------------------------------------
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
-from tieline.engine.waiting import SLICE
+from tieline.engine.waiting import SLICE, News
 
 
 class Room:
@@ -16,7 +15,7 @@ class Room:
     """
 
     def __init__(self, lock: Any) -> None:
-        self._condition = threading.Condition(lock)
+        self._news = News(lock)
         self._waiting = 0
         self._calls: list[Callable[[], None]] = []
         #: Does anybody wait? Asked after every write.
@@ -27,7 +26,7 @@ class Room:
         self._waiting += 1
         self.is_wanted = True
         try:
-            self._condition.wait(SLICE if timeout is None else min(SLICE, timeout))
+            self._news.wait(SLICE if timeout is None else min(SLICE, timeout))
         finally:
             self._waiting -= 1
             self.is_wanted = self._waiting > 0 or bool(self._calls)
@@ -39,7 +38,7 @@ class Room:
 
     def tell(self) -> None:
         """There is room, or there will never be."""
-        self._condition.notify_all()
+        self._news.notify_all()
         calls, self._calls = self._calls, []
         self.is_wanted = self._waiting > 0
         for function in calls:
@@ -47,7 +46,7 @@ class Room:
 
     def abandon_after_fork(self, lock: Any) -> None:
         """In a child process: another thread may have held the lock."""
-        self._condition = threading.Condition(lock)
+        self._news = News(lock)
         self._waiting = 0
         self._calls.clear()
         self.is_wanted = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from tieline._version import __version__
 from tieline.compression import parameters_of
@@ -36,8 +37,16 @@ def parse_options_url(options: Options, text: str) -> URL:
     return _parse(options, text) if known is None else known
 
 
+@lru_cache(maxsize=64)
+def _parse_plain(text: str, default_port: int | None, default_path: str) -> URL:
+    # Programs connect to the same few places. Credentials and queries are not kept.
+    return parse_url(text, SCHEMES, default_port, default_path)
+
+
 def _parse(options: Options, text: str) -> URL:
     schemes = SCHEMES
+    if not options.schemes and "@" not in text and "?" not in text:
+        return _parse_plain(text, options.default_port, options.default_path)
     if options.schemes:
         further = {n: Scheme(entry["port"], entry["ssl"]) for n, entry in options.schemes.items()}
         schemes = {**SCHEMES, **further}

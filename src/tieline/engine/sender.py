@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from tieline.engine import send_errors
 from tieline.engine.admission import Admission
 from tieline.engine.ledger import NEVER, VAGUE, Entry
-from tieline.engine.unsent import Unsent
+from tieline.engine.unsent import NONE_YET, Unsent
 from tieline.errors import ConnectionClosed, OptionError, SendBufferFull, WebSocketError
 from tieline.protocol.big_frame import BIG, BigFrame, is_borrowed
 from tieline.protocol.wire import Opcode
@@ -168,7 +169,7 @@ class Sender(Admission):
     def drop(self) -> None:
         """The stream is gone: nothing will be written, and nobody needs to wait any more."""
         self._end_ledger(self._deferred)
-        self._deferred.clear()
+        self._deferred = NONE_YET
         self._deferred_size = 0
         if self._outgoing.close_info is not None:
             self._ledger.tell(self.error, self._outgoing.close_info)
@@ -194,6 +195,11 @@ class Sender(Admission):
 
     # --- encoding -----------------------------------------------------------------------------
 
+    def _noting(self) -> deque[Entry]:
+        """Where to note what is sent."""
+        self._noted = noted = self._ledger.opened()
+        return noted
+
     def _encode(
         self, opcode: Opcode, payload: Data, compress: bool | None, unsent: Unsent | None
     ) -> BigFrame | None:
@@ -202,7 +208,7 @@ class Sender(Admission):
         start = self._outbox.written + self._outbox.size
         entry = Entry(unsent, start + 1, NEVER)
         big = self._outgoing.message(opcode, payload, compress)
-        self._ledger.entries.append(entry)
+        self._noting().append(entry)
         self._note(entry, start)
         return big
 
@@ -218,7 +224,7 @@ class Sender(Admission):
                 big = self._outgoing.fragment(opcode, payload, fin, compress)
             if fin and unsent is not None:
                 entry = Entry(unsent, start + 1, NEVER)
-                self._ledger.entries.append(entry)
+                self._noting().append(entry)
                 self._note(entry, start)
             else:
                 self._outbox.extend_from(self._outgoing.take)
@@ -250,7 +256,13 @@ class Sender(Admission):
     def _defer(self, entries: Sequence[Unsent]) -> None:
         for unsent in entries:
             unsent.own()
+        if not entries:
+            return
         size = sum(len(unsent.payload) for unsent in entries)
+        if isinstance(self._deferred, tuple):
+            fresh: deque[Unsent] = deque()
+            if not self._deferred:  # a signal handler on top may have been first
+                self._deferred = fresh
         self._deferred += entries
         self._deferred_size += size
 
@@ -258,13 +270,14 @@ class Sender(Admission):
         """Encode what had to wait, unless it still has to, or cannot be sent any more."""
         while self._deferred and not self._outgoing.is_fragmenting:
             unsent = self._deferred[0]
+            noted = self._noting()
             if not (unsent.is_mark or self._outgoing.is_open):
                 return
             start = self._outbox.written + self._outbox.size
             # Noted before, as far as is known: Ctrl-C may come at any point of what follows.
             entry = Entry(unsent, start + 1, NEVER)
             size = len(unsent.payload)
-            self._ledger.entries += [entry]
+            noted += [entry]
             del self._deferred[0]
             self._deferred_size -= size
             if unsent.opcode is not None:

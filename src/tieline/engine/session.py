@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
-from tieline.engine import lane
+from tieline.engine import lane, quiet_close
 from tieline.engine.delivery import Delivery
 from tieline.engine.dispatch import Dispatcher
 from tieline.engine.driving import Driver
-from tieline.engine.heartbeat import HeartbeatSender
 from tieline.engine.liveness import Liveness
+from tieline.engine.locks import ReentrantLock
 from tieline.engine.log import AnyLogger
-from tieline.engine.pings import PingWaiter
 from tieline.engine.pump import BUSY_PAUSE, Pump
 from tieline.engine.reactor import Reactor
+from tieline.engine.session_calls import SessionCalls
 from tieline.engine.speaker import Speaker, sender_of
 from tieline.engine.stats import Traffic
 from tieline.engine.telling import Teller
+from tieline.engine.waiting import Once
 from tieline.errors import ConnectionClosed
 from tieline.options import Options
 from tieline.protocol.connection import Connection
@@ -27,7 +27,7 @@ from tieline.protocol.wire import CloseCode
 from tieline.transport.stream import Stream
 
 
-class Session:
+class Session(SessionCalls):
     """The life of one connection, from its first message to its one terminal event.
 
     `lock` guards stream, protocol and buffers; no handler ever runs under it. Whoever has the turn
@@ -52,7 +52,7 @@ class Session:
         drivable: bool = False,
     ) -> None:
         # Reentrant: a signal handler that sends or disconnects may come on top of a send.
-        self.lock = threading.RLock()
+        self.lock = ReentrantLock()
         self.connection = connection
         self.connection_id = connection_id
         self.stream = stream
@@ -65,28 +65,29 @@ class Session:
             options,
             log=log,
             now=reactor.now,
-            soon=lambda function: self.pump.call_soon(function),
+            soon=self.call_handler,
         )
         self._on_ended = on_ended
         self._on_finished = on_finished
         #: What follows the end is decided.
         self.end_is_told = False
         self.sender = sender_of(self, options, teller.waited)
+        self._heartbeat_message = options.heartbeat_message
+        self._heartbeat = None
         self._dispatcher = Dispatcher(
             delivery,
             teller,
             log,
             connection_id,
-            answers_pings=lambda: connection.outgoing.is_open and not self.sender.is_full,
+            answers_pings=self.sender.has_room,
             on_round_trip=on_round_trip,
-            on_heartbeat=lambda: self._heartbeat.due(),
+            on_heartbeat=self.send_heartbeat,
         )
         #: Where users' messages, Pings and Pongs go.
-        self.speaker = Speaker(self.sender, teller, self._dispatcher, self._new_waiter)
+        self.speaker = Speaker(self.sender, teller, self._dispatcher, self.new_waiter)
         self.pump = Pump(self, delivery, self._dispatcher, teller)
         #: The short way for small messages.
         self.lane = lane.lane_of(self, options, teller)
-        self._heartbeat = HeartbeatSender(options.heartbeat_message, self.speaker, delivery, log)
         self._deadline = Liveness(self, delivery)
         #: For threads that serve the connection while they wait for a message.
         self.driver = Driver(self) if drivable else None
@@ -95,7 +96,7 @@ class Session:
         #: The socket is closed; the last handlers may still be running.
         self.has_ended = False
         #: Set when the last handler has returned.
-        self.finished = threading.Event()
+        self.finished = Once()
 
     # --- from any thread ----------------------------------------------------------------------
 
@@ -104,7 +105,10 @@ class Session:
         self.pump.response = response
         self.is_started = True
         lane.begin(self, self._delivery)
-        self.reactor.register(self)
+        if self.may_end_anywhere:
+            self.reactor.register(self, lazily=True)
+        else:
+            self.reactor.register(self)
 
     @property
     def is_open(self) -> bool:
@@ -142,8 +146,7 @@ class Session:
                 self.connection.send_close(code, reason, self.reactor.now())
                 self.sender.flush()
             if not reads_on:
-                # The peer's Close is behind whatever has filled the inbox.
-                self._delivery.discard_rest()
+                self.discard_rest()
             self.serve_soon()
             self.resume_reading()
         finally:  # after Ctrl-C too: what was begun has a deadline, and that needs a timer
@@ -182,19 +185,9 @@ class Session:
         self.stream.close()
         self._finished()
 
-    def serve_soon(self) -> None:
-        """Somebody waits for the peer's answer other than by driving: leave nothing unread."""
-        if self.driver is not None:
-            self.driver.give_back()
-
-    def _new_waiter(self) -> PingWaiter:
-        self.serve_soon()  # or the round trip would be longer than it is
-        return PingWaiter(lambda: self.in_handler() or self.is_interrupted, on_wait=self.serve_soon)
-
-    def resume_reading(self) -> None:
-        """Those for whom the messages are have caught up."""
-        if self.driver is None or not self.driver.is_driven:
-            self._soon(self.resume)
+    def discard_rest(self) -> None:
+        """The peer's Close is behind whatever has filled the inbox."""
+        self._delivery.discard_rest()
 
     def traffic(self) -> Traffic:
         """What went over the connection so far."""
@@ -246,6 +239,8 @@ class Session:
             self._on_reactor(self.watch)
         if self.driver is not None:
             self.driver.wake()
+            if self.driver.closes:
+                return
         if not self._deadline.is_covered(self.connection.next_deadline()):
             self._on_reactor(self._deadline.arm)
 
@@ -277,6 +272,7 @@ class Session:
         """
         info, here = self.connection.close_info, self.reactor.in_thread()
         assert info is not None
+        is_told = False
         try:
             with self.lock:
                 is_first = not self.has_ended
@@ -290,12 +286,15 @@ class Session:
             if here:
                 self._release()
             self._tell_end(info)
+            is_told = True
         finally:
             # Whatever a logger raised: those who wait for the end must not wait for ever.
             if here:
-                self._delivery.finish(self._finished)
-            else:
+                self.tell_finished()
+            elif self.driver is None:
                 self._soon(self.finish)
+            else:
+                quiet_close.finish(self, self.driver, is_told=is_told)
 
     def _tell_end(self, info: CloseInfo) -> None:
         try:
@@ -306,6 +305,10 @@ class Session:
         finally:
             self._dispatcher.ended(info)
 
+    def tell_finished(self) -> None:
+        """Once the last handler has returned."""
+        self._delivery.finish(self._finished)
+
     def _finished(self) -> None:
         try:
             self._on_finished(self)
@@ -314,6 +317,10 @@ class Session:
 
     def _release(self) -> None:
         self.reactor.unregister(self)
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Nothing is served any more. On the reactor's thread, unless that never looked at it."""
         self._deadline.cancel()
         if self.driver is not None:
             self.driver.close()
@@ -321,7 +328,7 @@ class Session:
 
     def abandon_after_fork(self) -> None:
         """In a child process: forget the connection without a byte on the parent's line."""
-        self.lock = threading.RLock()
+        self.lock = ReentrantLock()
         self.sender.abandon_after_fork(self.lock)
         error = ConnectionAbortedError("the process was forked, and the parent has the connection")
         self.lane.abandon_after_fork(self.lock)
@@ -337,13 +344,3 @@ class Session:
             self._on_ended(self)
             self.end_is_told = True
         self.finished.set()
-
-    def _soon(self, function: Callable[[], None]) -> None:
-        self.reactor.call_soon(self, function)
-
-    def _on_reactor(self, function: Callable[[], None]) -> None:
-        """At once on the reactor's thread, else soon."""
-        if self.reactor.in_thread():
-            function()
-        else:
-            self._soon(function)

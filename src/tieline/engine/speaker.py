@@ -33,14 +33,16 @@ def sender_of(
         now=reactor.now,
         in_handler=session.in_handler,
         caller=reactor.caller,
-        on_blocked=lambda: reactor.call_soon(session, session.watch),
-        on_broken=lambda: reactor.call_soon(session, session.after_broken_write),
+        on_blocked=session.on_blocked,
+        on_broken=session.on_broken,
         on_waited=on_waited,
     )
 
 
 class Speaker:
     """Any thread. Raises ConnectionClosed, SendTimeout, SendBufferFull as `Sender` does."""
+
+    __slots__ = ("_dispatcher", "_new_waiter", "_sender", "_teller")
 
     def __init__(
         self,

@@ -110,6 +110,11 @@ class Stats(Traffic):
 class StatsRecorder:
     """Adds up a client's connections. Any thread."""
 
+    __slots__ = (
+        "_connects", "_dropped", "_ended", "_latency", "_lock", "_offline_dropped", "_present",
+        "_reconnects", "_round_trips", "_zero",
+    )  # fmt: skip
+
     def __init__(self) -> None:
         self._lock = threading.RLock()
         # One for each connection that is up: what it has counted so far. Another connection may

@@ -1,3 +1,5 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """Messages that wait to be taken → whether there is room for more."""
 
 from __future__ import annotations
@@ -37,6 +39,10 @@ class Stock(Delivery):
         self._is_heavy = False
         #: Reading has stopped, or is about to.
         self.was_full = False
+        #: A message in chunks came, or is read.
+        self.is_streaming = False
+        #: No message will come any more.
+        self.has_ended = False
         #: The connection is being closed: what there is no room for is thrown away.
         self.discards = False
         # What came since a message in chunks came, or while one is read: guarded by `news`.
@@ -68,7 +74,9 @@ class Stock(Delivery):
         chunks = self._chunks
         return chunks is not None and chunks.is_full
 
-    load = property(__len__)
+    @property
+    def load(self) -> int:
+        return len(self)
 
     @property
     def _whole_ones(self) -> int:

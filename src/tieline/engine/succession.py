@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
@@ -24,21 +23,23 @@ class Succession:
     else is busy it is not read: it waits for its turn.
     """
 
+    __slots__ = ("_busy", "_line", "_waiting", "served")
+
     def __init__(self, line: Line) -> None:
         self._line = line
-        self._busy: set[Session | Outage] = set()
-        self._waiting: deque[tuple[Session, HandshakeResponse]] = deque()
+        self._busy: list[Session | Outage] = []
+        self._waiting: list[tuple[Session, HandshakeResponse]] = []
         #: The connection that is read, or was the last one.
         self.served: Session | None = None
 
     def enter(self, outage: Outage) -> None:
         """Its driver begins."""
         with self._line.lock:
-            self._busy.add(outage)
+            self._add(outage)
 
     def start(self, session: Session, response: HandshakeResponse, driver: Outage) -> None:
         """Serve it, now or as soon as the others are done; `driver` calls no handlers any more."""
-        if self._busy - {driver} or self._waiting:
+        if self._others(driver) or self._waiting:
             self._waiting.append((session, response))
         else:
             self._start(session, response)
@@ -50,16 +51,16 @@ class Succession:
         """
         line, failure = self._line, None
         with line.lock:
-            others = self._busy - {who}
-            if self._waiting and others <= {self._waiting[0][0]}:
+            others = self._others(who)
+            if self._waiting and all(each is self._waiting[0][0] for each in others):
                 session, response = self._waiting[0]
                 try:
                     if not session.has_ended and session not in line.reactor.registrants():
                         self._start(session, response)
                 except Exception as error:  # no thread can be had
                     failure = error
-                self._waiting.popleft()
-            self._busy.discard(who)
+                del self._waiting[0]
+            self._remove(who)
         if failure is not None:
             session.fail_unserved(failure)
 
@@ -67,17 +68,28 @@ class Succession:
         line = self._line
         self.served = session
         line.delivery.begin()
-        self._busy.add(session)
+        self._add(session)
         session.start(response)
         if line.is_abandoned:
             session.drop()
 
     def not_started(self, session: Session) -> None:
         """Its start has failed, or was interrupted. With the line's lock held."""
-        self._busy.discard(session)
-        self._waiting = deque(each for each in self._waiting if each[0] is not session)
+        self._remove(session)
+        self._waiting = [each for each in self._waiting if each[0] is not session]
         if self.served is session:
             self.served = None
+
+    def _add(self, who: Session | Outage) -> None:
+        if who not in self._busy:
+            self._busy.append(who)
+
+    def _remove(self, who: Session | Outage) -> None:
+        if who in self._busy:
+            self._busy.remove(who)
+
+    def _others(self, who: Session | Outage) -> list[Session | Outage]:
+        return [each for each in self._busy if each is not who]
 
     def hurry(self) -> None:
         """Somebody waits for the end of the last connection: end those before it at once."""
@@ -94,7 +106,8 @@ class Succession:
     def is_driven_by_caller(self) -> bool:
         """Is the caller the driver of an outage, hence a handler? Without the lock."""
         ident = threading.get_ident()
-        return any(each.thread == ident for each in self.drivers())
+        busy = self._busy  # this is asked often, and mostly there is nobody
+        return bool(busy) and any(each.thread == ident for each in self.drivers())
 
     def drivers(self) -> list[Outage]:
         """The outages whose drivers are not done. Without the lock."""
@@ -103,7 +116,7 @@ class Succession:
     def tell(self, function: Callable[..., None], *arguments: object, driver: Outage) -> None:
         """Have the driver of an outage call a handler, behind what a connection may just call."""
         with self._line.lock:
-            others = self._busy - {driver}
+            others = self._others(driver)
             session = self.served
         if others and session is not None and not session.has_ended:
             session.pump.call_soon(partial(function, *arguments))
@@ -112,7 +125,7 @@ class Succession:
 
     def abandon_after_fork(self) -> None:
         """In a child process: all of them are the parent's."""
-        waiting, self._waiting = self._waiting, deque()
+        waiting, self._waiting = self._waiting, []
         self._busy.clear()
         for session, _ in waiting:
             session.abandon_after_fork()

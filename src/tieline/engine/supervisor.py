@@ -7,6 +7,7 @@ import time
 from itertools import count
 from typing import Any
 
+from tieline.engine import quiet_close
 from tieline.engine.connecting import Connected
 from tieline.engine.dial import Dial
 from tieline.engine.holding import is_held_by_caller
@@ -244,17 +245,26 @@ class Supervisor(Line):
         session = self.session
         if session is None:
             return
+        waits = not self._cannot_wait()
+        if waits and self.succession.served is session:
+            limit = self.options.close_timeout if timeout is None else timeout
+            self._close_quietly(session, code, reason, limit)
         up = not session.finished.is_set()
         if up:
             session.close(code, reason)
             self.succession.hurry()
-        if self._cannot_wait():
+        if not waits:
             return
         if timeout is None or not up:  # when it is not, its thread may still be on its way out
             self._await_end(session, self.options.close_timeout + patience)
         elif not wait_for_event(session.finished, timeout):
             session.drop()
             self._await_end(session, patience)
+
+    def _close_quietly(self, session: Session, code: int, reason: str, limit: float) -> None:
+        """Without waking up a thread, as far as that comes to the end. `limit`: seconds."""
+        if self.owns_reactor and self.delivery.is_direct:
+            quiet_close.with_its_thread(session, code, reason, limit)
 
     def _drop_sessions(self) -> None:
         session = self.session
@@ -307,7 +317,7 @@ class Supervisor(Line):
             left = _left(deadline)
             # In slices: a signal just before the system call does not interrupt it.
             pause = SLICE if left is None else min(SLICE, left)
-            with self.changed:
+            with self.lock:
                 if self.changed.wait_for(self._is_quiet, pause):
                     return
             if left == 0.0:

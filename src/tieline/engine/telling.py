@@ -26,6 +26,11 @@ class Teller:
     that holds the session's lock. Nothing is made or told when there is no `on_event`.
     """
 
+    __slots__ = (
+        "_connection_id", "_delivery", "_log", "_low_throughput", "_now", "_soon", "_wanted",
+        "shows_frames", "slow_send",
+    )  # fmt: skip
+
     def __init__(
         self,
         delivery: Delivery,

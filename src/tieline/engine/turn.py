@@ -1,9 +1,13 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """Threads that want to read and deliver → one at a time, and none that waits for a handler."""
 
 from __future__ import annotations
 
 import threading
 from contextlib import suppress
+
+from tieline.engine.locks import ReentrantLock
 
 
 class Turn:
@@ -16,7 +20,7 @@ class Turn:
 
     def __init__(self) -> None:
         #: Reentrant for its owner only, who is known to it at the very moment of acquiring.
-        self.lock = threading.RLock()
+        self.lock = ReentrantLock()
         #: The thread that holds it, or None.
         self.holder: int | None = None
         #: There is something to deliver that the holder may not have seen.

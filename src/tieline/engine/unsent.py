@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
+from typing import TypeAlias, TypeVar
 
 from tieline.engine.receipts import Fate
 from tieline.errors import OptionError
 from tieline.protocol.wire import Opcode
 
 Data = bytes | bytearray | memoryview
+
+Item = TypeVar("Item")
+
+#: A queue, or what it is until its first entry comes, which in most clients none does: an empty
+#: deque takes 750 bytes. An empty tuple can be looked at like any queue; whoever adds without
+#: having made a deque of it first gets an error, from mypy and when it runs.
+Queue: TypeAlias = deque[Item] | tuple[()]
+NONE_YET: tuple[()] = ()
 
 
 @dataclass(slots=True, eq=False, weakref_slot=True)

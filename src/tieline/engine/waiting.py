@@ -4,13 +4,84 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
+from typing import Any, Protocol
 
 #: Seconds. A signal that comes just before the system call does not interrupt it; its handler runs
 #: when the call returns, so no call may be long. (On Windows none is ever interrupted.)
 SLICE = 1.0
 
 
-def wait_for_event(event: threading.Event, timeout: float | None) -> bool:
+class Waitable(Protocol):
+    """What `wait_for_event` waits for."""
+
+    def wait(self, timeout: float | None = None) -> bool: ...
+
+
+class Once:
+    """An event that is set once. Hardly anybody ever waits for it, and until then it is small."""
+
+    __slots__ = ("_is_set", "_waiting")
+
+    def __init__(self) -> None:
+        self._is_set = False
+        self._waiting: list[threading.Event] = []
+
+    def is_set(self) -> bool:
+        """Has it happened?"""
+        return self._is_set
+
+    def set(self) -> None:
+        """It has. Any thread, any number of times."""
+        self._is_set = True
+        for event in tuple(self._waiting):
+            event.set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Block until it has, `timeout` seconds at most. True when it has."""
+        if self.is_set():
+            return True
+        event = threading.Event()
+        try:
+            self._waiting.append(event)  # before the look, or `set` could come in between
+            return self.is_set() or event.wait(timeout)
+        finally:
+            if event in self._waiting:
+                self._waiting.remove(event)
+
+
+class News:
+    """A condition of a lock, which is held around every call. Small until somebody waits."""
+
+    __slots__ = ("_condition", "_lock")
+
+    def __init__(self, lock: Any) -> None:
+        self._lock = lock
+        self._condition: threading.Condition | None = None
+
+    def wait(self, timeout: float) -> None:
+        """Wait to be told; the lock is let go meanwhile."""
+        self._made().wait(timeout)
+
+    def wait_for(self, predicate: Callable[[], bool], timeout: float) -> bool:
+        """The same until `predicate()`. Returns what it said last."""
+        return self._made().wait_for(predicate, timeout)
+
+    def notify_all(self) -> None:
+        """Tell those who wait."""
+        if self._condition is not None:
+            self._condition.notify_all()
+
+    def _made(self) -> threading.Condition:
+        if self._condition is None:
+            fresh = threading.Condition(self._lock)
+            # A signal handler on top may have waited, and let others in.
+            if self._condition is None:
+                self._condition = fresh
+        return self._condition
+
+
+def wait_for_event(event: Waitable, timeout: float | None) -> bool:
     """`event.wait(timeout)` in slices. True when the event is set."""
     deadline = None if timeout is None else time.monotonic() + timeout
     while True:

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from tieline.engine.ledger import Ledger
+from tieline.engine.ledger import Entry, Ledger
 from tieline.engine.outbox import Outbox
 from tieline.engine.room import Room
-from tieline.engine.unsent import Unsent
+from tieline.engine.unsent import NONE_YET, Queue, Unsent
 from tieline.errors import ConnectionClosed
 from tieline.protocol.outgoing import Outgoing
 from tieline.transport.stream import Stream
@@ -47,7 +47,8 @@ class Writer:
         self._outbox = Outbox()
         # What becomes of the messages that were noted.
         self._ledger = Ledger()
-        self._noted = self._ledger.entries
+        # Its entries, seen at every write without a look-up. `_noting` sets it.
+        self._noted: Queue[Entry] = NONE_YET
         # False after Ctrl-C in a write.
         self._is_certain = True
         # While a run of messages is delivered, what its handlers send is gathered.
@@ -89,6 +90,10 @@ class Writer:
     def is_full(self) -> bool:
         """More waits than `write_limit` allows."""
         return self._outbox.size >= self._write_limit
+
+    def has_room(self) -> bool:
+        """May what nobody waits for be sent as well?"""
+        return self._outgoing.is_open and self._outbox.size < self._write_limit
 
     @property
     def bytes_written(self) -> int:
@@ -178,6 +183,7 @@ class Writer:
         if self._is_certain:
             self._settle()
         self._ledger.end(self._outbox.written + self._outbox.offered, deferred)
+        self._noted = self._ledger.entries
 
     def _break(self, error: Exception) -> None:
         self.error = error

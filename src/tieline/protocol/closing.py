@@ -15,6 +15,8 @@ LINGER = 2.0
 class Closing:
     """The closing handshake of one connection (RFC 6455 section 7); times in seconds."""
 
+    __slots__ = ("_close_timeout", "_initiator", "deadline", "error", "received", "sent")
+
     def __init__(self, close_timeout: float | None) -> None:
         self._close_timeout = close_timeout
         self.sent: Close | None = None

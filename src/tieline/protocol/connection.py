@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 
 from tieline.errors import HandshakeError, MessageTooBig, ProtocolError
@@ -56,7 +55,7 @@ class Connection:
         self.close_info: CloseInfo | None = None
         self._opening: ClientOpening | ServerOpening | None = opening
         #: What `next_event` returns before it looks for more.
-        self.events: deque[Event] = deque()
+        self.events: list[Event] = []
         # Read side: what is public is for drivers that decode by themselves.
         self._compression = settings.compression
         self.decoder = FrameDecoder(not is_client)
@@ -129,7 +128,7 @@ class Connection:
             if not self._at_eof:
                 return None
             self._end(self._closing.stream_ended())
-        return self.events.popleft()
+        return self.events.pop(0)
 
     @property
     def is_listening(self) -> bool:

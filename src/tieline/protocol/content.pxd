@@ -21,6 +21,8 @@ cdef class MessageContent:
 
     cdef void _decode(self, object piece) except *
 
+    cdef void _add_text(self, object text) except *
+
     cpdef object take(self)
 
     cpdef object finish(self)

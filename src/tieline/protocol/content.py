@@ -28,8 +28,9 @@ class MessageContent:
         # Text is decoded as it comes: `decoded` bytes of it so far, and those of a cut character.
         self.decoded = 0
         self.cut = b""
-        self.text = StringIO()
-        self.binary = BytesIO()
+        # Both are made for a message that does not come whole: few do.
+        self.text: StringIO | None = None
+        self.binary: BytesIO | None = None
         # A big message, instead of these; text only while it is ASCII, as it mostly is.
         self.storage: Storage | None = None
         self.is_wide = False
@@ -44,6 +45,8 @@ class MessageContent:
             return
         self.waiting += len(piece)
         if not (self.is_text and self.decode_text):
+            if self.binary is None:
+                self.binary = BytesIO()
             self.binary.write(piece)
         if self.is_text:
             self._decode(piece)
@@ -87,7 +90,7 @@ class MessageContent:
         if self.decode_text:
             # The text gathered so far is ASCII, what follows is not.
             self.storage = None
-            self.text.write(str(storage.take()))
+            self._add_text(str(storage.take()))
         else:
             storage.add(piece)
         self._decode(piece)
@@ -107,7 +110,12 @@ class MessageContent:
         if len(text) != used:
             self.is_wide = True
         if self.decode_text:
-            self.text.write(text)
+            self._add_text(text)
+
+    def _add_text(self, text: str) -> None:
+        if self.text is None:
+            self.text = StringIO()
+        self.text.write(text)
 
     def take(self) -> str | bytes:
         """What was added and not taken yet; a character that is cut stays for the next time."""
@@ -117,12 +125,12 @@ class MessageContent:
             taken = self.storage.take()
             self.storage = None
         elif self.is_text and self.decode_text:
-            taken = self.text.getvalue()
-            self.text = StringIO()
+            taken = "" if self.text is None else self.text.getvalue()
+            self.text = None
         else:
             # Shares its memory with the result, which is why it is not used again.
-            taken = self.binary.getvalue()
-            self.binary = BytesIO()
+            taken = b"" if self.binary is None else self.binary.getvalue()
+            self.binary = None
         return taken
 
     def finish(self) -> str | bytes:
@@ -137,8 +145,8 @@ class MessageContent:
         """Let go of what was gathered."""
         self.storage = None
         self.cut = b""
-        self.text = StringIO()
-        self.binary = BytesIO()
+        self.text = None
+        self.binary = None
 
 
 def bad_text(error: UnicodeDecodeError, decoded: int) -> ProtocolError:

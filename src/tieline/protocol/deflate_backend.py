@@ -1,9 +1,10 @@
 """What is installed → who compresses and who decompresses (DEFLATE, RFC 1951).
 
 All three speak the interface of the standard library's `zlib`, and each understands the others'
-streams, so the two directions need not agree. Measured on JSON (`make bench`): zlib-ng
-is the fastest at messages of a few hundred bytes, in both directions; isal is faster than it from
-4 KiB up, but slower than zlib below 1 KiB.
+streams, so the two directions need not agree. Measured on JSON (`make bench`): zlib-ng is the
+fastest at compressing, and at decompressing messages of some KiB; isal is faster than it from 4 KiB
+up, but slower than zlib below 1 KiB. zlib called from C (`_zlib.pyx`) is the fastest at
+decompressing a few hundred bytes, above all beside a busy thread.
 """
 
 from __future__ import annotations
@@ -20,8 +21,13 @@ class Backend(NamedTuple):
     module: Any
 
 
-#: Name → module. The best comes first; the last one is always there.
-_MODULES = {"zlib-ng": "zlib_ng.zlib_ng", "isal": "isal.isal_zlib", "zlib": "zlib"}
+#: Name → modules, of which the first that is there is taken. The best name comes first; the last
+#: one is always there.
+_MODULES = {
+    "zlib-ng": ("zlib_ng.zlib_ng",),
+    "isal": ("isal.isal_zlib",),
+    "zlib": ("tieline.protocol._zlib", "zlib"),
+}
 
 
 @cache
@@ -39,10 +45,14 @@ def deflate_backend(level: int) -> Backend:
 @cache
 def installed_backends() -> tuple[Backend, ...]:
     """All that can be used here, the best first."""
-    found = []
-    for name, module in _MODULES.items():
+    found = ((name, _first(modules)) for name, modules in _MODULES.items())
+    return tuple(Backend(name, module) for name, module in found if module is not None)
+
+
+def _first(modules: tuple[str, ...]) -> Any | None:
+    for module in modules:
         try:
-            found.append(Backend(name, import_module(module)))
+            return import_module(module)
         except ImportError:
             continue  # an extra that is not installed, or not built for this machine
-    return tuple(found)
+    return None

@@ -6,6 +6,8 @@ from __future__ import annotations
 class Heartbeat:
     """A message every `interval` seconds (None: never), the first one interval after the open."""
 
+    __slots__ = ("_interval", "due_at")
+
     def __init__(self, interval: float | None) -> None:
         self._interval = interval
         #: When the next one is due; None before the start, or for ever.

@@ -95,6 +95,11 @@ class Keepalive:
     within `timeout`, whatever the delays.
     """
 
+    __slots__ = (
+        "_asked_at", "_asleep", "_excuses", "_held_up", "_interval", "_last_alive", "_last_taken",
+        "_next_ping", "_noticed", "_timeout", "_tolerance", "alive_at", "condition",
+    )  # fmt: skip
+
     def __init__(self, interval: float | None, timeout: float | None) -> None:
         self.condition = Condition.OFF
         #: When a byte came. The owner sets it at every read, and that is all that a read costs;

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 from tieline.protocol.events import AnsweredPing
 
 #: How many Pings are remembered when nobody waits for them: a peer that never sends a Pong is
@@ -14,8 +12,10 @@ MAX_UNCLAIMED = 64
 class PingLog:
     """The Pings that wait for their Pong, oldest first."""
 
+    __slots__ = ("_waiting",)
+
     def __init__(self) -> None:
-        self._waiting: deque[tuple[bytes, float, object]] = deque()
+        self._waiting: list[tuple[bytes, float, object]] = []
 
     def sent(self, data: bytes, now: float, token: object) -> None:
         """A Ping went out; `token` comes back when it is answered. With None nobody waits."""
@@ -35,5 +35,6 @@ class PingLog:
         place = next(places, None)
         if place is None:
             return ()
-        taken = [self._waiting.popleft() for _ in range(place + 1)]
+        taken = self._waiting[: place + 1]
+        del self._waiting[: place + 1]
         return tuple(AnsweredPing(token, now - sent_at) for _, sent_at, token in taken)

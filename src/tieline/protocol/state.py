@@ -21,6 +21,9 @@ class State(Enum):
     #: Only a client that waits for its next attempt is here; a connection never is.
     RECONNECTING = "reconnecting"
 
+    # Each is only one object, and the names, which `Enum` hashes, are looked at in Python code.
+    __hash__ = object.__hash__
+
 
 class Trigger(Enum):
     """What moves a connection from one state to the next."""
@@ -30,6 +33,8 @@ class Trigger(Enum):
     CLOSE_RECEIVED = "a Close frame was received and answered"
     FAILED = "a rule was broken"
     ENDED = "the stream ended, or a deadline passed"
+
+    __hash__ = object.__hash__  # as above
 
 
 TRANSITIONS: dict[tuple[State, Trigger], State] = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 
 from tieline.protocol.events import Event, HeartbeatDue, PingSent
@@ -15,11 +14,13 @@ from tieline.protocol.settings import Settings
 class Upkeep:
     """The keepalive and the application's heartbeat of one connection, while that is open."""
 
+    __slots__ = ("_events", "_heartbeat", "_outgoing", "_random_bytes", "keepalive")
+
     def __init__(
         self,
         settings: Settings,
         outgoing: Outgoing,
-        events: deque[Event],
+        events: list[Event],
         random_bytes: Callable[[int], bytes],
     ) -> None:
         self.keepalive = Keepalive(settings.ping_interval, settings.ping_timeout)

@@ -148,7 +148,8 @@ class StepReactor:
     def caller(self) -> object:
         return threading.get_ident()
 
-    def register(self, registrant: SteppedRegistrant) -> None:
+    def register(self, registrant: SteppedRegistrant, *, lazily: bool = False) -> None:
+        """`lazily` or not: all that came are looked at in the next step."""
         if not isinstance(registrant.stream, MemoryStream):
             raise TypeError(
                 "a StepReactor serves connections over a MemoryStream and cannot see when a "
@@ -156,6 +157,15 @@ class StepReactor:
             )
         self._registrants[registrant] = _Interest()
         self._calls.append((registrant, registrant.on_registered))
+
+    def is_unseen(self, registrant: SteppedRegistrant) -> bool:
+        return False
+
+    def withdraw(self, registrant: SteppedRegistrant) -> bool:
+        return False
+
+    def take_back(self, registrant: SteppedRegistrant, callback: Callable[[], None]) -> None:
+        self.call_soon(registrant, callback)
 
     def unregister(self, registrant: SteppedRegistrant) -> None:
         self._registrants.pop(registrant, None)

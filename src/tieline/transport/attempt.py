@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from tieline.errors import ConnectCancelled, ConnectTimeout
+from tieline.headers import Headers
 from tieline.transport.wakeup import Wakeup
 
 #: Asked for at most this long at once, in seconds. A signal that comes just before the system call
@@ -64,6 +65,8 @@ class Attempt:
         self.tls: dict[str, Any] | None = None
         #: The proxy's URL without its password, or None.
         self.proxy: str | None = None
+        #: What an HTTP proxy said when it opened the last tunnel.
+        self.proxy_answer: Headers | None = None
 
         # Reentrant, because a signal handler may call cancel() on top of close().
         self._lock = threading.RLock()

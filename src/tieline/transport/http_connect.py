@@ -49,6 +49,7 @@ def open_tunnel(stream: Stream, proxy: Proxy, host: str, port: int, attempt: Att
             raise ProxyError(
                 f"the connection to the proxy {proxy.name} broke (proxy): {error.strerror or error}"
             ) from error
+    attempt.proxy_answer = response.headers
     if not 200 <= response.status < 300:
         raise ProxyError(_refusal(proxy, target, response, headers), response)
     if exchange.trailing_data:

@@ -1,0 +1,32 @@
+from tieline.engine._read_lane cimport ReadLane
+from tieline.engine.driving cimport Driver
+from tieline.engine.stock cimport Stock
+from tieline.engine.turn cimport Turn
+
+
+cdef class InboxLane(ReadLane):
+    cdef Stock inbox
+    cdef object waiting
+    cdef object popleft
+    cdef Driver driver
+    cdef object pump
+    cdef Turn turn
+    cdef object spares
+    cdef object main_thread
+    # Is it `read` that reads?
+    cdef bint fills
+    # Was a run taken that more follows? What that is in, unless the decoder has its own copy.
+    cdef readonly bint has_rest
+    cdef object unread
+
+    cdef object _drive(self, Driver driver, Stock inbox, thread, list spares)
+
+    cdef int _give_back(self, thread) except -1
+
+    cdef list _take_run(self, memory, Stock inbox, bint is_read)
+
+    cdef int _fill_inbox(self, memory, Stock inbox, bint is_read) except -1
+
+    cdef int _put(self, Stock inbox, list batch) except -1
+
+    cdef int _look_at(self, int outcome) except -1

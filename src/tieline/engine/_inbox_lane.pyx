@@ -1,0 +1,276 @@
+# cython: language_level=3, freethreading_compatible=True
+"""A session's short way in, to an inbox: for who asks for messages, and for an event loop's tasks."""
+
+from threading import main_thread
+
+from cpython.exc cimport PyErr_CheckSignals
+
+from tieline.engine._kernel cimport HAS_GIL, PyThread_get_thread_ident, clock
+from tieline.engine._read_lane cimport NOTHING, SOMETHING, UNUSUAL, ReadLane
+from tieline.engine.driving cimport Driver
+from tieline.engine.stock cimport Stock
+from tieline.engine.turn cimport Turn
+
+cdef enum:
+    # So many messages are kept at most of what one read has brought to a full inbox.
+    ENOUGH = 131072
+
+
+cdef class InboxLane(ReadLane):
+    """Reads into an inbox, by the general way's rules (`Pump`, `Driver`, `Receiver`)."""
+
+    def keep_in(self, Stock inbox, Driver driver, pump, spares):
+        """From now on `recv` takes from this inbox, and reads when it is empty."""
+        self.inbox = inbox
+        self.waiting = inbox.waiting
+        self.popleft = inbox.waiting.popleft
+        self.driver = driver
+        self.pump = pump
+        self.turn = pump.turn
+        self.spares = spares
+        self.main_thread = main_thread().ident
+
+    # --- to the tasks of an event loop ---------------------------------------------------------
+
+    def fill(self, Stock inbox, pump):
+        """From now on `read` fills this inbox."""
+        self.inbox = inbox
+        self.waiting = inbox.waiting
+        self.pump = pump
+        self.turn = pump.turn
+        self.fills = True
+
+    def read(self, memory):
+        """Read once and put a run into the inbox, or, with `has_rest`, the next one from `memory`.
+
+        False: the general way is to do it. The loop's thread.
+        """
+        cdef bint is_read = self.has_rest
+        cdef Stock inbox = self.inbox
+        cdef Turn turn = self.turn
+        pump = self.pump
+        self.has_rest = False
+        if (
+            not self.is_open
+            or not self.fills
+            or inbox.was_full
+            or inbox.discards
+            or inbox.is_streaming
+            or self.assembler.streaming
+            or (pump.has_more and not is_read)
+            or pump.response is not None
+            or pump.calls
+            or turn.holder is not None
+            or not turn.lock.try_enter()
+        ):
+            return False
+        # None of these runs Python code, so nobody has come in between.
+        thread = PyThread_get_thread_ident()
+        turn.holder = thread
+        try:
+            self._fill_inbox(memory, inbox, is_read)
+        finally:
+            self._give_back(thread)
+        if turn.is_asked or (pump.has_more and not self.has_rest):
+            self.has_rest = False
+            pump.deliver(clock())
+            pump.read_buffered()
+        elif self.layer is not None and self.layer.has_buffered_input:
+            pump.read_buffered()
+        return True
+
+    # --- to who asks --------------------------------------------------------------------------
+
+    def recv(self):
+        """The next message if it is here, or comes very soon. None: the general way.
+
+        The caller drives meanwhile, as in `Receiver`. Any thread; for handlers there is nothing.
+        """
+        cdef Stock inbox = self.inbox
+        cdef Driver driver = self.driver
+        cdef Turn turn = self.turn
+        if inbox is None or not HAS_GIL:
+            return None
+        if len(self.waiting):
+            message = self.popleft()
+            if inbox.was_full:
+                inbox.look_for_room()
+            return message
+        if (
+            not self.is_open
+            or inbox.was_full
+            or inbox.is_streaming
+            or self.assembler.streaming
+            or inbox.discards
+            or inbox.holds_back
+            or inbox.has_ended
+            or driver.thread is not None
+            or not driver.is_driven
+            or driver.is_closed
+            or self.pump.response is not None
+            or turn.holder is not None
+            or not turn.lock.try_enter()
+        ):
+            return None
+        # None of these runs Python code, so nobody has come in between.
+        thread = PyThread_get_thread_ident()
+        turn.holder = thread
+        driver.thread = thread
+        driver.drives += 1
+        try:
+            message = self._drive(driver, inbox, thread, self.spares.buffers)
+        finally:
+            if driver.thread == thread:
+                driver.thread = None
+            if driver.is_closed or driver.after is not None:
+                try:
+                    driver.left()
+                except BaseException:
+                    driver.left()  # Ctrl-C
+                    raise
+            if inbox.waiters:
+                inbox.tell()
+        if message is None or thread != self.main_thread:
+            return message
+        # A signal that came during the wait is handled while the message is still kept.
+        self.waiting.appendleft(message)
+        PyErr_CheckSignals()
+        try:
+            return self.popleft()
+        except IndexError:
+            return None  # the handler took it
+
+    cdef object _drive(self, Driver driver, Stock inbox, thread, list spares):
+        """The next message or None: read once, or go on with what was read. Gives the turn back."""
+        cdef list batch = None
+        cdef bint is_read = self.pump.has_more
+        # Others may have gone on with what is in there.
+        memory, self.unread = self.unread, None
+        self.has_rest = False
+        try:
+            if memory is None and spares and not is_read:
+                memory = spares.pop()
+            if is_read or memory is not None:
+                batch = self._take_run(memory, inbox, is_read)
+            if memory is not None and not self.has_rest:
+                spares.append(memory)
+        except Exception as error:
+            driver.failed(error)
+        except BaseException:
+            driver.interrupted()
+            raise
+        finally:
+            self._give_back(thread)
+        if self.turn.is_asked or (self.pump.has_more and not self.has_rest):
+            driver.deliver()
+        return None if batch is None else batch[0]
+
+    cdef int _give_back(self, thread) except -1:
+        """The turn, if nobody has done so."""
+        cdef Turn turn = self.turn
+        if turn.holder == thread:
+            turn.holder = None
+            turn.lock.leave()
+        return 0
+
+    cdef list _take_run(self, memory, Stock inbox, bint is_read):
+        """A run that begins with the next message; the rest of it is put into the inbox.
+
+        What follows it waits where it was read to: a run is in the processor's caches while it is
+        taken, and all that one read brings would not be. `is_read`: that was done before.
+        """
+        cdef list batch = None
+        cdef int outcome
+        self.lock.enter()
+        try:
+            outcome = SOMETHING if is_read else self._fill(memory, clock(), True)
+            self.pump.has_more = False
+            if outcome == SOMETHING:
+                batch = self._next_batch(&outcome)
+            if batch is not None:
+                if self.assembler.failure is not None:
+                    self.pump.hold_back()
+                if inbox.discards or len(self.waiting):
+                    rest, batch = batch, None
+                else:
+                    rest = batch[1:]
+                if rest:
+                    self._put(inbox, rest)
+                if self.assembler.has_more():
+                    self.pump.has_more = self.has_rest = True
+                    self.unread = memory
+            self._look_at(outcome)
+            return batch
+        finally:
+            self.lock.leave()
+
+    cdef int _fill_inbox(self, memory, Stock inbox, bint is_read) except -1:
+        """The next run goes into the inbox."""
+        cdef list batch = None
+        cdef int outcome
+        self.lock.enter()
+        try:
+            outcome = SOMETHING if is_read else self._fill(memory, clock(), False)
+            self.pump.has_more = False
+            # What one read has brought is kept, but a little may become a lot.
+            if is_read and inbox.is_full and (
+                self.assembler.inflater is not None or len(self.waiting) >= ENOUGH
+            ):
+                outcome = UNUSUAL
+            if outcome == SOMETHING:
+                batch = self._next_batch(&outcome)
+            if batch is not None:
+                if self.assembler.failure is not None:
+                    self.pump.hold_back()
+                self._put(inbox, batch)
+                if self.assembler.has_more():
+                    self.pump.has_more = self.has_rest = True
+            return self._look_at(outcome)
+        finally:
+            self.lock.leave()
+
+    cdef int _put(self, Stock inbox, list batch) except -1:
+        """Into the inbox, which takes messages without the session's lock."""
+        self.lock.leave()
+        try:
+            inbox.messages(batch)
+        finally:
+            self._acquire_again()
+        return 0
+
+    cdef int _look_at(self, int outcome) except -1:
+        if outcome == UNUSUAL:
+            # The buffer is for others, too.
+            self.connection.keep_unread()
+            self.pump.has_more = True
+        return 0
+
+
+cdef class Iteration:
+    """Each message as it comes: those that are here without a detour."""
+
+    cdef Stock inbox
+    cdef object waiting
+    cdef object popleft
+    cdef object receive
+
+    def __init__(self, Stock inbox, receive):
+        """`receive` waits for the next message, and raises StopIteration at the end."""
+        self.inbox = inbox
+        self.waiting = inbox.waiting
+        self.popleft = inbox.waiting.popleft
+        self.receive = receive
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if len(self.waiting):
+            try:
+                message = self.popleft()
+            except IndexError:
+                return self.receive()  # another thread was faster
+            if self.inbox.was_full:
+                self.inbox.look_for_room()
+            return message
+        return self.receive()
