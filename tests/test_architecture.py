@@ -107,15 +107,18 @@ def test_the_core_loads_nothing_of_the_outside_world(
 #: What takes long to load and what few programs use; each client loads it when it is needed.
 LATE = {
     "asyncio",
+    "cryptography",
     "difflib",
     "email",
     "h11",
     "hashlib",
     "http.client",
+    "idna",
     "ipaddress",
     "ssl",
     "tempfile",
     "tieline.events",
+    "tieline.explaining",
     "tieline.http1",
     "tieline.transport.tls",
     "urllib.parse",

@@ -112,11 +112,11 @@ def test_a_redirect_is_followed(make, received, peer, key):
     assert_echo(client, received)
 
 
-def test_redirects_in_a_circle_end_at_max_redirects(make, peer, key):
-    with pytest.raises(tieline.TooManyRedirects, match="max_redirects=3") as raised:
+def test_redirects_in_a_circle_are_told(make, peer, key):
+    with pytest.raises(tieline.TooManyRedirects, match="go in a circle") as raised:
         make("/loop", max_redirects=3).connect()
     assert raised.value.response.status == 302
-    assert [peer.saw("request", key)["path"] for _ in range(4)] == ["/loop"] * 4
+    assert peer.saw("request", key)["path"] == "/loop"
     assert peer.saw_nothing_more("request", key)
 
 
