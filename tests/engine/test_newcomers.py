@@ -26,8 +26,9 @@ def test_who_was_not_taken_can_be_removed() -> None:
     one: Any = object()
     newcomers = Newcomers()
     newcomers.add(one)
-    assert newcomers.remove(one) and not newcomers
-    assert not newcomers.remove(one)
+    newcomers.remove(one)
+    assert not newcomers
+    newcomers.remove(one)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.moments import at_every_moment
 from tieline.engine.newcomers import Newcomers
 from tieline.engine.reactor import Reactor
 from tieline.engine.receive_buffer import FIRST_SIZE
@@ -509,3 +510,24 @@ def test_a_thread_that_is_busy_with_one_hears_of_lazy_ones_too(
         served.readable = lambda: None
         served.far.close()
         assert served.ended.wait(SOON)
+
+
+def test_the_thread_is_about_to_wait_at_every_moment_of_withdrawing(serve: Any) -> None:
+    """It sees a newcomer, or that there is nobody: it never waits without end for nobody."""
+    served = serve()
+
+    def make() -> Reactor:
+        reactor = Reactor("withdrawing")
+        reactor._thread = threading.current_thread()  # none is started
+        reactor.register(served, lazily=True)
+        return reactor
+
+    def about_to_wait(reactor: Reactor) -> None:
+        pauses.append(reactor._pause())
+
+    pauses: list[float | None] = []
+    for reactor, error in at_every_moment(make, lambda it: it.withdraw(served), about_to_wait):
+        assert error is None and reactor.registrants() == []
+    assert pauses and None not in pauses
+    served.end = lambda: None
+    served.socket.close()

@@ -196,3 +196,25 @@ def test_release_gives_the_connection_away(pair):
         pair[1].sendall(b"hello")
         assert select.select([released], [], [], 5)[0]
         assert released.recv(10) == b"hello"
+
+
+def test_connections_share_the_names_of_their_hosts():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        streams = [SocketStream(socket.create_connection(listener.getsockname())) for _ in range(2)]
+        assert streams[0].peer == streams[1].peer == listener.getsockname()
+        assert streams[0].peer[0] is streams[1].peer[0] is streams[1].local[0]
+        for stream in streams:
+            stream.close()
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="there are no unix sockets here")
+def test_addresses_that_are_no_host():
+    class Odd(socket.socket):
+        def getpeername(self):
+            return (3, 1234)  # as AF_VSOCK has them
+
+    near, far = socket.socketpair()
+    stream = SocketStream(Odd(fileno=near.detach()))
+    assert stream.peer == (3, 1234)
+    stream.close()
+    far.close()

@@ -39,12 +39,9 @@ class Newcomers:
         """It has come."""
         self._unseen[registrant] = None
 
-    def remove(self, registrant: Registrant) -> bool:
-        """False: the thread has looked at it."""
-        if registrant not in self._unseen:
-            return False
-        del self._unseen[registrant]
-        return True
+    def remove(self, registrant: Registrant) -> None:
+        """It is gone."""
+        self._unseen.pop(registrant, None)
 
     def take(self) -> Iterable[Registrant]:
         """All of them; there are none then."""

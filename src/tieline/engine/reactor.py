@@ -133,9 +133,12 @@ class Reactor:
     def withdraw(self, registrant: Registrant) -> bool:
         """Serve it no more, if the thread has never looked at it: True then. Any thread."""
         with self._lock:
-            if not self._newcomers.remove(registrant):
+            if registrant not in self._newcomers:
                 return False
+            # In this order: the thread, about to wait, looks for newcomers and then if it serves
+            # anybody, without the lock. Otherwise it could wait for ever, for nobody.
             self._registrants.discard(registrant)
+            self._newcomers.remove(registrant)
             return True
 
     def take_back(self, registrant: Registrant, callback: Callable[[], None]) -> None:

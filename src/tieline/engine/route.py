@@ -22,6 +22,8 @@ from tieline.transport.proxy_choice import ProxyChoice, choose_proxy
 from tieline.transport.tls_settings import TLSSettings
 from tieline.transport.url import URL, Scheme, parse_url
 
+_USER_AGENT = f"tieline/{__version__}"
+
 #: RFC 6455 section 3 and 11.1; the http forms are what redirects and copied addresses hold.
 SCHEMES: Mapping[str, Scheme] = {
     "ws": Scheme(80, False),
@@ -121,7 +123,7 @@ class Target:
             target=self.url.target,
             subprotocols=options.subprotocols,
             origin=options.origin,
-            user_agent=f"tieline/{__version__}" if user_agent is None else user_agent,
+            user_agent=_USER_AGENT if user_agent is None else user_agent,
             headers=tuple(pairs),
             compression=parameters_of(options.compression),
         )

@@ -130,6 +130,10 @@ class SocketStream:
 
 def _address(get: Any) -> Any:
     try:
-        return get()
+        address = get()
     except OSError:
         return None  # reset in the meantime; reading from it will say so
+    if isinstance(address, tuple) and isinstance(address[0], str):
+        # Each open connection keeps both of its ends, and thousands share the hosts.
+        return (sys.intern(address[0]), *address[1:])
+    return address
