@@ -31,7 +31,10 @@ def options_of(*words: str) -> dict[str, Any]:
         (["--origin", "https://host"], "origin", "https://host"),
         (["--user", "me:a:b"], "password", "a:b"),
         (["--token", "abc"], "token", "abc"),
+        (["--netrc"], "netrc", True),
         (["--proxy", "http://proxy:3128"], "proxy", "http://proxy:3128"),
+        (["--proxy-user", "me:a:b"], "proxy_auth", ("me", "a:b")),
+        (["--fingerprint", "ab" * 32], "ssl_fingerprint", "ab" * 32),
         (["--no-proxy"], "proxy", None),
         (["--unix-socket", "/run/s"], "unix_socket", "/run/s"),
         (["--insecure"], "ssl_verify_cert", False),
@@ -71,7 +74,8 @@ def test_a_token_is_read_from_a_file_without_its_line_end(tmp_path: Path) -> Non
         (["--token", "S3CR3T", "--token-file", "f"], "exclude each other"),
         (["--proxy", "http://me:S3CR3T@host", "--no-proxy"], "exclude each other"),
         (["--token-file", "/no/such/file"], "cannot read '/no/such/file': No such file"),
-        (["--user", "me"], "expected USER:PASS, as there is no terminal to ask"),
+        (["--user", "me"], "--user: expected USER:PASS, as there is no terminal to ask"),
+        (["--proxy-user", "me"], "--proxy-user: expected USER:PASS, as there is no terminal"),
     ],
 )
 def test_what_cannot_be_used_is_told_without_secrets(words: list[str], said: str) -> None:
@@ -91,6 +95,8 @@ def test_a_password_is_asked_for_where_somebody_can_answer(
             return True
 
     monkeypatch.setattr("sys.stdin", Somebody())
-    monkeypatch.setattr("getpass.getpass", lambda prompt: {"Password of me: ": "pass"}[prompt])
+    answers = {"Password of me (--user): ": "pass", "Password of us (--proxy-user): ": "word"}
+    monkeypatch.setattr("getpass.getpass", answers.__getitem__)
 
     assert options_of("--user", "me")["password"] == "pass"
+    assert options_of("--proxy-user", "us")["proxy_auth"] == ("us", "word")

@@ -172,8 +172,11 @@ def _connection(parser: argparse.ArgumentParser) -> None:
     request.add_argument(
         "--user",
         metavar="USER[:PASS]",
-        help="basic authentication; without PASS it is asked for. Other users of the machine can "
-        "see the words of a command",
+        help="basic or, where the server asks for it, digest authentication; without PASS it is "
+        "asked for. Other users of the machine can see the words of a command",
+    )
+    request.add_argument(
+        "--netrc", action="store_true", help="user and password from the file ~/.netrc, or $NETRC"
     )
     request.add_argument("--token", metavar="T", help="Authorization: Bearer T (see --token-file)")
     request.add_argument("--token-file", metavar="FILE", help="the file that holds the token")
@@ -182,7 +185,15 @@ def _connection(parser: argparse.ArgumentParser) -> None:
     )
     route = parser.add_argument_group("route")
     route.add_argument(
-        "--proxy", metavar="URL", help="an HTTP proxy (default: what the environment says)"
+        "--proxy",
+        metavar="URL",
+        help="http://, https:// or, with the extra 'socks', socks5h:// and the like (default: what "
+        "the environment says)",
+    )
+    route.add_argument(
+        "--proxy-user",
+        metavar="USER[:PASS]",
+        help="who we are for the HTTP proxy; without PASS it is asked for",
     )
     route.add_argument(
         "--no-proxy", action="store_true", help="no proxy, whatever the environment says"
@@ -192,6 +203,9 @@ def _connection(parser: argparse.ArgumentParser) -> None:
     tls.add_argument("--ca", metavar="FILE", help="certificates to trust, not the system's")
     tls.add_argument("--cert", metavar="FILE", help="client certificate with its chain, PEM")
     tls.add_argument("--key", metavar="FILE", help="its private key, unless it is in --cert")
+    tls.add_argument(
+        "--fingerprint", metavar="SHA256", help="that the server's certificate must have"
+    )
     tls.add_argument(
         "--insecure", action="store_true", help="do not verify the server: anyone may be it"
     )

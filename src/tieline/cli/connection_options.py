@@ -33,12 +33,17 @@ def connection_options(arguments: Namespace) -> dict[str, Any]:
         "ssl_ca_path": arguments.ca,
         "ssl_cert_path": arguments.cert,
         "ssl_key_path": arguments.key,
+        "ssl_fingerprint": arguments.fingerprint,
         "connect_timeout": arguments.timeout,
         "token": _token(arguments),
     }
     options.update({name: value for name, value in given.items() if value is not None})
     if arguments.user is not None:
-        options["username"], options["password"] = _credentials(arguments.user)
+        options["username"], options["password"] = _credentials("--user", arguments.user)
+    if arguments.netrc:
+        options["netrc"] = True
+    if arguments.proxy_user is not None:
+        options["proxy_auth"] = _credentials("--proxy-user", arguments.proxy_user)
     if arguments.no_proxy:
         if arguments.proxy is not None:
             usage_error("--proxy and --no-proxy exclude each other")
@@ -61,16 +66,18 @@ def _header(word: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def _credentials(word: str) -> tuple[str, str]:
+def _credentials(option: str, word: str) -> tuple[str, str]:
     user, colon, password = word.partition(":")
     if colon:
         return user, password
     if sys.stdin is None or not sys.stdin.isatty():
-        usage_error("--user: expected USER:PASS, as there is no terminal to ask for the password")
+        usage_error(
+            f"{option}: expected USER:PASS, as there is no terminal to ask for the password"
+        )
     try:
-        return user, getpass.getpass(f"Password of {user}: ")
+        return user, getpass.getpass(f"Password of {user} ({option}): ")
     except EOFError:
-        usage_error("--user: expected a password, got the end of the input")
+        usage_error(f"{option}: expected a password, got the end of the input")
 
 
 def _token(arguments: Namespace) -> str | None:
