@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tieline.engine.callbacks import Watcher
 from tieline.engine.delivery import Delivery
@@ -54,6 +54,15 @@ class WebSocketClient(ThreadedFront):
             delivery=StreamDelivery if self.options.streaming else Delivery,
             owns_reactor=self.options.reactor is None,
         )
+
+    if not TYPE_CHECKING:  # a type checker finds every name that is not there
+
+        def __setattr__(self, name: str, value: object) -> None:
+            if name.startswith("on_"):
+                raise AttributeError(
+                    f"{name}: handlers are given to the constructor: WebSocketClient({name}=...)"
+                )
+            object.__setattr__(self, name, value)
 
     # --- connecting and closing -----------------------------------------------------------------
 

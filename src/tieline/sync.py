@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tieline.engine.handlers import split_plain
 from tieline.engine.lane import Iteration
@@ -106,6 +106,18 @@ class Connection(ThreadedFront):
         if Iteration is None:
             return iter(self._next, None)
         return Iteration(self._line.inbox, self._next)
+
+    if not TYPE_CHECKING:
+
+        async def __aenter__(self) -> None:
+            self.close()
+            raise TypeError(
+                "async with: tieline.connect() gives a connection for threads; "
+                "use 'async with tieline.aio.connect(...) as ws'"
+            )
+
+        async def __aexit__(self, *error: object) -> None:
+            """Never called: there is no way in."""
 
     def _next(self) -> str | bytes:
         try:

@@ -13,6 +13,7 @@ import pytest
 import tieline
 from tests.builds import compiled_only
 from tests.fronts import PATIENCE
+from tieline.engine.driving import spares_of_thread
 from tieline.engine.lane import NO_LANE, NoLane
 from tieline.protocol.big_frame import BIG, BigFrame
 from tieline.testing import EchoServer, ScriptedPeer, ScriptedServer
@@ -453,6 +454,70 @@ def test_a_close_in_front_of_what_waits_behind_a_run(scripted: Any) -> None:
                 kept.append(int(connection.recv()))
         assert kept == list(range(1, len(kept) + 1))
         assert len(kept) + connection.stats().dropped + 1 == count
+
+
+@pytest.mark.parametrize("how", ["reconnect", "fail"])
+def test_an_end_takes_nothing_from_what_waits_behind_a_run(scripted: Any, how: str) -> None:
+    count = 900
+
+    def script(peer: ScriptedPeer) -> None:
+        peer.accept_upgrade()
+        peer.socket.sendall(b"".join(b"\x82\x04%04d" % number for number in range(count)))
+        peer.finish()
+
+    with tieline.connect(scripted(script).url, proxy=None) as connection:
+        assert connection.recv() == b"0000"
+        session = connection._line.session
+        assert session is not None
+        got = []
+        if how == "reconnect":
+            connection.reconnect()
+            got = [int(connection.recv()) for _ in range(count - 1)]
+        else:
+            session.fail(OSError("gone"))
+            with pytest.raises(tieline.ConnectionClosed):
+                while True:
+                    got.append(int(connection.recv()))
+    assert got == list(range(1, count))
+
+
+def test_buffers_do_not_pile_up_where_another_thread_goes_on(scripted: Any) -> None:
+    rounds = 20
+
+    def script(peer: ScriptedPeer) -> None:
+        peer.accept_upgrade()
+        for _ in range(rounds):
+            peer.socket.sendall(b"\x82\x01x" * 1500)
+            assert peer.receive_frame().payload == b"next"
+        peer.finish()
+
+    buffers: list[int] = []
+    first, second = queue.SimpleQueue[object](), queue.SimpleQueue[object]()
+
+    def receive(wait: Any, go: Any, messages: int) -> None:
+        while wait.get(timeout=PATIENCE) is not None:
+            for _ in range(messages):
+                connection.recv()
+            buffers.append(len(spares_of_thread.buffers))
+            go.put(True)
+
+    with tieline.connect(scripted(script).url, proxy=None) as connection:
+        done: queue.SimpleQueue[object] = queue.SimpleQueue()
+        threads = [
+            threading.Thread(target=receive, args=(first, second, 1)),
+            threading.Thread(target=receive, args=(second, done, 1499)),
+        ]
+        for thread in threads:
+            thread.start()
+        for _ in range(rounds):
+            first.put(True)
+            assert done.get(timeout=PATIENCE)
+            connection.send(b"next")
+        for waiting in (first, second):
+            waiting.put(None)
+        for thread in threads:
+            thread.join(PATIENCE)
+    assert max(buffers) <= 2
 
 
 def test_a_ping_behind_a_message_is_answered_when_nobody_receives(scripted: Any) -> None:

@@ -470,7 +470,7 @@ class TestLostConnection:
         data = side.peers_frame(FIN | TEXT, b"a")
         side.connection.receive_data(data, len(data), 100.0)
         side.lose(OSError("unplugged"))
-        assert [type(event) for event in side.told] == [Closed]
+        assert [type(event) for event in side.told] == [str, Closed]
 
 
 class TestBuffers:

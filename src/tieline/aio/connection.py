@@ -53,6 +53,12 @@ def connect(
     return Connecting(open_connection)
 
 
+_NOT_CONNECTED = (
+    "there is no connection yet; use 'async with aio.connect(...) as ws' or "
+    "'ws = await aio.connect(...)'"
+)
+
+
 class Connecting(Coroutine[Any, Any, "Connection"]):
     """What `tieline.aio.connect` returns: each time it is awaited it opens a connection.
 
@@ -69,10 +75,13 @@ class Connecting(Coroutine[Any, Any, "Connection"]):
     if not TYPE_CHECKING:  # a type checker knows better, and would believe any name
 
         def __getattr__(self, name: str) -> Any:
-            raise AttributeError(
-                f"{name!r}: there is no connection yet; use 'async with aio.connect(...) as ws' "
-                "or 'ws = await aio.connect(...)'"
-            )
+            raise AttributeError(f"{name!r}: {_NOT_CONNECTED}")
+
+        def __enter__(self) -> None:
+            raise TypeError(f"with: {_NOT_CONNECTED}")
+
+        def __exit__(self, *error: object) -> None:
+            """Never called: there is no way in."""
 
     def __del__(self) -> None:
         if not self._was_awaited:
@@ -82,6 +91,8 @@ class Connecting(Coroutine[Any, Any, "Connection"]):
     # What `asyncio.create_task` calls.
 
     def send(self, value: Any) -> Any:
+        if value is not None and self._coroutine is None:
+            raise TypeError(f"send(): {_NOT_CONNECTED}")  # a message, not an event loop's None
         return self._begun().send(value)
 
     def throw(self, *arguments: Any) -> Any:
@@ -177,6 +188,11 @@ class Connection(SendingFront):
     async def recv_json(self, timeout: float | None = None) -> Any:
         """What ``json_loads`` makes of the next message. Raises as `recv` and ``json_loads`` do."""
         return decode_json(await self.recv(timeout), self.options.json_loads)
+
+    if not TYPE_CHECKING:
+
+        def __iter__(self) -> None:
+            raise TypeError("the messages of an asyncio connection: use 'async for'")
 
     def __aiter__(self) -> AsyncIterator[str | bytes]:
         """Each message as it comes, until the connection ends.

@@ -90,7 +90,7 @@ class DescriptorWatch:
         finally:
             if self._lane.has_rest:
                 self._registrant.pump.read_buffered()  # type: ignore[attr-defined]
-            else:
+            elif not spares:
                 spares.append(memory)
 
     def _read(self, memory: ReceiveBuffer | None) -> bool:

@@ -15,6 +15,7 @@ from importlib import import_module
 from tieline.cli.arguments import parse
 from tieline.cli.signals import Signalled, signals_taken
 from tieline.cli.status import FAILED, OK, SIGNALLED, USAGE, CommandError, note
+from tieline.cli.wording import in_the_commands_words
 from tieline.errors import OptionError, WebSocketError
 
 _SILENCE = logging.NullHandler()
@@ -51,9 +52,9 @@ def _run_reporting(words: Sequence[str] | None) -> int:
     except CommandError as error:
         return _report(str(error), error.status, arguments.debug)
     except OptionError as error:
-        return _report(str(error), USAGE, arguments.debug)
+        return _report(in_the_commands_words(str(error)), USAGE, arguments.debug)
     except WebSocketError as error:
-        return _report(str(error), FAILED, arguments.debug)
+        return _report(in_the_commands_words(str(error)), FAILED, arguments.debug)
     except BrokenPipeError:
         return OK  # the reader of the output has all it wanted
     except OSError as error:

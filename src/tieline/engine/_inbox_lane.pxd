@@ -19,6 +19,8 @@ cdef class InboxLane(ReadLane):
     cdef readonly bint has_rest
     cdef object unread
 
+    cdef int _leave(self, Driver driver, Stock inbox, thread) except -1
+
     cdef object _drive(self, Driver driver, Stock inbox, thread, list spares)
 
     cdef int _give_back(self, thread) except -1

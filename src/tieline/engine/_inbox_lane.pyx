@@ -12,8 +12,9 @@ from tieline.engine.stock cimport Stock
 from tieline.engine.turn cimport Turn
 
 cdef enum:
-    # So many messages are kept at most of what one read has brought to a full inbox.
-    ENOUGH = 131072
+    # Buffers of one thread that are kept: more are needed while handlers receive on others, and who
+    # goes on with what another thread has read gets that one's.
+    SPARES = 2
 
 
 cdef class InboxLane(ReadLane):
@@ -29,6 +30,16 @@ cdef class InboxLane(ReadLane):
         self.turn = pump.turn
         self.spares = spares
         self.main_thread = main_thread().ident
+
+    def close(self):
+        """Nothing goes this way any more. With the lock held."""
+        ReadLane.close(self)
+        self.unread = None
+
+    def rest_is_taken(self):
+        """The general way has gone on with what was read here, to its end."""
+        self.unread = None
+        self.has_rest = False
 
     # --- to the tasks of an event loop ---------------------------------------------------------
 
@@ -117,19 +128,16 @@ cdef class InboxLane(ReadLane):
         turn.holder = thread
         driver.thread = thread
         driver.drives += 1
+        message = None
         try:
-            message = self._drive(driver, inbox, thread, self.spares.buffers)
-        finally:
-            if driver.thread == thread:
-                driver.thread = None
-            if driver.is_closed or driver.after is not None:
-                try:
-                    driver.left()
-                except BaseException:
-                    driver.left()  # Ctrl-C
-                    raise
-            if inbox.waiters:
-                inbox.tell()
+            try:
+                message = self._drive(driver, inbox, thread, self.spares.buffers)
+            finally:
+                self._leave(driver, inbox, thread)
+        except BaseException:
+            if message is not None:
+                self.waiting.appendleft(message)
+            raise
         if message is None or thread != self.main_thread:
             return message
         # A signal that came during the wait is handled while the message is still kept.
@@ -139,6 +147,20 @@ cdef class InboxLane(ReadLane):
             return self.popleft()
         except IndexError:
             return None  # the handler took it
+
+    cdef int _leave(self, Driver driver, Stock inbox, thread) except -1:
+        """Drive no more, and tell who waits for that."""
+        if driver.thread == thread:
+            driver.thread = None
+        if driver.is_closed or driver.after is not None:
+            try:
+                driver.left()
+            except BaseException:
+                driver.left()  # Ctrl-C
+                raise
+        if inbox.waiters:
+            inbox.tell()
+        return 0
 
     cdef object _drive(self, Driver driver, Stock inbox, thread, list spares):
         """The next message or None: read once, or go on with what was read. Gives the turn back."""
@@ -152,7 +174,7 @@ cdef class InboxLane(ReadLane):
                 memory = spares.pop()
             if is_read or memory is not None:
                 batch = self._take_run(memory, inbox, is_read)
-            if memory is not None and not self.has_rest:
+            if memory is not None and not self.has_rest and len(spares) < SPARES:
                 spares.append(memory)
         except Exception as error:
             driver.failed(error)
@@ -212,11 +234,6 @@ cdef class InboxLane(ReadLane):
         try:
             outcome = SOMETHING if is_read else self._fill(memory, clock(), False)
             self.pump.has_more = False
-            # What one read has brought is kept, but a little may become a lot.
-            if is_read and inbox.is_full and (
-                self.assembler.inflater is not None or len(self.waiting) >= ENOUGH
-            ):
-                outcome = UNUSUAL
             if outcome == SOMETHING:
                 batch = self._next_batch(&outcome)
             if batch is not None:

@@ -121,6 +121,7 @@ cdef class ReentrantLock:
         A thread that comes at the right moment is faster than one that was let through, which needs
         the interpreter first. Once that has happened, the lock is kept for who waits.
         """
+        cdef ReentrantLock kept = self  # a handler may fork, and there others take its place
         cdef double deadline = 0.0
         cdef double left
         cdef long long microseconds
@@ -128,7 +129,7 @@ cdef class ReentrantLock:
         cdef bint is_taken = False
         if not HAS_GIL:
             return self.shared.acquire(True, -1.0 if forever else timeout)
-        if self.semaphore == NULL:
+        if kept.semaphore == NULL:
             self.semaphore = PyThread_allocate_lock()
             if self.semaphore == NULL:
                 raise MemoryError("no memory for a lock")

@@ -128,7 +128,8 @@ class Driver:
         memory = spares.pop() if spares else ReceiveBuffer()
         # When that raises, somebody may still hold the buffer.
         self._read(memory, pause)
-        spares.append(memory)
+        if not spares:
+            spares.append(memory)
 
     @property
     def _has_buffered_input(self) -> bool:

@@ -44,6 +44,9 @@ class NoLane:
         """True: the general way is to go on."""
         return True
 
+    def rest_is_taken(self) -> None:
+        """There is none."""
+
     def close(self) -> None:
         """Nothing goes this way any more."""
 

@@ -261,6 +261,8 @@ class Pump:
                 session.finish()
             else:
                 self._dispatcher.pass_on(event)
+        if not self.has_more:
+            session.lane.rest_is_taken()
         session.delivered()
 
     def hold_back(self) -> None:

@@ -272,7 +272,8 @@ class Reactor:
             asked = len(self.calls)  # of those that are not seen below there may be more by then
             if self._newcomers:
                 self._see()
-            for _ in range(asked):
+            while asked and self.calls:  # none are left where a handler has forked
+                asked -= 1
                 self._call(*self.calls.popleft())
             with self._lock:
                 if self._selector is not selector:

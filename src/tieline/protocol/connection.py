@@ -22,6 +22,7 @@ from tieline.protocol.events import (
     PongReceived,
 )
 from tieline.protocol.inspection import FrameInspector
+from tieline.protocol.leftover import messages_left
 from tieline.protocol.messages import MessageAssembler
 from tieline.protocol.opening import ClientOpening, ServerOpening
 from tieline.protocol.outgoing import Outgoing
@@ -55,7 +56,7 @@ class Connection:
         self.close_info: CloseInfo | None = None
         self._opening: ClientOpening | ServerOpening | None = opening
         #: What `next_event` returns before it looks for more.
-        self.events: list[Event] = []
+        self.events: list[Event | list[str | bytes]] = []
         # Read side: what is public is for drivers that decode by themselves.
         self._compression = settings.compression
         self.decoder = FrameDecoder(not is_client)
@@ -336,14 +337,14 @@ class Connection:
 
     def _end(self, error: Exception | None) -> None:
         """The one way into CLOSED for a connection that was, or might have been, open."""
+        left = [] if self.is_deaf else messages_left(self.assembler)
         self._closing.error = self._closing.error or error
         state, info = TRANSITIONS[self.state, Trigger.ENDED], self._closing.info()
-        told = Closed(info)
         self.close_info = self.outgoing.close_info = info
         self.outgoing.is_open = False
         self.is_deaf = True
         self.state = state
-        self.events += (told,)
+        self.events += (*left, Closed(info))
         # Clients live on with their last connection.
         self.assembler.release()
         self.outgoing.deflater = None

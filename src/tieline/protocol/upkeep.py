@@ -20,7 +20,7 @@ class Upkeep:
         self,
         settings: Settings,
         outgoing: Outgoing,
-        events: list[Event],
+        events: list[Event | list[str | bytes]],
         random_bytes: Callable[[int], bytes],
     ) -> None:
         self.keepalive = Keepalive(settings.ping_interval, settings.ping_timeout)
