@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,7 +60,22 @@ def test_headers_keep_order_and_names():
         ("ws://user:pw@example.com/", "ws://user:***@example.com/"),
         ("ws://user:p@w@example.com/", "ws://user:***@example.com/"),
         ("ws://:pw@example.com/", "ws://:***@example.com/"),
-        ("ws://example.com:8080/a@b", "ws://example.com:8080/a@b"),
+        ("ws://example.com/a@b:c@d", "ws://example.com/a@b:c@d"),
+        ("ws://user@example.com/a@b", "ws://user@example.com/a@b"),
+        ("ws://user:pw@example.com/a#b", "ws://user:***@example.com/a#b"),
+        ("ws://[::1]:80/a@b", "ws://[::1]:80/a@b"),
+        ("ws://[fe80::1%25eth0]:80/a@b", "ws://[fe80::1%25eth0]:80/a@b"),
+        # Nobody can tell a port from the beginning of a password with a "/" in it.
+        ("ws://example.com:8080/a@b", "ws://example.com:***@b"),
+        ("http://joe:12/secret@proxy:3128", "http://joe:***@proxy:3128"),
+        ("http://joe:12#secret@proxy:3128", "http://joe:***@proxy:3128"),
+        ("http://joe:12?secret@proxy:3128/x?token=1", "http://joe:***@proxy:3128/x?token=***"),
+        ("wss://joe:12/se@cret@host/feed", "wss://joe:***@host/feed"),
+        ("wss://joe:/secret@host/feed", "wss://joe:***@host/feed"),
+        ("wss://joe@corp.example:12/secret@host/feed", "wss://joe@corp.example:***@host/feed"),
+        ("wss://joe:12@3/secret@host/feed", "wss://joe:***@host/feed"),
+        ("wss://[joe]:12/secret@host/feed", "wss://[joe]:***@host/feed"),
+        ("joe:12/secret@proxy/?to=http://h", "joe:***@proxy/?to=http://h"),
         ("ws://[::1]/a@b", "ws://[::1]/a@b"),
         ("ws://h/?token=abc&x=1", "ws://h/?token=***&x=1"),
         ("ws://h/?x=1&X-Amz-Signature=abc", "ws://h/?x=1&X-Amz-Signature=***"),
@@ -76,6 +93,23 @@ def test_headers_keep_order_and_names():
 )
 def test_urls(url, safe):
     assert safe_url(url) == safe
+
+
+@pytest.mark.parametrize("name", ["Location", "content-location", "Refresh", "Referer", "LINK"])
+def test_urls_in_headers_are_masked(name):
+    value = "0; url=https://u:hush@h/?token=hush&x=1"
+    assert safe_headers([(name, value)]) == [(name, "0; url=https://u:***@h/?token=***&x=1")]
+    assert safe_headers([(name, "/next?x=1")]) == [(name, "/next?x=1")]
+
+
+@pytest.mark.parametrize(
+    "text", ["://", ":", "@", "/", ":1@", "://:", "a:1/@", "?=", "&key=", "://u:p@&", "[", "%", "."]
+)
+@pytest.mark.parametrize("start", ["", "ws://joe:12", "ws://[", "/"])
+def test_the_time_is_linear(text, start):
+    begun = time.process_time()
+    safe_url(start + text * 50_000)
+    assert time.process_time() - begun < 1.0
 
 
 SECRET_PARAMETERS = (

@@ -247,6 +247,11 @@ REFUSED = [
     ("ws://%FF@h/", "the user name is not UTF-8", "%FF"),
     ("ws://u:hush%0D%0A@h/", "the password holds a control character", "***"),
     ("ws://u%3Ax:hush@h/", "the user name holds a colon", "u%3Ax"),
+    # A sign that should have been escaped ends the authority, not the password.
+    ("ws://u:12#hush@h/", "has a fragment: .*password.*%23, %2F, %3F", "***@h/"),
+    ("ws://u:12?x#hush@h/", "has a fragment: .*password.*%23, %2F, %3F", "***@h/"),
+    ("ws://u:123456/hush@h/", "the port is not valid: .*password.*%23, %2F, %3F", "***"),
+    ("ws://u:hush?hush@h/", "the port is not valid: .*password.*%23, %2F, %3F", "***"),
     ("ws+unix://x.sock:/feed", r"not absolute: .* expected ws\+unix:///path.sock:/path", "x.sock:"),
     ("ws+unix:x.sock:/feed", "not absolute", "x.sock"),
     ("ws+unix:///x.sock:feed", "does not start with '/'", "feed"),

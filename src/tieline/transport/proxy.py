@@ -8,6 +8,7 @@ from tieline.errors import OptionError
 from tieline.redact import MASK, safe_headers
 from tieline.transport.tls_settings import TLSSettings
 from tieline.transport.url import Scheme, parse_url
+from tieline.transport.url_errors import escaping_hint
 
 _SCHEMES = {
     "http": Scheme(80, False),
@@ -55,7 +56,7 @@ class Proxy:
         if parsed.unix_path is not None or parsed.target != "/":
             raise OptionError(
                 f"proxy {parsed.safe!r}: expected {parsed.scheme}://user:password@host:port, "
-                "without a path"
+                f"without a path{escaping_hint(url)}"
             )
         proxy = cls(
             parsed.scheme, parsed.host, parsed.port, parsed.username, parsed.password, headers
