@@ -139,6 +139,11 @@ def check_header(name: object, value: object) -> None:
         )
 
 
+def is_sendable(value: str) -> bool:
+    """True for what a header can carry as its value (RFC 9110 section 5.5)."""
+    return _CONTROL.search(value) is None and _is_latin_1(value)
+
+
 def _is_latin_1(text: str) -> bool:
     return all(ord(character) < 256 for character in text)
 

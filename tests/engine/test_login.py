@@ -79,6 +79,17 @@ def test_proxies_have_their_own_header_of_information() -> None:
         assert one.accepted(Headers([(name, 'rspauth="wrong"')])) is judged
 
 
+def test_two_dials_share_a_digest_and_each_answers_its_own_realm() -> None:
+    digest = Digest("u", "p")
+    one, other = login(digest), login(digest)
+    realm = 'Digest realm="{}", nonce="{}", qop="auth"'
+    assert one.challenged([realm.format("A", "n1")]) is not None
+    assert other.challenged([realm.format("B", "n2")]) is not None
+    for each, name in ((one, "A"), (other, "B")):
+        value = each.authorization("GET", "/")
+        assert value is not None and f'realm="{name}"' in value
+
+
 def test_server_and_proxy_of_one_address_are_two() -> None:
     digest = Digest("u", "p")
     login(digest).challenged([DIGEST.format("n")])

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from tieline.auth import Basic, Bearer, Challenge, Credentials, Digest
 from tieline.auth.challenges import parse_challenges, parse_parameters
+from tieline.auth.digest import Session
 from tieline.auth.digest_response import Proof, choose
 from tieline.headers import Headers, excerpt
 
@@ -49,6 +50,8 @@ class Login:
         self._ask = ask
         self._answers = 0
         self._proof: Proof | None = None
+        #: What this dial has agreed on itself; others that share the Digest may go on meanwhile.
+        self._session: Session | None = None
         #: Schemes that were tried since the last acceptance, for the error.
         self._tried: list[str] = []
         # The Digest challenge that was answered last was one of this dial's.
@@ -66,7 +69,7 @@ class Login:
         if credentials is None:
             return None
         if isinstance(credentials, Digest):
-            self._proof = credentials.prove(self._space, method, uri)
+            self._proof = credentials.prove(self._space, method, uri, self._session)
             if self._proof is None:
                 return None  # section 3.4 of RFC 7616: there is nothing to prove it with yet
             self._note("digest")
@@ -116,7 +119,7 @@ class Login:
                 self._credentials = credentials
                 return None
             self._credentials = credentials
-            credentials.take(self._space, digest)
+            self._session = credentials.take(self._space, digest)
             self._is_answered = True
             return digest
         if isinstance(credentials, Basic) and credentials != before:
@@ -127,7 +130,7 @@ class Login:
         """The party took the request. False: it claims to know the password, and does not."""
         proof = self._proof
         name = "proxy-authentication-info" if self.party.is_proxy else "authentication-info"
-        self._answers, self._is_answered = 0, False
+        self._answers, self._is_answered, self._session = 0, False, None
         self._tried.clear()
         lines = headers.get_all(name)
         if not lines or proof is None:
