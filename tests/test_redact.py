@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tieline.redact import MASK, SECRET_HEADERS, is_secret_header, safe_headers, safe_url
+from tieline.redact import (
+    MASK,
+    SECRET_HEADERS,
+    is_secret_header,
+    is_secret_subprotocol,
+    safe_headers,
+    safe_subprotocol,
+    safe_url,
+)
 
 
 @pytest.mark.parametrize(
@@ -57,6 +65,12 @@ def test_headers_keep_order_and_names():
     [
         ("ws://example.com/feed?symbol=EUR", "ws://example.com/feed?symbol=EUR"),
         ("ws://user@example.com/", "ws://user@example.com/"),
+        ("ws://abcdefghijklmno@h/", "ws://abcdefghijklmno@h/"),
+        ("ws://abcdefghijklmnop@h/", "ws://***@h/"),
+        ("ws://sk_live_9@h/", "ws://***@h/"),
+        ("ws://sk_live_9:@h/", "ws://***:***@h/"),
+        ("ws://joe9:hush@h/", "ws://joe9:***@h/"),
+        ("ws://a%40b@h/", "ws://a%40b@h/"),
         ("ws://user:pw@example.com/", "ws://user:***@example.com/"),
         ("ws://user:p@w@example.com/", "ws://user:***@example.com/"),
         ("ws://:pw@example.com/", "ws://:***@example.com/"),
@@ -164,3 +178,25 @@ def test_a_password_is_masked_whatever_it_holds(noise, sign):
 @given(st.sampled_from(SECRET_PARAMETERS), st.text(alphabet="ab;?#=/@:%"))
 def test_a_secret_value_is_masked_whatever_it_holds(name, noise):
     assert "hush" not in safe_url(f"ws://example.com/?{name}={noise}hush{noise}&x=1")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["bearer.abc", "Bearer-abc", "jwt.x", "access_token.x", "openai-insecure-api-key.sk-abc"]
+    + ["base64url.bearer.authorization.k8s.io.YWJj", "v1.a1b2c3d4e5f6g7h8i9", "x" * 32]
+    + ["eyJhbGciOiJIUzI1NiJ9", "auth-0123456789abcdef0"],
+)
+def test_subprotocols_that_look_like_secrets(name):
+    assert is_secret_subprotocol(name) and safe_subprotocol(name) == MASK
+    pair = ("sec-websocket-PROTOCOL", f"chat, {name}, v2")
+    assert safe_headers([pair]) == [(pair[0], f"chat, {MASK}, v2")]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["chat", "graphql-transport-ws", "graphql-ws", "v12.stomp", "mqtt", "ocpp2.0.1", "soap"]
+    + ["wamp.2.msgpack.batched", "v4.channel.k8s.io", "base64.binary.k8s.io", "sip", "xmpp"]
+    + ["com.microsoft.minecraft.wsencrypt", "actioncable-v1-json", "actioncable-unsupported"],
+)
+def test_subprotocols_that_are_names(name):
+    assert not is_secret_subprotocol(name) and safe_subprotocol(name) == name

@@ -55,6 +55,8 @@ _AUTHORITY_END = re.compile("[/?#]")
 _IPV6_HOST = re.compile(r"(?:[^:@]*@)?\[[0-9A-Fa-f:.]+(?:%[^]:]*)?\](?::[0-9]*)?")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _PARAMETER = re.compile(r"[?&;#]([^?&;#=]*)=")
+#: Between the parts of a subprotocol's name, such as "graphql-transport-ws" and "v1.json".
+_NAME_PART = re.compile("[-._]")
 _PASSWORD_END = re.compile("[@&]")
 _NESTED_USER = re.compile(r"://[^/?#:]*:")
 
@@ -84,11 +86,42 @@ def _safe_header(pair: tuple[str, str]) -> tuple[str, str]:
         return name, MASK
     if name.lower() in _URL_HEADERS:
         return name, safe_url(value)
+    if name.lower() == "sec-websocket-protocol":
+        return name, ", ".join(map(safe_subprotocol, value.split(", ")))
     return pair
+
+
+def safe_subprotocol(name: str) -> str:
+    """The subprotocol's name, or a mask: browsers can send a token in no other header."""
+    return MASK if is_secret_subprotocol(name) else name
+
+
+def is_secret_subprotocol(name: str) -> bool:
+    """True for a name that looks like a secret, or says that it holds one ("bearer.TOKEN")."""
+    joined = "".join(map(str.lower, _WORD.findall(name)))
+    if any(part in joined for part in (*_SECRET_ANYWHERE, "bearer")):
+        return True
+    return any(map(_is_random, _NAME_PART.split(name)))
+
+
+def _is_random(part: str) -> bool:
+    """Long, and made of letters and digits, or longer than any word."""
+    return len(part) > 31 or (len(part) > 15 and not (part.isalpha() or part.isdigit()))
+
+
+def safe_username(name: str, password: str | None) -> str:
+    """The user name; or a mask, when none follows and it may be a key that stands for both."""
+    return MASK if not password and _is_key(name) else name
+
+
+def _is_key(name: str) -> bool:
+    return len(name) > 15 or any(map(str.isdigit, name))
 
 
 def safe_url(url: object) -> str:
     """The URL without its password and without the values of secret query parameters.
+
+    A user name without a password is masked, too, if it is longer than 15 characters or has digits.
 
     Any text will do, also one that is no valid URL: what may be a password is masked.
     """
@@ -138,7 +171,18 @@ def _userinfo(url: str) -> tuple[list[tuple[int, int]], int]:
     if at < 0:
         return [], begin
     colon = rest.find(":", 0, at)
-    return ([] if colon < 0 else [(begin + colon + 1, begin + at)]), begin + at
+    # The user name is a secret, too, where it stands for both.
+    name = rest[: at if colon < 0 else colon]
+    spans = [] if colon < 0 else [(begin + colon + 1, begin + at)]
+    if not rest[len(name) + 1 : at] and _is_lone_key(name):
+        spans.insert(0, (begin, begin + len(name)))
+    return spans, begin + at
+
+
+def _is_lone_key(name: str) -> bool:
+    from urllib.parse import unquote  # for URLs that have a user name
+
+    return re.search("[/?#]", name) is None and _is_key(unquote(name))
 
 
 def _parts(url: str) -> tuple[int, str, str]:

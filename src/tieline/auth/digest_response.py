@@ -113,7 +113,7 @@ def terms_of(challenge: Challenge) -> Terms | None:
 
 
 def following(terms: Terms, nextnonce: str) -> Terms:
-    """The same with the nonce that the server wants next (section 3.5), if a header can carry it."""
+    """The same with the nonce that the server wants next (3.5), if a header can carry it."""
     return replace(terms, nonce=text_of(nextnonce)) if is_sendable(nextnonce) else terms
 
 

@@ -68,7 +68,7 @@ _LONGEST_ATTRIBUTE = 1024
 
 
 class JarResponse:
-    """What a jar asks a response for: the lines of a header, but for those that no browser takes."""
+    """What a jar asks a response for: the lines of a header, but for those no browser takes."""
 
     def __init__(self, headers: Headers) -> None:
         self._headers = headers
