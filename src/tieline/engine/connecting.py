@@ -111,8 +111,9 @@ def connect(
                 tell(RedirectEvent, status=outcome.status, location=target.url.safe)
     except BaseException:
         # A login that fails before the dial has not handed it over.
-        if hasattr(target.options.sock, "close"):
-            target.options.sock.close()
+        given = target.options.sock
+        if given is not None and hasattr(given, "close"):
+            given.close()
         raise
     finally:
         record.take(attempt)

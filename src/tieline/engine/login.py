@@ -115,10 +115,11 @@ class Login:
     def _renewed(self, before: Credentials | None) -> Challenge | None:
         """A refusal that does not say how to log in: by other credentials, such as a new token."""
         found = self._credentials
-        if isinstance(found, Basic | Bearer) and found != before:
-            is_basic = isinstance(found, Basic)
-            return Challenge("basic" if is_basic else safe_scheme(found.token_type).lower())
-        return None
+        if found == before:
+            return None
+        if isinstance(found, Bearer):
+            return Challenge(safe_scheme(found.token_type).lower())
+        return Challenge("basic") if isinstance(found, Basic) else None
 
     def _answer_to(
         self, challenges: tuple[Challenge, ...], before: Credentials | None
