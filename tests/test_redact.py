@@ -184,7 +184,7 @@ def test_a_secret_value_is_masked_whatever_it_holds(name, noise):
     "name",
     ["bearer.abc", "Bearer-abc", "jwt.x", "access_token.x", "openai-insecure-api-key.sk-abc"]
     + ["base64url.bearer.authorization.k8s.io.YWJj", "v1.a1b2c3d4e5f6g7h8i9", "x" * 32]
-    + ["eyJhbGciOiJIUzI1NiJ9", "auth-0123456789abcdef0"],
+    + ["eyJhbGciOiJIUzI1NiJ9", "auth-0123456789abcdef0", "9b2e-4c11-8d07-5566-0a1f"],
 )
 def test_subprotocols_that_look_like_secrets(name):
     assert is_secret_subprotocol(name) and safe_subprotocol(name) == MASK
@@ -196,7 +196,7 @@ def test_subprotocols_that_look_like_secrets(name):
     "name",
     ["chat", "graphql-transport-ws", "graphql-ws", "v12.stomp", "mqtt", "ocpp2.0.1", "soap"]
     + ["wamp.2.msgpack.batched", "v4.channel.k8s.io", "base64.binary.k8s.io", "sip", "xmpp"]
-    + ["com.microsoft.minecraft.wsencrypt", "actioncable-v1-json", "actioncable-unsupported"],
+    + ["com.microsoft.minecraft.wsencrypt", "actioncable-v1-json", "x.2025-06-18"],
 )
 def test_subprotocols_that_are_names(name):
     assert not is_secret_subprotocol(name) and safe_subprotocol(name) == name

@@ -101,7 +101,8 @@ def is_secret_subprotocol(name: str) -> bool:
     joined = "".join(map(str.lower, _WORD.findall(name)))
     if any(part in joined for part in (*_SECRET_ANYWHERE, "bearer")):
         return True
-    return any(map(_is_random, _NAME_PART.split(name)))
+    # More digits than a date has: a UUID, for one.
+    return sum(map(str.isdigit, name)) > 8 or any(map(_is_random, _NAME_PART.split(name)))
 
 
 def _is_random(part: str) -> bool:
