@@ -77,9 +77,14 @@ class HTTPResponse:
     body: bytes = field(default=b"", repr=False)
 
 
+def printable(text: str) -> str:
+    """The text without what could move a terminal's cursor, or worse."""
+    return "".join(each if each.isprintable() else "?" for each in text)
+
+
 def status_text(response: HTTPResponse) -> str:
     """ "404 Not Found", for error texts: the peer's words cut, and printable."""
-    reason = "".join(each if each.isprintable() else "?" for each in response.reason[:EXCERPT])
+    reason = printable(response.reason[:EXCERPT])
     more = "..." if len(response.reason) > EXCERPT else ""
     return f"{response.status} {reason}{more}".strip()
 
