@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tieline import ConnectionClosed, OptionError, State, WebSocketClient
+from tieline.events import ConnectionEvent, OpenEvent
 from tieline.front import check_seconds
 from tieline.testing import EchoServer
 
@@ -34,6 +35,21 @@ def test_during_and_after_it() -> None:
         assert client.connection_id == -1 and client.response is not None
         client.reset_stats()
         assert client.latency is None
+
+
+def test_a_subprotocol_that_is_a_token_is_for_the_program_only() -> None:
+    events: list[ConnectionEvent] = []
+    name = "bearer.hush"
+    with EchoServer(subprotocols=[name]) as server:
+        with WebSocketClient(
+            print, server.url, proxy=None, subprotocols=[name], on_event=events.append
+        ) as client:
+            info = client.connection_info()
+            assert client.subprotocol == name and info["subprotocol"] == "***"
+            assert "hush" not in repr(client.response) + repr(info) + repr(client.options)
+            assert client.ping().wait(5) is not None
+    opened = [each for each in events if isinstance(each, OpenEvent)]
+    assert [each.subprotocol for each in opened] == ["***"] and "hush" not in repr(events)
 
 
 @pytest.mark.parametrize("value", [-1, float("nan"), float("inf"), 1e12, "5", None, True])

@@ -169,6 +169,8 @@ def test_a_callable_that_wants_to_sees_the_challenges() -> None:
         {"netrc": f"/home/joe/.netrc?token={SECRET}"},
         {"cookies": a_jar()},
         {"username": "joe", "password": SECRET},
+        {"username": f"{SECRET}-0123"},
+        {"subprotocols": ["v1", f"bearer.{SECRET}"]},
         {"token": SECRET},
         {"headers": {"Authorization": SECRET, "Cookie": SECRET, "X-Api-Key": SECRET}},
         {"cookies": {"session": SECRET}},

@@ -28,6 +28,19 @@ def refusal(accepts: Check, value: object) -> str:
         (route.host_and_port("an address"), "h:80", "Give a tuple such as"),
         (route.host_and_port("an address"), ("h", 65536), "Port 65536 is out of range"),
         (route.schemes(), {"wss": {"port": 1}}, "`default_port`"),
+        # Without 'ssl' it would be TLS switched off, by accident.
+        (route.schemes(), {"https": {"port": 8443}}, "'https' is built in"),
+        (route.schemes(), {"HTTPS": {"port": 8443, "ssl": True}}, "'HTTPS' is built in"),
+        (route.schemes(), {"http": {"port": 80}}, "'http' is built in"),
+        (route.schemes(), {"Ws": {"port": 80}}, "'Ws' is built in"),
+        (route.schemes(), {"Http+Unix": {"port": 80}}, "'Http+Unix' is built in"),
+        (route.host_and_port("an address"), ("x" * 300, 80), "not valid; expected a domain name"),
+        (route.host_and_port("an address"), ("a b", 80), "not valid; expected a domain name"),
+        (route.host_and_port("an address"), ("a\0b", 80), ""),
+        (route.host_and_port("an address"), ("127.1", 80), "such as 127.0.0.1"),
+        (route.host_and_port("an address"), ("h:80", 80), "for example [2001:db8::1]"),
+        (route.host_and_port("an address"), ("[::1", 80), "for example [2001:db8::1]"),
+        (route.host_and_port("an address"), ("::1%a b", 80), "zone"),
         (route.schemes(), {"feed": {"port": 1, "tls": True}}, "'feed' must hold 'port'"),
         (route.schemes(), {"feed": {"port": 70000}}, "1 to 65535"),
         (route.socket_options(), [(6, 1, True)], "Write 1 for True"),
@@ -46,6 +59,22 @@ def test_a_refusal_says_what_to_do(accepts: Check, value: object, advice: str) -
 @pytest.mark.parametrize("port", [1, 65535])
 def test_ports_up_to_their_bounds(port: int) -> None:
     assert route.host_and_port("").apply("connect_to", ["::1", port]) == ("::1", port)
+
+
+@pytest.mark.parametrize(
+    ("host", "stored"),
+    [
+        ("Example.COM", "example.com"),
+        ("b\xfccher.example", "xn--bcher-kva.example"),
+        ("192.0.2.1", "192.0.2.1"),
+        ("[::1]", "::1"),
+        ("2001:DB8:0:0::1", "2001:db8::1"),
+        ("fe80::1%eth0", "fe80::1%eth0"),
+    ],
+)
+def test_hosts_are_stored_as_those_of_urls(host: str, stored: str) -> None:
+    """They go to a proxy too, which must not be asked for anything else than is dialled."""
+    assert route.host_and_port("").apply("connect_to", (host, 80)) == (stored, 80)
 
 
 def test_port_zero_is_for_binding_only() -> None:

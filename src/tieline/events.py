@@ -109,7 +109,7 @@ class OpenEvent(ConnectionEvent):
     """The connection is open."""
 
     url: str
-    subprotocol: str | None
+    subprotocol: str | None  #: masked if it looks like a secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from tieline.protocol.events import CloseInfo
 from tieline.protocol.handshake import HandshakeResponse
 from tieline.protocol.state import State
 from tieline.protocol.wire import CloseCode, Opcode
-from tieline.redact import safe_url
+from tieline.redact import safe_subprotocol, safe_url
 
 #: The codes after which an iteration just ends; others are raised (RFC 6455 section 7.4.1).
 ORDERLY = (CloseCode.NORMAL_CLOSURE, CloseCode.GOING_AWAY)
@@ -103,12 +103,13 @@ class Front:
 
     def connection_info(self) -> dict[str, Any]:
         """Addresses, TLS, proxy, timings and state, secrets masked; usable at any time."""
+        chosen = self.subprotocol
         return {
             **self._line.info,
             "url": self.safe_url,
             "connection_id": self.connection_id,
             "state": self.state.value,
-            "subprotocol": self.subprotocol,
+            "subprotocol": None if chosen is None else safe_subprotocol(chosen),
         }
 
     def _session(self) -> Session:

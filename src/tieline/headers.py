@@ -77,9 +77,14 @@ class HTTPResponse:
     body: bytes = field(default=b"", repr=False)
 
 
+def printable(text: str) -> str:
+    """The text without what could move a terminal's cursor, or worse."""
+    return "".join(each if each.isprintable() else "?" for each in text)
+
+
 def status_text(response: HTTPResponse) -> str:
     """ "404 Not Found", for error texts: the peer's words cut, and printable."""
-    reason = "".join(each if each.isprintable() else "?" for each in response.reason[:EXCERPT])
+    reason = printable(response.reason[:EXCERPT])
     more = "..." if len(response.reason) > EXCERPT else ""
     return f"{response.status} {reason}{more}".strip()
 
@@ -137,6 +142,11 @@ def check_header(name: object, value: object) -> None:
             f"header {name!r}: the value holds {problem}{shown}; "
             "remove it or encode the value (RFC 9110 section 5.5)"
         )
+
+
+def is_sendable(value: str) -> bool:
+    """True for what a header can carry as its value (RFC 9110 section 5.5)."""
+    return _CONTROL.search(value) is None and _is_latin_1(value)
 
 
 def _is_latin_1(text: str) -> bool:

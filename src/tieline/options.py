@@ -15,7 +15,7 @@ from tieline.option_checks import Check, shown_callable
 from tieline.option_rules import refuse_contradictions, refuse_unknown
 from tieline.option_table import OptionTable
 from tieline.reconnect import Reconnect
-from tieline.redact import MASK, safe_headers, safe_url
+from tieline.redact import MASK, safe_headers, safe_subprotocol, safe_url, safe_username
 from tieline.request_checks import HeaderPairs, URLSource, normalise_headers
 
 if TYPE_CHECKING:
@@ -140,11 +140,16 @@ class Options(OptionTable):
 
     def __repr__(self) -> str:
         given = (
-            f"{name}={_shown(name, getattr(self, name), check.secret)}"
+            f"{name}={_shown(name, self._printable(name), check.secret)}"
             for name, (default, check) in _ROWS.items()
             if type(value := getattr(self, name)) is not type(default) or value != default
         )
         return f"Options({', '.join(given)})"
+
+    def _printable(self, name: str) -> object:
+        if name == "username" and self.username is not None:
+            return safe_username(self.username, self.password)
+        return getattr(self, name)
 
 
 class OptionDescription(NamedTuple):
@@ -212,6 +217,8 @@ def _given(
 
 def _shown(name: str, value: object, secret: bool) -> str:
     """The value for a text: no secret, and no repr of a user's own object, which may hold one."""
+    if name == "subprotocols" and isinstance(value, tuple):
+        return repr(tuple(map(safe_subprotocol, value)))
     if isinstance(value, str) and not secret:
         return repr(safe_url(value))
     if name in ("headers", "proxy_headers") and isinstance(value, tuple):

@@ -28,6 +28,9 @@ SECRET_HEADERS = frozenset(
     }
 )
 
+#: Their values are URLs, or hold some.
+_URL_HEADERS = frozenset({"location", "content-location", "refresh", "referer", "link"})
+
 #: Parts that make any name a secret's name, wherever they stand in it ("X-Amz-Security-Token").
 _SECRET_ANYWHERE = (
     "token",
@@ -47,8 +50,13 @@ _SECRET_ENDING = ("key", "auth", "session", "sessionid", "pwd", "bearer")
 #: Too short to be looked for inside other words ("design" is no signature): whole last word only.
 _SECRET_LAST_WORD = frozenset({"code", "sig", "sign", "sid", "pass", "otp", "ticket"})
 
+_AUTHORITY_END = re.compile("[/?#]")
+# The colons of such an authority are none that a password comes after.
+_IPV6_HOST = re.compile(r"(?:[^:@]*@)?\[[0-9A-Fa-f:.]+(?:%[^]:]*)?\](?::[0-9]*)?")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _PARAMETER = re.compile(r"[?&;#]([^?&;#=]*)=")
+#: Between the parts of a subprotocol's name, such as "graphql-transport-ws" and "v1.json".
+_NAME_PART = re.compile("[-._]")
 _PASSWORD_END = re.compile("[@&]")
 _NESTED_USER = re.compile(r"://[^/?#:]*:")
 
@@ -65,12 +73,56 @@ def is_secret_header(name: str) -> bool:
 
 
 def safe_headers(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The same fields in the same order, with the values of secret ones masked."""
-    return [(pair[0], MASK) if is_secret_header(pair[0]) else pair for pair in pairs]
+    """The same fields in the same order, with the values of secret ones masked.
+
+    Of URLs, such as that of a Location, what `safe_url` masks.
+    """
+    return [_safe_header(pair) for pair in pairs]
+
+
+def _safe_header(pair: tuple[str, str]) -> tuple[str, str]:
+    name, value = pair
+    if is_secret_header(name):
+        return name, MASK
+    if name.lower() in _URL_HEADERS:
+        return name, safe_url(value)
+    if name.lower() == "sec-websocket-protocol":
+        return name, ", ".join(map(safe_subprotocol, value.split(", ")))
+    return pair
+
+
+def safe_subprotocol(name: str) -> str:
+    """The subprotocol's name, or a mask: browsers can send a token in no other header."""
+    return MASK if is_secret_subprotocol(name) else name
+
+
+def is_secret_subprotocol(name: str) -> bool:
+    """True for a name that looks like a secret, or says that it holds one ("bearer.TOKEN")."""
+    joined = "".join(map(str.lower, _WORD.findall(name)))
+    if any(part in joined for part in (*_SECRET_ANYWHERE, "bearer")):
+        return True
+    # More digits than a date has: a UUID, for one.
+    return sum(map(str.isdigit, name)) > 8 or any(map(_is_random, _NAME_PART.split(name)))
+
+
+def _is_random(part: str) -> bool:
+    """Long, and made of letters and digits, or longer than any word."""
+    return len(part) > 31 or (len(part) > 15 and not (part.isalpha() or part.isdigit()))
+
+
+def safe_username(name: str, password: str | None) -> str:
+    """The user name; or a mask, when none follows and it may be a key that stands for both."""
+    return MASK if not password and _is_key(name) else name
+
+
+def _is_key(name: str) -> bool:
+    return len(name) > 15 or any(map(str.isdigit, name))
 
 
 def safe_url(url: object) -> str:
     """The URL without its password and without the values of secret query parameters.
+
+    A user name without a password is masked, too, if it is longer than 15 characters or has digits.
 
     Any text will do, also one that is no valid URL: what may be a password is masked.
     """
@@ -101,24 +153,52 @@ def secret_spans(url: str) -> list[tuple[int, int]]:
     return spans
 
 
+def ends_early(url: str) -> bool:
+    """Is there perhaps a password with a "/", "?" or "#" in it, which cuts it off unescaped?"""
+    _, authority, rest = _parts(url)
+    return _may_be_userinfo(authority) and rest.rfind("@") > len(authority)
+
+
 def _userinfo(url: str) -> tuple[list[tuple[int, int]], int]:
     """The password's place, if there may be one, and where the rest begins."""
-    scheme, separator, rest = url.partition("://")
-    if not separator:
+    begin, authority, rest = _parts(url)
+    if not begin and ":" in url:
         # "user:password@host", "ws:/user:password@host": where the user's name starts is
         # anyone's guess, so everything after the first colon goes.
-        colon, at = url.find(":"), url.rfind("@")
-        return ([(colon + 1, at)], at) if 0 <= colon < at else ([], 0)
-    begin = len(scheme) + len(separator)
-    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
-    at = authority.rfind("@")
-    if at < 0 and _is_cut_off_userinfo(authority):
-        # An unescaped "/", "?" or "#" in a password ends the authority too early.
-        at = rest.rfind("@")
+        authority = url
+    # A "/", "?" or "#" of a password ends the authority too early, and what is before it may look
+    # like a port. So an "@" anywhere means a password, though the URL may just have one in its path.
+    at = (rest if _may_be_userinfo(authority) else authority).rfind("@")
     if at < 0:
         return [], begin
     colon = rest.find(":", 0, at)
-    return ([] if colon < 0 else [(begin + colon + 1, begin + at)]), begin + at
+    # The user name is a secret, too, where it stands for both.
+    name = rest[: at if colon < 0 else colon]
+    spans = [] if colon < 0 else [(begin + colon + 1, begin + at)]
+    if not rest[len(name) + 1 : at] and _is_lone_key(name):
+        spans.insert(0, (begin, begin + len(name)))
+    return spans, begin + at
+
+
+def _is_lone_key(name: str) -> bool:
+    from urllib.parse import unquote  # for URLs that have a user name
+
+    return re.search("[/?#]", name) is None and _is_key(unquote(name))
+
+
+def _parts(url: str) -> tuple[int, str, str]:
+    """Where the authority begins, the authority, and that with all that follows.
+
+    What has no scheme is all rest.
+    """
+    scheme, separator, rest = url.partition("://")
+    if not separator or ":" in scheme:
+        return 0, "", url
+    return len(scheme) + len(separator), _AUTHORITY_END.split(rest, maxsplit=1)[0], rest
+
+
+def _may_be_userinfo(authority: str) -> bool:
+    return ":" in authority and not _IPV6_HOST.fullmatch(authority)
 
 
 def _nested_passwords(url: str, start: int) -> Iterator[tuple[int, int]]:
@@ -128,11 +208,6 @@ def _nested_passwords(url: str, start: int) -> Iterator[tuple[int, int]]:
         if sign[0] == "@" and (user := _NESTED_USER.search(url, start, end)) is not None:
             yield user.end(), end
         start = end + 1
-
-
-def _is_cut_off_userinfo(authority: str) -> bool:
-    _, colon, port = authority.rpartition(":")
-    return bool(colon) and not authority.endswith("]") and not re.fullmatch("[0-9]*", port)
 
 
 def _secret_parameters(url: str, start: int) -> Iterator[tuple[int, int]]:

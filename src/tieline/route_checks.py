@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from tieline.hostnames import BadHost, ascii_host
+from tieline.hostnames import BadHost, ascii_host, ipv6_host
 from tieline.option_checks import Check, Refused, integer, items, plain_text
 
 
@@ -32,7 +32,8 @@ def host_and_port(accepted: str, *, bind: bool = False) -> Check:
         if not isinstance(value, tuple | list) or len(value) != 2:
             raise Refused("Give a tuple such as ('127.0.0.1', 8080).")
         host, port = plain_text(value[0], empty=bind), integer(value[1])
-        host = _as_ascii(host)
+        if host:
+            host = _checked_host(host)
         if not (0 if bind else 1) <= port <= 65535:
             raise Refused(f"Port {port} is out of range.")
         return host, port
@@ -47,13 +48,33 @@ def server_hostname() -> Check:
     )
 
 
+def _checked_host(host: str) -> str:
+    """As the host of a URL, but an IPv6 address needs no brackets."""
+    try:
+        if ":" in host or host.startswith("["):
+            bracketed = host.startswith("[") and host.endswith("]")
+            return ipv6_host(host[1:-1] if bracketed else host)
+        return ascii_host(host)
+    except BadHost as error:
+        raise _refused(error) from None
+
+
 def _as_ascii(host: str) -> str:
     if host.isascii():
         return host
     try:
         return ascii_host(host)
     except BadHost as error:
-        raise Refused(f"{error.problem.capitalize()}; {error.expected}.") from None
+        raise _refused(error) from None
+
+
+def _refused(error: BadHost) -> Refused:
+    problem = error.problem
+    return Refused(f"{problem[:1].upper()}{problem[1:]}; {error.expected}.")
+
+
+#: What they mean is fixed: an entry without 'ssl' would switch TLS off.
+_BUILT_IN_SCHEMES = frozenset({"ws", "wss", "http", "https"})
 
 
 def schemes() -> Check:
@@ -68,7 +89,7 @@ def schemes() -> Check:
         # RFC 3986 3.1.
         if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", name):
             raise Refused("A scheme's name is letters, digits, + - and . only.")
-        if name.lower() in ("ws", "wss") or name.lower().endswith("+unix"):
+        if name.lower() in _BUILT_IN_SCHEMES or name.lower().endswith("+unix"):
             raise Refused(f"{name!r} is built in; `default_port` changes the port.")
         if not isinstance(entry, Mapping) or not {"port"} <= set(entry) <= {"port", "ssl"}:
             raise Refused(f"The entry of {name!r} must hold 'port' and may hold 'ssl'.")

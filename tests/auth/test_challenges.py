@@ -124,3 +124,12 @@ def test_quoted_values_come_back(pairs: list[tuple[str, str]]) -> None:
     (first, second) = parse_challenges(["Digest " + ", ".join(quoted) + ", Bearer"])
     assert dict(first.parameters) == dict(pairs)
     assert second.scheme == "bearer"
+
+
+def test_a_realm_can_be_printed() -> None:
+    (found,) = parse_challenges(['Basic realm="a\x1b[2J\x9b\xe2\x80\xaeb \xc3\xa9"'])
+    assert found.realm is not None and found.realm.isprintable()
+    assert found.realm.startswith("a\ufffd[2J") and found.realm.endswith("b \xc3\xa9")
+    assert found.parameters["realm"].startswith("a\x1b"), "as it came: a proof is made of it"
+    (found,) = parse_challenges(['Basic realm="\xc3\xa9\xe2\x80\xae"'])
+    assert found.realm == "\xe9\ufffd"

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import copy
+import os
 import pickle
+import signal
 import threading
 
 import pytest
 
 from tests.refusals import SECRET
 from tieline.auth import Digest
+from tieline.auth import digest as digest_module
 from tieline.auth.challenges import Challenge, parse_challenges
 from tieline.auth.digest_response import Proof
 from tieline.errors import OptionError
@@ -70,6 +73,55 @@ def test_the_servers_proof_is_checked_and_its_next_nonce_taken() -> None:
     assert fields(digest.prove("a", "GET", "/"))["nc"] == "00000002", "it is the same one"
     assert not digest.learn("a", proof, {"rspauth": "0" * 32, "nextnonce": "n3"})
     assert fields(digest.prove("a", "GET", "/"))["nonce"] == "n2", "a liar is not believed"
+
+
+@pytest.mark.parametrize("control", ["\x00", "\x01", "\n", "\x1b", "\x7f"])
+def test_a_next_nonce_that_no_header_can_carry_is_ignored(control: str) -> None:
+    digest = Digest("u", "p")
+    digest.take("a", challenge())
+    proof = digest.prove("a", "GET", "/")
+    assert proof is not None
+    assert digest.learn("a", proof, {"rspauth": proof.expected, "nextnonce": f"n2{control}"})
+    sent = fields(digest.prove("a", "GET", "/"))
+    assert (sent["nonce"], sent["nc"]) == ("n", "00000002")
+
+
+def test_realms_of_one_server_do_not_get_into_each_others_way() -> None:
+    digest = Digest("u", "p")
+    own = digest.take("a", challenge("1", realm="r1"))
+    proof = digest.prove("a", "GET", "/", own)
+    assert proof is not None
+    digest.take("a", challenge("2", realm="r2"))
+    sent = fields(digest.prove("a", "GET", "/", own))
+    assert (sent["realm"], sent["nonce"], sent["nc"]) == ("r1", "1", "00000002")
+    assert digest.learn("a", proof, {"nextnonce": "of the first"})
+    sent = fields(digest.prove("a", "GET", "/"))
+    assert (sent["realm"], sent["nonce"]) == ("r2", "2")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork() here")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_child_process_does_not_wait_for_a_thread_of_its_parent() -> None:
+    digest = Digest("u", "p")
+    digest.take("a", challenge())
+    held, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with digest_module._lock():
+            held.set()
+            done.wait(20)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert held.wait(20)
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(10)  # ends the child that hangs
+        os._exit(0 if digest.prove("a", "GET", "/") is not None else 1)
+    _, status = os.waitpid(pid, 0)
+    done.set()
+    thread.join(20)
+    assert status == 0
 
 
 def test_what_cannot_be_answered_is_refused() -> None:

@@ -55,6 +55,17 @@ def test_entries(home: Path, host: str, expected: Basic) -> None:
     assert netrc_credentials(write(home / "file", FILE), host) == expected
 
 
+@pytest.mark.parametrize(
+    "text", ["machine h\n", "default\n", "machine h password x\n", "machine h\ndefault login d\n"]
+)
+def test_without_a_name_nobody_logs_in(home: Path, text: str) -> None:
+    path = write(home / "file", text)
+    try:
+        assert netrc_credentials(path, "h") is None
+    except OptionError as error:  # Python 3.11.0 to 3.11.3 wants a login
+        assert "not valid" in str(error)
+
+
 def test_no_entry(home: Path) -> None:
     path = write(home / "file", "machine a login b password c\n")
     assert netrc_credentials(path, "example.com") is None

@@ -17,6 +17,7 @@ import pytest
 
 from tests.engine.outcome import Outcome, accept
 from tieline.engine.cookies import JarRequest, JarResponse, cookies_for, store_cookies
+from tieline.errors import HandshakeError
 from tieline.headers import Headers
 from tieline.transport.url import URL, Scheme, parse_url
 
@@ -121,7 +122,52 @@ def test_cookies_as_long_as_browsers_take() -> None:
     assert {cookie.name for cookie in jar} == {"a"}
 
 
+@pytest.mark.parametrize("control", ["\x00", "\x01", "\x1b", "\x7f", "\n"])
+def test_a_cookie_that_no_request_can_carry_is_not_kept(control: str) -> None:
+    lines = f"a{control}=1", f"b={control}x", f"c=1; Path=/{control}", "good=1"
+    jar = stored("ws://h/", *lines)
+    assert [cookie.name for cookie in jar] == ["good"]
+    jar.clear()
+    store_cookies(jar, url("ws://h/"), None, Headers([("Set-Cookie2", f"a={control}; Version=1")]))
+    assert not len(jar)
+
+
+def test_a_cookie_of_ones_own_that_no_request_can_carry_is_left_out() -> None:
+    jar = stored("ws://h/", "a=1", "bad=1", "worse=1", "b=2")
+    for cookie in jar:
+        if cookie.name in ("bad", "worse"):
+            cookie.value = "\x01" if cookie.name == "bad" else "\u20ac"
+    value = cookies_for(jar, url("ws://h/"))
+    assert value is not None and set(value.split("; ")) == {"a=1", "b=2"}
+    jar.clear("h.local", "/", "a")
+    jar.clear("h.local", "/", "b")
+    assert cookies_for(jar, url("ws://h/")) is None
+
+
+@pytest.mark.parametrize("line", ["a=1", "a=1; Domain=.invalid", "a=1; Domain=localhost"])
+def test_unix_sockets_have_cookies_of_their_own(line: str) -> None:
+    one, other = "ws+unix:///run/one.sock:/", "ws+unix:///run/other.sock:/"
+    jar = stored(one, line)
+    assert cookies_for(jar, url(other)) is None
+    assert cookies_for(jar, url("ws://localhost:9999/")) is None
+    assert cookies_for(jar, url(one)) == ("a=1" if "Domain" not in line else None)
+    assert cookies_for(stored("ws://localhost/", "a=1"), url(one)) is None
+
+
 # --- in a dial
+
+
+def test_a_hostile_cookie_does_not_keep_the_next_request_back(serve: Any) -> None:
+    line = b"HTTP/1.1 503 busy\r\nSet-Cookie: a=\x01\r\nContent-Length: 0\r\n\r\n"
+
+    def busy(peer: Any) -> None:
+        peer.read_request()
+        peer.send_raw(line)
+
+    server = serve(busy, accept)
+    jar = CookieJar()
+    assert isinstance(Outcome(server.url, cookies=jar).error, HandshakeError)
+    assert Outcome(server.url, cookies=jar).is_open
 
 
 def test_a_cookie_is_kept_for_the_next_connection(serve: Any) -> None:

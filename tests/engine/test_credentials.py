@@ -57,11 +57,36 @@ def test_elsewhere_only_what_is_meant_for_there(netrc: str) -> None:
         one = server(plain, trusted=False, **options)
         assert one.credentials is None
         assert "first origin" in one.explain(["Basic"])
-    assert server(plain, trusted=False, auth=lambda url: DIGEST).credentials is DIGEST
+    # It does not see who asks, so it could only give what is for the first one.
+    one = server(plain, trusted=False, auth=lambda url: DIGEST)
+    assert one.credentials is None and one.challenged(["Digest nonce=n"]) is None
+    assert "first origin" in one.explain(["Basic"])
     assert server(plain, trusted=False, netrc=netrc).credentials == Basic("n", "q")
     assert server("wss://evil.example/", trusted=False, netrc=netrc).credentials is None
     assert server(trusted=False, auth=DIGEST).credentials == Basic("u", "p")
     assert "first origin" not in server(plain, trusted=False).explain(["Basic"])
+
+
+def test_elsewhere_a_callable_is_asked_once_it_can_see_who_asks() -> None:
+    seen: list[Any] = []
+
+    def answer(url: str, challenges: Any) -> Digest:
+        seen.append((url, len(challenges)))
+        return DIGEST
+
+    one = server("wss://evil.example/", trusted=False, auth=answer)
+    assert one.credentials is None and not seen
+    assert one.challenged([]) is None and not seen, "nothing is to be seen there"
+    assert one.challenged(["Digest nonce=n"]) is not None
+    assert seen == [("wss://evil.example/", 1)] and one.credentials is DIGEST
+
+
+def test_a_host_called_default_is_not_the_entry_of_that_name(netrc: str) -> None:
+    there = "wss://default/"
+    assert server(there, trusted=False, netrc=netrc).credentials is None
+    assert server(there, netrc=netrc).credentials == Basic("d", "q")
+    made = Options.build("ws://h/", {"netrc": netrc})
+    assert proxy_login(made, Proxy.parse("http://default:3128")).credentials is None
 
 
 def proxy(credentials: str = "u:p@", headers: Any = (), **options: Any) -> Login:

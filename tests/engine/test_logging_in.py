@@ -368,6 +368,18 @@ def test_a_netrc_file_that_cannot_be_read_ends_the_dial(serve: Any, tmp_path: Pa
     assert Outcome(server.url, netrc=str(tmp_path / "none"), token="t").is_open, "nobody asked it"
 
 
+# --- what ends before the dial
+
+
+def test_a_socket_that_was_given_is_closed_when_the_login_fails(tmp_path: Path) -> None:
+    import socket
+
+    given, other = socket.socketpair()
+    with other:
+        error = Outcome("ws://h/", sock=given, netrc=str(tmp_path / "none")).error
+    assert isinstance(error, OptionError) and given.fileno() == -1
+
+
 # --- elsewhere
 
 

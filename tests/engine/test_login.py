@@ -66,6 +66,39 @@ def test_a_callable_is_asked_within_bounds() -> None:
     assert len(asked) == MOST_ANSWERS
 
 
+def test_a_refusal_without_a_challenge_wants_other_credentials() -> None:
+    tokens = iter("abbc")
+    asked: list[Any] = []
+
+    def ask(challenges: Any) -> Bearer:
+        asked.append(challenges)
+        return Bearer(next(tokens))
+
+    one = Login(PARTY, Bearer("0"), "the netrc file's entry", ask)
+    for token in "ab":
+        found = one.challenged([])
+        assert found is not None and (found.scheme, found.realm) == ("bearer", None)
+        assert one.authorization("GET", "/") == f"Bearer {token}"
+    assert one.challenged([]) is None, "the same again"
+    assert asked == [()] * 3
+    assert one.explain([]) == (
+        "it does not say how to log in; Bearer with auth= was refused: check the token"
+    )
+    assert login(BASIC).challenged([]) is None
+    assert login(ask=lambda challenges: Digest("u", "p")).challenged([]) is None
+    assert Login(PARTY, None, "auth=", ask, renews=False).challenged([]) is None
+
+
+def test_a_scheme_that_may_be_the_token_is_not_shown() -> None:
+    one = login(Bearer("Bearer", "hunter2-is-secret"))
+    one.authorization("GET", "/")
+    told = one.explain(["Basic"])
+    assert "unter2" not in told and "another scheme" in told
+    fresh = login(ask=lambda challenges: Bearer("Bearer", "hunter2-is-secret"))
+    found = fresh.challenged([])
+    assert found is not None and found.scheme == "another scheme"
+
+
 def test_proxies_have_their_own_header_of_information() -> None:
     for is_proxy, name, judged in [
         (False, "Authentication-Info", False),
@@ -77,6 +110,17 @@ def test_proxies_have_their_own_header_of_information() -> None:
         one.challenged([DIGEST.format("n")])
         one.authorization("GET", "/")
         assert one.accepted(Headers([(name, 'rspauth="wrong"')])) is judged
+
+
+def test_two_dials_share_a_digest_and_each_answers_its_own_realm() -> None:
+    digest = Digest("u", "p")
+    one, other = login(digest), login(digest)
+    realm = 'Digest realm="{}", nonce="{}", qop="auth"'
+    assert one.challenged([realm.format("A", "n1")]) is not None
+    assert other.challenged([realm.format("B", "n2")]) is not None
+    for each, name in ((one, "A"), (other, "B")):
+        value = each.authorization("GET", "/")
+        assert value is not None and f'realm="{name}"' in value
 
 
 def test_server_and_proxy_of_one_address_are_two() -> None:

@@ -57,6 +57,11 @@ def test_secrets_are_masked(begun: Record) -> None:
     assert "hunter2" not in str(info)
 
 
+def test_a_servers_reason_can_be_printed(begun: Record) -> None:
+    begun.answer = HTTPResponse("1.1", 403, "No\x1b[2J", Headers())
+    assert filled(begun)["response-uri"] == "HTTP/1.1 403 No?[2J"
+
+
 def test_what_was_filled_in_is_the_users_own(begun: Record) -> None:
     begun.asked("/", [("Host", "h")])
     filled(begun)["request-headers"]["Host"] = "changed"

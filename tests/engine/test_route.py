@@ -130,9 +130,26 @@ def test_another_origin_gets_no_secret(location: str) -> None:
 
 
 def test_another_origin_is_asked_about_by_a_callable() -> None:
-    made = target(auth=lambda url: Bearer("other") if "other.example" in url else Bearer("first"))
-    assert headers(made)["authorization"] == "Bearer first"
-    assert headers(made.redirected("wss://other.example/"))["authorization"] == "Bearer other"
+    made = target(auth=lambda url, challenges: Bearer("t"))
+    assert headers(made)["authorization"] == "Bearer t"
+    there = made.redirected("wss://other.example/")
+    assert "authorization" not in headers(there), "before it has said who it is"
+    login = there.login()
+    assert login.challenged(["Bearer"]) is not None
+    assert login.authorization("GET", "/") == "Bearer t"
+
+
+def test_another_origin_gets_no_host_and_no_token_of_the_first() -> None:
+    made = target(
+        headers={"HOST": "internal.example"},
+        subprotocols=["v1", "bearer.abc", "v2.a1b2c3d4e5f6g7h8i9"],
+    )
+    same, other = made.redirected("/x"), made.redirected("wss://other.example/")
+    assert headers(same)["host"] == "internal.example"
+    assert same.request().subprotocols == ("v1", "bearer.abc", "v2.a1b2c3d4e5f6g7h8i9")
+    assert "host" not in headers(other) and other.request().host == "other.example"
+    assert other.request().subprotocols == ("v1",)
+    assert "abc" not in repr(made.request())
 
 
 def test_proxies(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import tieline
+from tieline.auth import Challenge
 
 SECRET = "hush-hush"
 
@@ -36,6 +37,8 @@ def explained(url: str = "ws://example.com/", **options: Any) -> Any:
         ({"username": "me", "password": SECRET}, ("Basic", "me", "username=")),
         ({"token": SECRET}, ("Bearer", None, "token=")),
         ({"token": SECRET, "token_type": "Key"}, ("Key", None, "token=")),
+        ({"token": "Bearer", "token_type": SECRET}, ("another scheme", None, "token=")),
+        ({"auth": (SECRET + "9", "")}, ("Basic", "***", "auth=")),
         ({"auth": lambda url: None}, None),
         ({"auth": lambda url: tieline.Bearer(SECRET)}, ("Bearer", None, "auth=")),
         ({"auth": lambda url, challenges: None}, ("none at first", None, "auth=")),
@@ -54,6 +57,28 @@ def test_where_they_come_from(options: dict[str, Any], said: Shown) -> None:
 def test_the_url() -> None:
     found = explained(f"ws://me:{SECRET}@example.com/")
     assert shown(found.login) == ("Basic", "me", "the URL's user name and password")
+
+
+def test_the_url_after_a_callable_that_gave_nothing() -> None:
+    found = explained(f"ws://me:{SECRET}@example.com/", auth=lambda url, challenges: None)
+    assert shown(found.login) == ("Basic", "me", "the URL's user name and password")
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_a_digest_with_a_nonce_goes_with_the_first_request(is_kept: bool) -> None:
+    digest = tieline.Digest("me", SECRET)
+    if is_kept:
+        for space in (False, ("ws", "example.com", 80)), (True, ("http", "h", 80)):
+            digest.take(space, Challenge("digest", None, {"nonce": "n"}))
+    found = explained(auth=digest, proxy="http://h", proxy_auth=digest)
+    for login, headers in (
+        (found.login, dict(found.headers)),
+        (found.proxy.login, dict(found.proxy.headers)),
+    ):
+        names = {"Authorization", "Proxy-Authorization"} & set(headers)
+        assert len(names) == is_kept and all(headers[name] == "***" for name in names)
+        assert ("at once" in login.note) == is_kept
+    assert digest.prove(space, "GET", "/").header.count("nc=") == 0 if is_kept else True
 
 
 def test_netrc(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import socket
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -184,6 +185,19 @@ def test_words_that_hold_a_secret(tunnel, proxy):
         tunnel(f"HTTP/1.1 403 No\r\nContent-Length: {len(shown)}\r\n\r\n{shown}".encode(), proxy)
     assert "hush" not in str(caught.value)
     assert ("dXNlcjpodXNo" in str(caught.value)) == (proxy.password is None)
+
+
+@pytest.mark.parametrize("authorization", ["Basic dXNlcjpodSZzaA==", "Digest x", None])
+def test_what_a_proxy_repeats_of_a_login_is_masked(tunnel, authorization):
+    proxy = Proxy("http", "h", 1, authorization=authorization)
+    if authorization is None:
+        proxy = replace(proxy, username="user", password="hu&sh")
+    shown = "No user:hu&sh, hu&amp;sh, dXNlcjpodSZzaA=="
+    page = f"HTTP/1.1 403 No to hu&sh\r\nContent-Length: {len(shown)}\r\n\r\n{shown}"
+    with pytest.raises(ProxyError, match="No user") as caught:
+        tunnel(page.encode(), proxy)
+    assert ("hu&sh" in str(caught.value)) == (authorization == "Digest x")  # it was not sent
+    assert ("hu&amp;sh" in str(caught.value)) == (authorization == "Digest x")
 
 
 def test_a_body_that_never_comes_does_not_hide_the_refusal(tunnel, monkeypatch):

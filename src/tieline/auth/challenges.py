@@ -28,12 +28,13 @@ _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 class Challenge:
     """One way to log in that a server, or a proxy, offers. Immutable.
 
-    The texts are the server's own: any text but control characters.
+    The texts are the server's own, so any text.
     """
 
     #: The scheme in lower case: "basic", "digest", "bearer", "negotiate", ...
     scheme: str
-    #: What the user is asked to log in to, in the server's words; None when it says nothing.
+    #: What the user is asked to log in to, in the server's words, with U+FFFD for what cannot be
+    #: printed; None when it says nothing.
     realm: str | None = None
     #: All parameters: names in lower case → values, quotes and escapes undone. Like all header
     #: values each byte is one character; `realm` is read as UTF-8 where it is that.
@@ -96,4 +97,6 @@ def _challenge(scheme: str, parameters: dict[str, str], token68: str | None) -> 
     if realm is not None:
         with suppress(UnicodeError):
             realm = realm.encode("latin-1").decode()
+        # It is for people to read, also in logs and on terminals.
+        realm = "".join(each if each.isprintable() else "\ufffd" for each in realm)
     return Challenge(scheme, realm, MappingProxyType(parameters), token68)

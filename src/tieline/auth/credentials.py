@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 from tieline.errors import OptionError
-from tieline.redact import MASK
+from tieline.redact import MASK, safe_username
 
 # RFC 9110 5.6.2. "\Z", because "$" would let a trailing newline through.
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z")
@@ -40,7 +40,8 @@ class Basic:
         return "Basic " + base64.b64encode(pair).decode("ascii")
 
     def __repr__(self) -> str:
-        return f"Basic(username={self.username!r}, password={MASK})"
+        username = safe_username(self.username, self.password)
+        return f"Basic(username={username!r}, password={MASK})"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -81,7 +82,20 @@ class Bearer:
         return f"{self.token_type} {self.token}"
 
     def __repr__(self) -> str:
-        return f"Bearer(token={MASK}, token_type={self.token_type!r})"
+        return f"Bearer(token={MASK}, token_type={safe_scheme(self.token_type)!r})"
+
+
+#: Names of schemes, in lower case, that are shown. Anything else may be the secret itself, written
+#: in the wrong place.
+_SCHEMES = frozenset(
+    {"basic", "bearer", "digest", "negotiate", "ntlm", "kerberos", "hoba", "dpop", "vapid"}
+    | {"token", "key", "apikey", "api-key", "jwt", "oauth"}
+)
+
+
+def safe_scheme(name: str) -> str:
+    """The name of a scheme that users have given, or what stands for it."""
+    return name if name.lower() in _SCHEMES else "another scheme"
 
 
 def check_pair(scheme: str, username: object, password: object) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
@@ -12,11 +13,11 @@ from tieline.auth.credentials import check_pair
 from tieline.auth.digest_response import (
     Proof,
     Terms,
+    following,
     is_proven,
     prove,
     session_key,
     terms_of,
-    text_of,
 )
 from tieline.redact import MASK
 
@@ -25,8 +26,8 @@ _MOST_SPACES = 256
 
 
 @dataclass(frozen=True, slots=True)
-class _Session:
-    """What a server (or proxy) and we have agreed on, and how often it was used."""
+class Session:
+    """What a server (or proxy) and we have agreed on, and how often it was used. Any thread."""
 
     terms: Terms
     key: str
@@ -49,10 +50,8 @@ class Digest:
 
     username: str
     password: str
-    # Reentrant, because a signal handler may connect on top of any line.
-    _lock: Any = field(default_factory=lambda: _lock(), init=False, compare=False)
     #: Whose challenge (see `take`) → the session with it, the one used last at the end.
-    _sessions: dict[Hashable, _Session] = field(default_factory=dict, init=False, compare=False)
+    _sessions: dict[Hashable, Session] = field(default_factory=dict, init=False, compare=False)
 
     def __post_init__(self) -> None:
         check_pair("Digest", self.username, self.password)
@@ -64,25 +63,40 @@ class Digest:
         # What was agreed on with servers stays here.
         return type(self), (self.username, self.password)
 
-    def take(self, space: Hashable, challenge: Challenge) -> None:
+    def take(self, space: Hashable, challenge: Challenge) -> Session:
         """Answer to this challenge from now on. `space` is whose it is, credentials included.
 
-        Raises ValueError for one that cannot be answered.
+        What is given serves `prove` also when somebody else has taken another one meanwhile: a
+        server may have several realms. Raises ValueError for one that cannot be answered.
         """
         terms = terms_of(challenge)
         if terms is None:
             raise ValueError("not a Digest challenge, or one that asks for what is not known here")
         cnonce = _client_nonce()
         key = session_key(terms, self.username, self.password, cnonce)
-        self._keep(space, _Session(terms, key, cnonce if terms.per_session else None))
+        session = Session(terms, key, cnonce if terms.per_session else None)
+        with _lock():
+            self._keep(space, session)
+        return session
 
-    def prove(self, space: Hashable, method: str, uri: str) -> Proof | None:
-        """What to send with a request; None while there is no challenge to answer."""
-        with self._lock:
-            session = self._sessions.pop(space, None)
+    def is_ready(self, space: Hashable) -> bool:
+        """True when a request can have its proof at once."""
+        return space in self._sessions
+
+    def prove(
+        self, space: Hashable, method: str, uri: str, own: Session | None = None
+    ) -> Proof | None:
+        """What to send with a request; None while there is no challenge to answer.
+
+        `own`: what `take` has given; else the one that was taken last serves.
+        """
+        with _lock():
+            kept = self._sessions.pop(space, None)
+            if kept is not None:
+                self._sessions[space] = kept
+            session = own or kept
             if session is None:
                 return None
-            self._sessions[space] = session
             number = next(session.counter)
         return prove(
             session.terms,
@@ -102,26 +116,38 @@ class Digest:
         if "rspauth" in information and not is_proven(proof.expected, information["rspauth"]):
             return False
         if "nextnonce" in information:
-            following = text_of(information["nextnonce"])
-            with self._lock:
+            terms = following(proof.terms, information["nextnonce"])
+            with _lock():
                 session = self._sessions.get(space)
-                if session is not None and session.terms.nonce != following:
-                    terms = replace(session.terms, nonce=following)
-                    self._keep(space, _Session(terms, session.key, session.cnonce))
+                # Not if another realm's challenge, or nonce, was taken meanwhile.
+                if session is not None and session.terms == proof.terms != terms:
+                    self._keep(space, Session(terms, session.key, session.cnonce))
         return True
 
-    def _keep(self, space: Hashable, session: _Session) -> None:
-        with self._lock:
-            self._sessions.pop(space, None)
-            self._sessions[space] = session
-            while len(self._sessions) > _MOST_SPACES:
-                del self._sessions[next(iter(self._sessions))]
+    def _keep(self, space: Hashable, session: Session) -> None:
+        self._sessions.pop(space, None)
+        self._sessions[space] = session
+        while len(self._sessions) > _MOST_SPACES:
+            del self._sessions[next(iter(self._sessions))]
+
+
+# One for all, held for a few lines: so it is easily made anew in a child process, whose parent may
+# have forked while another thread had it.
+_locks: dict[str, Any] = {}
 
 
 def _lock() -> Any:
-    from threading import RLock  # late: options are made without any threads
+    lock = _locks.get("lock")
+    if lock is None:
+        from threading import RLock  # late: options are made without any threads
 
-    return RLock()
+        # Reentrant, because a signal handler may connect on top of any line.
+        lock = _locks.setdefault("lock", RLock())
+    return lock
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_locks.clear)
 
 
 def _client_nonce() -> str:

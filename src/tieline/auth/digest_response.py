@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tieline.auth.challenges import Challenge
+from tieline.headers import is_sendable
 
 #: Algorithm without "-sess", in lower case → hashlib's name. The strongest first.
 _ALGORITHMS = {"sha-512-256": "sha512_256", "sha-256": "sha256", "md5": "md5"}
 _STRENGTH = list(_ALGORITHMS)
 
-#: What no header may carry; a tab is a blank.
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 #: RFC 8187 section 3.2.1: what needs no percent encoding in `username*`.
 _UNRESERVED = "!#$&+^`|"
 
@@ -52,6 +51,8 @@ class Terms:
 class Proof:
     """The answer to a challenge for one request. The repr shows nothing of it."""
 
+    #: What it answers to.
+    terms: Terms = field(repr=False)
     #: The header's value.
     header: str = field(repr=False)
     #: What `rspauth` has to be in the server's Authentication-Info.
@@ -86,7 +87,7 @@ def terms_of(challenge: Challenge) -> Terms | None:
     given = challenge.parameters
     nonce, algorithm = given.get("nonce"), given.get("algorithm")
     method = (algorithm or "md5").lower().removesuffix("-sess")
-    if nonce is None or method not in _ALGORITHMS or _CONTROL.search("".join(given.values())):
+    if nonce is None or method not in _ALGORITHMS or not is_sendable("".join(given.values())):
         return None
     qop: str | None = None
     if "qop" in given:
@@ -109,6 +110,11 @@ def terms_of(challenge: Challenge) -> Terms | None:
         userhash=given.get("userhash", "").lower() == "true",
         utf_8=given.get("charset", "").lower() == "utf-8",
     )
+
+
+def following(terms: Terms, nextnonce: str) -> Terms:
+    """The same with the nonce that the server wants next (3.5), if a header can carry it."""
+    return replace(terms, nonce=text_of(nextnonce)) if is_sendable(nextnonce) else terms
 
 
 def text_of(value: str) -> str:
@@ -167,7 +173,7 @@ def prove(
     if terms.userhash:
         fields.append("userhash=true")
     # Section 3.5: the server's own proof is made the same way, without a method.
-    return Proof(header="Digest " + ", ".join(fields), expected=response(""))
+    return Proof(terms=terms, header="Digest " + ", ".join(fields), expected=response(""))
 
 
 def is_proven(expected: str, rspauth: str) -> bool:

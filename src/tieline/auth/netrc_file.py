@@ -59,8 +59,12 @@ def _entry(parsed: object, host: str, default: bool) -> tuple[str, str] | None:
     hosts: dict[str, tuple[str, str | None, str | None]] = parsed.hosts  # type: ignore[attr-defined]
     # Names of hosts know no case; "default" is what the file calls its last entry.
     named = {name.lower(): entry for name, entry in hosts.items()}
-    entry = named.get(host.lower()) or (named.get("default") if default else None)
-    return None if entry is None else (entry[0] or "", entry[2] or "")
+    name = host.lower()
+    entry = None if name == "default" else named.get(name)
+    if entry is None and default:
+        entry = named.get("default")
+    # Without a name there is nobody to log in.
+    return (entry[0], entry[2] or "") if entry is not None and entry[0] else None
 
 
 def _check_owner(path: str) -> None:

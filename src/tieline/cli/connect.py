@@ -15,6 +15,7 @@ from tieline.cli.status import CommandError, note
 from tieline.cli.typed import Lines, PromptedLines, lines_of
 from tieline.client import WebSocketClient
 from tieline.errors import ConnectionClosed, SendTimeout
+from tieline.redact import safe_subprotocol
 
 
 def run(arguments: Namespace) -> int:
@@ -42,7 +43,8 @@ def run(arguments: Namespace) -> int:
 
 
 def _greet(client: WebSocketClient) -> None:
-    chosen = f", subprotocol {client.subprotocol}" if client.subprotocol else ""
+    name = client.subprotocol
+    chosen = f", subprotocol {safe_subprotocol(name)}" if name else ""
     assert client.response is not None
     note(f"connected to {client.response.url}{chosen}; Ctrl-D closes")
 

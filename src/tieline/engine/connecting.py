@@ -15,7 +15,7 @@ from tieline.engine.redirects import STATUSES, Redirects, is_redirect
 from tieline.engine.route import Target
 from tieline.engine.upgrade import Tell, upgrade
 from tieline.errors import HandshakeError, ProxyError
-from tieline.headers import Headers, HeadLimits, status_text
+from tieline.headers import Headers, HeadLimits
 from tieline.options import Options
 from tieline.protocol.connection import Connection
 from tieline.protocol.endpoints import client_connection
@@ -109,6 +109,12 @@ def connect(
                 from tieline.events import RedirectEvent
 
                 tell(RedirectEvent, status=outcome.status, location=target.url.safe)
+    except BaseException:
+        # A login that fails before the dial has not handed it over.
+        given = target.options.sock
+        if given is not None and hasattr(given, "close"):
+            given.close()
+        raise
     finally:
         record.take(attempt)
 
@@ -202,9 +208,9 @@ class _Journey:
             login = self._proxy_logins[origin] = proxy_login(target.options, proxy)
         far_end = authority(*(route.connect_to or (route.host, route.port)))
         while True:
-            value = login.authorization("CONNECT", far_end)
+            asked = through(route, proxy, login.authorization("CONNECT", far_end))
             try:
-                stream = dial(through(route, proxy, value), self._attempt)
+                stream = dial(asked, self._attempt)
             except ProxyError as error:
                 refusal, response = error, error.response
                 if response is None or response.status != 407:
@@ -221,13 +227,16 @@ class _Journey:
             lines = response.headers.get_all("proxy-authenticate")
             challenge = login.challenged(lines)
             if challenge is None:
-                self._refused(proxy, far_end, login.explain(lines), refusal)
+                assert asked.proxy is not None
+                self._refused(asked.proxy, far_end, login.explain(lines), refusal)
             self._note(login, challenge)
 
     def _refused(self, proxy: Proxy, far_end: str, why: str, refusal: ProxyError) -> NoReturn:
         response = refusal.response
         assert response is not None
-        answer = status_text(response)
+        from tieline.transport.http_connect import connect_headers, shown_status
+
+        answer = shown_status(response, proxy, connect_headers(proxy, far_end))
         raise ProxyError(
             f"the proxy {proxy.name} refused a tunnel to {far_end} (proxy): {answer}; {why}",
             response,

@@ -23,7 +23,8 @@ def server_login(options: Options, url: URL, headers: HeaderPairs, trusted: bool
     """How to log in to the server of this URL. Asks the callable in `auth`, if there is one.
 
     `trusted`: it is the origin that the user has named, not one that a redirect led to. To the
-    others goes what is meant for them: a callable's, the URL's own, the netrc file's.
+    others goes what is meant for them: the URL's own, the netrc file's entry for that host, and,
+    once they ask, what a callable gives that sees who does.
     """
     options_given = (options.auth, options.username, options.token)
     given = any(option is not None for option in options_given)
@@ -33,11 +34,12 @@ def server_login(options: Options, url: URL, headers: HeaderPairs, trusted: bool
         return Login(party, None, "the Authorization header given")
     if given and (trusted or callable(options.auth)):
         ask = _asking(options.auth, lambda seen: options.attempt_auth(url.safe, seen))
-        found = options.attempt_auth(url.safe)
+        found = options.attempt_auth(url.safe) if trusted else None
         if found is not None:
             return Login(party, found, _option(options), ask)
         if ask is not None:
-            return Login(party, _by_place(options, url, trusted)[0], "auth=", ask)
+            found, source = _by_place(options, url, trusted)
+            return Login(party, found, source or "auth=", ask, renews=trusted)
     return Login(party, *_by_place(options, url, trusted))
 
 

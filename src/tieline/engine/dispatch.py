@@ -23,6 +23,7 @@ from tieline.protocol.events import (
 )
 from tieline.protocol.handshake import HandshakeResponse
 from tieline.protocol.wire import Opcode
+from tieline.redact import safe_subprotocol
 
 
 class _Once:
@@ -91,7 +92,9 @@ class Dispatcher:
     def opened(self, response: HandshakeResponse) -> None:
         """The first call for a connection."""
         self._delivery.post(self._callbacks.begin, self._log)
-        self._teller.tell("OpenEvent", url=response.url, subprotocol=response.subprotocol)
+        chosen = response.subprotocol
+        shown = None if chosen is None else safe_subprotocol(chosen)
+        self._teller.tell("OpenEvent", url=response.url, subprotocol=shown)
         self._delivery.post(self._callbacks.opened, response)
 
     def ended(self, info: CloseInfo) -> None:

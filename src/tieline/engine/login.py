@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from tieline.auth import Basic, Bearer, Challenge, Credentials, Digest
 from tieline.auth.challenges import parse_challenges, parse_parameters
+from tieline.auth.credentials import safe_scheme
+from tieline.auth.digest import Session
 from tieline.auth.digest_response import Proof, choose
 from tieline.headers import Headers, excerpt
 
@@ -39,7 +41,13 @@ class Login:
     """One dial's login to one party. Not thread-safe: it belongs to the thread that dials."""
 
     def __init__(
-        self, party: Party, credentials: Credentials | None, source: str, ask: Ask | None = None
+        self,
+        party: Party,
+        credentials: Credentials | None,
+        source: str,
+        ask: Ask | None = None,
+        *,
+        renews: bool = True,
     ) -> None:
         self.party = party
         #: Where the credentials come from, in words; "" when there are none.
@@ -47,13 +55,23 @@ class Login:
         self._credentials = credentials
         # None: whoever gave the credentials does not want to see challenges.
         self._ask = ask
+        # Whether to ask also about a refusal that holds no challenge.
+        self._renews = renews
         self._answers = 0
         self._proof: Proof | None = None
+        #: What this dial has agreed on itself; others that share the Digest may go on meanwhile.
+        self._session: Session | None = None
         #: Schemes that were tried since the last acceptance, for the error.
         self._tried: list[str] = []
         # The Digest challenge that was answered last was one of this dial's.
         self._is_answered = False
         self._gave_up = False
+
+    @property
+    def is_ready(self) -> bool:
+        """True when the next request has credentials."""
+        found = self._credentials
+        return found.is_ready(self._space) if isinstance(found, Digest) else found is not None
 
     @property
     def credentials(self) -> Credentials | None:
@@ -66,7 +84,7 @@ class Login:
         if credentials is None:
             return None
         if isinstance(credentials, Digest):
-            self._proof = credentials.prove(self._space, method, uri)
+            self._proof = credentials.prove(self._space, method, uri, self._session)
             if self._proof is None:
                 return None  # section 3.4 of RFC 7616: there is nothing to prove it with yet
             self._note("digest")
@@ -82,16 +100,26 @@ class Login:
         if self._answers >= MOST_ANSWERS:
             return None
         challenges = parse_challenges(lines)
-        if not challenges:
+        if not challenges and (self._ask is None or not self._renews):
             return None
         before = self._credentials
         if self._ask is not None:
             self._credentials = self._ask(challenges)
             self._gave_up = self._credentials is None
-        found = self._answer_to(challenges, before)
+            self.source = "proxy_auth=" if self.party.is_proxy else "auth="
+        found = self._answer_to(challenges, before) if challenges else self._renewed(before)
         if found is not None:
             self._answers += 1
         return found
+
+    def _renewed(self, before: Credentials | None) -> Challenge | None:
+        """A refusal that does not say how to log in: by other credentials, such as a new token."""
+        found = self._credentials
+        if found == before:
+            return None
+        if isinstance(found, Bearer):
+            return Challenge(safe_scheme(found.token_type).lower())
+        return Challenge("basic") if isinstance(found, Basic) else None
 
     def _answer_to(
         self, challenges: tuple[Challenge, ...], before: Credentials | None
@@ -116,7 +144,7 @@ class Login:
                 self._credentials = credentials
                 return None
             self._credentials = credentials
-            credentials.take(self._space, digest)
+            self._session = credentials.take(self._space, digest)
             self._is_answered = True
             return digest
         if isinstance(credentials, Basic) and credentials != before:
@@ -127,7 +155,7 @@ class Login:
         """The party took the request. False: it claims to know the password, and does not."""
         proof = self._proof
         name = "proxy-authentication-info" if self.party.is_proxy else "authentication-info"
-        self._answers, self._is_answered = 0, False
+        self._answers, self._is_answered, self._session = 0, False, None
         self._tried.clear()
         lines = headers.get_all(name)
         if not lines or proof is None:
@@ -147,7 +175,11 @@ class Login:
         if schemes and schemes.isdisjoint(_SPOKEN | set(self._tried)):
             return what + "only Basic, Digest and Bearer are spoken here"
         if self._tried:
-            tried = " and ".join(map(_name, self._tried))
+            # What the party has named itself is no secret.
+            tried = " and ".join(
+                _name(each) if each in schemes or safe_scheme(each) == each else safe_scheme(each)
+                for each in self._tried
+            )
             if schemes and schemes.isdisjoint(self._tried):
                 return what + f"{tried} with {self.source} does not answer that"
             told = next((text for each in challenges if (text := _complaint(each))), "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tieline.auth import Challenge
-from tieline.headers import HTTPResponse
+from tieline.headers import HTTPResponse, printable
 from tieline.protocol.handshake import HandshakeResponse
 from tieline.redact import safe_headers, safe_url
 from tieline.transport.attempt import Attempt
@@ -73,7 +73,7 @@ class Record:
             info["request-headers"] = dict(self.request_headers)
         if self.answer is not None:
             answer = self.answer
-            line = f"HTTP/{answer.http_version} {answer.status} {answer.reason}"
+            line = f"HTTP/{answer.http_version} {answer.status} {printable(answer.reason)}"
             info["response-uri"] = line.rstrip()
             info["response-code"] = answer.status
             pairs = safe_headers(answer.headers.raw)

@@ -14,7 +14,7 @@ from tieline.engine.login import Login
 from tieline.headers import Headers
 from tieline.options import Options
 from tieline.protocol.handshake import UpgradeRequest
-from tieline.redact import is_secret_header
+from tieline.redact import is_secret_header, is_secret_subprotocol
 from tieline.request_checks import HeaderPairs
 from tieline.transport.dial import Route
 from tieline.transport.proxy import Proxy
@@ -121,7 +121,7 @@ class Target:
         return UpgradeRequest(
             host=self.url.host_header,
             target=self.url.target,
-            subprotocols=options.subprotocols,
+            subprotocols=self._subprotocols(),
             origin=options.origin,
             user_agent=_USER_AGENT if user_agent is None else user_agent,
             headers=tuple(pairs),
@@ -142,7 +142,19 @@ class Target:
         """The user's own headers, as far as they are for this place."""
         if self.trusted:
             return self.headers
-        return tuple(pair for pair in self.headers if not is_secret_header(pair[0]))
+        return tuple(
+            pair
+            for pair in self.headers
+            # The Host that names the first server is not that of another one.
+            if pair[0].lower() != "host" and not is_secret_header(pair[0])
+        )
+
+    def _subprotocols(self) -> tuple[str, ...]:
+        """Those that are for this place: some servers take a token as one."""
+        offered = self.options.subprotocols
+        if self.trusted:
+            return offered
+        return tuple(name for name in offered if not is_secret_subprotocol(name))
 
     def login(self) -> Login:
         """Who we are there. Asks the callable in `auth`, and the netrc file."""

@@ -18,7 +18,7 @@ from tieline.explaining.tls import explain_tls
 from tieline.explaining.way import Addresses, explain_address, explain_proxy
 from tieline.options import Options
 from tieline.protocol.handshake import EXTENSIONS
-from tieline.redact import safe_headers, safe_url
+from tieline.redact import safe_headers, safe_subprotocol, safe_url
 from tieline.transport.dial import Route
 
 #: In the place of the nonce that each request has.
@@ -72,7 +72,7 @@ def explain(
         headers=headers,
         login=login,
         cookies=cookies,
-        subprotocols=checked.subprotocols,
+        subprotocols=tuple(map(safe_subprotocol, checked.subprotocols)),
         compression=shown.get(EXTENSIONS.lower()),
         times={name: getattr(checked, name) for name in _TIMES},
         reconnection=_reconnection(checked),

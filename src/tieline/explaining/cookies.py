@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from http.cookiejar import Cookie as JarCookie
 
+from tieline.engine.cookies import jar_host
 from tieline.engine.route import Target
 from tieline.explaining.explanation import Cookie
+from tieline.headers import is_sendable
 from tieline.transport.url import URL
 
 
@@ -40,10 +42,12 @@ def _reason(cookie: JarCookie, url: URL) -> str:
     """Why RFC 6265 section 5.4 leaves it out; "" if nothing speaks against it."""
     if cookie.is_expired():
         return "it has expired"
-    if not _is_for(cookie, url.host):
+    if not _is_for(cookie, jar_host(url)):
         return f"it is for {cookie.domain}"
     if cookie.secure and not url.secure:
         return "it is for TLS only (Secure)"
+    if not is_sendable(f"{cookie.name}={cookie.value or ''}"):
+        return "it holds a character that no header can carry"
     path = url.target.partition("?")[0]
     if not (path == cookie.path or path.startswith(cookie.path.rstrip("/") + "/")):
         return f"it is for the path {cookie.path}"

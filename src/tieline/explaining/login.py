@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from tieline.auth import Basic, Bearer, Digest
+from tieline.auth.credentials import safe_scheme
 from tieline.engine.login import Login as EngineLogin
 from tieline.explaining.explanation import Headers, Login
+from tieline.redact import safe_username
 from tieline.transport.proxy import Proxy
-
-#: Shown of a value that the user wrote; anything else at its beginning may be the secret itself.
-_SCHEMES = frozenset({"basic", "bearer", "digest", "negotiate", "ntlm", "token", "apikey"})
 
 
 def first_value(login: EngineLogin, method: str, target: str) -> str | None:
     """The header's value in the first request.
 
-    Of a Digest, which counts what it proves, nothing is used up: then it is None.
+    Of a Digest, which counts what it proves, nothing is used up: then it is only the scheme.
     """
     if isinstance(login.credentials, Digest):
-        return None
+        return "Digest" if login.is_ready else None
     return login.authorization(method, target)
 
 
@@ -26,23 +25,25 @@ def explain_login(login: EngineLogin, headers: Headers, name: str) -> Login | No
     for header, value in headers:
         if header.lower() == name:
             scheme = value.partition(" ")[0]
-            known = scheme.lower() in _SCHEMES
             return Login(
-                scheme=scheme if known else "a value of its own",
+                scheme=scheme if safe_scheme(scheme) == scheme else "a value of its own",
                 username=None,
                 source="the header given",
             )
     found = login.credentials
     if isinstance(found, Basic):
-        return Login(scheme="Basic", username=found.username, source=login.source)
+        username = safe_username(found.username, found.password)
+        return Login(scheme="Basic", username=username, source=login.source)
     if isinstance(found, Bearer):
-        return Login(scheme=found.token_type, username=None, source=login.source)
+        return Login(scheme=safe_scheme(found.token_type), username=None, source=login.source)
     if isinstance(found, Digest):
         return Login(
             scheme="Digest",
             username=found.username,
             source=login.source,
-            note="proved once the other side has asked for it",
+            note="proved at once, with a nonce that was kept"
+            if login.is_ready
+            else "proved once the other side has asked for it",
         )
     if login.source:
         # Only a callable may have nothing to say yet.
@@ -60,4 +61,5 @@ def explain_socks_login(proxy: Proxy) -> Login | None:
     if proxy.username is None and proxy.password is None:
         return None
     scheme = "SOCKS4 user id" if proxy.scheme.startswith("socks4") else "SOCKS5 user and password"
-    return Login(scheme=scheme, username=proxy.username, source="the proxy's URL")
+    username = None if proxy.username is None else safe_username(proxy.username, proxy.password)
+    return Login(scheme=scheme, username=username, source="the proxy's URL")

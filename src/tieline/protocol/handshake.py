@@ -17,6 +17,7 @@ from tieline.headers import Headers, HTTPRequest, HTTPResponse, excerpt
 from tieline.protocol.deflate import Agreement, check_answer, offer
 from tieline.protocol.extensions import parse_extensions
 from tieline.protocol.refusal import explain_status
+from tieline.redact import safe_subprotocol
 
 #: Section 1.3: proves that the server understands WebSocket; no other meaning.
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -33,7 +34,8 @@ class UpgradeRequest:
     host: str
     #: Path and query, which may hold a token, as headers may hold a password: not in the repr.
     target: str = field(repr=False)
-    subprotocols: tuple[str, ...] = ()
+    #: One of them may be a token, too.
+    subprotocols: tuple[str, ...] = field(default=(), repr=False)
     origin: str | None = None
     user_agent: str | None = None
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
@@ -75,7 +77,8 @@ class HandshakeResponse(Mapping[str, Any]):
     headers: Headers
     #: The body of a refused handshake, cut at its limit; empty after an accepted one.
     body: bytes = field(default=b"", repr=False)
-    subprotocol: str | None = None
+    #: Not in the repr, since it may be a token; there it is among the headers, masked if need be.
+    subprotocol: str | None = field(default=None, repr=False)
     #: The accepted extensions with their parameters, as the server answered them.
     extensions: tuple[str, ...] = ()
     #: The URL that was asked last, after redirects, without its secrets.
@@ -191,8 +194,9 @@ def _chosen_subprotocol(headers: Headers, request: UpgradeRequest, refuse: Any) 
     if not chosen:
         return None
     if len(chosen) > 1 or chosen[0] not in request.subprotocols:
-        offered = ", ".join(request.subprotocols) or "none"
-        raise refuse(f"expected one of the offered subprotocols ({offered}), got {_shown(chosen)}")
+        offered = ", ".join(map(safe_subprotocol, request.subprotocols)) or "none"
+        answered = _shown(list(map(safe_subprotocol, chosen)))
+        raise refuse(f"expected one of the offered subprotocols ({offered}), got {answered}")
     return chosen[0]
 
 

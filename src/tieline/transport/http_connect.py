@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Iterable
 
 from tieline.errors import ConnectCancelled, ConnectTimeout, ProxyError
 from tieline.headers import HTTPFormatError, HTTPResponse, check_header, status_text
@@ -102,7 +103,7 @@ def _receive_response(stream: Stream, exchange: ClientExchange, attempt: Attempt
 def _refusal(
     proxy: Proxy, target: str, response: HTTPResponse, headers: list[tuple[str, str]]
 ) -> str:
-    answer = status_text(response)
+    answer = shown_status(response, proxy, headers)
     text = f"the proxy {proxy.name} refused a tunnel to {target} (proxy): {answer}"
     if words := _words(response, proxy, headers):
         text += f" ({words!r})"
@@ -115,20 +116,43 @@ def _refusal(
     return f"{text}; it may not allow this host or port"
 
 
+def shown_status(response: HTTPResponse, proxy: Proxy, headers: Iterable[tuple[str, str]]) -> str:
+    """The status and reason, for errors, without what the proxy was told in confidence."""
+    return _without_secrets(status_text(response), proxy, headers)
+
+
 def _words(response: HTTPResponse, proxy: Proxy, headers: list[tuple[str, str]]) -> str:
     """The beginning of what the body says, without its markup, or "" if it is no text."""
     kind = response.headers.get("content-type", "text/plain").partition("/")[0].strip().lower()
     if kind != "text" or "content-encoding" in response.headers:
         return ""
-    text = response.body.decode("utf-8", "replace")
-    for secret in _secrets(proxy, headers):  # some proxies show what they were sent
-        text = text.replace(secret, MASK)
+    text = _without_secrets(response.body.decode("utf-8", "replace"), proxy, headers)
     words = " ".join(_UNREADABLE.sub(" ", text).split())
     return words if len(words) <= _EXCERPT else words[:_EXCERPT].rpartition(" ")[0] + " ..."
 
 
-def _secrets(proxy: Proxy, headers: list[tuple[str, str]]) -> list[str]:
+def _without_secrets(text: str, proxy: Proxy, headers: Iterable[tuple[str, str]]) -> str:
+    # Some proxies show what they were sent. The longest first: one may be a part of another.
+    for secret in sorted(_secrets(proxy, headers), key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    return text
+
+
+def _secrets(proxy: Proxy, headers: Iterable[tuple[str, str]]) -> set[str]:
+    from html import escape  # late: for refusals
+
     values = [value for name, value in headers if is_secret_header(name)]
     # Also without the scheme: "Basic", "Digest".
-    found = [*values, *(value.partition(" ")[2] for value in values), proxy.password or ""]
-    return [secret for secret in found if secret]
+    bare = [value.partition(" ")[2] for value in values]
+    passwords = [proxy.password or "", *map(_password_in, bare)]
+    found = {*values, *bare, *passwords, *map(escape, passwords)}
+    return found - {""}
+
+
+def _password_in(value: str) -> str:
+    """What stands behind the user name in the base64 of Basic; "" in anything else."""
+    try:
+        pair = base64.b64decode(value, validate=True).decode()
+    except ValueError:
+        return ""
+    return pair.partition(":")[2]

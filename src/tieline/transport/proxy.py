@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tieline.errors import OptionError
-from tieline.redact import MASK, safe_headers
+from tieline.redact import MASK, safe_headers, safe_username
 from tieline.transport.tls_settings import TLSSettings
 from tieline.transport.url import Scheme, parse_url
+from tieline.transport.url_errors import escaping_hint
 
 _SCHEMES = {
     "http": Scheme(80, False),
@@ -55,7 +56,7 @@ class Proxy:
         if parsed.unix_path is not None or parsed.target != "/":
             raise OptionError(
                 f"proxy {parsed.safe!r}: expected {parsed.scheme}://user:password@host:port, "
-                "without a path"
+                f"without a path{escaping_hint(url)}"
             )
         proxy = cls(
             parsed.scheme, parsed.host, parsed.port, parsed.username, parsed.password, headers
@@ -80,7 +81,9 @@ class Proxy:
         if self.username is not None:
             from urllib.parse import quote
 
-            user = quote(self.username, safe="") + (f":{MASK}" if self.password else "") + "@"
+            name = safe_username(self.username, self.password)
+            user = name if name == MASK else quote(name, safe="")
+            user += (f":{MASK}" if self.password else "") + "@"
         return f"{self.scheme}://{user}{self.name}"
 
     def __repr__(self) -> str:

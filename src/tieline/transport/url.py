@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from tieline.errors import OptionError
 from tieline.hostnames import BadHost, ascii_host, ipv6_host
-from tieline.redact import MASK, safe_url
+from tieline.redact import MASK, safe_url, safe_username
 from tieline.transport.reference import resolve
 from tieline.transport.url_errors import Span, URLRefusal
 
@@ -85,7 +85,8 @@ class URL:
     def _masked(self) -> str:
         user = ""
         if self.username is not None:
-            name = _quote(self.username, safe="")
+            name = safe_username(self.username, self.password)
+            name = name if name == MASK else _quote(name, safe="")
             user = name + (f":{MASK}" if self.password else "") + "@"
         if self.unix_path is not None:
             path = _quote(self.unix_path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NoReturn
 
 from tieline.errors import OptionError
-from tieline.redact import MASK, secret_spans
+from tieline.redact import MASK, ends_early, secret_spans
 
 #: From where to where in the URL's text.
 Span = tuple[int, int]
@@ -33,7 +33,7 @@ class URLRefusal:
         if len(shown) > _SHOWN:
             shown = shown[:_SHOWN] + "..."
         where = "" if part is None else self._pointer(part, spans)
-        raise OptionError(f"{self._option} '{shown}': {problem}{where}; {expected}")
+        raise OptionError(f"{self._option} '{shown}': {problem}{where}; {expected}{escaping_hint(self._text)}")
 
     def _pointer(self, part: Span, spans: list[Span]) -> str:
         masked = _masked(self._text, spans)
@@ -43,6 +43,13 @@ class URLRefusal:
             return f" {position}"
         found = _escaped(masked[start:end])
         return f": '{found[:_PART]}{'...' if len(found) > _PART else ''}' {position}"
+
+
+def escaping_hint(text: str) -> str:
+    """For those whose password has ended the authority before its host."""
+    if not ends_early(text):
+        return ""
+    return "; if there is a password, its '#', '/' and '?' are written %23, %2F, %3F"
 
 
 def _masked(text: str, spans: list[Span]) -> str:
