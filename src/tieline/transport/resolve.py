@@ -205,9 +205,7 @@ def _at(sockaddr: tuple[Any, ...], port: int) -> tuple[Any, ...]:
     return (sockaddr[0], port, *sockaddr[2:])
 
 
-def _unresolved(
-    host: str, reason: str, attempt: Attempt, *, refused: bool = False
-) -> ResolveError:
+def _unresolved(host: str, reason: str, attempt: Attempt, *, refused: bool = False) -> ResolveError:
     return ResolveError(
         f"connecting to {attempt.destination} failed (dns): cannot resolve host {host!r}: "
         f"{reason}; check its spelling, the network and the DNS settings",
