@@ -60,6 +60,12 @@ class ConnectError(WebSocketError):
 class ResolveError(ConnectError):
     """The host name could not be turned into an address. Check the spelling and the DNS."""
 
+    def __init__(self, message: str, *, refused: bool = False) -> None:
+        super().__init__(message)
+        #: True: it is an address that cannot be used here (of the family that was not asked for, or
+        #: in a zone that this machine does not have), so trying again changes nothing.
+        self.refused = refused
+
 
 class ConnectTimeout(ConnectError, TimeoutError):
     """``connect_timeout`` ran out. ``phase`` names the step that was under way."""
@@ -83,8 +89,9 @@ class ProxyError(ConnectError):
         super().__init__(message)
         #: What an HTTP proxy has answered.
         self.response = response
-        #: True: a SOCKS proxy does not accept this client or this target, so trying again changes
-        #: nothing. (Of an HTTP proxy's answer, the status tells that.)
+        #: True: a SOCKS proxy does not accept this client or this target, or what answers is not
+        #: such a proxy, so trying again changes nothing. (Of an HTTP proxy's answer, the status
+        #: tells that.)
         self.refused = refused
 
 
@@ -102,12 +109,17 @@ class HandshakeError(ConnectError):
     """The server did not upgrade to WebSocket (RFC 6455 section 4.1).
 
     ``response`` holds status, headers and (bounded) body of its answer, or is None when the
-    answer was not HTTP at all.
+    answer was not HTTP at all, or broke off.
     """
 
-    def __init__(self, message: str, response: HandshakeResponse | None = None) -> None:
+    def __init__(
+        self, message: str, response: HandshakeResponse | None = None, *, refused: bool = False
+    ) -> None:
         super().__init__(message)
         self.response = response
+        #: True: what answered is no HTTP server, or breaks its rules, so trying again changes
+        #: nothing. False: it broke off, or ``response`` tells more.
+        self.refused = refused
 
 
 class TooManyRedirects(ConnectError):

@@ -106,6 +106,10 @@ class HTTPFormatError(ValueError):
     """The peer's bytes are not the HTTP/1.1 that was expected, or are over a limit."""
 
 
+class HTTPCutShort(HTTPFormatError):
+    """The peer's bytes ended before their head did. Until there they were as expected."""
+
+
 @dataclass(frozen=True, slots=True)
 class HeadLimits:
     """What is accepted from the other side before the connection is given up. Sizes in bytes."""

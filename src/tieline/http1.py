@@ -17,6 +17,7 @@ from tieline.headers import (
     EXCERPT,
     Headers,
     HeadLimits,
+    HTTPCutShort,
     HTTPFormatError,
     HTTPRequest,
     HTTPResponse,
@@ -77,7 +78,7 @@ class ClientExchange:
             self._read_body(bytes(rest))
 
     def receive_eof(self) -> None:
-        """The peer ended the stream. Raises HTTPFormatError if the head was not complete."""
+        """The peer ended the stream. Raises HTTPCutShort if the head was not complete."""
         if self._head is None:
             raise self._heads.ended_early()
         self.finish()
@@ -169,7 +170,7 @@ class ServerExchange:
         self.trailing_data += bytes(rest)
 
     def receive_eof(self) -> None:
-        """The peer ended the stream. Raises HTTPFormatError if the head was not complete."""
+        """The peer ended the stream. Raises HTTPCutShort if the head was not complete."""
         if self.request is None:
             raise self._heads.ended_early()
 
@@ -234,10 +235,10 @@ class _HeadReader:
         self._connection.receive_data(piece)
         return data[len(piece) :]
 
-    def ended_early(self) -> HTTPFormatError:
+    def ended_early(self) -> HTTPCutShort:
         """The error for a stream that ended within a head."""
         shown = f"; it starts with {self._shown()}" if self._start else ""
-        return HTTPFormatError(
+        return HTTPCutShort(
             f"connection closed before the {self._what} head was complete, "
             f"after {self.received} bytes{shown}"
         )

@@ -167,7 +167,7 @@ def _userinfo(url: str) -> tuple[list[tuple[int, int]], int]:
         # anyone's guess, so everything after the first colon goes.
         authority = url
     # A "/", "?" or "#" of a password ends the authority too early, and what is before it may look
-    # like a port. So an "@" anywhere means a password, though the URL may just have one in its path.
+    # like a port. So an "@" anywhere means a password, though it may just be one of the path.
     at = (rest if _may_be_userinfo(authority) else authority).rfind("@")
     if at < 0:
         return [], begin

@@ -13,6 +13,7 @@ from tieline.errors import (
     OptionError,
     ProtocolError,
     ProxyError,
+    ResolveError,
     TLSError,
     TooManyRedirects,
 )
@@ -42,13 +43,11 @@ def default_retry(cause: Cause) -> bool:
         # Who broke a rule, or sent too much, will do so again.
         fatal = isinstance(cause.error, ProtocolError | MessageTooBig)
         return not fatal and cause.code in _RETRIED_CODES
-    if isinstance(cause, ProxyError) and cause.refused:
+    if isinstance(cause, HandshakeError | ProxyError | ResolveError | TLSError) and cause.refused:
         return False
     if isinstance(cause, HandshakeError | ProxyError):
         # Without an answer the server broke off, as it does when it restarts.
         return cause.response is None or _is_retried_status(cause.response.status)
-    if isinstance(cause, TLSError):
-        return not cause.refused
     if isinstance(cause, ConnectionClosed):
         return cause.close_info is None or default_retry(cause.close_info)
     return not isinstance(

@@ -97,7 +97,7 @@ class UpgradeExchange:
             self._by_h11().receive_data(data)
 
     def receive_eof(self) -> None:
-        """The peer ended the stream. Raises HTTPFormatError if the head was not complete."""
+        """The peer ended the stream. Raises HTTPCutShort if the head was not complete."""
         if self._switched is None:
             self._by_h11().receive_eof()
 

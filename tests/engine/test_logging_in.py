@@ -632,6 +632,7 @@ def test_a_proxys_next_nonce_and_its_proof(serve: Any) -> None:
     assert proxied(proxy, proxy_auth=digest).is_open
     error = proxied(proxy, proxy_auth=digest).error
     assert isinstance(error, ProxyError) and "does not know the password" in str(error)
+    assert error.refused
 
 
 def test_netrc_for_the_proxy(serve: Any, tmp_path: Path) -> None:

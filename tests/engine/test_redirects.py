@@ -71,6 +71,7 @@ def followed(location: str, url: str = "wss://example.com/a/b?q=1", **options: A
         ("/a b?c d", "wss://example.com/a%20b?c%20d"),
         ("/" + "ü".encode().decode("latin-1"), "wss://example.com/%C3%BC"),
         ("/ü", "wss://example.com/%C3%BC"),
+        ("/" + "Ã©".encode().decode("latin-1"), "wss://example.com/%C3%83%C2%A9"),
         ("https://" + "bücher.example".encode().decode("latin-1"), "wss://xn--bcher-kva.example/"),
     ],
 )

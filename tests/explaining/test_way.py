@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import tieline
+from tieline.transport.attempt import Attempt
 
 SECRET = "hush-hush"
 
@@ -83,6 +85,37 @@ def test_names_are_looked_up_when_that_is_asked_for(monkeypatch: pytest.MonkeyPa
     # Where the proxy does it, this machine does not.
     found = tieline.explain("ws://third.example/", resolve=True, proxy="http://127.0.0.1")
     assert found.problems == ()
+
+
+def test_one_deadline_for_all_that_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind socks5, two names are: the proxy's and the server's."""
+    over = threading.Event()
+
+    def getaddrinfo(host: str, *rest: Any, **keywords: Any) -> Any:
+        if len(rest) > 4 and rest[4]:
+            raise socket.gaierror(socket.EAI_NONAME, "it is no address")
+        over.wait(10)
+        return []
+
+    deadlines = []
+
+    class Watched(Attempt):
+        def __init__(self, timeout: float | None, **how: Any) -> None:
+            deadlines.append(timeout)
+            super().__init__(timeout, **how)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr("tieline.explaining.Attempt", Watched)
+    try:
+        found = tieline.explain(
+            "ws://h.test/", proxy="socks5://p.test", resolve=True, connect_timeout=0.05
+        )
+    finally:
+        over.set()
+    assert deadlines == [0.05]
+    server, proxy = found.problems
+    assert "connecting to h.test:80 timed out" in server
+    assert "connecting to p.test:1080 timed out" in proxy
 
 
 @pytest.mark.usefixtures("no_network")

@@ -139,19 +139,23 @@ class TestClient:
             assert str(error).startswith(f"{URL} did not answer the WebSocket upgrade: ")
             assert says in str(error)
             assert error.response is None
+            assert error.refused
 
     def test_a_head_without_end(self) -> None:
         opening = client(HeadLimits(max_head_size=1000))
         endless = b"HTTP/1.1 101 Switching Protocols\r\n" + b"X-Y: z\r\n" * 1000
-        assert "at most 1000 bytes" in str(failure(feed(opening, [endless])))
+        error = failure(feed(opening, [endless]))
+        assert "at most 1000 bytes" in str(error)
+        assert error.refused
 
     def test_the_stream_ends_at_every_place(self) -> None:
         for place in range(len(ANSWER)):
             opening = client()
             assert feed(opening, [ANSWER[:place]]) is None
             opening.receive_eof()
-            text = str(failure(opening.next_event()))
-            assert "closed before the response head was complete" in text
+            error = failure(opening.next_event())
+            assert "closed before the response head was complete" in str(error)
+            assert not error.refused  # it may have been restarted just now
 
     def test_the_stream_ends_behind_an_accepted_upgrade(self) -> None:
         opening = client()

@@ -251,6 +251,9 @@ def test_a_proxy_that_is_not_there(connect, refusing_port):
 def test_a_proxy_that_has_no_address(connect):
     with pytest.raises(ProxyError, match="cannot resolve host"):
         connect(Route("example.com", 443, proxy=Proxy("http", "a" * 64, 1)))
+    with pytest.raises(ProxyError, match="no interface of that name") as caught:
+        connect(Route("example.com", 443, proxy=Proxy("http", "fe80::1%nosuch0", 1)))
+    assert caught.value.refused
 
 
 # Failures, each of which leaves nothing open (no_leaks in the outer conftest)

@@ -229,27 +229,31 @@ def test_a_refusal_tells_more_than_the_deadline(tunnel, make_attempt):
 
 
 @pytest.mark.parametrize(
-    ("answer", "reason"),
+    ("answer", "reason", "is_final"),
     [
-        (b"SSH-2.0-x\r\n", "did not answer in HTTP: expected an HTTP/1.1 response"),
-        (b"HTTP/1.1 200 OK\r\n\r\nsurprise", "sent 8 bytes into the tunnel"),
-        (lambda connection: None, "closed before the response head"),
-        (lambda connection: connection.sendall(b"HTTP/1.1 2"), "after 10 bytes"),
+        (b"SSH-2.0-x\r\n", "did not answer in HTTP: expected an HTTP/1.1 response", True),
+        (b"HTTP/1.1 200 x\r\nContent-Length: -1\r\n\r\n", "did not answer in HTTP", True),
+        (b"HTTP/1.1 103 x\r\n\r\n" * 17, "more than 16 informational", True),
+        (b"HTTP/1.1 200 OK\r\n\r\nsurprise", "sent 8 bytes into the tunnel", True),
+        (lambda connection: None, "closed before the response head", False),
+        (lambda connection: connection.sendall(b"HTTP/1.1 2"), "after 10 bytes", False),
     ],
 )
-def test_answers_that_are_none(tunnel, answer, reason):
+def test_answers_that_are_none(tunnel, answer, reason, is_final):
     with pytest.raises(ProxyError, match=reason) as caught:
         tunnel(answer)
     assert "proxy.example:3128" in str(caught.value)
     assert caught.value.response is None
+    assert caught.value.refused is is_final
 
 
 def test_a_reset(tunnel):
     def reset(connection):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
 
-    with pytest.raises(ProxyError, match=r"broke \(proxy\): Connection reset"):
+    with pytest.raises(ProxyError, match=r"broke \(proxy\): Connection reset") as caught:
         tunnel(reset)
+    assert not caught.value.refused
 
 
 # Bounds

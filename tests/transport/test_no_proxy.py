@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,12 +29,22 @@ TABLE = [
     ("com", "example.com com", "example.org"),
     (".", "", "example.com"),
     ("b\xfccher.example", "xn--bcher-kva.example www.xn--bcher-kva.example", "bucher.example"),
+    ("fa\xdf.example", "xn--fa-hia.example www.xn--fa-hia.example", "fass.example"),
+    (".FA\xdf.example", "xn--fa-hia.example www.xn--fa-hia.example", "fass.example"),
+    ("*.b\xfccher.example:443", "www.xn--bcher-kva.example", "xn--bcher-kva.example"),
+    ("b\xfccher.example.", "xn--bcher-kva.example", "bcher.example"),
     ("a_b.example", "a_b.example", "axb.example"),
     ("\xfc" * 99, "", "example.com"),
     # Patterns
     ("api-?.example.com", "api-1.example.com", "api-.example.com api-12.example.com"),
     ("*.internal.*", "a.internal.example", "internal.example a.internal"),
     ("192.168.*", "192.168.0.1", "192.169.0.1 10.192.168.1"),
+    ("*a*", "a ba ab bab", "b"),
+    ("a*a", "aa aba", "a ab"),
+    ("**.b", "a.b", "b"),
+    ("a*?*b?c", "axbyc aabbc", "abyc axbc axbycd"),
+    ("*?", "a ab", ""),
+    ("?", "a", "ab"),
     ("a+b.example (x", "", "aab.example"),
     # Several
     ("a.example,b.example", "a.example b.example", "c.example"),
@@ -47,7 +59,13 @@ TABLE = [
     ("fe80::1", "fe80::1%eth0 fe80::1", "fe80::2%eth0"),
     ("fe80::1%eth1", "fe80::1%eth0 fe80::1", "fe80::2"),
     ("10.0.0.1", "::ffff:10.0.0.1", "::ffff:10.0.0.2 ::10.0.0.1"),
+    ("::ffff:10.0.0.1", "10.0.0.1 ::ffff:10.0.0.1 ::ffff:a00:1", "10.0.0.2 ::10.0.0.1"),
+    ("[::ffff:10.0.0.1]:443", "10.0.0.1 ::ffff:10.0.0.1", "10.0.0.2"),
     # Networks
+    ("::ffff:10.0.0.0/104", "::ffff:10.0.0.1 10.9.9.9", "11.0.0.0 ::10.0.0.1"),
+    ("[::ffff:10.0.0.0]/104", "::ffff:10.0.0.1 10.9.9.9", "11.0.0.0"),
+    ("[::ffff:10.0.0.0/104]:443", "::ffff:10.0.0.1 10.9.9.9", "11.0.0.0"),
+    ("::ffff:0:0/96", "1.2.3.4 ::ffff:1.2.3.4", "::1"),
     ("10.0.0.0/8", "10.1.2.3 10.0.0.0 ::ffff:10.1.2.3", "11.0.0.0 ten.example 10.example"),
     ("10.1.2.3/8", "10.9.9.9", "11.0.0.0"),
     ("10.0.0.0/255.0.0.0", "10.9.9.9", "11.0.0.0"),
@@ -73,6 +91,10 @@ TABLE = [
     ("example.com:https", "", "example.com"),
     ("::1:443", "::1:443", "::1"),
     # Nonsense lists nothing
+    ("example.com:000443", "", "example.com"),
+    ("example.com:" + "9" * 5000, "", "example.com"),
+    ("[::1]:" + "9" * 5000, "", "::1"),
+    ("10.0.0.0/" + "9" * 5000, "", "10.0.0.0"),
     ("http://example.com", "", "example.com"),
     ("[::1", "", "::1"),
     ("[]", "", "::1 example.com"),
@@ -85,6 +107,13 @@ def test_table(no_proxy, listed, others):
     exceptions = NoProxy.parse(no_proxy)
     found = {host: exceptions.listing(host, 443) for host in (listed + " " + others).split()}
     assert [host for host, entry in found.items() if entry is not None] == listed.split()
+
+
+@pytest.mark.parametrize("entry", ["*a" * 60 + "*b", "*" * 5000 + "b", "*?" * 200, "*a?" * 60])
+def test_patterns_do_not_track_back(entry):
+    begun = time.process_time()
+    NoProxy.parse(entry).listing(("a" * 60 + ".") * 4 + "c", 443)
+    assert time.process_time() - begun < 1.0
 
 
 def test_the_entry_is_told_as_it_was_written():

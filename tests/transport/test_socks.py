@@ -216,6 +216,7 @@ def test_answers_that_end_it(talk, script, proxy, reason):
     with pytest.raises(ProxyError, match=reason) as caught:
         talk(script, proxy, "10.1.2.3" if proxy.scheme == "socks4" else "example.com")
     assert "hush" not in str(caught.value)
+    assert caught.value.refused
 
 
 @pytest.mark.parametrize(
@@ -227,16 +228,18 @@ def test_answers_that_end_it(talk, script, proxy, reason):
     ],
 )
 def test_a_proxy_that_hangs_up(talk, script):
-    with pytest.raises(ProxyError, match="closed the connection instead of answering"):
+    with pytest.raises(ProxyError, match="closed the connection instead of answering") as caught:
         talk(script)
+    assert not caught.value.refused
 
 
 def test_a_reset(talk):
     def reset(connection):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
 
-    with pytest.raises(ProxyError, match=r"broke \(proxy\): Connection reset"):
+    with pytest.raises(ProxyError, match=r"broke \(proxy\): Connection reset") as caught:
         talk([ANY, reset])
+    assert not caught.value.refused
 
 
 # Bounds

@@ -402,8 +402,8 @@ def test_origins():
         ("//g/x", "ws://g/x"),
         ("wss://g", "wss://g/"),
         ("/\xfc", "ws://u:***@h:81/%C3%BC"),
-        ("/\xc3\xbc", "ws://u:***@h:81/%C3%BC"),  # UTF-8, as it comes in a header
-        ("//\xc3\xbc.example/", "ws://xn--tda.example/"),
+        ("/\xc3\xa9", "ws://u:***@h:81/%C3%83%C2%A9"),  # text, which nobody decodes once more
+        ("//\xfc.example/", "ws://xn--tda.example/"),
     ],
 )
 def test_join(location, safe):
@@ -415,6 +415,16 @@ def test_join(location, safe):
 
 def test_join_of_a_scheme_of_ones_own():
     assert parse("feed://h/a/b").join("../c").safe == "feed://h/c"
+
+
+@pytest.mark.parametrize(
+    ("location", "port"),
+    [("/x", 8080), ("?x", 8080), ("ws://g/x", 80), ("https://h/x", 443), ("//h/x", 80)],
+)
+def test_join_leaves_default_port_to_the_users_own_url(location, port):
+    """A server that sends us elsewhere means the scheme's port."""
+    url = parse("ws://h/", default_port=8080).join(location)
+    assert (url.port, url.join("/y").port) == (port, port)
 
 
 def test_join_keeps_to_its_unix_socket():

@@ -222,7 +222,8 @@ class _Journey:
                 raise ProxyError(
                     f"the proxy {proxy.name} opened the tunnel, but its Proxy-Authentication-Info "
                     "shows that it does not know the password (RFC 7616 section 3.5): is this the "
-                    "right proxy?"
+                    "right proxy?",
+                    refused=True,
                 )
             lines = response.headers.get_all("proxy-authenticate")
             challenge = login.challenged(lines)

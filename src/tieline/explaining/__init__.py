@@ -19,6 +19,7 @@ from tieline.explaining.way import Addresses, explain_address, explain_proxy
 from tieline.options import Options
 from tieline.protocol.handshake import EXTENSIONS
 from tieline.redact import safe_headers, safe_subprotocol, safe_url
+from tieline.transport.attempt import Attempt
 from tieline.transport.dial import Route
 
 #: In the place of the nonce that each request has.
@@ -56,16 +57,20 @@ def explain(
     text = checked.attempt_url()
     target = Target(checked, parse_options_url(checked, text), checked.attempt_headers())
     route, reason = _route(target, problems)
-    addresses = Addresses(route.family, checked.connect_timeout, resolve, problems)
     # First of all: a jar forgets what has expired when it is asked for a request's cookies.
     cookies = explain_cookies(target)
     headers, login = _request(target, problems)
     shown = dict((name.lower(), value) for name, value in headers)
+    # One bound for all names that are looked up.
+    with Attempt(checked.connect_timeout) as attempt:
+        addresses = Addresses(route.family, attempt, resolve, problems)
+        address = explain_address(route, addresses, problems)
+        proxy = explain_proxy(route, target, addresses, problems)
     return Explanation(
         url=target.url.safe,
         other_urls=tuple(map(_shown_source, checked.urls[1:])),
-        address=explain_address(route, addresses, problems),
-        proxy=explain_proxy(route, target, addresses, problems),
+        address=address,
+        proxy=proxy,
         proxy_reason=reason,
         tls=None if route.tls is None else explain_tls(route.tls, route.host, problems),
         request=f"GET {safe_url(target.url.target)} HTTP/1.1",

@@ -29,11 +29,14 @@ NOBODY = "nobody has to"
 
 
 class Addresses:
-    """Names → addresses: those that are known without asking anybody; if `asks`, all of them."""
+    """Names → addresses: those that are known without asking anybody; if `asks`, all of them.
 
-    def __init__(self, family: int, timeout: float, asks: bool, problems: list[str]) -> None:
+    `attempt` bounds all of it together.
+    """
+
+    def __init__(self, family: int, attempt: Attempt, asks: bool, problems: list[str]) -> None:
         self._family = family
-        self._timeout = timeout
+        self._attempt = attempt
         self._asks = asks
         self._problems = problems
 
@@ -47,9 +50,8 @@ class Addresses:
         elif looked_up_by == HERE and (self._asks or ":" in host):
             # An address that is none of ours is found out by the same code, which asks nobody then.
             try:
-                with Attempt(self._timeout) as attempt:
-                    attempt.destination = authority(host, port)
-                    known = resolve(host, port, self._family, attempt)
+                self._attempt.destination = authority(host, port)
+                known = resolve(host, port, self._family, self._attempt)
             except ConnectError as error:
                 self._problems.append(str(error))
         return Address(

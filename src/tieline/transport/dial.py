@@ -6,7 +6,14 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tieline.errors import ConnectCancelled, ConnectError, ConnectTimeout, OptionError, ProxyError
+from tieline.errors import (
+    ConnectCancelled,
+    ConnectError,
+    ConnectTimeout,
+    OptionError,
+    ProxyError,
+    ResolveError,
+)
 from tieline.transport.attempt import Attempt
 from tieline.transport.proxy import Proxy, authority
 from tieline.transport.race import SocketOption, connect_unix, race
@@ -130,7 +137,8 @@ def _connect_through(proxy: Proxy, host: str, port: int, route: Route, attempt: 
         except (ConnectTimeout, ConnectCancelled):
             raise
         except ConnectError as error:
-            raise ProxyError(str(error)) from error
+            refused = isinstance(error, ResolveError) and error.refused
+            raise ProxyError(str(error), refused=refused) from error
         stream: Stream = _record(attempt, connected)
         try:
             if secure is not None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 
 from tieline.errors import ConnectCancelled, ConnectTimeout, ProxyError
-from tieline.headers import HTTPFormatError, HTTPResponse, check_header, status_text
+from tieline.headers import HTTPCutShort, HTTPFormatError, HTTPResponse, check_header, status_text
 from tieline.http1 import ClientExchange
 from tieline.redact import MASK, is_secret_header
 from tieline.transport.attempt import Attempt
@@ -45,7 +45,10 @@ def open_tunnel(stream: Stream, proxy: Proxy, host: str, port: int, attempt: Att
         except (ConnectTimeout, ConnectCancelled):
             raise
         except HTTPFormatError as error:
-            raise ProxyError(f"the proxy {proxy.name} did not answer in HTTP: {error}") from error
+            raise ProxyError(
+                f"the proxy {proxy.name} did not answer in HTTP: {error}",
+                refused=not isinstance(error, HTTPCutShort),
+            ) from error
         except OSError as error:
             raise ProxyError(
                 f"the connection to the proxy {proxy.name} broke (proxy): {error.strerror or error}"
@@ -57,7 +60,8 @@ def open_tunnel(stream: Stream, proxy: Proxy, host: str, port: int, attempt: Att
         # The target speaks when it is spoken to, so this can only come from the proxy.
         raise ProxyError(
             f"the proxy {proxy.name} sent {len(exchange.trailing_data)} bytes into the tunnel "
-            f"to {target} before anything was asked there"
+            f"to {target} before anything was asked there",
+            refused=True,
         )
 
 

@@ -22,6 +22,8 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from tieline.hostnames import BadHost, ascii_host
+
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
@@ -31,8 +33,8 @@ if TYPE_CHECKING:
 #: The entry, of Windows, that stands for every name without a dot.
 SIMPLE_NAMES = "<local>"
 
-_BRACKETED = re.compile(r"\[([^]]*)\](/[0-9.]+)?(?::([0-9]+))?")
-_WITH_PORT = re.compile(r"([^:]*):([0-9]+)")
+_BRACKETED = re.compile(r"\[([^]]*)\](/[0-9.]+)?(?::([0-9]{1,5}))?")
+_WITH_PORT = re.compile(r"([^:]*):([0-9]{1,5})")
 # What may be an address or a network: names are told apart without loading `ipaddress`.
 _NUMERIC = re.compile(r"[0-9a-fA-F:.]*[0-9a-fA-F:](?:%[^/]*)?(?:/[0-9.]+)?")
 
@@ -75,7 +77,7 @@ class NoProxy:
             return False
         name = _comparable(name)
         if "*" in name or "?" in name:
-            return _pattern(name).fullmatch(host) is not None
+            return _fits(name, host)
         network = _network(name)
         if address is not None or network is not None:
             return address is not None and network is not None and address in network
@@ -99,15 +101,40 @@ def _comparable(name: str) -> str:
         name, _, rest = name.partition("%")
         return (name + rest[rest.find("/") :] if "/" in rest else name).lower()
     if not name.isascii():
-        try:
-            name = name.encode("idna").decode("ascii")
-        except UnicodeError:
-            pass  # no domain name, so it is none of ours
+        # Each part on its own, since some are patterns. The other side is a URL's host.
+        name = ".".join(map(_a_label, name.split(".")))
     return name.lower().removesuffix(".")
 
 
-def _pattern(name: str) -> re.Pattern[str]:
-    return re.compile(re.escape(name).replace(r"\*", ".*").replace(r"\?", "."))
+def _a_label(label: str) -> str:
+    try:
+        return label if label.isascii() else ascii_host(label)
+    except BadHost:
+        return label  # in no domain name, so it is none of ours
+
+
+def _fits(pattern: str, text: str) -> bool:
+    """Each part between stars at the first place that it fits: no part needs to be tried twice.
+
+    One regular expression for the whole would try them all against each other.
+    """
+    first, *others = map(_part, pattern.split("*"))
+    if not others:
+        return first.fullmatch(text) is not None
+    found = first.match(text)
+    for part in others[:-1]:
+        if found is None:
+            return False
+        found = part.search(text, found.end())
+    if found is None:
+        return False
+    # The last part is at the end. Each is as long as what it stands for.
+    start = len(text) - (len(pattern) - pattern.rindex("*") - 1)
+    return start >= found.end() and others[-1].fullmatch(text, start) is not None
+
+
+def _part(text: str) -> re.Pattern[str]:
+    return re.compile(re.escape(text).replace(r"\?", "."))
 
 
 def _network(text: str) -> Network | None:
@@ -116,15 +143,18 @@ def _network(text: str) -> Network | None:
     from ipaddress import ip_network
 
     try:
-        return ip_network(text, strict=False)
+        network = ip_network(text, strict=False)
     except ValueError:
         return None
+    # An IPv4 address in IPv6's clothes (RFC 4291 section 2.5.5.2) leads to the IPv4 host.
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    if mapped is None or network.prefixlen < 96:
+        return network
+    return ip_network((mapped, network.prefixlen - 96), strict=False)
 
 
 def _address(text: str) -> Address | None:
     network = _network(text)
     if network is None or "/" in text:
         return None
-    address = network.network_address
-    # An IPv4 address in IPv6's clothes (RFC 4291 section 2.5.5.2) leads to the IPv4 host.
-    return getattr(address, "ipv4_mapped", None) or address
+    return network.network_address

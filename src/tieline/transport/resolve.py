@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from tieline.errors import ResolveError
+from tieline.hostnames import is_address
 from tieline.transport.attempt import Attempt
 from tieline.transport.lookup import AddressInfo, Lookup, look_up, numbers_and_names
 
@@ -63,17 +64,22 @@ class Resolution:
             if known:
                 self._tell(known)
                 return known
-            if ":" in host:
-                reason = "this machine has no interface of that name"
-                if self._family == socket.AF_INET:
-                    reason = "it is an IPv6 address, and family asks for IPv4"
-                raise _unresolved(host, reason, attempt)
+            if ":" in host or (self._family == socket.AF_INET6 and is_address(host)):
+                raise _unresolved(host, self._why_unusable(), attempt, refused=True)
             self._whole = look_up(host, self._family, attempt.wake)
             self._await()
             found = self.late()
             if not found:
                 raise self._failure()
             return found
+
+    def _why_unusable(self) -> str:
+        """Of an address that cannot be connected to."""
+        if self._family == socket.AF_INET6 and ":" not in self._host:
+            return "it is an IPv4 address, and family asks for IPv6"
+        if self._family == socket.AF_INET:
+            return "it is an IPv6 address, and family asks for IPv4"
+        return "this machine has no interface of that name"
 
     def late(self) -> list[AddressInfo]:
         """What has become known since the last call. Does not wait."""
@@ -199,8 +205,9 @@ def _at(sockaddr: tuple[Any, ...], port: int) -> tuple[Any, ...]:
     return (sockaddr[0], port, *sockaddr[2:])
 
 
-def _unresolved(host: str, reason: str, attempt: Attempt) -> ResolveError:
+def _unresolved(host: str, reason: str, attempt: Attempt, *, refused: bool = False) -> ResolveError:
     return ResolveError(
         f"connecting to {attempt.destination} failed (dns): cannot resolve host {host!r}: "
-        f"{reason}; check its spelling, the network and the DNS settings"
+        f"{reason}; check its spelling, the network and the DNS settings",
+        refused=refused,
     )

@@ -86,7 +86,8 @@ def open_tunnel(
             raise
         except SOCKSError as error:
             raise ProxyError(
-                f"the proxy {proxy.name} did not answer as a {proxy.scheme} proxy does: {error}"
+                f"the proxy {proxy.name} did not answer as a {proxy.scheme} proxy does: {error}",
+                refused=True,
             ) from error
         except OSError as error:
             raise ProxyError(
@@ -132,7 +133,8 @@ class _Talk:
                 hint = "; that is TLS, which SOCKS does not use"
             raise ProxyError(
                 f"the proxy {self.proxy.name} did not answer as a {self.proxy.scheme} proxy does: "
-                f"it began with {answer!r}{hint}"
+                f"it began with {answer!r}{hint}",
+                refused=True,
             )
         return answer
 

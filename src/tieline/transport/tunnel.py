@@ -97,7 +97,7 @@ def _addresses(proxy: Proxy, host: str, port: int, family: int, attempt: Attempt
         advice = "with socks5h:// the proxy would look it up"
         if only_ipv4:
             advice = "SOCKS4 knows IPv4 addresses only; " + advice
-        raise ResolveError(f"{error} ({advice})") from error
+        raise ResolveError(f"{error} ({advice})", refused=error.refused) from error
     # The order of the answer is for connections from here. Of the proxy nothing is known, except
     # that more of them can reach IPv4 than IPv6, and one that cannot may take minutes to say so.
     found.sort(key=lambda address: address.family != socket.AF_INET)

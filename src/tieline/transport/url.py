@@ -106,11 +106,12 @@ class URL:
     def join(self, location: str) -> URL:
         """Where a redirect's Location leads (RFC 9110 section 10.2.2), relative or absolute.
 
-        Credentials stay with their origin. A fragment is dropped. Raises OptionError for a
+        Credentials stay with their origin. A fragment is dropped. A place elsewhere has the port of
+        its scheme, whatever `default_port` this URL was read with. Raises OptionError for a
         location that cannot be used, also for one that leads to a unix socket: a server elsewhere
         must not reach into this machine.
         """
-        location = _as_utf8(location.partition("#")[0])
+        location = location.partition("#")[0]
         _check_text(location, URLRefusal("redirect location", location))
         parts = _split(location)
         if parts["scheme"] is None and parts["authority"] is None:
@@ -118,7 +119,7 @@ class URL:
             return self._replaced(_target(*joined, None))
         if parts["scheme"] is None:
             location = f"{self.scheme}:{location}"
-        url = parse_url(location, self._table, self._default_port, option="redirect location")
+        url = parse_url(location, self._table, option="redirect location")
         if url.unix_path is not None and url.unix_path != self.unix_path:
             raise OptionError(
                 f"redirect location: expected a host, got a unix socket: {safe_url(location)!r}"
@@ -257,14 +258,6 @@ def _split(text: str) -> re.Match[str]:
     match = _PARTS.fullmatch(text)
     assert match is not None  # it matches every text without a line break
     return match
-
-
-def _as_utf8(location: str) -> str:
-    """Headers are read as latin-1; what servers put into a Location beyond ASCII is UTF-8."""
-    try:
-        return location.encode("latin-1").decode("utf-8")
-    except UnicodeError:
-        return location
 
 
 def _credentials(userinfo: str, begin: int, fail: URLRefusal) -> tuple[str | None, str | None]:

@@ -33,7 +33,8 @@ class URLRefusal:
         if len(shown) > _SHOWN:
             shown = shown[:_SHOWN] + "..."
         where = "" if part is None else self._pointer(part, spans)
-        raise OptionError(f"{self._option} '{shown}': {problem}{where}; {expected}{escaping_hint(self._text)}")
+        hint = escaping_hint(self._text)
+        raise OptionError(f"{self._option} '{shown}': {problem}{where}; {expected}{hint}")
 
     def _pointer(self, part: Span, spans: list[Span]) -> str:
         masked = _masked(self._text, spans)
