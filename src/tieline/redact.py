@@ -53,6 +53,8 @@ _SECRET_LAST_WORD = frozenset({"code", "sig", "sign", "sid", "pass", "otp", "tic
 _AUTHORITY_END = re.compile("[/?#]")
 # The colons of such an authority are none that a password comes after.
 _IPV6_HOST = re.compile(r"(?:[^:@]*@)?\[[0-9A-Fa-f:.]+(?:%[^]:]*)?\](?::[0-9]*)?")
+# A name with a dot, or the one without that has ports of its own: no user is called so.
+_HOST_AND_PORT = re.compile(r"(?:[\w-]+(?:\.[\w-]+)+|localhost):[0-9]{1,5}")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _PARAMETER = re.compile(r"[?&;#]([^?&;#=]*)=")
 #: Between the parts of a subprotocol's name, such as "graphql-transport-ws" and "v1.json".
@@ -167,7 +169,8 @@ def _userinfo(url: str) -> tuple[list[tuple[int, int]], int]:
         # anyone's guess, so everything after the first colon goes.
         authority = url
     # A "/", "?" or "#" of a password ends the authority too early, and what is before it may look
-    # like a port. So an "@" anywhere means a password, though it may just be one of the path.
+    # like a port. So an "@" anywhere means a password, though it may just be one of the path; but
+    # not behind the likes of "stream.example.com:9443", where feeds have "/ws/name@trade".
     at = (rest if _may_be_userinfo(authority) else authority).rfind("@")
     if at < 0:
         return [], begin
@@ -198,7 +201,8 @@ def _parts(url: str) -> tuple[int, str, str]:
 
 
 def _may_be_userinfo(authority: str) -> bool:
-    return ":" in authority and not _IPV6_HOST.fullmatch(authority)
+    is_host = _IPV6_HOST.fullmatch(authority) or _HOST_AND_PORT.fullmatch(authority)
+    return ":" in authority and not is_host
 
 
 def _nested_passwords(url: str, start: int) -> Iterator[tuple[int, int]]:
