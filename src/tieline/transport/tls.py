@@ -34,6 +34,9 @@ def build_context(settings: TLSSettings) -> ssl.SSLContext:
 #: The name in RFC 7301 of what a WebSocket over TLS begins with.
 HTTP_1 = "http/1.1"
 
+#: That a peer may send before the handshake is done. OpenSSL takes certificates up to 100 KB.
+_MOST_BYTES = 1024 * 1024
+
 #: What has no secrets and no files but the system's.
 _ORDINARY = frozenset({TLSSettings(), TLSSettings(verify_cert=False)})
 
@@ -119,9 +122,14 @@ def handshake(
                 f"cannot start TLS with {name}: {error}; check server_hostname, and that "
                 "ssl_context is one for clients (ssl.create_default_context())"
             ) from error
+        below = lower.hidden_input
         try:
             while not stream.handshake():
-                attempt.wait(stream.fileno(), readable=True, writable=stream.has_pending_output)
+                # A peer that always has more must outrun neither the deadline nor memory.
+                attempt.check()
+                _check_length(stream.hidden_input - below, name)
+                if not stream.has_buffered_input:
+                    attempt.wait(stream.fileno(), readable=True, writable=stream.has_pending_output)
         except (ConnectTimeout, ConnectCancelled):
             raise
         except OSError as error:
@@ -145,6 +153,15 @@ def sent_name(server_hostname: str) -> str:
     # Neither a zone nor the root's dot is part of it (RFC 6066 section 3).
     name = server_hostname.partition("%")[0] if ":" in server_hostname else server_hostname
     return name.removesuffix(".")
+
+
+def _check_length(size: int, name: str) -> None:
+    if size > _MOST_BYTES:
+        raise TLSError(
+            f"TLS with {name} failed (tls): the peer sent more than {_MOST_BYTES} bytes and the "
+            "handshake is not done, which takes a few thousand; is this a TLS server?",
+            refused=False,
+        )
 
 
 def _shown_chain(stream: TLSStream, error: OSError) -> tuple[PeerCertificate, ...]:
