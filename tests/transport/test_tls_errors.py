@@ -84,6 +84,11 @@ def test_a_reset():
     assert text.endswith("Connection reset by peer; is this a TLS port?")
 
 
+def test_what_is_no_fault_of_the_server():
+    text = explain(OSError(24, "Too many open files"), b"")
+    assert text.endswith("(tls): Too many open files")
+
+
 def test_what_is_no_tls_is_shown():
     assert "b'HTTP/1.0'" in explain(failed("WRONG_VERSION_NUMBER"), b"HTTP/1.0")
 

@@ -62,9 +62,12 @@ def upgrade(
         except OSError as error:
             if (explained := _late_refusal(error, target.url.host)) is not None:
                 raise explained from error
+            reason = error.strerror or str(error)
+            if not isinstance(error, ConnectionError):  # such as too many open files, here
+                raise ConnectError(f"the upgrade of {target.url.safe} failed: {reason}") from error
             raise ConnectError(
                 f"{target.url.safe} broke the connection during the upgrade: "
-                f"{error.strerror or error}{'' if target.url.secure else _IS_IT_TLS}"
+                f"{reason}{'' if target.url.secure else _IS_IT_TLS}"
             ) from error
     if isinstance(event, Opened):
         _note_response(event.response, target, record, tell)

@@ -147,7 +147,9 @@ def _reason(
             if reason.endswith(alert):
                 return f"{meaning} [{reason}]"
         return reason
-    return f"{error.strerror or error}; is this a TLS port?"
+    said = error.strerror or str(error)
+    # Others are this machine's, such as too many open files.
+    return f"{said}; is this a TLS port?" if isinstance(error, ConnectionError) else said
 
 
 def _distrust(
