@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 
-from tieline.errors import ConnectCancelled, ConnectTimeout, ProxyError
+from tieline.errors import ConnectCancelled, ConnectTimeout, ProxyError, TLSError
 from tieline.headers import HTTPFormatError, HTTPResponse, check_header, status_text
 from tieline.http1 import ClientExchange
 from tieline.redact import MASK, is_secret_header
@@ -13,6 +13,7 @@ from tieline.transport.attempt import Attempt
 from tieline.transport.exchange import receive, send_all
 from tieline.transport.proxy import Proxy, authority
 from tieline.transport.stream import Stream
+from tieline.transport.tls_settings import Peer
 
 #: Seconds that the body of a refusal may take after its head: it only makes the error nicer.
 _BODY_PATIENCE = 1.0
@@ -30,7 +31,7 @@ _UNREADABLE = re.compile(
 def open_tunnel(stream: Stream, proxy: Proxy, host: str, port: int, attempt: Attempt) -> None:
     """Ask the proxy at the other end of `stream` for a tunnel; from then on the bytes are host's.
 
-    Raises ProxyError with the proxy's response, ConnectTimeout or ConnectCancelled; the stream is
+    Raises ProxyError with the proxy's response, TLSError, ConnectTimeout or ConnectCancelled; the stream is
     left to the caller, who closes it.
     """
     target = authority(host, port)
@@ -46,6 +47,8 @@ def open_tunnel(stream: Stream, proxy: Proxy, host: str, port: int, attempt: Att
         except HTTPFormatError as error:
             raise ProxyError(f"the proxy {proxy.name} did not answer in HTTP: {error}") from error
         except OSError as error:
+            if (explained := _late_refusal(error, proxy)) is not None:
+                raise explained from error
             raise ProxyError(
                 f"the connection to the proxy {proxy.name} broke (proxy): {error.strerror or error}"
             ) from error
@@ -132,3 +135,16 @@ def _secrets(proxy: Proxy, headers: list[tuple[str, str]]) -> list[str]:
     # Also without the scheme: "Basic", "Digest".
     found = [*values, *(value.partition(" ")[2] for value in values), proxy.password or ""]
     return [secret for secret in found if secret]
+
+
+def _late_refusal(error: OSError, proxy: Proxy) -> TLSError | None:
+    """An https proxy's alert: with TLS 1.3 it judges only now that it was shown no certificate."""
+    if proxy.scheme != "https":
+        return None
+    import ssl
+
+    from tieline.transport.tls_errors import explain_late_refusal
+
+    if not isinstance(error, ssl.SSLError):
+        return None
+    return explain_late_refusal(error, f"the proxy {proxy.name}", Peer.PROXY)

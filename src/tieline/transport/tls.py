@@ -13,7 +13,7 @@ from tieline.transport.certificates import load_client_certificate, load_trust
 from tieline.transport.peer_certificates import PeerCertificate
 from tieline.transport.stream import Stream
 from tieline.transport.tls_errors import explain_handshake_failure
-from tieline.transport.tls_settings import TLSSettings
+from tieline.transport.tls_settings import Peer, TLSSettings
 from tieline.transport.tls_stream import TLSStream
 from tieline.transport.trust import log_keys, system_context, trust_key
 
@@ -105,11 +105,13 @@ def handshake(
     *,
     fingerprint: str | tuple[str, ...] | None = None,
     peer_name: str | None = None,
+    peer: Peer = Peer.SERVER,
 ) -> TLSStream:
     """Set up TLS on a stream. On failure `lower` is left to the caller, who closes it.
 
     `fingerprint` pins the peer's certificate: before anything is sent inside TLS it must be this
-    one, or one of these. `peer_name` is what errors call the peer, by default `server_hostname`.
+    one, or one of these. `peer_name` is what errors call the peer, by default `server_hostname`, and
+    `peer` decides what they advise.
     Raises TLSError, ConnectTimeout or ConnectCancelled.
     """
     name = peer_name or server_hostname
@@ -118,10 +120,13 @@ def handshake(
         try:
             stream = TLSStream(lower, context, hostname)
         except (ssl.SSLError, ValueError, TypeError) as error:  # TypeError: a NUL in the name
-            raise OptionError(
-                f"cannot start TLS with {name}: {error}; check server_hostname, and that "
-                "ssl_context is one for clients (ssl.create_default_context())"
-            ) from error
+            check = "the host of its URL"
+            if peer is not Peer.PROXY:
+                check = (
+                    "server_hostname, and that ssl_context is one for clients "
+                    "(ssl.create_default_context())"
+                )
+            raise OptionError(f"cannot start TLS with {name}: {error}; check {check}") from error
         below = lower.hidden_input
         try:
             while not stream.handshake():
@@ -134,7 +139,7 @@ def handshake(
             raise
         except OSError as error:
             raise explain_handshake_failure(
-                error, name, hostname, stream.first_bytes, _shown_chain(stream, error)
+                error, name, hostname, stream.first_bytes, _shown_chain(stream, error), peer=peer
             ) from error
         facts = stream.tls or {}
         _check_pin(facts, fingerprint, name)
