@@ -31,8 +31,8 @@ _UNREADABLE = re.compile(
 def open_tunnel(stream: Stream, proxy: Proxy, host: str, port: int, attempt: Attempt) -> None:
     """Ask the proxy at the other end of `stream` for a tunnel; from then on the bytes are host's.
 
-    Raises ProxyError with the proxy's response, TLSError, ConnectTimeout or ConnectCancelled; the stream is
-    left to the caller, who closes it.
+    Raises ProxyError with the proxy's response, TLSError, ConnectTimeout or ConnectCancelled; the
+    stream is left to the caller, who closes it.
     """
     target = authority(host, port)
     headers = connect_headers(proxy, target)

@@ -110,8 +110,8 @@ def handshake(
     """Set up TLS on a stream. On failure `lower` is left to the caller, who closes it.
 
     `fingerprint` pins the peer's certificate: before anything is sent inside TLS it must be this
-    one, or one of these. `peer_name` is what errors call the peer, by default `server_hostname`, and
-    `peer` decides what they advise.
+    one, or one of these. `peer_name` is what errors call the peer, by default `server_hostname`,
+    and `peer` decides what they advise.
     Raises TLSError, ConnectTimeout or ConnectCancelled.
     """
     name = peer_name or server_hostname

@@ -104,8 +104,7 @@ _ALERTS = {
     "ACCESS_DENIED": "{peer} knows the client certificate and does not let it in",
     "UNRECOGNIZED_NAME": "{peer} knows no host of this name: {sent_name}",
     "PROTOCOL_VERSION": "{peer} has no TLS version in common with this side (1.2 and newer)",
-    "UNSUPPORTED_PROTOCOL": "{peer} has no TLS version in common with this side "
-    "(1.2 and newer)",
+    "UNSUPPORTED_PROTOCOL": "{peer} has no TLS version in common with this side (1.2 and newer)",
     "HANDSHAKE_FAILURE": "{peer} found no cipher or parameters in common, or wants a client "
     "certificate: {certificate}",
     "DH_KEY_TOO_SMALL": "{peer}'s key exchange is too weak for OpenSSL's security level",
@@ -137,9 +136,7 @@ def explain_handshake_failure(
     )
 
 
-def explain_late_refusal(
-    error: ssl.SSLError, name: str, peer: Peer = Peer.SERVER
-) -> TLSError:
+def explain_late_refusal(error: ssl.SSLError, name: str, peer: Peer = Peer.SERVER) -> TLSError:
     """An alert after the handshake: with TLS 1.3 a client certificate is judged only then."""
     reason = _reason(error, name, b"", (), datetime.now(UTC), peer)
     return TLSError(f"TLS with {name} failed (tls): {reason}", refused=_is_refusal(error, b""))
@@ -209,9 +206,7 @@ def _distrust(
     code = _OTHER_NUMBERS.get(number, number)
     leaf = chain[0] if chain else None
     if code in _WRONG_NAME:
-        return (
-            f"the certificate is for {_names(leaf)}, not for {hostname!r}: {words['name']}"
-        )
+        return f"the certificate is for {_names(leaf)}, not for {hostname!r}: {words['name']}"
     if code in (9, 10):
         fault = _wrong_time(chain, now, peer, is_early=code == 9)
     elif code == 18:
@@ -256,9 +251,7 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(map(excerpt, names))
 
 
-def _wrong_time(
-    chain: Sequence[PeerCertificate], now: datetime, peer: Peer, is_early: bool
-) -> str:
+def _wrong_time(chain: Sequence[PeerCertificate], now: datetime, peer: Peer, is_early: bool) -> str:
     needs_new = _told(_NEEDS_NEW, peer)
     clock = f"this machine's clock says {_shown(now)}"
     for depth, certificate in enumerate(chain):

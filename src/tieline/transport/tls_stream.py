@@ -91,7 +91,8 @@ class TLSStream:
         """One step, with what one read has brought at most: True when done.
 
         Else there is another step to make, and unless `has_buffered_input` says that there is
-        something to make it with, the descriptor must be waited for first. Raises `ssl.SSLError`, or another OSError of the lower stream.
+        something to make it with, the descriptor must be waited for first. Raises `ssl.SSLError`,
+        or another OSError of the lower stream.
         """
         try:
             self._session.do_handshake()
