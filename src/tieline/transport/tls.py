@@ -127,12 +127,11 @@ def handshake(
                     "(ssl.create_default_context())"
                 )
             raise OptionError(f"cannot start TLS with {name}: {error}; check {check}") from error
-        below = lower.hidden_input
         try:
             while not stream.handshake():
                 # A peer that always has more must outrun neither the deadline nor memory.
                 attempt.check()
-                _check_length(stream.hidden_input - below, name)
+                _check_length(stream.hidden_input - lower.hidden_input, name)
                 if not stream.has_buffered_input:
                     attempt.wait(stream.fileno(), readable=True, writable=stream.has_pending_output)
         except (ConnectTimeout, ConnectCancelled):
