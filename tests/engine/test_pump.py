@@ -477,3 +477,30 @@ def test_a_broken_read_does_not_keep_a_big_message(line: Any) -> None:
     line.run()
     assert isinstance(line.session.connection.close_info.error, ConnectionResetError)
     assert target() is None
+
+
+def test_tls_that_pauses_is_read_on_and_is_not_taken_for_silence(
+    line: Any, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A peer may send records without content for ever, and the stream gives others their turn."""
+    stream, pump = line.session.stream, line.session.pump
+    pauses = iter((None, None, None))
+    receive = stream.receive_into
+
+    def receive_into(buffer: memoryview) -> int | None:
+        for pause in pauses:
+            stream.has_buffered_input = True
+            return pause
+        stream.has_buffered_input = False
+        return receive(buffer)
+
+    monkeypatch.setattr(stream, "receive_into", receive_into)
+    before = pump.found_nothing_at
+    line.clock.advance(1.0)
+    assert read(line) is True
+    assert pump.found_nothing_at == before, "there may be more"
+    unread(line, "behind it")
+    pump.read_buffered()
+    line.run()
+    assert recorder.messages == ["behind it"]
+    assert next(pauses, "over") == "over"

@@ -11,6 +11,7 @@ from tieline.compression import Deflate
 from tieline.engine.route import Target, parse_options_url
 from tieline.errors import OptionError
 from tieline.options import Options
+from tieline.transport.tls_settings import Peer
 
 SECRETS: dict[str, Any] = {
     "headers": {"X-Shown": "1", "Authorization": "Bearer t", "Cookie": "a=b"},
@@ -126,6 +127,8 @@ def test_another_origin_gets_no_secret(location: str) -> None:
     if route.tls is not None:
         assert route.tls.cert_path is None and route.tls.key_password is None
         assert route.tls.server_hostname is None
+        assert route.tls.peer is redirected.peer is Peer.ELSEWHERE
+    assert made.route().tls.peer is made.peer is Peer.SERVER
     assert headers(redirected.redirected("wss://example.com/feed")).get("authorization") is None
 
 

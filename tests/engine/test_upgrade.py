@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from contextlib import suppress
 from typing import Any
 
@@ -80,3 +82,25 @@ def test_no_http_at_all(serve: Any) -> None:
 
     error = Outcome(serve(play).url).error
     assert isinstance(error, HandshakeError) and error.response is None
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.ECONNRESET])
+def test_only_a_broken_connection_is_a_reason_to_think_of_tls(
+    serve: Any, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """Waiting takes descriptors, which may have run out."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    def play(peer: Any) -> None:
+        peer.read_request()
+        peer.expect_end()
+
+    monkeypatch.setattr("tieline.engine.upgrade.receive", fail)
+    error = Outcome(serve(play).url).error
+    assert isinstance(error, ConnectError)
+    assert os.strerror(code) in str(error)
+    is_broken = code == errno.ECONNRESET
+    assert ("does this port expect TLS" in str(error)) == is_broken
+    assert ("broke the connection" in str(error)) == is_broken

@@ -124,3 +124,18 @@ def test_what_will_fail(tmp_path: Path, root: Issued) -> None:
         tls, problems, text = explained(**options)
         assert len(problems) == 1 and problems[0].startswith(reason)
         assert tls.versions == "" and problems[0] in text
+
+
+def test_what_the_environment_gets_wrong(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    _, problems, text = explained()
+    assert len(problems) == 1 and problems[0].startswith("SSL_CERT_FILE=") and problems[0] in text
+    assert len(explained(proxy="https://proxy.example")[1]) == 1, "told once"
+    # Where it is not looked at, it is no problem.
+    for options in ({"ssl_verify_cert": False}, {"ssl_context": ssl.create_default_context()}):
+        assert explained(**options)[1] == ()
+    monkeypatch.delenv("SSL_CERT_FILE")
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "none" / "keys"))
+    _, problems, _ = explained(proxy="https://proxy.example")
+    assert len(problems) == 1 and problems[0].startswith("SSLKEYLOGFILE=")

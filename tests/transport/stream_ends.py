@@ -22,14 +22,15 @@ class TLSPeer:
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._session = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
 
-    def step(self) -> None:
-        """One step of the handshake with what has come."""
+    def step(self, put: bool = True) -> None:
+        """One step of the handshake with what has come. Its output is sent, or in `records`."""
         self._take()
         try:
             self._session.do_handshake()
         except ssl.SSLWantReadError:
             pass
-        self._put()
+        if put:
+            self._put()
 
     def _take(self) -> None:
         self._socket.setblocking(False)
@@ -90,14 +91,16 @@ class PlainPeer:
         return received
 
 
-def secure(pair, server_context, ca_pem):
+def secure(pair, server_context, ca_pem, finish=True):
+    """`finish`: the server reads the last of the handshake, and sends its tickets."""
     near, far = pair
     context = ssl.create_default_context(cadata=ca_pem.decode())
     stream = TLSStream(SocketStream(near), context, "localhost")
     peer = TLSPeer(far, server_context)
     for _ in range(1000):
         if stream.handshake():
-            peer.step()
+            if finish:
+                peer.step()
             return stream, peer
         peer.step()
     pytest.fail("the handshake does not end")

@@ -230,6 +230,44 @@ def test_an_https_proxy_is_verified_even_if_the_target_is_not(
         connect(Route("example.com", 443, tls=settings, proxy=proxy))
 
 
+def test_what_helps_against_a_proxy_that_is_not_trusted(
+    connect, serve, handlers, authority, ca_pem
+):
+    """`server_hostname` and the pin are the target's, and must not be tried on it in vain."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("other.example").configure_cert(context)
+    proxy = Proxy("https", "localhost", serve(handlers.tls(context)).port)
+    settings = TLSSettings(ca_data=ca_pem, server_hostname="other.example")
+    with pytest.raises(TLSError, match="host of the proxy's URL must be one of the certificate's"):
+        connect(Route("example.com", 443, tls=settings, proxy=proxy))
+
+
+def test_a_proxy_that_wants_a_client_certificate(
+    connect, serve, handlers, authority, server_context, ca_pem
+):
+    """With TLS 1.3 it says so only after the handshake."""
+    server_context.verify_mode = ssl.CERT_REQUIRED
+    authority.configure_trust(server_context)
+
+    def judge(connection):
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        session = server_context.wrap_bio(incoming, outgoing, server_side=True)
+        while True:
+            try:
+                session.do_handshake()
+            except ssl.SSLWantReadError:
+                connection.sendall(outgoing.read())
+                incoming.write(connection.recv(65536))
+            except ssl.SSLError:
+                break
+        connection.sendall(outgoing.read())
+        handlers.silent(connection)  # what is not read when it closes would reset the alert
+
+    proxy = Proxy("https", "localhost", serve(judge).port, tls=TLSSettings(ca_data=ca_pem))
+    with pytest.raises(TLSError, match=r"with the proxy localhost:.* a proxy is shown none"):
+        connect(Route("example.com", 80, proxy=proxy))
+
+
 def test_connect_to_through_a_proxy(connect, serve, handlers, forwarding):
     asked = []
     through = serve(forwarding(asked, serve(handlers.echo)))

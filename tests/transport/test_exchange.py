@@ -71,3 +71,18 @@ def test_bytes_that_keep_coming_do_not_outrun_the_time(pair, make_attempt, buffe
     attempt.cancel()
     with pytest.raises(ConnectCancelled):
         receive(stream, buffer, attempt)
+
+
+def test_what_the_descriptor_does_not_show_is_not_waited_for(pair, attempt, buffer):
+    """TLS may have more to read although it gave nothing: `has_buffered_input`."""
+    stream, _ = pair
+
+    class Pausing:
+        has_buffered_input = True
+        fileno = stream.fileno
+        answers = iter((None, None, 3))
+
+        def receive_into(self, buffer):
+            return next(self.answers)
+
+    assert receive(Pausing(), buffer, attempt) == 3

@@ -116,8 +116,23 @@ def test_deadline(make_attempt, unanswering_port):
 
 def test_one_fails_and_one_is_silent(make_attempt, unanswering_port, refusing_port, monkeypatch):
     monkeypatch.setattr(race_module, "STAGGER", 0.005)
-    with pytest.raises(ConnectTimeout):
+    with pytest.raises(ConnectTimeout) as caught:
         race([v4(unanswering_port), v4(refusing_port)], make_attempt(0.2))
+    assert str(caught.value).endswith(
+        f"while waiting for 127.0.0.1:{unanswering_port} to accept the connection "
+        f"(127.0.0.1:{refusing_port}: Connection refused)"
+    )
+
+
+def test_a_timeout_names_late_addresses_and_all_that_have_failed(make_attempt, refusing_port):
+    late = Late([v4(refusing_port, "127.0.0.2")])
+    with pytest.raises(ConnectTimeout) as caught:
+        race([v4(refusing_port)], make_attempt(0.1), late=late)
+    assert str(caught.value).endswith(
+        "while waiting for the resolver's further addresses "
+        f"(127.0.0.2:{refusing_port}: Connection refused; "
+        f"127.0.0.1:{refusing_port}: Connection refused)"
+    )
 
 
 def test_cancel_from_another_thread(make_attempt, unanswering_port):

@@ -393,3 +393,44 @@ def test_cancel_from_another_thread(serve, opened, make_attempt):
     with pytest.raises(ConnectCancelled, match="in phase 'tls'"):
         context = build_context(TLSSettings())
         handshake(opened(serve(cancelling)), context, "localhost", attempt)
+
+
+HELLO_REQUESTS = b"\x16\x03\x03\0\4\0\0\0\0" * 20_000  # which a client ignores
+
+
+def flood(connection):
+    for _ in range(200):
+        connection.sendall(HELLO_REQUESTS)
+
+
+def test_a_flood_does_not_outrun_cancel(serve, opened, make_attempt, monkeypatch):
+    monkeypatch.setattr(tls, "_MOST_BYTES", 1_000_000_000)
+    attempt = make_attempt(None)
+
+    def cancelling(connection):
+        flood(connection)
+        attempt.cancel()
+        while True:
+            flood(connection)
+
+    with pytest.raises(ConnectCancelled, match="in phase 'tls'"):
+        handshake(opened(serve(cancelling)), build_context(TLSSettings()), "localhost", attempt)
+
+
+def test_a_flood_does_not_outrun_the_deadline(serve, opened, make_attempt, monkeypatch):
+    monkeypatch.setattr(tls, "_MOST_BYTES", 1_000_000_000)
+
+    def flooding(connection):
+        while True:
+            flood(connection)
+
+    with pytest.raises(ConnectTimeout) as caught:
+        context = build_context(TLSSettings())
+        handshake(opened(serve(flooding)), context, "localhost", make_attempt(0.1))
+    assert caught.value.phase == "tls"
+
+
+def test_a_handshake_is_no_longer_than_any_real_one(serve, opened, attempt):
+    with pytest.raises(TLSError, match=r"more than 1048576 bytes .*handshake") as caught:
+        handshake(opened(serve(flood)), build_context(TLSSettings()), "localhost", attempt)
+    assert not caught.value.refused

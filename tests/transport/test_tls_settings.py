@@ -7,7 +7,7 @@ import ssl
 import pytest
 
 from tieline.errors import OptionError
-from tieline.transport.tls_settings import TLSSettings, normalised_fingerprint
+from tieline.transport.tls_settings import Peer, TLSSettings, normalised_fingerprint
 
 
 def test_only_trust_is_shared_with_a_proxy(ca_pem):
@@ -21,6 +21,7 @@ def test_only_trust_is_shared_with_a_proxy(ca_pem):
         fingerprint="ab" * 32,
     )
     assert settings.trust_only == TLSSettings(ca_data=ca_pem)
+    assert settings.trust_only.peer is Peer.PROXY
     assert TLSSettings(context=ssl.create_default_context()).trust_only == TLSSettings()
 
 

@@ -301,3 +301,82 @@ def test_output_under_way_is_counted(pair, server_context, ca_pem):
         assert stream.pending_size <= pending
         pending = stream.pending_size
     assert stream.pending_size == 0
+
+
+class Supply:
+    """A lower stream: what it holds, and no descriptor."""
+
+    peer = local = None
+    hidden_input = pending_size = 0
+    has_buffered_input = has_pending_output = False
+
+    def __init__(self, content=b""):
+        self.content = content
+        self.reads = 0
+
+    def receive_into(self, buffer):
+        self.reads += 1
+        piece, self.content = self.content[: len(buffer)], self.content[len(buffer) :]
+        buffer[: len(piece)] = piece
+        return len(piece) or None
+
+    def send(self, data):
+        return len(data)
+
+    def flush(self):
+        return True
+
+
+def tickets(pair, server_context, ca_pem, count):
+    """A TLS 1.3 stream and what follows from its server: records that hold nothing to receive."""
+    server_context.minimum_version = ssl.TLSVersion.TLSv1_3
+    server_context.num_tickets = count
+    stream, peer = secure(pair, server_context, ca_pem, finish=False)
+    peer.step(put=False)
+    return stream, peer.records()
+
+
+def test_records_without_content_end_a_call_too(pair, server_context, ca_pem):
+    """Others have their turn: the reader comes back, because this is announced."""
+    stream, ciphertext = tickets(pair, server_context, ca_pem, 10_000)
+    assert len(ciphertext) > 2_000_000
+    stream.lower = lower = Supply(ciphertext)
+    steps = 0
+    while lower.content:
+        before = len(lower.content)
+        assert receive(stream) is None
+        assert stream.has_buffered_input or not lower.content
+        assert before - len(lower.content) <= 1024 * 1024
+        steps += 1
+    assert steps > 1
+    while stream.has_buffered_input:
+        assert receive(stream) is None
+    assert stream.hidden_input > len(ciphertext)
+
+
+def test_what_comes_behind_records_without_content(pair, server_context, ca_pem):
+    server_context.minimum_version = ssl.TLSVersion.TLSv1_3
+    server_context.num_tickets = 10_000
+    stream, peer = secure(pair, server_context, ca_pem, finish=False)
+    peer.step(put=False)
+    stream.lower = Supply(peer.records(b"at last"))
+    received = None
+    while received is None:
+        received = receive(stream)
+        assert received or stream.has_buffered_input
+    assert received == b"at last"
+    receive(stream)
+    assert not stream.has_buffered_input
+
+
+def test_a_step_of_the_handshake_reads_once(ca_pem):
+    """Whoever makes the steps can stop between two of them, whatever the peer sends."""
+    lower = Supply(b"\x16\x03\x03\0\4\0\0\0\0" * 100_000)  # each a HelloRequest
+    stream = TLSStream(lower, ssl.create_default_context(cadata=ca_pem.decode()), "localhost")
+    for step in range(1, 4):
+        assert not stream.handshake()
+        assert lower.reads == step
+        assert stream.has_buffered_input
+    lower.content = b""
+    assert not stream.handshake()
+    assert not stream.has_buffered_input, "now the descriptor must be waited for"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 import sys
 from types import SimpleNamespace
 
 import pytest
 
+from tieline.errors import OptionError
 from tieline.transport.tls import build_context
 from tieline.transport.tls_settings import TLSSettings
-from tieline.transport.trust import system_context, trust_key, trust_source
+from tieline.transport.trust import system_context, trust_key, trust_problems, trust_source
 
 
 class Truststore(ssl.SSLContext):
@@ -97,3 +99,43 @@ def test_the_key_changes_with_whatever_decides(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "platform", "win32")
     keys.add(trust_key())
     assert len(keys) == 5
+
+
+@pytest.mark.parametrize("settings", [TLSSettings(), TLSSettings(verify_cert=False)])
+def test_keys_that_cannot_be_logged_are_an_error_of_the_settings(monkeypatch, tmp_path, settings):
+    path = str(tmp_path / "none" / "keys")
+    monkeypatch.setenv("SSLKEYLOGFILE", path)
+    with pytest.raises(OptionError, match="No such file or directory") as caught:
+        build_context(settings)
+    assert str(caught.value).startswith(f"SSLKEYLOGFILE={path!r}, from the environment: ")
+    monkeypatch.delenv("SSLKEYLOGFILE")
+    assert build_context(settings)
+
+
+def test_keys_that_the_systems_contexts_cannot_log(elsewhere, monkeypatch, tmp_path):
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path))
+    with pytest.raises(OptionError, match="SSLKEYLOGFILE="):
+        build_context(TLSSettings())
+
+
+def test_other_failures_of_the_systems_context_are_not_about_keys(monkeypatch, tmp_path):
+    def fail():
+        raise PermissionError(13, "Permission denied", "/certificates")
+
+    monkeypatch.setattr(ssl, "create_default_context", fail)
+    for value in ("", str(tmp_path / "keys")):
+        monkeypatch.setenv("SSLKEYLOGFILE", value)
+        with pytest.raises(PermissionError):
+            system_context()
+
+
+def test_what_is_wrong_with_the_environment(monkeypatch, tmp_path, ca_pem):
+    assert trust_problems() == []
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+    monkeypatch.setenv("SSL_CERT_DIR", f"{tmp_path / 'none'}{os.pathsep}{tmp_path / 'nor this'}")
+    file, folder = trust_problems()
+    assert file.startswith(f"SSL_CERT_FILE={str(tmp_path / 'none.pem')!r}, from the environment: ")
+    assert folder.startswith("SSL_CERT_DIR=") and "No such file or directory" in folder
+    (tmp_path / "none.pem").write_bytes(ca_pem)
+    (tmp_path / "nor this").mkdir()
+    assert trust_problems() == []

@@ -135,7 +135,13 @@ cdef class ReadLane(SendLane):
             target = memory.view
         try:
             count = self.layer.receive_into(target)
-            if count is None and waits and self.can_wait and not self.sender.blocked:
+            if (
+                count is None
+                and waits
+                and self.can_wait
+                and not self.sender.blocked
+                and not self.layer.has_buffered_input
+            ):
                 peeked = self._wait(&byte, 1, MSG_PEEK, &error)
                 if not self.is_open or peeked < 0:
                     self.hot = 0

@@ -196,9 +196,11 @@ class Pump:
                 session.connection.connection_lost(error)
             else:
                 if count is None:
-                    self.found_nothing_at = now
-                    return None
-                if count:
+                    if not session.stream.has_buffered_input:
+                        self.found_nothing_at = now
+                        return None
+                    # Records of TLS without content: it is worth another call, soon.
+                elif count:
                     self.bytes_read += count
                     if target is not None:
                         session.connection.received_directly(count, now)

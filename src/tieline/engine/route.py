@@ -19,7 +19,7 @@ from tieline.request_checks import HeaderPairs
 from tieline.transport.dial import Route
 from tieline.transport.proxy import Proxy
 from tieline.transport.proxy_choice import ProxyChoice, choose_proxy
-from tieline.transport.tls_settings import TLSSettings
+from tieline.transport.tls_settings import Peer, TLSSettings
 from tieline.transport.url import URL, Scheme, parse_url
 
 _USER_AGENT = f"tieline/{__version__}"
@@ -78,6 +78,11 @@ class Target:
     #: The URL that the first redirect came from; None before it.
     first: URL | None = None
 
+    @property
+    def peer(self) -> Peer:
+        """Whom TLS is set up with there."""
+        return Peer.SERVER if self.trusted else Peer.ELSEWHERE
+
     def route(self) -> Route:
         """How to get there. Raises `OptionError`."""
         options, url = self.options, self.url
@@ -97,7 +102,7 @@ class Target:
         return Route(
             host=url.host,
             port=url.port,
-            tls=_tls_settings(options) if url.secure else None,
+            tls=replace(_tls_settings(options), peer=self.peer) if url.secure else None,
             proxy=proxy_choice(options, url).proxy,
             connect_to=options.connect_to,
             unix_path=options.unix_socket or url.unix_path,

@@ -60,11 +60,14 @@ def upgrade(
         except (ConnectTimeout, ConnectCancelled):
             raise
         except OSError as error:
-            if (explained := _late_refusal(error, target.url.host)) is not None:
+            if (explained := _late_refusal(error, target)) is not None:
                 raise explained from error
+            reason = error.strerror or str(error)
+            if not isinstance(error, ConnectionError):  # such as too many open files, here
+                raise ConnectError(f"the upgrade of {target.url.safe} failed: {reason}") from error
             raise ConnectError(
                 f"{target.url.safe} broke the connection during the upgrade: "
-                f"{error.strerror or error}{'' if target.url.secure else _IS_IT_TLS}"
+                f"{reason}{'' if target.url.secure else _IS_IT_TLS}"
             ) from error
     if isinstance(event, Opened):
         _note_response(event.response, target, record, tell)
@@ -120,10 +123,12 @@ def _note_response(
         tell(ResponseEvent, url=response.url, status=response.status, headers=headers)
 
 
-def _late_refusal(error: OSError, host: str) -> TLSError | None:
+def _late_refusal(error: OSError, target: Target) -> TLSError | None:
     """What TLS has against us, when it comes only now. Not loaded where nothing fails."""
     import ssl
 
     from tieline.transport.tls_errors import explain_late_refusal
 
-    return explain_late_refusal(error, host) if isinstance(error, ssl.SSLError) else None
+    if not isinstance(error, ssl.SSLError):
+        return None
+    return explain_late_refusal(error, target.url.host, target.peer)

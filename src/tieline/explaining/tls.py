@@ -12,7 +12,7 @@ from tieline.redact import MASK
 from tieline.transport.certificates import read_client_certificate
 from tieline.transport.tls import HTTP_1, build_context, sent_name
 from tieline.transport.tls_settings import TLSSettings
-from tieline.transport.trust import trust_source
+from tieline.transport.trust import trust_problems, trust_source
 
 _NAMES = {
     ssl.TLSVersion.TLSv1: "1.0",
@@ -28,7 +28,7 @@ def explain_tls(settings: TLSSettings, host: str, problems: list[str]) -> TLS:
     try:
         context = build_context(settings)
     except OptionError as error:
-        problems.append(str(error))
+        _note(str(error), problems)
     pins = settings.fingerprint or ()
     own = settings.context is not None
     verified = settings.verify_cert
@@ -36,6 +36,10 @@ def explain_tls(settings: TLSSettings, host: str, problems: list[str]) -> TLS:
         verified = context.verify_mode == ssl.CERT_REQUIRED
     if verified and context is not None and not context.check_hostname:
         problems.append("ssl_context: check_hostname is off, so any trusted server may answer")
+    given = (settings.context, settings.ca_path, settings.ca_data)
+    if settings.verify_cert and all(each is None for each in given):
+        for problem in trust_problems():
+            _note(problem, problems)
     name = sent_name(settings.server_hostname or host)
     return TLS(
         name=name,
@@ -49,6 +53,12 @@ def explain_tls(settings: TLSSettings, host: str, problems: list[str]) -> TLS:
         alpn=None if own else (HTTP_1,),
         context="ssl_context, used as it is" if own else "",
     )
+
+
+def _note(problem: str, problems: list[str]) -> None:
+    """Once, also when it concerns the proxy and the server."""
+    if problem not in problems:
+        problems.append(problem)
 
 
 def _trust(settings: TLSSettings) -> str:

@@ -93,6 +93,8 @@ class MemoryStream:
             if not count:
                 if self._error is not None:
                     raise self._error
+                # Whoever plays TLS on it sets it; who was given nothing need not come back for it.
+                self.has_buffered_input = False
                 return 0 if incoming.has_ended else None
             buffer[:count] = incoming.data[:count]
             del incoming.data[:count]

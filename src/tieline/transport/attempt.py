@@ -144,6 +144,10 @@ class Attempt:
         if self._phases:
             self.phase, self._doing = outer
 
+    def now_doing(self, doing: str) -> None:
+        """The present phase goes on with this; `doing` as for `in_phase`."""
+        self._doing = doing
+
     def _charge(self) -> None:
         now = self.clock()
         if self._phases:

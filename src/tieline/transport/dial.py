@@ -95,6 +95,7 @@ def _prepare_tls(settings: TLSSettings) -> Callable[[Stream, str, Attempt, str],
         attempt,
         fingerprint=settings.fingerprint,
         peer_name=name,
+        peer=settings.peer,
     )
 
 

@@ -34,4 +34,5 @@ def receive(
         count = stream.receive_into(buffer)
         if count is not None:
             return count
-        attempt.wait(stream.fileno(), readable=True, until=until)
+        if not stream.has_buffered_input:
+            attempt.wait(stream.fileno(), readable=True, until=until)

@@ -6,7 +6,7 @@ import base64
 import re
 from collections.abc import Iterable
 
-from tieline.errors import ConnectCancelled, ConnectTimeout, ProxyError
+from tieline.errors import ConnectCancelled, ConnectTimeout, ProxyError, TLSError
 from tieline.headers import HTTPCutShort, HTTPFormatError, HTTPResponse, check_header, status_text
 from tieline.http1 import ClientExchange
 from tieline.redact import MASK, is_secret_header
@@ -14,6 +14,7 @@ from tieline.transport.attempt import Attempt
 from tieline.transport.exchange import receive, send_all
 from tieline.transport.proxy import Proxy, authority
 from tieline.transport.stream import Stream
+from tieline.transport.tls_settings import Peer
 
 #: Seconds that the body of a refusal may take after its head: it only makes the error nicer.
 _BODY_PATIENCE = 1.0
@@ -31,8 +32,8 @@ _UNREADABLE = re.compile(
 def open_tunnel(stream: Stream, proxy: Proxy, host: str, port: int, attempt: Attempt) -> None:
     """Ask the proxy at the other end of `stream` for a tunnel; from then on the bytes are host's.
 
-    Raises ProxyError with the proxy's response, ConnectTimeout or ConnectCancelled; the stream is
-    left to the caller, who closes it.
+    Raises ProxyError with the proxy's response, TLSError, ConnectTimeout or ConnectCancelled; the
+    stream is left to the caller, who closes it.
     """
     target = authority(host, port)
     headers = connect_headers(proxy, target)
@@ -50,6 +51,8 @@ def open_tunnel(stream: Stream, proxy: Proxy, host: str, port: int, attempt: Att
                 refused=not isinstance(error, HTTPCutShort),
             ) from error
         except OSError as error:
+            if (explained := _late_refusal(error, proxy)) is not None:
+                raise explained from error
             raise ProxyError(
                 f"the connection to the proxy {proxy.name} broke (proxy): {error.strerror or error}"
             ) from error
@@ -160,3 +163,16 @@ def _password_in(value: str) -> str:
     except ValueError:
         return ""
     return pair.partition(":")[2]
+
+
+def _late_refusal(error: OSError, proxy: Proxy) -> TLSError | None:
+    """An https proxy's alert: with TLS 1.3 it judges only now that it was shown no certificate."""
+    if proxy.scheme != "https":
+        return None
+    import ssl
+
+    from tieline.transport.tls_errors import explain_late_refusal
+
+    if not isinstance(error, ssl.SSLError):
+        return None
+    return explain_late_refusal(error, f"the proxy {proxy.name}", Peer.PROXY)

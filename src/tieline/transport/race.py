@@ -66,8 +66,18 @@ def race(
     running: dict[int, tuple[socket.socket, AddressInfo, list[SocketOption]]] = {}
     failures: list[str] = []
     next_start = 0.0
-    names = ", ".join(str(address) for address in waiting)
-    with attempt.in_phase("tcp", f"waiting for {names} to accept the connection"):
+
+    def doing() -> str:
+        pending = [address for _, address, _ in running.values()]
+        names = ", ".join(map(str, [*pending, *waiting]))
+        what = f"{names} to accept the connection" if names else "the resolver's further addresses"
+        return f"waiting for {what}" + (f" ({'; '.join(failures)})" if failures else "")
+
+    def failed(address: AddressInfo, error: OSError) -> None:
+        failures.append(f"{address}: {_reason(error)}")
+        attempt.now_doing(doing())
+
+    with attempt.in_phase("tcp", doing()):
         try:
             while True:
                 is_pending = False
@@ -77,6 +87,7 @@ def race(
                     if new := late.late():
                         # Its family has waited longest.
                         waiting = deque(_interleaved([*new, *waiting]))
+                        attempt.now_doing(doing())
                 if not waiting and not running:
                     if is_pending and attempt.wait(None, until=attempt.clock() + LATE_PATIENCE):
                         continue
@@ -89,7 +100,7 @@ def race(
                     try:
                         started, refused = _start(address, source_address, options)
                     except OSError as error:
-                        failures.append(f"{address}: {_reason(error)}")
+                        failed(address, error)
                         continue
                     running[started.fileno()] = started, address, refused
                     next_start = attempt.clock() + STAGGER
@@ -101,9 +112,9 @@ def race(
                         _set_options(connecting, refused)
                         del running[descriptor]
                         return connecting
-                    failures.append(f"{address}: {_reason(OSError(code, os.strerror(code)))}")
                     connecting.close()
                     del running[descriptor]
+                    failed(address, OSError(code, os.strerror(code)))
                     # RFC 8305 section 5: a failure starts the next attempt at once.
                     next_start = attempt.clock()
         finally:

@@ -13,7 +13,7 @@ from tieline.transport.certificates import load_client_certificate, load_trust
 from tieline.transport.peer_certificates import PeerCertificate
 from tieline.transport.stream import Stream
 from tieline.transport.tls_errors import explain_handshake_failure
-from tieline.transport.tls_settings import TLSSettings
+from tieline.transport.tls_settings import Peer, TLSSettings
 from tieline.transport.tls_stream import TLSStream
 from tieline.transport.trust import log_keys, system_context, trust_key
 
@@ -33,6 +33,9 @@ def build_context(settings: TLSSettings) -> ssl.SSLContext:
 
 #: The name in RFC 7301 of what a WebSocket over TLS begins with.
 HTTP_1 = "http/1.1"
+
+#: That a peer may send before the handshake is done. OpenSSL takes certificates up to 100 KB.
+_MOST_BYTES = 1024 * 1024
 
 #: What has no secrets and no files but the system's.
 _ORDINARY = frozenset({TLSSettings(), TLSSettings(verify_cert=False)})
@@ -102,11 +105,13 @@ def handshake(
     *,
     fingerprint: str | tuple[str, ...] | None = None,
     peer_name: str | None = None,
+    peer: Peer = Peer.SERVER,
 ) -> TLSStream:
     """Set up TLS on a stream. On failure `lower` is left to the caller, who closes it.
 
     `fingerprint` pins the peer's certificate: before anything is sent inside TLS it must be this
-    one, or one of these. `peer_name` is what errors call the peer, by default `server_hostname`.
+    one, or one of these. `peer_name` is what errors call the peer, by default `server_hostname`,
+    and `peer` decides what they advise.
     Raises TLSError, ConnectTimeout or ConnectCancelled.
     """
     name = peer_name or server_hostname
@@ -115,18 +120,25 @@ def handshake(
         try:
             stream = TLSStream(lower, context, hostname)
         except (ssl.SSLError, ValueError, TypeError) as error:  # TypeError: a NUL in the name
-            raise OptionError(
-                f"cannot start TLS with {name}: {error}; check server_hostname, and that "
-                "ssl_context is one for clients (ssl.create_default_context())"
-            ) from error
+            check = "the host of its URL"
+            if peer is not Peer.PROXY:
+                check = (
+                    "server_hostname, and that ssl_context is one for clients "
+                    "(ssl.create_default_context())"
+                )
+            raise OptionError(f"cannot start TLS with {name}: {error}; check {check}") from error
         try:
             while not stream.handshake():
-                attempt.wait(stream.fileno(), readable=True, writable=stream.has_pending_output)
+                # A peer that always has more must outrun neither the deadline nor memory.
+                attempt.check()
+                _check_length(stream.hidden_input - lower.hidden_input, name)
+                if not stream.has_buffered_input:
+                    attempt.wait(stream.fileno(), readable=True, writable=stream.has_pending_output)
         except (ConnectTimeout, ConnectCancelled):
             raise
         except OSError as error:
             raise explain_handshake_failure(
-                error, name, hostname, stream.first_bytes, _shown_chain(stream, error)
+                error, name, hostname, stream.first_bytes, _shown_chain(stream, error), peer=peer
             ) from error
         facts = stream.tls or {}
         _check_pin(facts, fingerprint, name)
@@ -145,6 +157,15 @@ def sent_name(server_hostname: str) -> str:
     # Neither a zone nor the root's dot is part of it (RFC 6066 section 3).
     name = server_hostname.partition("%")[0] if ":" in server_hostname else server_hostname
     return name.removesuffix(".")
+
+
+def _check_length(size: int, name: str) -> None:
+    if size > _MOST_BYTES:
+        raise TLSError(
+            f"TLS with {name} failed (tls): the peer sent more than {_MOST_BYTES} bytes and the "
+            "handshake is not done, which takes a few thousand; is this a TLS server?",
+            refused=False,
+        )
 
 
 def _shown_chain(stream: TLSStream, error: OSError) -> tuple[PeerCertificate, ...]:

@@ -9,8 +9,43 @@ from datetime import UTC, datetime, timedelta
 from tieline.errors import TLSError
 from tieline.headers import excerpt
 from tieline.transport.peer_certificates import PeerCertificate
+from tieline.transport.tls_settings import Peer
 
-_NEEDS_NEW = "the server needs a new one"
+# What the texts below name in braces, by whom they are about: only what helps there. Advice that
+# changes nothing would leave the user with a server that is not verified any more.
+_WORDS = {
+    Peer.SERVER: {
+        "name": "check the URL's host, or give one of the certificate's names as server_hostname=",
+        "sent_name": "check server_hostname",
+        "authority": "ssl_ca_path=",
+        "or_pin": ", or pin it with ssl_fingerprint= and ssl_verify_cert=False",
+        "certificate": "give ssl_cert_path= and ssl_key_path=",
+        "strict": "; until then an ssl_context= without VERIFY_X509_STRICT accepts it",
+        "plain": "is it ws:// (or http://) that it speaks on this port?",
+    },
+    Peer.PROXY: {
+        "name": "the host of the proxy's URL must be one of the certificate's names "
+        "(server_hostname= is for the server only)",
+        "sent_name": "check the host of the proxy's URL",
+        "authority": "ssl_ca_path= or ssl_ca_data= (in place of the system's store, also for the "
+        "server)",
+        "or_pin": "",
+        "certificate": "a proxy is shown none (ssl_cert_path= is for the server only), so it has "
+        "to accept a password, or this address",
+        "strict": "",
+        "plain": "is it http:// that the proxy's URL should begin with?",
+    },
+}
+_WORDS[Peer.ELSEWHERE] = _WORDS[Peer.SERVER] | {
+    "name": "server_hostname= is for the first server only, so connect to that URL itself, if it "
+    "is meant",
+    "sent_name": "server_hostname= is for the first server only, so connect to that URL itself",
+    "or_pin": "",
+    "certificate": "ssl_cert_path= is for the first server only, so connect to that URL itself, if "
+    "it is meant",
+}
+
+_NEEDS_NEW = "{peer} needs a new one"
 _NEW_CHAIN = f"{_NEEDS_NEW}, from another authority"
 
 # X509_V_ERR_* of OpenSSL's x509_vfy.h, which the ssl module does not name. Those that depend on
@@ -59,23 +94,21 @@ _OTHER_NUMBERS = {
 
 # Reasons of OpenSSL, which are the TLS alerts that the server sent (RFC 8446 section 6).
 _ALERTS = {
-    "CERTIFICATE_REQUIRED": "the server wants a client certificate: give ssl_cert_path= and "
-    "ssl_key_path=",
-    "UNKNOWN_CA": "the server does not trust the client certificate's issuer",
-    "BAD_CERTIFICATE": "the server refused the client certificate",
-    "CERTIFICATE_EXPIRED": "the server says that the client certificate has expired",
-    "CERTIFICATE_REVOKED": "the server says that the client certificate is revoked",
-    "CERTIFICATE_UNKNOWN": "the server refused the client certificate",
-    "UNSUPPORTED_CERTIFICATE": "the server refused the client certificate",
-    "ACCESS_DENIED": "the server knows the client certificate and does not let it in",
-    "UNRECOGNIZED_NAME": "the server knows no host of this name: check server_hostname",
-    "PROTOCOL_VERSION": "the server has no TLS version in common with this side (1.2 and newer)",
-    "UNSUPPORTED_PROTOCOL": "the server has no TLS version in common with this side "
-    "(1.2 and newer)",
-    "HANDSHAKE_FAILURE": "the server found no cipher or parameters in common, or wants a client "
-    "certificate (ssl_cert_path=)",
-    "DH_KEY_TOO_SMALL": "the server's key exchange is too weak for OpenSSL's security level",
-    "NO_APPLICATION_PROTOCOL": "the server does not speak HTTP/1.1 (ALPN)",
+    "CERTIFICATE_REQUIRED": "{peer} wants a client certificate: {certificate}",
+    "UNKNOWN_CA": "{peer} does not trust the client certificate's issuer",
+    "BAD_CERTIFICATE": "{peer} refused the client certificate",
+    "CERTIFICATE_EXPIRED": "{peer} says that the client certificate has expired",
+    "CERTIFICATE_REVOKED": "{peer} says that the client certificate is revoked",
+    "CERTIFICATE_UNKNOWN": "{peer} refused the client certificate",
+    "UNSUPPORTED_CERTIFICATE": "{peer} refused the client certificate",
+    "ACCESS_DENIED": "{peer} knows the client certificate and does not let it in",
+    "UNRECOGNIZED_NAME": "{peer} knows no host of this name: {sent_name}",
+    "PROTOCOL_VERSION": "{peer} has no TLS version in common with this side (1.2 and newer)",
+    "UNSUPPORTED_PROTOCOL": "{peer} has no TLS version in common with this side (1.2 and newer)",
+    "HANDSHAKE_FAILURE": "{peer} found no cipher or parameters in common, or wants a client "
+    "certificate: {certificate}",
+    "DH_KEY_TOO_SMALL": "{peer}'s key exchange is too weak for OpenSSL's security level",
+    "NO_APPLICATION_PROTOCOL": "{peer} does not speak HTTP/1.1 (ALPN)",
 }
 _TLS_RECORDS = range(0x14, 0x18)  # RFC 8446 section 5.1
 
@@ -90,20 +123,22 @@ def explain_handshake_failure(
     first_bytes: bytes,
     chain: Sequence[PeerCertificate] = (),
     now: datetime | None = None,
+    peer: Peer = Peer.SERVER,
 ) -> TLSError:
     """`first_bytes` are the first that came from the peer, empty if none did.
 
     `chain` is what the peer has shown, leaf first, if that is known; `now` is this machine's time.
+    `peer`: whom the advice is about.
     """
-    reason = _reason(error, hostname, first_bytes, chain, now or datetime.now(UTC))
+    reason = _reason(error, hostname, first_bytes, chain, now or datetime.now(UTC), peer)
     return TLSError(
         f"TLS with {name} failed (tls): {reason}", refused=_is_refusal(error, first_bytes)
     )
 
 
-def explain_late_refusal(error: ssl.SSLError, name: str) -> TLSError:
+def explain_late_refusal(error: ssl.SSLError, name: str, peer: Peer = Peer.SERVER) -> TLSError:
     """An alert after the handshake: with TLS 1.3 a client certificate is judged only then."""
-    reason = _reason(error, name, b"", (), datetime.now(UTC))
+    reason = _reason(error, name, b"", (), datetime.now(UTC), peer)
     return TLSError(f"TLS with {name} failed (tls): {reason}", refused=_is_refusal(error, b""))
 
 
@@ -131,23 +166,31 @@ def _reason(
     first_bytes: bytes,
     chain: Sequence[PeerCertificate],
     now: datetime,
+    peer: Peer,
 ) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
-        return _distrust(error, hostname, chain, now)
+        return _distrust(error, hostname, chain, now, peer)
     if first_bytes and first_bytes[0] not in _TLS_RECORDS:
         return (
-            f"the server did not answer with TLS but with {first_bytes[:32]!r}; "
-            "is it ws:// (or http://) that it speaks on this port?"
+            f"{peer.value} did not answer with TLS but with {first_bytes[:32]!r}; "
+            + _WORDS[peer]["plain"]
         )
     if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
-        return "the server closed the connection during the handshake; is this a TLS port?"
+        return f"{peer.value} closed the connection during the handshake; is this a TLS port?"
     if isinstance(error, ssl.SSLError):
         reason = _openssl_reason(error) or str(error)
         for alert, meaning in _ALERTS.items():
             if reason.endswith(alert):
-                return f"{meaning} [{reason}]"
+                return f"{_told(meaning, peer)} [{reason}]"
         return reason
-    return f"{error.strerror or error}; is this a TLS port?"
+    said = error.strerror or str(error)
+    # Others are this machine's, such as too many open files.
+    return f"{said}; is this a TLS port?" if isinstance(error, ConnectionError) else said
+
+
+def _told(text: str, peer: Peer) -> str:
+    """`text` is one of ours: a stranger's would be taken for a pattern."""
+    return text.format(peer=peer.value, **_WORDS[peer])
 
 
 def _distrust(
@@ -155,41 +198,41 @@ def _distrust(
     hostname: str,
     chain: Sequence[PeerCertificate],
     now: datetime,
+    peer: Peer,
 ) -> str:
+    words = _WORDS[peer]
     # Who verifies with something else than OpenSSL may not set them.
     number = getattr(error, "verify_code", None) or 0
     code = _OTHER_NUMBERS.get(number, number)
     leaf = chain[0] if chain else None
     if code in _WRONG_NAME:
-        return (
-            f"the certificate is for {_names(leaf)}, not for {hostname!r}: check the URL's host, "
-            "or give one of the certificate's names as server_hostname="
-        )
+        return f"the certificate is for {_names(leaf)}, not for {hostname!r}: {words['name']}"
     if code in (9, 10):
-        fault = _wrong_time(chain, now, is_early=code == 9)
+        fault = _wrong_time(chain, now, peer, is_early=code == 9)
     elif code == 18:
-        fault = (
-            "it is self-signed: give it as ssl_ca_path=, or pin it with ssl_fingerprint= and "
-            "ssl_verify_cert=False"
-        )
+        fault = f"it is self-signed: give it as {words['authority']}{words['or_pin']}"
     elif code == 19:
         root = f" {excerpt(chain[-1].issuer)}," if chain else ""
         fault = (
-            f"its chain ends in an authority,{root} that is not trusted: give it as ssl_ca_path="
+            f"its chain ends in an authority,{root} that is not trusted: give it as "
+            + words["authority"]
         )
     elif code in (2, 20, 21, 27):
         issuer = f", {excerpt(chain[-1].issuer)}," if chain else ""
         fault = (
-            f"its issuer{issuer} is not known: give the authority as ssl_ca_path=, or let the "
-            "server send its intermediate certificates"
+            f"its issuer{issuer} is not known: give the authority as {words['authority']}, or let "
+            f"{peer.value} send its intermediate certificates"
         )
     else:
         said = getattr(error, "verify_message", None) or error.args[-1]
-        fault = _VERIFICATION.get(code, excerpt(str(said)).strip("'\""))
+        fault = excerpt(str(said)).strip("'\"")
+        if code in _VERIFICATION:
+            fault = _told(_VERIFICATION[code], peer)
         if code in _STRICT:
             fault += (
-                f" (RFC 5280, which Python takes strictly from 3.13 on): {_NEEDS_NEW}; until then "
-                "an ssl_context= without VERIFY_X509_STRICT accepts it"
+                " (RFC 5280, which Python takes strictly from 3.13 on): "
+                + _told(_NEEDS_NEW, peer)
+                + words["strict"]
             )
     return f"the certificate for {hostname!r} is not trusted: {fault}"
 
@@ -208,7 +251,8 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(map(excerpt, names))
 
 
-def _wrong_time(chain: Sequence[PeerCertificate], now: datetime, is_early: bool) -> str:
+def _wrong_time(chain: Sequence[PeerCertificate], now: datetime, peer: Peer, is_early: bool) -> str:
+    needs_new = _told(_NEEDS_NEW, peer)
     clock = f"this machine's clock says {_shown(now)}"
     for depth, certificate in enumerate(chain):
         moment = certificate.not_before if is_early else certificate.not_after
@@ -222,12 +266,12 @@ def _wrong_time(chain: Sequence[PeerCertificate], now: datetime, is_early: bool)
                 f"{clock}"
             )
         return (
-            f"{what} has expired on {_shown(moment)} ({distance} ago): {_NEEDS_NEW}, unless the "
+            f"{what} has expired on {_shown(moment)} ({distance} ago): {needs_new}, unless the "
             f"time is wrong: {clock}"
         )
     if is_early:
         return f"it is not valid yet: {clock}"
-    return f"it has expired: {_NEEDS_NEW}, unless the time is wrong: {clock}"
+    return f"it has expired: {needs_new}, unless the time is wrong: {clock}"
 
 
 def _shown(moment: datetime) -> str:

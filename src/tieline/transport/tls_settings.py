@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from tieline.errors import OptionError
@@ -11,6 +12,17 @@ from tieline.errors import OptionError
 if TYPE_CHECKING:
     import ssl
     from pathlib import Path
+
+
+class Peer(Enum):
+    """Whom TLS is set up with, which decides what of the options counts; and its name in errors."""
+
+    SERVER = "the server"
+    #: Gets no client certificate, pin and name, and is always verified, as `trust_only` says.
+    PROXY = "the proxy"
+    #: Of another origin than the one that the user has named: client certificate and name are not
+    #: for it.
+    ELSEWHERE = "the server that a redirect leads to"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +46,8 @@ class TLSSettings:
     key_password: str | bytes | None = field(default=None, repr=False)
     server_hostname: str | None = None
     fingerprint: str | tuple[str, ...] | None = None
+    #: For the advice of errors only.
+    peer: Peer = field(default=Peer.SERVER, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.fingerprint is not None:
@@ -49,8 +63,8 @@ class TLSSettings:
     def trust_only(self) -> TLSSettings:
         """The same trust, without client certificate, pin and name: for a proxy on the way."""
         if self.context is not None:
-            return TLSSettings()
-        return TLSSettings(ca_path=self.ca_path, ca_data=self.ca_data)
+            return TLSSettings(peer=Peer.PROXY)
+        return TLSSettings(ca_path=self.ca_path, ca_data=self.ca_data, peer=Peer.PROXY)
 
 
 def normalised_fingerprint(text: object) -> str:

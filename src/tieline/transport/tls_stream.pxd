@@ -18,6 +18,7 @@ cdef class TLSStream:
     cdef object _plaintext
     cdef bint _inside
     cdef bint _drained
+    cdef bint _pauses
     cdef bint _ended
     cdef bint _end_is_told
     cdef object _failure
@@ -42,7 +43,7 @@ cdef class TLSStream:
 
     cdef _send_close_notify(self)
 
-    @cython.locals(start=Py_ssize_t, room=Py_ssize_t, count=Py_ssize_t)
+    @cython.locals(start=Py_ssize_t, reads=Py_ssize_t, room=Py_ssize_t, count=Py_ssize_t)
     cdef Py_ssize_t _decrypt(self, object buffer, Py_ssize_t total, Py_ssize_t size) except -1
 
     @cython.locals(count=Py_ssize_t)

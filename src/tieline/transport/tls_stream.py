@@ -21,6 +21,10 @@ from tieline.transport.stream import Stream
 #: Encrypted at once before the kernel must take it.
 _PIECE = 256 * 1024
 
+#: Reads from below in one call, of up to 256 KiB each. The peer decides how much of it is content:
+#: with TLS 1.3 it may send session tickets for ever.
+_READS = 4
+
 
 class TLSStream:
     """TLS over any stream, in memory: records come from and go to `lower`, which it owns.
@@ -58,6 +62,7 @@ class TLSStream:
         self._plaintext = memoryview(b"")  # decrypted before shutdown_write, not yet asked for
         self._inside = True  # the session may have a record, or part of one, that it has not read
         self._drained = False  # the lower stream gave less than it was asked for: it has no more
+        self._pauses = False  # it may have more, but others shall have their turn first
         self._ended = False  # close_notify, or the end of the lower stream
         self._end_is_told = False
         self._failure: OSError | None = None  # to be raised once what came before it is read
@@ -83,27 +88,29 @@ class TLSStream:
         return peer_certificates(self._session)
 
     def handshake(self) -> bool:
-        """One step: True when done, False when the descriptor must be waited for.
+        """One step, with what one read has brought at most: True when done.
 
-        Raises `ssl.SSLError`, or another OSError of the lower stream.
+        Else there is another step to make, and unless `has_buffered_input` says that there is
+        something to make it with, the descriptor must be waited for first. Raises `ssl.SSLError`,
+        or another OSError of the lower stream.
         """
-        while True:
-            try:
-                self._session.do_handshake()
-                break
-            except ssl.SSLWantReadError:
-                self._has_output = True
+        try:
+            self._session.do_handshake()
+        except ssl.SSLWantReadError:
+            self._has_output = True
+            self.flush()
+            # An end is something, too: the session has an error for it.
+            self.has_buffered_input = self._read_lower() > 0 or self._ended
+            return False
+        except ssl.SSLError:
+            # The alert tells the server why; the error that matters is this one.
+            self._has_output = True
+            with suppress(OSError):
                 self.flush()
-                if not self._read_lower() and not self._ended:
-                    return False
-            except ssl.SSLError:
-                # The alert tells the server why; the error that matters is this one.
-                self._has_output = True
-                with suppress(OSError):
-                    self.flush()
-                raise
+            raise
         self._has_output = True
         if not self.flush():
+            self.has_buffered_input = False
             return False
         self._tls = _session_facts(self._session)
         self._note_buffered_input(True)
@@ -224,12 +231,17 @@ class TLSStream:
         is not asked for what it cannot have: saying so costs it an exception.
         """
         start = total
-        self._drained = False
+        reads = 0
+        self._drained = self._pauses = False
         try:
             while total < size:
                 if not self._inside:
                     if self._drained and total > start:
                         break
+                    if reads == _READS:
+                        self._pauses = True
+                        break
+                    reads += 1
                     if not self._read_lower():
                         break
                 room = size - total
@@ -257,7 +269,7 @@ class TLSStream:
 
     def _note_buffered_input(self, is_full: bool) -> None:
         """`is_full`: what was done last did not stop for want of records."""
-        if len(self._plaintext) or self._failure is not None:
+        if len(self._plaintext) or self._failure is not None or self._pauses:
             self.has_buffered_input = True
         elif self._ended and not self._end_is_told:
             # A close_notify may come along with the last data, and then the socket stays silent:
