@@ -158,8 +158,8 @@ def test_every_key_is_fresh(scripted: Any) -> None:
 def scripted() -> Iterator[Callable[[Any], ScriptedServer]]:
     servers: list[ScriptedServer] = []
 
-    def start(script: Any) -> ScriptedServer:
-        servers.append(ScriptedServer(script, timeout=PATIENCE))
+    def start(*scripts: Any) -> ScriptedServer:
+        servers.append(ScriptedServer(*scripts, timeout=PATIENCE))
         return servers[-1].__enter__()
 
     yield start
@@ -465,7 +465,12 @@ def test_an_end_takes_nothing_from_what_waits_behind_a_run(scripted: Any, how: s
         peer.socket.sendall(b"".join(b"\x82\x04%04d" % number for number in range(count)))
         peer.finish()
 
-    with tieline.connect(scripted(script).url, proxy=None) as connection:
+    def silent(peer: ScriptedPeer) -> None:
+        peer.accept_upgrade()
+        peer.finish()
+
+    scripts = [script, silent] if how == "reconnect" else [script]
+    with tieline.connect(scripted(*scripts).url, proxy=None) as connection:
         assert connection.recv() == b"0000"
         session = connection._line.session
         assert session is not None

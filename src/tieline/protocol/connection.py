@@ -337,14 +337,14 @@ class Connection:
 
     def _end(self, error: Exception | None) -> None:
         """The one way into CLOSED for a connection that was, or might have been, open."""
-        left = [] if self.is_deaf else messages_left(self.assembler)
+        left = () if self.is_deaf else messages_left(self.assembler)
         self._closing.error = self._closing.error or error
         state, info = TRANSITIONS[self.state, Trigger.ENDED], self._closing.info()
+        told = (*left, Closed(info))
         self.close_info = self.outgoing.close_info = info
         self.outgoing.is_open = False
         self.is_deaf = True
         self.state = state
-        self.events += (*left, Closed(info))
-        # Clients live on with their last connection.
-        self.assembler.release()
+        self.events += told
+        self.assembler.release()  # clients live on with their last connection
         self.outgoing.deflater = None
