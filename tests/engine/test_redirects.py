@@ -243,6 +243,15 @@ def test_a_redirect_without_location_is_a_refusal(serve: Any) -> None:
     assert "got 302 Found, without a Location" in str(error)
 
 
+def test_an_error_elsewhere_says_how_one_came_there(serve: Any) -> None:
+    there = serve(lambda peer: peer.respond(403))
+    first = serve(lambda peer: peer.redirect(there.url))
+    error = Outcome(first.url + f"?token={SECRET}").error
+    assert isinstance(error, HandshakeError) and error.response is not None
+    text = str(error)
+    assert text.endswith(f"(redirected from {first.url}?token=***)") and there.url in text
+
+
 @pytest.mark.parametrize("location", ["ftp://x/", "ws://["])
 def test_a_redirect_to_nowhere(serve: Any, location: str) -> None:
     error = Outcome(serve(lambda peer: peer.redirect(location)).url).error

@@ -14,7 +14,7 @@ from tieline.engine.record import Record
 from tieline.engine.redirects import STATUSES, Redirects, is_redirect
 from tieline.engine.route import Target
 from tieline.engine.upgrade import Tell, upgrade
-from tieline.errors import HandshakeError, ProxyError
+from tieline.errors import ConnectError, HandshakeError, ProxyError
 from tieline.headers import Headers, HeadLimits
 from tieline.options import Options
 from tieline.protocol.connection import Connection
@@ -101,7 +101,11 @@ def connect(
     journey = _Journey(settings, attempt, record, tell)
     try:
         while True:
-            outcome = journey.visit(target, redirects)
+            try:
+                outcome = journey.visit(target, redirects)
+            except ConnectError as error:
+                redirects.explain(error)
+                raise
             if isinstance(outcome, Connected):
                 return outcome
             target = redirects.follow(target, outcome)

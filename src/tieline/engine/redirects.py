@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tieline.engine.route import Target
-from tieline.errors import HandshakeError, OptionError, TooManyRedirects
+from tieline.errors import ConnectError, HandshakeError, OptionError, TooManyRedirects
 from tieline.protocol.handshake import HandshakeResponse
 from tieline.redact import safe_url
 from tieline.transport.url import URL
@@ -29,6 +29,11 @@ class Redirects:
     def asking(self, target: Target, cookies: str | None) -> None:
         """This is asked now, perhaps with cookies."""
         self._asked.append((target.url, target.trusted, cookies))
+
+    def explain(self, error: ConnectError) -> None:
+        """Say in its text how one came to a place that nobody has asked for."""
+        if self.followed and not isinstance(error, TooManyRedirects):  # which shows all of it
+            error.args = (f"{error} (redirected from {self._first})", *error.args[1:])
 
     def follow(self, target: Target, response: HandshakeResponse) -> Target:
         """Where it leads. Raises `HandshakeError` or `TooManyRedirects` when that is nowhere."""
