@@ -25,10 +25,6 @@ cdef class InboxLane(ReadLane):
 
     cdef int _give_back(self, thread) except -1
 
-    cdef list _take_run(self, memory, Stock inbox, bint is_read)
-
-    cdef int _fill_inbox(self, memory, Stock inbox, bint is_read) except -1
+    cdef list _next_run(self, memory, Stock inbox, bint is_read, bint takes)
 
     cdef int _put(self, Stock inbox, list batch) except -1
-
-    cdef int _look_at(self, int outcome) except -1

@@ -79,7 +79,7 @@ cdef class InboxLane(ReadLane):
         thread = PyThread_get_thread_ident()
         turn.holder = thread
         try:
-            self._fill_inbox(memory, inbox, is_read)
+            self._next_run(memory, inbox, is_read, False)
         finally:
             self._give_back(thread)
         if turn.is_asked or (pump.has_more and not self.has_rest):
@@ -173,8 +173,10 @@ cdef class InboxLane(ReadLane):
             if memory is None and spares and not is_read:
                 memory = spares.pop()
             if is_read or memory is not None:
-                batch = self._take_run(memory, inbox, is_read)
-            if memory is not None and not self.has_rest and len(spares) < SPARES:
+                batch = self._next_run(memory, inbox, is_read, True)
+            if self.has_rest:
+                self.unread = memory
+            elif memory is not None and len(spares) < SPARES:
                 spares.append(memory)
         except Exception as error:
             driver.failed(error)
@@ -195,54 +197,39 @@ cdef class InboxLane(ReadLane):
             turn.lock.leave()
         return 0
 
-    cdef list _take_run(self, memory, Stock inbox, bint is_read):
-        """A run that begins with the next message; the rest of it is put into the inbox.
+    cdef list _next_run(self, memory, Stock inbox, bint is_read, bint takes):
+        """The next run goes into the inbox, but for its first message if that is what one `takes`.
 
-        What follows it waits where it was read to: a run is in the processor's caches while it is
-        taken, and all that one read brings would not be. `is_read`: that was done before.
+        That one is the first of the list which is returned. What follows the run waits where it was
+        read to: a run is in the processor's caches while it is taken, and all that one read brings
+        would not be. `is_read`: that was done before.
         """
         cdef list batch = None
+        cdef list rest
         cdef int outcome
         self.lock.enter()
         try:
-            outcome = SOMETHING if is_read else self._fill(memory, clock(), True)
+            outcome = SOMETHING if is_read else self._fill(memory, clock(), takes)
             self.pump.has_more = False
             if outcome == SOMETHING:
                 batch = self._next_batch(&outcome)
             if batch is not None:
                 if self.assembler.failure is not None:
                     self.pump.hold_back()
-                if inbox.discards or len(self.waiting):
-                    rest, batch = batch, None
-                else:
+                rest = batch
+                if takes and not inbox.discards and not len(self.waiting):
                     rest = batch[1:]
+                else:
+                    batch = None
                 if rest:
                     self._put(inbox, rest)
                 if self.assembler.has_more():
                     self.pump.has_more = self.has_rest = True
-                    self.unread = memory
-            self._look_at(outcome)
+            if outcome == UNUSUAL:
+                # The buffer is for others, too.
+                self.connection.keep_unread()
+                self.pump.has_more = True
             return batch
-        finally:
-            self.lock.leave()
-
-    cdef int _fill_inbox(self, memory, Stock inbox, bint is_read) except -1:
-        """The next run goes into the inbox."""
-        cdef list batch = None
-        cdef int outcome
-        self.lock.enter()
-        try:
-            outcome = SOMETHING if is_read else self._fill(memory, clock(), False)
-            self.pump.has_more = False
-            if outcome == SOMETHING:
-                batch = self._next_batch(&outcome)
-            if batch is not None:
-                if self.assembler.failure is not None:
-                    self.pump.hold_back()
-                self._put(inbox, batch)
-                if self.assembler.has_more():
-                    self.pump.has_more = self.has_rest = True
-            return self._look_at(outcome)
         finally:
             self.lock.leave()
 
@@ -253,13 +240,6 @@ cdef class InboxLane(ReadLane):
             inbox.messages(batch)
         finally:
             self._acquire_again()
-        return 0
-
-    cdef int _look_at(self, int outcome) except -1:
-        if outcome == UNUSUAL:
-            # The buffer is for others, too.
-            self.connection.keep_unread()
-            self.pump.has_more = True
         return 0
 
 
