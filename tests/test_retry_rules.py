@@ -60,7 +60,7 @@ ERRORS: list[tuple[Exception, bool]] = [
     (TLSError("not trusted"), False),
     (TLSError("broke off", refused=False), True),
     (HandshakeError("no answer"), True),
-    (HandshakeError("an SSH server", refused=True), False),
+    (HandshakeError("what it says is no HTTP"), True),
     (errors.TooManyRedirects("6"), False),
     (errors.ConnectionClosed("over"), True),
     (errors.ConnectionClosed("over", ended(1012)), True),

@@ -112,14 +112,9 @@ class HandshakeError(ConnectError):
     answer was not HTTP at all, or broke off.
     """
 
-    def __init__(
-        self, message: str, response: HandshakeResponse | None = None, *, refused: bool = False
-    ) -> None:
+    def __init__(self, message: str, response: HandshakeResponse | None = None) -> None:
         super().__init__(message)
         self.response = response
-        #: True: what answered is no HTTP server, or breaks its rules, so trying again changes
-        #: nothing. False: it broke off, or ``response`` tells more.
-        self.refused = refused
 
 
 class TooManyRedirects(ConnectError):

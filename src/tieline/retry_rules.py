@@ -43,10 +43,10 @@ def default_retry(cause: Cause) -> bool:
         # Who broke a rule, or sent too much, will do so again.
         fatal = isinstance(cause.error, ProtocolError | MessageTooBig)
         return not fatal and cause.code in _RETRIED_CODES
-    if isinstance(cause, HandshakeError | ProxyError | ResolveError | TLSError) and cause.refused:
+    if isinstance(cause, ProxyError | ResolveError | TLSError) and cause.refused:
         return False
     if isinstance(cause, HandshakeError | ProxyError):
-        # Without an answer the server broke off, as it does when it restarts.
+        # Without an answer that can be read it broke off, or is on its way up.
         return cause.response is None or _is_retried_status(cause.response.status)
     if isinstance(cause, ConnectionClosed):
         return cause.close_info is None or default_retry(cause.close_info)

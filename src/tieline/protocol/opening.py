@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tieline.compression import Deflate
 from tieline.errors import HandshakeError
-from tieline.headers import HeadLimits, HTTPCutShort, HTTPFormatError
+from tieline.headers import HeadLimits, HTTPFormatError
 from tieline.protocol.deflate import Agreement, answer
 from tieline.protocol.events import HandshakeFailed, Opened, RequestReceived
 from tieline.protocol.handshake import (
@@ -54,10 +54,7 @@ class ClientOpening:
         """The verdict, as soon as there is one."""
         if self._error is not None:
             return HandshakeFailed(
-                HandshakeError(
-                    f"{self._url} did not answer the WebSocket upgrade: {self._error}",
-                    refused=not isinstance(self._error, HTTPCutShort),
-                )
+                HandshakeError(f"{self._url} did not answer the WebSocket upgrade: {self._error}")
             )
         response = self._exchange.response
         if response is None:
