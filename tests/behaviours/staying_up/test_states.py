@@ -127,6 +127,7 @@ def test_at_any_moment(
     talk = talks(proxy.url, reconnect=policy())
     enough = threading.Event()
     seen: set[tuple[State, State]] = set()
+    latest: list[State] = []
 
     def look() -> None:
         before = talk.front.state
@@ -135,12 +136,15 @@ def test_at_any_moment(
             if after is not before:
                 seen.add((before, after))
             before = after
+            latest[:] = [after]
 
     looking = in_thread(look)
     for count in range(5):
         lose(proxy, waits)
         wait_until(lambda count=count: talk.front.stats().reconnects == count + 1)
         assert talk.front.is_open()
+        # Else it may be lost again before the other thread has had a turn to look.
+        wait_until(lambda: latest == [State.OPEN])
     enough.set()
     looking()
     talk.close_now()
