@@ -73,3 +73,15 @@ def test_nothing_is_heard_after_a_failure() -> None:
 def test_many_runs() -> None:
     *runs, end = dropped_after(BINARY * 2000)
     assert sum(map(len, runs)) == 2000 and isinstance(end, Closed)
+
+
+def test_half_a_big_message_stays_where_it_is_read_to() -> None:
+    client = opened("client").connection
+    data = TEXT + b"\x82\x7f" + (1_000_000).to_bytes(8, "big") + bytes(60_000)
+    client.receive_data(data, len(data), 0.0)
+    assert told(client) == [["abc"]]
+    target = client.receive_target
+    assert target is not None
+    client.connection_lost(OSError("gone"))  # with the memory in use
+    assert [type(event) for event in told(client)] == [Closed]
+    target.release()

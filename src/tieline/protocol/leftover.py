@@ -15,11 +15,14 @@ _ENOUGH = 16 * 1024 * 1024
 def messages_left(assembler: MessageAssembler) -> list[list[str | bytes]]:
     """The runs of whole messages, up to what is no message or Ping, or breaks a rule.
 
-    None where every frame has to be shown first.
+    None where every frame has to be shown first, and none behind half of a big message, which
+    somebody may be reading to its place.
     """
     runs: list[list[str | bytes]] = []
     size = 0
-    while size < _ENOUGH and not isinstance(assembler, FrameInspector):
+    if isinstance(assembler, FrameInspector):
+        return runs
+    while size < _ENOUGH and assembler.target is None:
         try:
             item = assembler.next_batch()
         except (ProtocolError, MessageTooBig):
