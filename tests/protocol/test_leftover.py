@@ -70,6 +70,13 @@ def test_nothing_is_heard_after_a_failure() -> None:
     assert not any(isinstance(event, list) for event in told(client))
 
 
+def test_an_error_that_is_not_the_streams_may_be_the_decoders() -> None:
+    client = opened("client").connection
+    client.receive_data(TEXT, len(TEXT), 0.0)
+    client.connection_lost(MemoryError())
+    assert [type(event) for event in told(client)] == [Closed]
+
+
 def test_many_runs() -> None:
     *runs, end = dropped_after(BINARY * 2000)
     assert sum(map(len, runs)) == 2000 and isinstance(end, Closed)

@@ -334,6 +334,7 @@ class Session(SessionCalls):
         self.lane.abandon_after_fork(self.lock)
         if not self.has_ended:
             self.has_ended = True
+            self.connection.is_deaf = True  # another thread may have been in the middle of decoding
             self.connection.connection_lost(error)
             self.stream.detach_after_fork()
             if self.driver is not None:

@@ -337,7 +337,7 @@ class Connection:
 
     def _end(self, error: Exception | None) -> None:
         """The one way into CLOSED for a connection that was, or might have been, open."""
-        left = () if self.is_deaf else messages_left(self.assembler)
+        left = () if self.is_deaf else messages_left(self.assembler, error)
         self._closing.error = self._closing.error or error
         state, info = TRANSITIONS[self.state, Trigger.ENDED], self._closing.info()
         told = (*left, Closed(info))

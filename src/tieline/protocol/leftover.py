@@ -12,15 +12,16 @@ from tieline.protocol.wire import Opcode
 _ENOUGH = 16 * 1024 * 1024
 
 
-def messages_left(assembler: MessageAssembler) -> list[list[str | bytes]]:
+def messages_left(assembler: MessageAssembler, error: Exception | None) -> list[list[str | bytes]]:
     """The runs of whole messages, up to what is no message or Ping, or breaks a rule.
 
-    None where every frame has to be shown first, and none behind half of a big message, which
-    somebody may be reading to its place.
+    None where every frame has to be shown first, none behind half of a big message, which somebody
+    may be reading to its place, and none when the end's `error` is not the stream's: it may have
+    come in the middle of decoding.
     """
     runs: list[list[str | bytes]] = []
     size = 0
-    if isinstance(assembler, FrameInspector):
+    if isinstance(assembler, FrameInspector) or not isinstance(error, OSError | None):
         return runs
     while size < _ENOUGH and assembler.target is None:
         try:
