@@ -39,8 +39,12 @@ class Front:
 
     def is_open(self) -> bool:
         """True only while messages can be sent."""
-        session = self._line.present
-        return session is not None and session.is_open
+        while True:
+            session = self._line.present
+            if session is not None and session.is_open:
+                return True
+            if self._line.present is session:  # and not another one since
+                return False
 
     isOpen = is_open  # the spelling of the system that tieline grew from
 
