@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -88,6 +89,23 @@ def _leaks(threads: set[threading.Thread], descriptors: dict[str, str]) -> list[
         for number, target in _descriptors().items()
         if descriptors.get(number) != target
     ]
+
+
+@pytest.fixture
+def unanswering_port() -> Iterator[int]:
+    """A port whose queue is full, so that connecting to it takes until somebody gives up."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        queued = []
+        for _ in range(3):
+            connecting = socket.socket()
+            connecting.setblocking(False)
+            connecting.connect_ex(listener.getsockname())
+            queued.append(connecting)
+        yield listener.getsockname()[1]
+        for connecting in queued:
+            connecting.close()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -134,23 +133,6 @@ def plain() -> Iterator[Callable[..., tieline.Connection]]:
 @pytest.fixture
 def recorder() -> Recorder:
     return Recorder()
-
-
-@pytest.fixture
-def unanswering_port() -> Iterator[int]:
-    """A port whose queue is full: connecting to it takes until somebody gives up."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        queued = []
-        for _ in range(3):
-            connecting = socket.socket()
-            connecting.setblocking(False)
-            connecting.connect_ex(listener.getsockname())
-            queued.append(connecting)
-        yield listener.getsockname()[1]
-        for connecting in queued:
-            connecting.close()
 
 
 class Program:

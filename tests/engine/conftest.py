@@ -16,6 +16,7 @@ from tieline.engine.delivery import Delivery
 from tieline.engine.handlers import Handlers
 from tieline.engine.inbox import Inbox
 from tieline.engine.reactor import Reactor
+from tieline.engine.receiving import Receiver
 from tieline.engine.serial import Runner
 from tieline.engine.session import Session
 from tieline.engine.stream_delivery import StreamDelivery
@@ -242,3 +243,19 @@ def serve() -> Iterator[Callable[..., ScriptedServer]]:
     yield start
     for server in servers:
         server.close()
+
+
+@pytest.fixture
+def receiver_of() -> Iterator[Callable[..., Receiver]]:
+    """receiver_of(server, handlers, **options): connected, and closed at the test's end."""
+    made: list[Receiver] = []
+
+    def connect(server: Any, handlers: Handlers | None = None, **options: Any) -> Receiver:
+        checked = Options.build(server.url, {"proxy": None} | options)
+        made.append(Receiver(checked, handlers or Handlers()))
+        made[-1].connect((), checked.connect_timeout, {})
+        return made[-1]
+
+    yield connect
+    for receiver in made:
+        receiver.disconnect(1000, "", 0.2)

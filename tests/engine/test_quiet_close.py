@@ -28,22 +28,6 @@ SOON = 20.0
 Receivers = Callable[..., Receiver]
 
 
-@pytest.fixture
-def receiver_of() -> Iterator[Receivers]:
-    """receiver_of(server, handlers, **options): connected, and closed at the test's end."""
-    made: list[Receiver] = []
-
-    def connect(server: Any, handlers: Handlers | None = None, **options: Any) -> Receiver:
-        checked = Options.build(server.url, {"proxy": None} | options)
-        made.append(Receiver(checked, handlers or Handlers()))
-        made[-1].connect((), SOON, {})
-        return made[-1]
-
-    yield connect
-    for receiver in made:
-        receiver.disconnect(1000, "", 0.2)
-
-
 # --- a connection that the reactor's thread has not looked at yet ---------------------------------
 
 

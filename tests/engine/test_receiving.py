@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,7 +15,6 @@ from tieline.engine.handlers import Handlers
 from tieline.engine.reactor import Reactor
 from tieline.engine.receiving import CARETAKER, Receiver
 from tieline.errors import ConnectionClosed, SendBufferFull
-from tieline.options import Options
 from tieline.protocol.state import State
 from tieline.protocol.wire import Opcode
 from tieline.testing import EchoServer, ScriptedServer
@@ -23,22 +22,6 @@ from tieline.testing import EchoServer, ScriptedServer
 SOON = 20.0
 
 Receivers = Callable[..., Receiver]
-
-
-@pytest.fixture
-def receiver_of() -> Iterator[Receivers]:
-    """receiver_of(server, on_ping=..., **options): connected, and closed at the test's end."""
-    made: list[Receiver] = []
-
-    def connect(server: Any, handlers: Handlers | None = None, **options: Any) -> Receiver:
-        checked = Options.build(server.url, {"proxy": None} | options)
-        made.append(Receiver(checked, handlers or Handlers()))
-        made[-1].connect((), SOON, {})
-        return made[-1]
-
-    yield connect
-    for receiver in made:
-        receiver.disconnect(1000, "", 0.2)
 
 
 def send(receiver: Receiver, text: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from itertools import count
@@ -64,23 +63,6 @@ def front(request: pytest.FixtureRequest) -> Iterator[Front]:
 
 
 @pytest.fixture
-def unanswering_port() -> Iterator[int]:
-    """A port whose queue is full, so that connecting to it takes until somebody gives up."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        queued = []
-        for _ in range(3):
-            connecting = socket.socket()
-            connecting.setblocking(False)
-            connecting.connect_ex(listener.getsockname())
-            queued.append(connecting)
-        yield listener.getsockname()[1]
-        for connecting in queued:
-            connecting.close()
-
-
-@pytest.fixture
 def received() -> Received:
     return Received()
 
@@ -97,3 +79,16 @@ def make_client() -> Iterator[Callable[..., tieline.WebSocketClient]]:
     yield make
     for client in clients:
         client.disconnect(timeout=1)
+
+
+@pytest.fixture(scope="module", params=["plain", "TLS"])
+def target(
+    request: pytest.FixtureRequest, authority: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Any]:
+    """A server beyond the proxy."""
+    if request.param == "plain":
+        peer = Peer("websockets-sync")
+    else:
+        peer = PeerBehindNginx("websockets-sync", authority, tmp_path_factory.mktemp("beyond"))
+    yield peer
+    peer.stop()

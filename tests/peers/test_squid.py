@@ -5,8 +5,6 @@ from __future__ import annotations
 import pytest
 
 import tieline
-from tests.peers.nginx import PeerBehindNginx
-from tests.peers.processes import Peer
 from tests.peers.squid import Squid
 from tieline.events import ProxyEvent
 
@@ -19,17 +17,6 @@ def squid(request, authority):
     running.authentication = request.param
     yield running
     running.stop()
-
-
-@pytest.fixture(scope="module", params=["plain", "TLS"])
-def target(request, authority, tmp_path_factory):
-    """A server beyond the proxy."""
-    if request.param == "plain":
-        peer = Peer("websockets-sync")
-    else:
-        peer = PeerBehindNginx("websockets-sync", authority, tmp_path_factory.mktemp("beyond"))
-    yield peer
-    peer.stop()
 
 
 @pytest.fixture

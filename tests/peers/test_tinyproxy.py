@@ -5,8 +5,6 @@ from __future__ import annotations
 import pytest
 
 import tieline
-from tests.peers.nginx import PeerBehindNginx
-from tests.peers.processes import Peer
 from tests.peers.tinyproxy import Tinyproxy
 
 pytestmark = pytest.mark.peers
@@ -17,17 +15,6 @@ def proxy():
     proxy = Tinyproxy()
     yield proxy
     proxy.stop()
-
-
-@pytest.fixture(scope="module", params=["plain", "TLS"])
-def target(request, authority, tmp_path_factory):
-    """A server beyond the proxy."""
-    if request.param == "plain":
-        peer = Peer("websockets-sync")
-    else:
-        peer = PeerBehindNginx("websockets-sync", authority, tmp_path_factory.mktemp("beyond"))
-    yield peer
-    peer.stop()
 
 
 def test_proxy_with_user_and_password_in_its_url(proxy, target, key, front):

@@ -164,23 +164,6 @@ def refusing_port() -> Iterator[int]:
         yield taken.getsockname()[1]
 
 
-@pytest.fixture
-def unanswering_port() -> Iterator[int]:
-    """A port whose queue is full, so that connecting to it takes until somebody gives up."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        queued = []
-        for _ in range(3):
-            connecting = socket.socket()
-            connecting.setblocking(False)
-            connecting.connect_ex(listener.getsockname())
-            queued.append(connecting)
-        yield listener.getsockname()[1]
-        for connecting in queued:
-            connecting.close()
-
-
 @pytest.fixture(scope="session")
 def authority() -> trustme.CA:
     return trustme.CA()
