@@ -15,7 +15,7 @@ from tieline.errors import ConnectCancelled, ConnectError, ConnectTimeout, Hands
 
 def test_a_refusal_whose_body_does_not_end(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The head is told, with what came of the body, and nobody waits for the rest."""
-    monkeypatch.setattr("tieline.engine.upgrade._BODY_PATIENCE", 0.05)
+    monkeypatch.setattr("tieline.transport.exchange.BODY_PATIENCE", 0.05)
 
     def refuse(peer: Any) -> None:
         peer.read_request()

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from tieline.errors import ConnectCancelled, ConnectTimeout
-from tieline.transport.exchange import receive, send_all
+from tieline.transport.exchange import reads_of_answer, receive, send_all
 from tieline.transport.stream import SocketStream
 
 
@@ -86,3 +86,30 @@ def test_what_the_descriptor_does_not_show_is_not_waited_for(pair, attempt, buff
             return next(self.answers)
 
     assert receive(Pausing(), buffer, attempt) == 3
+
+
+def test_an_answer_that_has_no_head_yet_is_awaited_until_the_deadline(pair, make_attempt, buffer):
+    reads = reads_of_answer(pair[0], buffer, make_attempt(0.02), lambda: False)
+    with pytest.raises(ConnectTimeout):
+        next(reads)
+
+
+def test_a_body_is_awaited_for_a_while_only(pair, attempt, buffer, monkeypatch):
+    monkeypatch.setattr("tieline.transport.exchange.BODY_PATIENCE", 0.02)
+    stream, far = pair
+    far.sendall(b"head")
+    has_head = False
+    reads = reads_of_answer(stream, buffer, attempt, lambda: has_head)
+    assert next(reads) == 4
+    has_head = True
+    assert next(reads) is None
+
+
+def test_a_refusal_tells_more_than_the_deadline(pair, make_attempt, buffer):
+    assert next(reads_of_answer(pair[0], buffer, make_attempt(0.02), lambda: True)) is None
+
+
+def test_the_end_of_an_answer(pair, attempt, buffer):
+    stream, far = pair
+    far.close()
+    assert next(reads_of_answer(stream, buffer, attempt, lambda: True)) == 0

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from tieline.errors import ConnectCancelled, ConnectTimeout, OptionError, ProxyError
-from tieline.transport import http_connect
+from tieline.transport import exchange
 from tieline.transport.http_connect import open_tunnel
 from tieline.transport.proxy import Proxy
 from tieline.transport.stream import SocketStream
@@ -201,13 +201,13 @@ def test_what_a_proxy_repeats_of_a_login_is_masked(tunnel, authorization):
 
 
 def test_a_body_that_never_comes_does_not_hide_the_refusal(tunnel, monkeypatch):
-    monkeypatch.setattr(http_connect, "_BODY_PATIENCE", 0.01)
+    monkeypatch.setattr(exchange, "BODY_PATIENCE", 0.01)
     with pytest.raises(ProxyError, match="407"):
         tunnel(b"HTTP/1.1 407 No\r\nContent-Length: 99\r\n\r\nshort")
 
 
 def test_a_body_that_drips_does_not_hide_the_refusal(tunnel, monkeypatch):
-    monkeypatch.setattr(http_connect, "_BODY_PATIENCE", 0.02)
+    monkeypatch.setattr(exchange, "BODY_PATIENCE", 0.02)
     paused = threading.Event()
 
     def drip(connection):

@@ -18,11 +18,8 @@ from tieline.protocol.events import HandshakeFailed, Opened
 from tieline.protocol.handshake import HandshakeResponse
 from tieline.redact import safe_headers
 from tieline.transport.attempt import Attempt
-from tieline.transport.exchange import receive, send_all
+from tieline.transport.exchange import reads_of_answer, send_all
 from tieline.transport.stream import Stream
-
-#: Seconds that the body of a refusal may take after its head: it only makes the error nicer.
-_BODY_PATIENCE = 1.0
 
 #: One read of the answer: most are much smaller. What follows it waits for the session's reads.
 _ANSWER_SIZE = 8 * 1024
@@ -85,17 +82,10 @@ def _await_answer(
     """Read until the server has accepted or refused. The first frames may come along."""
     buffer = bytearray(_ANSWER_SIZE)
     view = memoryview(buffer)
-    give_up: float | None = None
+    reads = reads_of_answer(stream, view, attempt, lambda: connection.is_refused)
     try:
         while True:
-            if connection.is_refused and give_up is None:
-                give_up = attempt.clock() + _BODY_PATIENCE
-            try:
-                count = receive(stream, view, attempt, until=give_up)
-            except ConnectTimeout:
-                if not connection.is_refused:
-                    raise
-                count = None  # a refusal tells more than the deadline
+            count = next(reads)
             if count is None:
                 connection.stop_waiting_for_body()
             elif count:

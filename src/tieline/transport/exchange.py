@@ -5,8 +5,14 @@ For the question-and-answer part of a connection: CONNECT and the upgrade.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
+from tieline.errors import ConnectTimeout
 from tieline.transport.attempt import Attempt
 from tieline.transport.stream import Stream
+
+#: Seconds that the body of a refusal may take after its head: it only makes the error nicer.
+BODY_PATIENCE = 1.0
 
 
 def send_all(stream: Stream, data: bytes | bytearray, attempt: Attempt) -> None:
@@ -36,3 +42,24 @@ def receive(
             return count
         if not stream.has_buffered_input:
             attempt.wait(stream.fileno(), readable=True, until=until)
+
+
+def reads_of_answer(
+    stream: Stream, buffer: memoryview, attempt: Attempt, has_head: Callable[[], bool]
+) -> Iterator[int | None]:
+    """The reads of an HTTP answer, as `receive` gives them, without an end of its own.
+
+    `has_head`: is the answer's head complete, and only its body awaited? That ends (None) after
+    `BODY_PATIENCE`, or at the deadline, which is no error then: a refusal tells more.
+    """
+    give_up: float | None = None
+    while True:
+        if give_up is None and has_head():
+            give_up = attempt.clock() + BODY_PATIENCE
+        try:
+            count = receive(stream, buffer, attempt, until=give_up)
+        except ConnectTimeout:
+            if not has_head():
+                raise
+            count = None
+        yield count

@@ -11,13 +11,10 @@ from tieline.headers import HTTPCutShort, HTTPFormatError, HTTPResponse, check_h
 from tieline.http1 import ClientExchange
 from tieline.redact import MASK, is_secret_header
 from tieline.transport.attempt import Attempt
-from tieline.transport.exchange import receive, send_all
+from tieline.transport.exchange import reads_of_answer, send_all
 from tieline.transport.proxy import Proxy, authority
 from tieline.transport.stream import Stream
 from tieline.transport.tls_settings import Peer
-
-#: Seconds that the body of a refusal may take after its head: it only makes the error nicer.
-_BODY_PATIENCE = 1.0
 
 #: What an error shows of the body: the proxy's own words, not its whole page.
 _EXCERPT = 300
@@ -88,16 +85,9 @@ def connect_headers(proxy: Proxy, target: str) -> list[tuple[str, str]]:
 
 def _receive_response(stream: Stream, exchange: ClientExchange, attempt: Attempt) -> HTTPResponse:
     buffer = memoryview(bytearray(16 * 1024))
-    give_up: float | None = None
+    reads = reads_of_answer(stream, buffer, attempt, lambda: exchange.head_complete)
     while exchange.response is None:
-        if exchange.head_complete and give_up is None:
-            give_up = attempt.clock() + _BODY_PATIENCE
-        try:
-            count = receive(stream, buffer, attempt, until=give_up)
-        except ConnectTimeout:
-            if not exchange.head_complete:
-                raise
-            count = None  # a refusal tells more than the deadline
+        count = next(reads)
         if count is None:
             exchange.finish()
         elif count:

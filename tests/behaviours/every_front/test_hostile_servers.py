@@ -17,10 +17,10 @@ import pytest
 import tieline
 from tests.behaviours.every_front.conftest import Open
 from tests.hostile_answers import MALFORMED, NO_HTTP, OK, REFUSALS, TUNNEL_REFUSALS
-from tieline.engine import dial, upgrade
+from tieline.engine import dial
 from tieline.protocol.handshake import accept_value
 from tieline.testing import ScriptedPeer
-from tieline.transport import attempt
+from tieline.transport import attempt, exchange
 
 #: Seconds within which everything here is over, on a busy machine, though `connect_timeout` is 30.
 SOON = 10.0
@@ -176,7 +176,7 @@ def test_a_byte_now_and_then(
 def test_a_body_that_drips_hides_no_refusal(
     talk: Open, scripted: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upgrade, "_BODY_PATIENCE", 0.05)
+    monkeypatch.setattr(exchange, "BODY_PATIENCE", 0.05)
 
     def script(peer: ScriptedPeer) -> None:
         peer.read_request()
