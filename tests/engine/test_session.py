@@ -385,6 +385,21 @@ def test_a_logger_that_raises_at_the_end(line_of: Lines, recorder: Recorder) -> 
     assert line.session.finished.is_set()
 
 
+def test_nothing_is_decoded_after_a_fork(
+    line: Any, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another thread may have been in the middle of it, and hold a lock in the decompressor."""
+    connection = line.session.connection
+    connection.receive_data(b"\x81\x03abc", 5, line.clock.now())
+
+    def looked(*arguments: object) -> None:
+        pytest.fail("it looked for messages that are left")
+
+    monkeypatch.setattr("tieline.protocol.connection.messages_left", looked)
+    line.session.abandon_after_fork()
+    assert recorder.messages == [] and connection.close_info is not None
+
+
 def test_after_a_fork(line: Any, recorder: Recorder) -> None:
     waiter = line.session.speaker.ping(b"1")
     line.far.read()
