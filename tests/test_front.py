@@ -37,6 +37,30 @@ def test_during_and_after_it() -> None:
         assert client.latency is None
 
 
+class Replaced:
+    """A line whose connection is replaced by another open one while somebody looks at it."""
+
+    def __init__(self) -> None:
+        self.present: Replaced.Session = Replaced.Session(self)
+
+    class Session:
+        def __init__(self, line: Replaced | None) -> None:
+            self._line = line
+
+        @property
+        def is_open(self) -> bool:
+            if self._line is None:
+                return True
+            self._line.present = Replaced.Session(None)
+            return False
+
+
+def test_it_is_open_while_one_connection_takes_the_place_of_another() -> None:
+    client = WebSocketClient(print, "ws://localhost:1/", proxy=None)
+    client._line = Replaced()  # type: ignore[assignment]
+    assert client.is_open()
+
+
 def test_a_subprotocol_that_is_a_token_is_for_the_program_only() -> None:
     events: list[ConnectionEvent] = []
     name = "bearer.hush"
