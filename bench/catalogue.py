@@ -40,6 +40,10 @@ class Benchmark:
     one_core: bool = True
     #: The main thread counts in pure Python meanwhile.
     busy: bool = False
+    #: Idle connections of the same client, on the same thread or loop where it can have them there.
+    crowd: int = 0
+    #: Another connection on that thread or loop gets more messages than can be taken meanwhile.
+    flooded: bool = False
     #: Messages each way on each idle connection, before its memory is looked at.
     exchanged: int = 0
     #: Measured only when it is asked for by name.
@@ -178,6 +182,25 @@ BENCHMARKS = (
         count=10_000,
         fixed=True,
         repetitions=1,
+    ),
+    Benchmark(
+        "crowd/receive",
+        "receive burst, 128 B, beside 1,000 idle connections",
+        "receive",
+        128,
+        text=True,
+        count=12_000,
+        crowd=1_000,
+    ),
+    Benchmark(
+        "flood/delay",
+        "delay of 500 messages per second, beside a flood on another connection",
+        "paced",
+        count=200,
+        fixed=True,
+        unit="ms at p99",
+        one_core=False,
+        flooded=True,
     ),
     Benchmark(
         "main-quiet/receive",

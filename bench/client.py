@@ -124,8 +124,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--count", type=int, default=1)
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--exchanged", type=int, default=0)
+    parser.add_argument("--crowd", type=int, default=0)
     parser.add_argument("--cafile")
-    for flag in ("text", "deflate", "fragments", "busy"):
+    for flag in ("text", "deflate", "fragments", "busy", "flooded"):
         parser.add_argument(f"--{flag}", type=lambda value: value == "1", default=False)
     return parser
 

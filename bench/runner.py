@@ -97,7 +97,8 @@ class Runner:
     def _lacking(self, benchmark: Benchmark) -> str | None:
         if benchmark.tls and not self._server.tls_port:
             return "trustme is not installed, which makes the certificate"
-        return allow_many_descriptors(benchmark.count) if benchmark.work == "idle" else None
+        idle = benchmark.count if benchmark.work == "idle" else benchmark.crowd
+        return allow_many_descriptors(idle) if idle else None
 
     def _count_for(self, contestant: Contestant, benchmark: Benchmark, taken: Taken) -> int | None:
         """How many messages keep this client busy for the target time; None: it cannot do it."""
@@ -208,6 +209,8 @@ class Runner:
             "deflate": int(benchmark.deflate),
             "fragments": int(benchmark.fragments),
             "busy": int(benchmark.busy),
+            "crowd": benchmark.crowd,
+            "flooded": int(benchmark.flooded),
             "batch": max(1, batch),
             "exchanged": benchmark.exchanged,
         }

@@ -9,16 +9,20 @@ import ssl
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import cycle, islice, repeat
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from bench.feed import feed, piece
 from bench.memory import forget_peak, peak_bytes, resident_bytes
 
 if TYPE_CHECKING:
     import asyncio
+
+#: Messages of a flood: it ends when its connection does.
+_ENDLESS = 1 << 40
 
 
 class Unsupported(Exception):
@@ -40,6 +44,10 @@ class Task:
     batch: int = 1
     #: Messages each way on each idle connection.
     exchanged: int = 0
+    #: Idle connections beside the one that works.
+    crowd: int = 0
+    #: Another connection is flooded meanwhile.
+    flooded: bool = False
     cafile: str | None = None
     #: How the client is set up: ``loop``, ``backend``, or a parameter of compression.
     settings: dict[str, str] = field(default_factory=dict)
@@ -74,6 +82,26 @@ class Task:
     def pieces(self) -> Iterator[bytes]:
         """One big message, piece by piece."""
         return repeat(piece(), self.size // len(piece()))
+
+    # --- other connections ----------------------------------------------------------------------
+
+    @property
+    def idle(self) -> Task:
+        """What an idle connection is opened with."""
+        return replace(self, url=self._beside("/idle"))
+
+    @property
+    def flood(self) -> Task:
+        """What a connection is opened with that gets messages without end, after a first word."""
+        return replace(self, url=self._beside("/receive", f"size=128&text=1&count={_ENDLESS}"))
+
+    def refuse_flood(self) -> None:
+        """Raise `Unsupported` where there is to be one: the client has a thread for each."""
+        if self.flooded:
+            raise Unsupported("a thread serves one connection")
+
+    def _beside(self, path: str, query: str = "") -> str:
+        return urlsplit(self.url)._replace(path=path, query=query).geturl()
 
     # --- what clients are opened with -----------------------------------------------------------
 

@@ -18,6 +18,10 @@ with the last message, and returns what `Task.check` looks at:
 - ``idle``: open ``count`` connections, exchange messages on each, ``task.weigh()``,
   ``task.leave()``
 
+With ``task.crowd`` so many connections opened with ``task.idle`` stay beside the one that receives,
+and with ``task.flooded`` one opened with ``task.flood`` receives whatever comes, on the same thread
+or loop where the client can have several there.
+
 A client with callbacks works in callbacks, the others in a loop. ``raise Unsupported`` says what a
 client cannot do.
 """

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import aiohttp
 
-from bench.clients.coroutines import open_many, run_on_loop
+from bench.clients.coroutines import cancelled, open_many, run_on_loop
 from bench.task import Task, Unsupported
 
 VERSION = f"aiohttp {aiohttp.__version__}"
@@ -53,15 +54,19 @@ def receive(task: Task) -> Any:
     async def run() -> Any:
         messages = total = 0
         count = task.count
-        async with _opened(task) as connection:
-            task.start()
-            await connection.send_str("go")
-            async for message in connection:
-                messages += 1
-                total += len(message.data)
-                if messages == count:
-                    break
-            task.stop()
+        connector = aiohttp.TCPConnector(limit=0)
+        async with aiohttp.ClientSession(connector=connector) as session, AsyncExitStack() as stack:
+            for _ in range(task.crowd):
+                await stack.enter_async_context(session.ws_connect(task.idle.url, **_options(task)))
+            async with session.ws_connect(task.url, **_options(task)) as connection:
+                task.start()
+                await connection.send_str("go")
+                async for message in connection:
+                    messages += 1
+                    total += len(message.data)
+                    if messages == count:
+                        break
+                task.stop()
         return messages, total, message.data
 
     return run_on_loop(task, run())
@@ -83,7 +88,14 @@ def send(task: Task) -> Any:
 
 
 def paced(task: Task) -> None:
+    async def take_flood() -> None:
+        async with _opened(task.flood) as connection:
+            await connection.send_str("go")
+            async for _ in connection:
+                pass
+
     async def run() -> None:
+        flood = asyncio.create_task(take_flood()) if task.flooded else None
         async with _opened(task) as connection:
             task.start()
             await connection.send_str("go")
@@ -91,6 +103,7 @@ def paced(task: Task) -> None:
                 message = await connection.receive_str()
                 task.delays.append(time.monotonic_ns() - int(message))
             task.stop()
+        await cancelled(flood)
 
     run_on_loop(task, run())
 

@@ -29,6 +29,7 @@ class Blocking:
         messages = total = 0
         count = task.count
         message: Any = None
+        crowd = [self._open(task.idle) for _ in range(task.crowd)]
         with closing(self._open(task)) as connection:
             task.start()
             connection.send("go")
@@ -38,9 +39,12 @@ class Blocking:
                 if messages == count:
                     break
             task.stop()
+        for idle in crowd:
+            idle.close()
         return messages, total, message
 
     def paced(self, task: Task) -> None:
+        task.refuse_flood()
         with closing(self._open(task)) as connection:
             task.start()
             connection.send("go")

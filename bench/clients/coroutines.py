@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 from bench.task import Task
@@ -18,6 +19,9 @@ class Coroutines:
 
     def __init__(self, open_connection: Callable[[Task], Any]) -> None:
         self._open = open_connection
+
+    async def _opened(self, task: Task) -> Any:
+        return await self._open(task)
 
     def echo(self, task: Task) -> Any:
         async def run() -> Any:
@@ -38,6 +42,7 @@ class Coroutines:
             messages = total = 0
             count = task.count
             message: Any = None
+            crowd = await open_many(task.crowd, lambda: self._opened(task.idle))
             async with self._open(task) as connection:
                 task.start()
                 await connection.send("go")
@@ -47,12 +52,21 @@ class Coroutines:
                     if messages == count:
                         break
                 task.stop()
+            for idle in crowd:
+                await idle.close()
             return messages, total, message
 
         return run_on_loop(task, run())
 
     def paced(self, task: Task) -> None:
+        async def take_flood() -> None:
+            async with self._open(task.flood) as connection:
+                await connection.send("go")
+                async for _ in connection:
+                    pass
+
         async def run() -> None:
+            flood = asyncio.create_task(take_flood()) if task.flooded else None
             async with self._open(task) as connection:
                 task.start()
                 await connection.send("go")
@@ -60,6 +74,7 @@ class Coroutines:
                     message = await connection.recv()
                     task.delays.append(time.monotonic_ns() - int(message))
                 task.stop()
+            await cancelled(flood)
 
         run_on_loop(task, run())
 
@@ -91,7 +106,7 @@ class Coroutines:
     def idle(self, task: Task) -> None:
         async def run() -> None:
             async def one() -> Any:
-                return await self._open(task)
+                return await self._opened(task)
 
             async def exchange(connections: list[Any]) -> None:
                 messages = task.compressible()
@@ -116,6 +131,14 @@ class Coroutines:
 def run_on_loop(task: Task, work: Coroutine[Any, Any, Any]) -> Any:
     with asyncio.Runner(loop_factory=task.new_loop) as runner:
         return runner.run(work)
+
+
+async def cancelled(flood: asyncio.Task[None] | None) -> None:
+    """It has ended, or there was none."""
+    if flood is not None:
+        flood.cancel()
+        with suppress(asyncio.CancelledError):
+            await flood
 
 
 async def open_many(count: int, one: Callable[[], Coroutine[Any, Any, Any]]) -> list[Any]:

@@ -55,12 +55,15 @@ def _close(connected: socket.socket) -> None:
 
 def _run(task: Task, on_message: Callable[[Any], object], begin: Callable[[], object]) -> None:
     """Until the server's Close, which is the answer to ours where the work needs one."""
+    crowd = [_open(task.idle)[0] for _ in range(task.crowd)]
     connected, rest = _open(task)
     _floor.attach(connected.fileno())
     task.start()
     begin()
     _floor.run(rest, on_message)
     connected.close()
+    for idle_socket in crowd:
+        idle_socket.close()
 
 
 def echo(task: Task) -> Any:
@@ -102,6 +105,8 @@ def receive(task: Task) -> Any:
 
 
 def paced(task: Task) -> None:
+    task.refuse_flood()
+
     def on_message(message: str) -> None:
         task.delays.append(time.monotonic_ns() - int(message))
         if len(task.delays) == task.count:

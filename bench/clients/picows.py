@@ -46,8 +46,13 @@ async def _open(task: Task, listener: Listener) -> WSTransport:
 
 def _until_disconnected(task: Task, listener: Listener) -> Any:
     async def run() -> Any:
+        crowd = await open_many(task.crowd, lambda: _open(task.idle, Idle(task)))
+        if task.flooded:
+            crowd.append(await _open(task.flood, Flooded(task)))
         transport = await _open(task, listener)
         await transport.wait_disconnected()
+        for other in crowd:
+            other.disconnect()
         return listener.outcome
 
     return run_on_loop(task, run())
@@ -188,6 +193,17 @@ class Idle(Listener):
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         if frame.msg_type == CLOSE:
             transport.disconnect()
+
+
+class Flooded(Listener):
+    """Takes what comes, as text."""
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        transport.send(TEXT, b"go")
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        if frame.msg_type is TEXT:
+            frame.get_payload_as_utf8_text()
 
 
 def connect(task: Task) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from itertools import islice
 from typing import Any
 
@@ -72,7 +73,11 @@ def receive(task: Task) -> Any:
             task.stop()
             waiting.finish((messages, total, message))
 
-    with _client(task, on_message) as client:
+    reactor = tieline.Reactor() if task.crowd else None
+    with ExitStack() as stack:
+        for _ in range(task.crowd):
+            stack.enter_context(_client(task.idle, len, reactor=reactor))
+        client = stack.enter_context(_client(task, on_message, reactor=reactor))
         task.start()
         client.send("go")
         return waiting.result()
@@ -87,7 +92,11 @@ def paced(task: Task) -> None:
             task.stop()
             waiting.finish(None)
 
-    with _client(task, on_message) as client:
+    reactor = tieline.Reactor() if task.flooded else None
+    with ExitStack() as stack:
+        if task.flooded:
+            stack.enter_context(_client(task.flood, len, reactor=reactor)).send("go")
+        client = stack.enter_context(_client(task, on_message, reactor=reactor))
         task.start()
         client.send("go")
         waiting.result()

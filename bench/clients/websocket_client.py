@@ -52,11 +52,16 @@ def receive(task: Task) -> Any:
             task.stop()
             last = message
 
+    crowd = [_open(task.idle) for _ in range(task.crowd)]
     _run(task, on_message)
+    for idle_connection in crowd:
+        idle_connection.close()
     return messages, total, last
 
 
 def paced(task: Task) -> None:
+    task.refuse_flood()
+
     def on_message(app: websocket.WebSocketApp, message: str) -> None:
         task.delays.append(time.monotonic_ns() - int(message))
         if len(task.delays) == task.count:

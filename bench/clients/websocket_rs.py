@@ -74,6 +74,9 @@ def paced(task: Task) -> None:
 def _receive(task: Task, take: Callable[[Any], Any]) -> Any:
     """Until `take` returns something."""
 
+    def take_flood(view: Any) -> None:
+        str(view, "utf-8")
+
     async def run() -> Any:
         done = asyncio.get_running_loop().create_future()
 
@@ -82,11 +85,16 @@ def _receive(task: Task, take: Callable[[Any], Any]) -> Any:
             if outcome is not None:
                 done.set_result(outcome)
 
+        others = await open_many(task.crowd, lambda: _open(task.idle))
+        if task.flooded:
+            others.append(await _open(task.flood, on_message=take_flood))
+            others[0].send("go")
         connection = await _open(task, on_message=on_message)
         task.start()
         connection.send("go")
         outcome = await done
-        connection.close()
+        for each in (connection, *others):
+            each.close()
         return outcome
 
     return run_on_loop(task, run())

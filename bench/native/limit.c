@@ -18,7 +18,7 @@
 
 static const char *work = "echo", *cafile, *url;
 static char host[64], path[512];
-static int port, deflated, fragments, busy;
+static int port, deflated, fragments, busy, others;
 static size_t size = 128, count = 1000, batch = 1;
 static SSL_CTX *tls;
 
@@ -250,13 +250,15 @@ int main(int words, char **word) {
         else if (!strcmp(option, "--deflate")) deflated = atoi(value);
         else if (!strcmp(option, "--fragments")) fragments = atoi(value);
         else if (!strcmp(option, "--busy")) busy = atoi(value);
+        else if (!strcmp(option, "--crowd") || !strcmp(option, "--flooded")) others |= atoi(value);
         else if (!strcmp(option, "--cafile")) cafile = value;
     }
     if (!url) give_up("--url is missing");
     parse_url();
     double kib = -1;
-    if (busy || fragments || (deflated && size >= 1u << 20)) {
-        printf("{\"unsupported\":\"%s\"}\n", busy ? "it has no main thread in Python" : "it does not join fragments");
+    if (busy || others || fragments || (deflated && size >= 1u << 20)) {
+        printf("{\"unsupported\":\"%s\"}\n",
+            busy ? "it has no main thread in Python" : others ? "it serves one connection" : "it does not join fragments");
         return 0;
     }
     if (!strcmp(work, "echo")) echo();

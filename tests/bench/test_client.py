@@ -47,9 +47,10 @@ def words(server: Server, benchmark: Benchmark, count: int, size: int, **query: 
     scheme = "wss" if benchmark.tls else "ws"
     url = f"{scheme}://127.0.0.1:{port}/{path}?" + "&".join(f"{k}={v}" for k, v in asked.items())
     options = ["--url", url, "--work", work, "--size", str(size), "--count", str(count)]
-    for flag in ("text", "deflate", "fragments", "busy"):
+    for flag in ("text", "deflate", "fragments", "busy", "flooded"):
         options += [f"--{flag}", str(int(getattr(benchmark, flag)))]
     options += ["--batch", "5", "--exchanged", str(benchmark.exchanged)]
+    options += ["--crowd", str(min(benchmark.crowd, 5))]
     return options + (["--cafile", server.authority or ""] if benchmark.tls else [])
 
 
@@ -101,8 +102,17 @@ def test_idle_connections_are_weighed_also_after_they_have_talked(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("front", ["tieline_callback", "tieline_asyncio"])
+def test_a_flood_leaves_the_others_their_turn(front: str, server: Server) -> None:
+    """Of what else is served by the same thread or loop; the plain front has one for each."""
+    flood = next(benchmark for benchmark in BENCHMARKS if benchmark.name == "flood/delay")
+    assert run_client(front, *words(server, flood, 50, 0, rate=500))["p99_ms"] < 1000
+    assert "unsupported" in run_client("tieline_plain", *words(server, flood, 50, 0, rate=500))
+
+
+@pytest.mark.slow
 def test_delays_and_imports_are_measured_in_milliseconds(server: Server) -> None:
-    delay = next(benchmark for benchmark in BENCHMARKS if benchmark.work == "paced")
+    delay = next(benchmark for benchmark in BENCHMARKS if benchmark.name == "main-busy/delay")
     load = next(benchmark for benchmark in BENCHMARKS if benchmark.work == "load")
     assert run_client("tieline_plain", *words(server, delay, 20, 0, rate=2000))["p99_ms"] > 0
     assert run_client("tieline_plain", *words(server, load, 1, 0))["load_ms"] > 0
