@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 import tieline
-from tieline.testing import Recorder
+from tieline.testing import Recorder, ScriptedPeer
 
 SOON = 20.0
+#: Bytes that are read at once at most.
+MOST_AT_ONCE = 2 << 20
 
 
 def test_fifty_clients(echo_place: Any) -> None:
@@ -113,3 +116,47 @@ def test_a_full_client_does_not_hold_up_the_others(echo_place: Any) -> None:
     stop.set()
     busy.disconnect()
     quiet.disconnect()
+
+
+def test_a_flooded_client_does_not_hold_up_the_others(scripted: Any, clients: Any) -> None:
+    """Between two looks at the others, one gets what one read brings and no more."""
+    reactor = tieline.Reactor()
+    size = 1024
+    is_quiet, go_on, arrived = threading.Event(), threading.Event(), threading.Event()
+    before_the_other: list[int] = []
+    count = 0
+
+    def flood(peer: ScriptedPeer) -> None:
+        peer.accept_upgrade()
+        frames = (b"\x82\x7e" + size.to_bytes(2) + bytes(size)) * 64
+        peer.socket.setblocking(True)
+        with suppress(OSError):
+            while True:
+                peer.socket.sendall(frames)
+
+    def say_one_word(peer: ScriptedPeer) -> None:
+        peer.accept_upgrade()
+        assert is_quiet.wait(SOON)
+        peer.send_text("a word")
+        go_on.set()
+        peer.finish()
+
+    def take_flood(message: bytes) -> None:
+        nonlocal count
+        if not arrived.is_set():
+            count += 1
+        if count == 5000 and not is_quiet.is_set():
+            is_quiet.set()
+            assert go_on.wait(SOON)
+
+    def take_word(message: str) -> None:
+        before_the_other.append(count - 5000)
+        arrived.set()
+
+    other = clients(on_message=take_word, url=scripted(say_one_word).url, reactor=reactor)
+    flooded = clients(on_message=take_flood, url=scripted(flood).url, reactor=reactor)
+    other.connect()
+    flooded.connect()
+    assert arrived.wait(SOON)
+    flooded.disconnect(timeout=0)  # the server will not answer
+    assert before_the_other[0] <= 2 * MOST_AT_ONCE // size
