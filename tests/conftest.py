@@ -130,10 +130,12 @@ def patient_servers() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def no_lingering() -> None:
-    """The thread of plain connections ends with the last one, or each test would wait for it."""
+    """A thread that waits for more ends when it is not needed, or each test would wait for it."""
+    from tieline.engine.prompting import PROMPTER
     from tieline.engine.receiving import CARETAKER
 
     CARETAKER.linger = 0.0
+    PROMPTER._reactor.linger = 0.0
 
 
 @pytest.fixture(autouse=True)

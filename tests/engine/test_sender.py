@@ -66,16 +66,24 @@ class Bench:
             on_blocked=lambda: self.told.append("blocked"),
             on_broken=lambda: self.told.append("broken"),
             on_waited=lambda *facts: self.told.append(facts),
+            watch_over=self.watch_over,
         )
+        #: Those that asked for somebody to look after what they gather; can anybody?
+        self.watched: list[Any] = []
+        self.can_watch = True
         decoder = FrameDecoder(False)
         self._assembler = MessageAssembler(decoder, None, None)
         self._decoder = decoder
+
+    def watch_over(self, sender: Any) -> bool:
+        self.watched.append(sender)
+        return self.can_watch
 
     def flush(self) -> None:
         with self.lock:
             self.sender.flush()
 
-    def received(self) -> list[Any]:
+    def received(self, *, flushes: bool = True) -> list[Any]:
         """The messages that have come, while there is room for more."""
         messages: list[Any] = []
         while True:
@@ -83,7 +91,8 @@ class Bench:
             self._decoder.feed(data, len(data))
             while (item := self._assembler.next_batch()) is not None:
                 messages += item if isinstance(item, list) else [item]
-            self.flush()
+            if flushes:
+                self.flush()
             if not self.far.waiting:
                 return messages
 

@@ -129,6 +129,7 @@ class Bench:
             on_blocked=lambda: None,
             on_broken=lambda: None,
             on_waited=lambda *facts: None,
+            watch_over=lambda sender: True,
         )
         self.receipts: dict[bytes, Receipt] = {}
         #: What is left for the next connection.
@@ -461,7 +462,7 @@ def test_a_mark_is_reached_when_everything_before_it_is_with_the_kernel(layered:
 def test_a_mark_writes_what_handlers_have_gathered() -> None:
     bench = Bench(100)
     bench.handler = True
-    bench.sender.cork()
+    bench.sender.cork(2)
     bench.send(b"a")
     assert not bench.receipts[b"a"].done
     bench.mark().wait(0)

@@ -11,6 +11,7 @@ import pytest
 
 from tests.builds import reaches_inside
 from tieline.engine.handlers import FrameAction
+from tieline.engine.writer import AT_ONCE
 from tieline.errors import ConnectionClosed
 from tieline.protocol.events import Closed, PingReceived
 from tieline.protocol.state import State
@@ -55,7 +56,7 @@ def test_every_cut_of_the_bytes(line_of: Lines, recorder: Recorder) -> None:
 
 
 def test_replies_of_one_run_leave_together(line: Any, recorder: Recorder) -> None:
-    """Three answers, one write; a single message's answer leaves at once."""
+    """Of many answers the first few leave at once, as a single message's does; the rest in one."""
     writes: list[int] = []
     send = line.near.send
 
@@ -67,9 +68,12 @@ def test_replies_of_one_run_leave_together(line: Any, recorder: Recorder) -> Non
     recorder.react(
         "message", lambda m: line.session.speaker.message(Opcode.TEXT, b"re:" + m.encode())
     )
-    line.server_sends("1", "2", "3")
-    assert len(writes) == 1
-    assert [e for e in line.server_gets() if isinstance(e, str)] == ["re:1", "re:2", "re:3"]
+    numbers = [str(number) for number in range(AT_ONCE + 3)]
+    line.server_sends(*numbers)
+    assert len(writes) == AT_ONCE + 1
+    assert [e for e in line.server_gets() if isinstance(e, str)] == [f"re:{n}" for n in numbers]
+    line.server_sends(*numbers)
+    assert len(writes) == AT_ONCE + 2
 
 
 def test_good_messages_before_a_bad_frame(line: Any, recorder: Recorder) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.builds import reaches_inside
 from tests.engine.test_sender import Bench, text
+from tieline.engine.writer import AT_ONCE
 from tieline.protocol.big_frame import PIECE
 from tieline.protocol.wire import Opcode
 
@@ -34,41 +35,146 @@ def test_what_it_does_not_take_waits_for_it(bench: Bench) -> None:
     assert not bench.sender.blocked and bench.told == ["blocked", "blocked"]
 
 
-def test_corking(bench: Bench) -> None:
+def corked(bench: Bench, calls: int = 1, *, at_once: int = 0) -> None:
+    """A handler of this thread is about to be called, and may send `at_once` messages at once."""
     bench.handler = threading.get_ident()
     with bench.lock:
-        bench.sender.cork()
+        bench.sender.cork(calls)
+    for number in range(AT_ONCE - at_once if calls == 1 else 0):
+        text(bench, f"{number}")
+        assert bench.received(flushes=False) == [f"{number}"]
+
+
+def test_what_a_handler_sends_first_goes_at_once_and_what_it_sends_then_is_gathered() -> None:
+    bench = Bench(1000, 500)
+    corked(bench)
     text(bench, "a")
     text(bench, "b")
     assert bench.far.waiting == 0
+    bench.flush()
+    assert bench.received(flushes=False) == ["a", "b"]
+    text(bench, "not corked any more")
+    assert bench.far.waiting > 0
+
+
+def test_the_next_call_sends_at_once_again(bench: Bench) -> None:
+    """One message, while such calls follow each other; then as many as ever."""
+    corked(bench)
+    text(bench, "a")
+    assert bench.received() == ["a"]
+    with bench.lock:
+        bench.sender.cork(1)
+    text(bench, "b")
+    assert bench.received(flushes=False) == ["b"]
+    text(bench, "c")
+    assert bench.far.waiting == 0
+    bench.flush()
+    assert bench.received() == ["c"]
+    while bench.sender.write_overdue():
+        pass
+    corked(bench)
+
+
+def test_of_runs_only_the_first_answers_go_at_once(bench: Bench) -> None:
+    corked(bench, at_once=1)
+    bench.flush()
+    corked(bench, 2)
+    text(bench, "a")
+    assert bench.received(flushes=False) == ["a"]
+    text(bench, "b")
+    assert bench.far.waiting == 0
+    bench.flush()
+    assert bench.received(flushes=False) == ["b"]
+    corked(bench, 2)
+    text(bench, "c")
+    assert bench.far.waiting == 0
+
+
+def test_another_threads_message_takes_along_what_was_gathered(bench: Bench) -> None:
+    corked(bench)
+    text(bench, "a")
     bench.handler = None
     text(bench, "another thread's")
-    assert bench.far.waiting > 0
+    assert bench.received(flushes=False) == ["a", "another thread's"]
     bench.handler = threading.get_ident()
-    text(bench, "c")
+    text(bench, "b")
+    assert bench.far.waiting == 0
     bench.flush()
-    assert bench.received() == ["a", "b", "another thread's", "c"]
+    assert bench.received(flushes=False) == ["b"]
 
 
 def test_a_cork_does_not_last(bench: Bench) -> None:
     """A slow handler's answers go out as they come."""
-    bench.handler = threading.get_ident()
-    with bench.lock:
-        bench.sender.cork()
+    corked(bench)
     text(bench, "a")
     assert bench.far.waiting == 0
     bench.clock.advance(0.01)
     text(bench, "b")
-    assert bench.received() == ["a", "b"]
+    assert bench.received(flushes=False) == ["a", "b"]
+    text(bench, "c")
+    assert bench.received(flushes=False) == ["c"]
+
+
+def test_a_fast_handler_goes_on_gathering_behind_it() -> None:
+    bench = Bench(10_000, 5_000)
+    corked(bench)
+    for _ in range(50):
+        text(bench, "a")
+    assert bench.far.waiting == 0
+    bench.clock.advance(0.01)
+    text(bench, "b")
+    assert bench.far.waiting == 51 * 3
+    text(bench, "c")
+    assert bench.far.waiting == 51 * 3
 
 
 def test_a_cork_holds_no_more_than_the_limit(bench: Bench) -> None:
-    bench.handler = threading.get_ident()
-    with bench.lock:
-        bench.sender.cork()
-    for _ in range(10):
+    corked(bench)
+    for _ in range(4):
         text(bench, "x" * 10)
-    assert bench.far.waiting > 0
+    assert bench.far.waiting == 0
+    text(bench, "x" * 10)
+    assert bench.far.waiting == 5 * 12
+
+
+def test_a_cork_holds_no_more_than_is_worth_it() -> None:
+    bench = Bench(1 << 20, 1 << 20)
+    corked(bench)
+    for _ in range(3):
+        text(bench, "x" * 20_000)
+    assert bench.far.waiting == 0
+    text(bench, "x" * 20_000)
+    assert bench.far.waiting == 4 * 20_004
+
+
+def test_what_a_busy_handler_has_sent_is_written_by_who_looks_after_it(bench: Bench) -> None:
+    corked(bench)
+    assert bench.watched == []
+    text(bench, "a")
+    assert bench.watched == [bench.sender]
+    assert bench.sender.write_overdue()
+    assert bench.far.waiting == 0
+    bench.clock.advance(0.01)
+    assert bench.sender.write_overdue()
+    assert bench.received(flushes=False) == ["a"]
+    text(bench, "b")
+    assert len(bench.watched) == 1
+    assert bench.sender.write_overdue()
+    bench.flush()
+    assert bench.received(flushes=False) == ["b"]
+    assert not bench.sender.write_overdue()
+    corked(bench)
+    text(bench, "c")
+    assert len(bench.watched) == 2
+
+
+def test_where_nobody_can_look_after_it_nothing_is_gathered(bench: Bench) -> None:
+    bench.can_watch = False
+    corked(bench)
+    for each in "abc":
+        text(bench, each)
+        assert bench.received(flushes=False) == [each]
+    assert len(bench.watched) == 1
 
 
 def test_a_broken_stream(bench: Bench) -> None:

@@ -92,6 +92,9 @@ class LoopReactor:
     #: Its sessions may read and write with system calls of their own (`engine.lane`).
     has_lanes = True
 
+    #: Nothing is gathered for another thread to write: only the loop's writes to its connections.
+    watch_over = staticmethod(lambda writer: False)
+
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.name = f"asyncio loop {id(loop):#x}"
         self.loop = loop

@@ -1,6 +1,8 @@
 # cython: language_level=3, freethreading_compatible=True
 """One session's short way: small messages out, whole messages in, to an inbox or to handlers."""
 
+from cpython.list cimport PyList_GET_SIZE
+
 from tieline.engine._inbox_lane cimport InboxLane
 from tieline.engine._kernel cimport PyThread_get_thread_ident, clock
 from tieline.engine._read_lane cimport NOTHING, SOMETHING, UNUSUAL
@@ -11,9 +13,6 @@ cdef enum:
     # So many reads in a row must have found something before a thread waits for the next one in
     # the very call that reads.
     HOT = 4
-
-# Seconds for which what handlers send is gathered (`Writer`).
-cdef double GATHERING = 0.001
 
 # Seconds before a thread is wanted elsewhere for which it does not wait there any more.
 cdef double MARGIN = 0.01
@@ -74,9 +73,7 @@ cdef class Lane(InboxLane):
             batch = self._next_batch(&outcome)
             if batch is None:
                 return outcome
-            if len(batch) > 1:
-                sender._corked = True
-                sender._corked_until = clock() + GATHERING
+            sender.cork(PyList_GET_SIZE(batch))
             self.deliverer = PyThread_get_thread_ident()
             self.is_delivering = True
             self.lock.leave()
@@ -87,9 +84,11 @@ cdef class Lane(InboxLane):
                 self.is_delivering = False
             if not self.is_open:
                 return NOTHING
-            if sender._corked:
+            if self.outbox.size or PyList_GET_SIZE(batch) > 1:
                 self.gathered = None
                 sender.flush()
+            else:
+                sender._corked = False
             if not assembler.has_more():
                 return SOMETHING
 

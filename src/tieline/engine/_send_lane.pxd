@@ -34,6 +34,10 @@ cdef class SendLane:
 
     cdef bint _is_clear(self) noexcept
 
+    cdef bint _has_waiting(self) noexcept
+
+    cdef bint _is_corked(self) noexcept
+
     cdef Py_ssize_t _mask(
         self, uint8_t *target, const uint8_t *payload, Py_ssize_t size
     ) except -1

@@ -5,6 +5,7 @@ import os
 
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE, PyByteArray_Resize
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.list cimport PyList_GET_SIZE
 from libc.errno cimport EAGAIN, EINTR, errno
 from libc.string cimport memcpy
 
@@ -111,10 +112,8 @@ cdef class SendLane:
         cdef Py_ssize_t size, total = 0, done = 0
         self.lock.enter()
         try:
-            if not self._is_clear() or len(self.outbox.chunks) or self.outgoing._ready:
+            if not self._is_clear() or (self._has_waiting() and not self._is_corked()):
                 return
-            if self.sender._corked:
-                return  # a handler's, which are gathered anyway
             for message in messages:
                 if type(message) is bytes:
                     size = PyBytes_GET_SIZE(message)
@@ -130,6 +129,8 @@ cdef class SendLane:
                     break
                 done += 1
                 total += size
+                if self.outbox.size >= self.sender._write_limit:
+                    self.sender._push(size)
                 # A write may have waited for room, and been told of the end.
                 if not self._is_clear():
                     break
@@ -144,17 +145,24 @@ cdef class SendLane:
         cdef Py_ssize_t start, total
         cdef ssize_t taken
         cdef double started
+        cdef double now = 0.0  # not looked at: who sends so much is quick
         cdef Sender sender = self.sender
         if not self._is_clear():
             return False
-        if sender._corked:
-            if not self.is_delivering or self.deliverer != PyThread_get_thread_ident():
-                return False
-            if clock() < sender._corked_until:
-                self._gather(opcode, payload, size)
-                return True
-        if len(self.outbox.chunks) or self.outgoing._ready:
+        if sender._left_at_once == 0 and self._is_corked():
+            self._gather(opcode, payload, size)
+            if not sender._gathering_until or sender._gathered < SAMPLE or (
+                sender._gathered % SAMPLE == 0
+            ):
+                now = clock()
+            if not sender._gathers(now):
+                self.gathered = None
+                sender._write()
+            return True
+        if self._has_waiting():
             return False
+        if sender._corked and sender._left_at_once:
+            sender._left_at_once -= 1
         start = write_header(frame, opcode, size, self.encoder.masked)
         total = start + self._mask(frame + start, payload, size)
         self._count(size)
@@ -194,6 +202,18 @@ cdef class SendLane:
             and not sender.blocked
             and not self.outbox.is_adding
             and len(sender._noted) == 0
+        )
+
+    cdef bint _has_waiting(self) noexcept:
+        """Would a message have to wait for others?"""
+        return PyList_GET_SIZE(self.outbox.chunks) > 0 or PyList_GET_SIZE(self.outgoing._ready) > 0
+
+    cdef bint _is_corked(self) noexcept:
+        """Is the caller a handler, and what it sends may be gathered?"""
+        return (
+            self.sender._corked
+            and self.is_delivering
+            and self.deliverer == PyThread_get_thread_ident()
         )
 
     cdef Py_ssize_t _mask(
@@ -258,6 +278,4 @@ cdef class SendLane:
         outbox.size += added
         if before + added >= GATHERED:
             self.gathered = None
-        if outbox.size >= self.sender._write_limit:
-            self.sender._push(size)
         return 0

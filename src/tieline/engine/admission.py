@@ -41,6 +41,7 @@ class Admission(Writer):
         on_blocked: Callable[[], None],
         on_broken: Callable[[], None],
         on_waited: Callable[[int, float, int], None],
+        watch_over: Callable[[Any], bool],
     ) -> None:
         super().__init__(
             outgoing,
@@ -50,6 +51,7 @@ class Admission(Writer):
             now=now,
             on_blocked=on_blocked,
             on_broken=on_broken,
+            watch_over=watch_over,
         )
         self._lock = lock
         self._timeout = timeout
@@ -90,6 +92,20 @@ class Admission(Writer):
         """Have `function`, which must not raise, called once when there may be room, or never."""
         with self._lock:
             self._room.call(function)
+
+    def write_overdue(self) -> bool:
+        """Write what was gathered too long ago: the handler is still busy. Any thread.
+
+        False: nothing was gathered lately, and `watch_over` is called before that is different.
+        """
+        with self._lock:
+            if self._gathering_until == 0.0 and not self._has_gathered:
+                self._is_watched = False
+                return False
+            self._has_gathered = False
+            if self._gathering_until and self._now() >= self._gathering_until:
+                self._write()
+            return True
 
     # --- waiting ------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@ cimport cython
 
 
 cdef class Outbox:
-    cdef readonly object chunks
+    cdef readonly list chunks
     cdef readonly long long size
     cdef readonly long long written
     cdef readonly bint is_adding

@@ -224,6 +224,8 @@ class Pump:
         self.has_more = False
         if self.response is not None:
             response, self.response = self.response, None
+            with session.lock:
+                session.sender.cork(1)
             self._dispatcher.opened(response)
         while True:
             while self.calls and not session.has_ended:
@@ -246,8 +248,8 @@ class Pump:
                         break
                     # A thread was told already, and Ctrl-C kept it from passing it on.
                     event = Closed(connection.close_info)
-                if isinstance(event, list) and len(event) > 1:
-                    session.sender.cork()
+                if isinstance(event, list):
+                    session.sender.cork(len(event))
             if isinstance(event, list):
                 if not self.has_stopped:
                     self.hold_back()

@@ -329,12 +329,7 @@ class Sender(Admission):
         except BaseException:
             self._interrupted()
             raise
-        if (
-            self._corked
-            and self._outbox.size < self._write_limit
-            and self._in_handler()
-            and self._now() < self._corked_until
-        ):
+        if self._corked and self._in_handler() and self._gathers(self._now()):
             return
         self._write()
         if self._outbox.size > self._write_limit and waits and not self._in_handler():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tieline.engine.dispatch import Dispatcher
 from tieline.engine.pings import Answer, PingWaiter
+from tieline.engine.prompting import watch_over_of
 from tieline.engine.sender import Fragment, Sender
 from tieline.engine.telling import Teller
 from tieline.engine.unsent import Unsent
@@ -36,6 +37,7 @@ def sender_of(
         on_blocked=session.on_blocked,
         on_broken=session.on_broken,
         on_waited=on_waited,
+        watch_over=watch_over_of(reactor),
     )
 
 

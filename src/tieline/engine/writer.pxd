@@ -12,25 +12,32 @@ cdef class Writer:
     cdef object _now
     cdef object _on_blocked
     cdef object _on_broken
+    cdef object _watch_over
     cdef readonly Outbox _outbox
     cdef readonly object _ledger
     cdef object _noted
     cdef bint _is_certain
     cdef bint _corked
-    cdef double _corked_until
+    cdef int _left_at_once
+    cdef double _gathering_until
+    cdef bint _is_watched
+    cdef bint _has_gathered
+    cdef int _gathered
     cdef bint _flushing
     cdef readonly double taken_at
     cdef readonly object error
     cdef readonly bint blocked
     cdef readonly double seconds
 
-    cpdef void cork(self) except *
+    cpdef void cork(self, int calls) except *
 
     cpdef void flush(self) except *
 
     cpdef void drop(self) except *
 
     cdef void _check_unbroken(self) except *
+
+    cdef bint _gathers(self, double now) except -1
 
     @cython.locals(
         started=cython.double, written=cython.longlong, pending=cython.longlong, done=bint

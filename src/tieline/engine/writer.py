@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from tieline.engine.ledger import Entry, Ledger
 from tieline.engine.outbox import Outbox
@@ -14,9 +15,19 @@ from tieline.errors import ConnectionClosed
 from tieline.protocol.outgoing import Outgoing
 from tieline.transport.stream import Stream
 
+#: What a call of a handler sends first goes out at once, so many messages: few answers never wait.
+#: (One while calls that send more follow each other.)
+AT_ONCE = 4
+
 #: Seconds for which what handlers send may be gathered: long enough for a run of quick handlers,
 #: short enough that the answers of slow ones do not wait for each other.
 _GATHERING = 0.001
+
+#: Bytes that are gathered at most.
+_TOGETHER = 64 * 1024
+
+#: Fewer messages in that time are not worth it: what is sent until the run's end goes out at once.
+_WORTHWHILE = 16
 
 
 class Writer:
@@ -35,6 +46,7 @@ class Writer:
         now: Callable[[], float],
         on_blocked: Callable[[], None],
         on_broken: Callable[[], None],
+        watch_over: Callable[[Any], bool],
     ) -> None:
         self._outgoing = outgoing
         self._stream = stream
@@ -44,6 +56,8 @@ class Writer:
         self._now = now
         self._on_blocked = on_blocked
         self._on_broken = on_broken
+        # Has another thread look after what is gathered; False where none can.
+        self._watch_over = watch_over
         self._outbox = Outbox()
         # What becomes of the messages that were noted.
         self._ledger = Ledger()
@@ -51,9 +65,15 @@ class Writer:
         self._noted: Queue[Entry] = NONE_YET
         # False after Ctrl-C in a write.
         self._is_certain = True
-        # While a run of messages is delivered, what its handlers send is gathered.
+        # While handlers are called, what they send is gathered, but for so many messages.
         self._corked = False
-        self._corked_until = 0.0
+        self._left_at_once = 0
+        # When what is gathered now is to be written; 0 when nothing is.
+        self._gathering_until = 0.0
+        # Somebody looks after it, and has to go on: more was gathered since the last look.
+        self._is_watched = False
+        self._has_gathered = False
+        self._gathered = 0
         self._flushing = False
         #: When the peer last made the kernel take bytes that it had refused before.
         self.taken_at = 0.0
@@ -64,14 +84,20 @@ class Writer:
         #: Statistics: seconds spent in writing and in waiting for room.
         self.seconds = 0.0
 
-    def cork(self) -> None:
-        """Gather what handlers send until `flush`, but not for longer than a moment."""
+    def cork(self, calls: int) -> None:
+        """Until `flush`, handlers are called so many times: gather what they send, for a moment.
+
+        What one call sends first goes out at once. Of a run of calls only what the first ones
+        send, and the next run's none: answers are to be expected.
+        """
         self._corked = True
-        self._corked_until = self._now() + _GATHERING
+        if calls == 1:
+            self._left_at_once = 1 if self._is_watched else AT_ONCE
 
     def flush(self) -> None:
         """Write what the connection wants written, as far as the kernel takes it."""
         self._corked = False
+        self._gathering_until = 0.0
         if (
             self._outbox.size
             or not self._outgoing.is_empty
@@ -105,10 +131,36 @@ class Writer:
         if self.error is not None and self._outgoing.is_open:
             raise ConnectionClosed(f"nothing can be sent, the stream broke: {self.error}")
 
+    def _gathers(self, now: float) -> bool:
+        """Corked: does what a handler has sent, and what is in the outbox by now, wait for more?"""
+        if self._left_at_once > 0:
+            self._left_at_once -= 1
+            return False
+        if self._outbox.size >= min(_TOGETHER, self._write_limit):
+            return False
+        if self._gathering_until == 0.0:
+            if not self._is_watched:
+                # A handler that takes long would keep it from being written.
+                if not self._watch_over(self):
+                    self._corked = False
+                    return False
+                self._is_watched = True
+            self._has_gathered = True
+            self._gathering_until = now + _GATHERING
+            self._gathered = 0
+            return True
+        self._gathered += 1
+        if now < self._gathering_until:
+            return True
+        if self._gathered < _WORTHWHILE:
+            self._corked = False
+        return False
+
     def _write(self) -> None:
         if self._flushing or self.error is not None:
             # A signal handler came on top of the write below, which will go on with its frames.
             return
+        self._gathering_until = 0.0
         started, written = self._now(), self._outbox.written
         pending = self._stream.pending_size if self.blocked else 0
         self._flushing = True  # and nothing between it and `try`, where Ctrl-C could come
