@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tieline.transport.proxy_settings import system_settings, variable
+from tieline.transport.proxy_settings import is_any_there, system_settings, variable
 
 
 @pytest.fixture
@@ -39,6 +39,19 @@ def environment(monkeypatch):
 def test_variable(environment, variables, found):
     environment(**variables)
     assert variable("https_proxy") == found
+
+
+def test_that_there_is_none_is_seen_at_once(environment, monkeypatch):
+    names = ("https_proxy", "all_proxy")
+    assert not is_any_there(names)
+    environment(ALL_PROXY="")  # which hides nothing and is nothing, but that is for `variable`
+    assert is_any_there(names)
+    monkeypatch.delenv("ALL_PROXY")
+    environment(https_proxy="a", http_proxy="b")
+    assert is_any_there(names) and not is_any_there(("ws_proxy",))
+    # Whatever somebody has put in its place is asked name by name.
+    monkeypatch.setattr(os, "environ", {})
+    assert is_any_there(names) and variable("https_proxy") is None
 
 
 def test_its_repr_holds_no_password(environment):

@@ -9,6 +9,7 @@ from tieline.transport.no_proxy import NoProxy
 from tieline.transport.proxy import Proxy
 from tieline.transport.proxy_settings import (
     SystemSettings,
+    is_any_there,
     is_forged,
     system_settings,
     variable,
@@ -23,6 +24,8 @@ _VARIABLES = {
     False: ("ws_proxy", "http_proxy", "all_proxy"),
 }
 _ALL_VARIABLES = tuple(dict.fromkeys(_VARIABLES[True] + _VARIABLES[False]))
+# What the choice depends on: nearly all environments have none of it.
+_LOOKED_AT = (*_ALL_VARIABLES, "request_method")
 
 # The settings of a desktop know nothing of WebSockets, so here it is as RFC 6455 section 4.1 wants
 # it, and as browsers do it.
@@ -34,6 +37,12 @@ class ProxyChoice(NamedTuple):
 
     proxy: Proxy | None
     reason: str
+
+
+_NO_VARIABLE = {
+    secure: ProxyChoice(None, f"none: the environment has none of {' '.join(names)}")
+    for secure, names in _VARIABLES.items()
+}
 
 
 def choose_proxy(
@@ -62,17 +71,19 @@ def choose_proxy(
     if "%" in host:
         # RFC 4007 section 6: nobody but this machine can send there.
         return ProxyChoice(None, f"none: {host!r} is on a link of this machine")
-    found = _from_environment(secure, host, port, headers)
+    is_empty = not is_any_there(_LOOKED_AT)
+    found = None if is_empty else _from_environment(secure, host, port, headers)
     if found is not None:
         return found
     settings = system_settings()
     if settings is not None:
         return _from_system(settings, host, port, headers)
-    names = " ".join(_VARIABLES[secure])
-    ignored = ""
+    if is_empty:
+        return _NO_VARIABLE[secure]
+    reason = _NO_VARIABLE[secure].reason
     if not secure and is_forged("http_proxy"):
-        ignored = "; HTTP_PROXY is not trusted in a CGI program"
-    return ProxyChoice(None, f"none: the environment has none of {names}{ignored}")
+        reason += "; HTTP_PROXY is not trusted in a CGI program"
+    return ProxyChoice(None, reason)
 
 
 def _from_environment(secure: bool, host: str, port: int, headers: Headers) -> ProxyChoice | None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -49,6 +50,25 @@ def variable(name: str) -> Variable | None:
         value = value.strip()
         return Variable(spelling, value) if value else None
     return None
+
+
+def is_any_there(names: tuple[str, ...]) -> bool:
+    """May `variable` find one of these? False is certain, and takes no longer than one of them."""
+    environment: Any = os.environ
+    try:
+        # Not public, and so not relied on: where it is otherwise, they are asked for one by one.
+        stored, encode = environment._data, environment.encodekey
+    except AttributeError:
+        return True
+    for name in _stored_names(names, encode):
+        if name in stored:
+            return True
+    return False
+
+
+@lru_cache(maxsize=8)
+def _stored_names(names: tuple[str, ...], encode: Callable[[str], object]) -> tuple[object, ...]:
+    return tuple(encode(spelling) for name in names for spelling in (name, name.upper()))
 
 
 def is_forged(name: str) -> bool:
