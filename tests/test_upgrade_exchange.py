@@ -226,3 +226,17 @@ def test_a_body_that_never_ends_can_be_cut_short() -> None:
     assert exchange.head_complete and exchange.response is None
     exchange.finish()
     assert exchange.response is not None and exchange.response.body == b"no"
+
+
+def test_headers_that_are_written_already_are_not_asked_for_before_h11_wants_them() -> None:
+    asked: list[int] = []
+
+    def headers() -> list[tuple[str, str]]:
+        asked.append(1)
+        return HEADERS
+
+    written = write_request("/", HEADERS)
+    exchange = UpgradeExchange("/", headers, None, written)
+    assert exchange.request_bytes() == written and not asked
+    exchange.receive_data(b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n")
+    assert exchange.response is not None and exchange.response.status == 403 and asked

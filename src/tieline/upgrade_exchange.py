@@ -10,7 +10,7 @@ h11 from its first byte on, so what is accepted, refused and said in errors is t
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from sys import intern
 from typing import TYPE_CHECKING
 
@@ -40,19 +40,27 @@ _FRAMING = frozenset({"content-length", "transfer-encoding"})
 class UpgradeExchange:
     """A GET that asks for an upgrade, and its response. Not thread-safe.
 
-    To be used as `tieline.http1.ClientExchange`, whose limits and errors it has.
+    To be used as `tieline.http1.ClientExchange`, whose limits and errors it has. `written`: what
+    `write_request` gives for these headers, if that is known; then they may be a function, which
+    is asked when they are needed after all.
     """
 
     def __init__(
-        self, target: str, headers: Sequence[tuple[str, str]], limits: HeadLimits | None = None
+        self,
+        target: str,
+        headers: Sequence[tuple[str, str]] | Callable[[], Sequence[tuple[str, str]]],
+        limits: HeadLimits | None = None,
+        written: bytes | None = None,
     ) -> None:
         self._target = target
         self._headers = headers
         self._limits = limits or HeadLimits()
         # Takes over for good when something comes, or is asked for, that is not plain.
         self._h11: ClientExchange | None = None
+        if written is None and not callable(headers):
+            written = write_request(target, headers)
         # Nobody asks for it twice.
-        self._request = write_request(target, headers) or self._by_h11().request_bytes()
+        self._request = written or self._by_h11().request_bytes()
         self._switched: HTTPResponse | None = None
         self._trailing_data = b""
 
@@ -61,7 +69,8 @@ class UpgradeExchange:
             # Imported when it is needed, which for most programs is never.
             from tieline.http1 import ClientExchange
 
-            self._h11 = ClientExchange("GET", self._target, self._headers, self._limits)
+            headers = self._headers() if callable(self._headers) else self._headers
+            self._h11 = ClientExchange("GET", self._target, headers, self._limits)
         return self._h11
 
     def request_bytes(self) -> bytes:

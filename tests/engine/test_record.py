@@ -8,7 +8,10 @@ import pytest
 
 from tieline.engine.record import Record
 from tieline.headers import Headers, HTTPResponse
+from tieline.protocol.handshake import UpgradeRequest
 from tieline.transport.attempt import Attempt
+
+KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 
 
 def filled(record: Record) -> dict[str, Any]:
@@ -46,12 +49,21 @@ def test_the_way_is_known_before_the_request(begun: Record) -> None:
 
 
 def test_secrets_are_masked(begun: Record) -> None:
-    begun.asked("/feed?token=hunter2&a=b", [("Authorization", "hunter2"), ("X-A", "1")])
+    given = (("Authorization", "hunter2"), ("X-A", "1"))
+    begun.asked(UpgradeRequest("h", "/feed?token=hunter2&a=b", headers=given), KEY)
     headers = Headers([("Set-Cookie", "hunter2"), ("X-Server", "me")])
     begun.answer = HTTPResponse("1.1", 403, "", headers)
     info = filled(begun)
     assert info["request-uri"] == "GET /feed?token=***&a=b HTTP/1.1"
-    assert info["request-headers"] == {"Authorization": "***", "X-A": "1"}
+    assert info["request-headers"] == {
+        "Host": "h",
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec-WebSocket-Key": KEY,
+        "Sec-WebSocket-Version": "13",
+        "Authorization": "***",
+        "X-A": "1",
+    }
     assert (info["response-uri"], info["response-code"]) == ("HTTP/1.1 403", 403)
     assert info["response-headers"] == {"set-cookie": "***", "x-server": "me"}
     assert "hunter2" not in str(info)
@@ -63,6 +75,6 @@ def test_a_servers_reason_can_be_printed(begun: Record) -> None:
 
 
 def test_what_was_filled_in_is_the_users_own(begun: Record) -> None:
-    begun.asked("/", [("Host", "h")])
+    begun.asked(UpgradeRequest("h", "/"), KEY)
     filled(begun)["request-headers"]["Host"] = "changed"
-    assert filled(begun)["request-headers"] == {"Host": "h"}
+    assert filled(begun)["request-headers"]["Host"] == "h"

@@ -65,6 +65,19 @@ class TestClient:
             b"Sec-WebSocket-Version: 13\r\n\r\n"
         )
 
+    @pytest.mark.parametrize("headers", [(), (("X-A", "1"), ("Host", "Sec-WebSocket-Key: "))])
+    def test_asks_again_with_another_key(self, headers: tuple[tuple[str, str], ...]) -> None:
+        def opening(request: UpgradeRequest, byte: bytes) -> ClientOpening:
+            return ClientOpening(request, URL, 16 * byte, HeadLimits())
+
+        shared = UpgradeRequest("example.com", "/chat", headers=headers)
+        for byte in (b"1", b"2"):
+            ours = opening(shared, byte)
+            fresh = UpgradeRequest("example.com", "/chat", headers=headers)
+            assert ours.start() == opening(fresh, byte).start()
+            assert ours.start().count(ours.key.encode()) == 1
+            assert ("Sec-WebSocket-Key", ours.key) in ours.headers()
+
     def test_waits(self) -> None:
         opening = client()
         assert opening.next_event() is None

@@ -6,8 +6,8 @@ from typing import Any
 
 from tieline.auth import Challenge
 from tieline.headers import HTTPResponse, printable
-from tieline.protocol.handshake import HandshakeResponse
-from tieline.redact import safe_headers, safe_url
+from tieline.protocol.handshake import KEY, HandshakeResponse, Masked, UpgradeRequest
+from tieline.redact import safe_headers
 from tieline.transport.attempt import Attempt
 
 
@@ -18,14 +18,14 @@ class Record:
     """
 
     __slots__ = (
+        "_asked",
+        "_key",
         "answer",
         "local",
         "logins",
         "peer",
         "proxy",
         "redirects",
-        "request_headers",
-        "request_target",
         "timings",
         "tls",
         "url",
@@ -38,8 +38,9 @@ class Record:
         self.redirects: list[str] | None = None
         #: The challenges that were answered on the way.
         self.logins: list[dict[str, str | None]] = []
-        self.request_target = ""
-        self.request_headers: tuple[tuple[str, str], ...] = ()
+        # What was asked last: connections to the same place share it, but for the key.
+        self._asked: Masked | None = None
+        self._key = ""
         #: The last answer to the upgrade request.
         self.answer: HTTPResponse | HandshakeResponse | None = None
         self.peer: Any = None
@@ -68,8 +69,8 @@ class Record:
         info["local"] = self.local
         info["tls"] = self.tls
         info["timings"] = self.timings
-        if self.request_target:
-            info["request-uri"] = f"GET {self.request_target} HTTP/1.1"
+        if self._asked is not None:
+            info["request-uri"] = f"GET {self._asked[0]} HTTP/1.1"
             info["request-headers"] = dict(self.request_headers)
         if self.answer is not None:
             answer = self.answer
@@ -83,7 +84,12 @@ class Record:
         """A challenge is about to be answered."""
         self.logins.append({"url": url, "scheme": challenge.scheme, "realm": challenge.realm})
 
-    def asked(self, target: str, headers: list[tuple[str, str]]) -> None:
+    def asked(self, request: UpgradeRequest, key: str) -> None:
         """The upgrade request is about to be sent."""
-        self.request_target = safe_url(target)
-        self.request_headers = tuple(safe_headers(headers))
+        self._asked, self._key = request.masked, key
+
+    @property
+    def request_headers(self) -> tuple[tuple[str, str], ...]:
+        """The headers of the last upgrade request."""
+        headers = () if self._asked is None else self._asked[1]
+        return tuple((name, self._key if name == KEY else value) for name, value in headers)

@@ -44,7 +44,7 @@ def upgrade(
     `tell`: None, when nobody wants events.
     """
     with attempt.in_phase("upgrade", f"waiting for {target.url.safe} to accept the upgrade"):
-        record.asked(target.url.target, connection.request_headers)
+        record.asked(connection.opening.request, connection.opening.key)
         try:
             connection.start()
             for chunk in connection.data_to_send():

@@ -224,8 +224,13 @@ class Connection:
     @property
     def request_headers(self) -> list[tuple[str, str]]:
         """The headers of the upgrade request, secrets included."""
+        return self.opening.headers()
+
+    @property
+    def opening(self) -> ClientOpening:
+        """What the client asks for; known until the connection is open."""
         assert isinstance(self._opening, ClientOpening)
-        return self._opening.headers
+        return self._opening
 
     @property
     def is_refused(self) -> bool:

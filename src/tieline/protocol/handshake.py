@@ -5,8 +5,8 @@ Both roles. The HTTP itself is `tieline.http1`'s and `tieline.upgrade_exchange`'
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,19 +17,28 @@ from tieline.headers import Headers, HTTPRequest, HTTPResponse, excerpt
 from tieline.protocol.deflate import Agreement, check_answer, offer
 from tieline.protocol.extensions import parse_extensions
 from tieline.protocol.refusal import explain_status
-from tieline.redact import safe_subprotocol
+from tieline.redact import safe_headers, safe_subprotocol, safe_url
 
 #: Section 1.3: proves that the server understands WebSocket; no other meaning.
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 VERSION = "13"
 
+KEY = "Sec-WebSocket-Key"
+
 EXTENSIONS = "Sec-WebSocket-Extensions"
+
+
+#: A request as users may see it: the target and the headers, secrets masked.
+Masked = tuple[str, tuple[tuple[str, str], ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class UpgradeRequest:
-    """What a client asks for. `headers` come after the ones that the handshake owns."""
+    """What a client asks for. `headers` come after the ones that the handshake owns.
+
+    One may serve for any number of handshakes: each has a key of its own.
+    """
 
     host: str
     #: Path and query, which may hold a token, as headers may hold a password: not in the repr.
@@ -41,6 +50,18 @@ class UpgradeRequest:
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     #: What to offer; None: no extension.
     compression: Deflate | None = None
+    #: What `tieline.protocol.opening` writes before and after the key, once it was asked to.
+    halves: tuple[bytes, bytes] | None = field(default=None, init=False, compare=False, repr=False)
+    _masked: Masked | None = field(default=None, init=False, compare=False, repr=False)
+
+    @property
+    def masked(self) -> Masked:
+        """The request as users may see it; its key is ""."""
+        masked = self._masked
+        if masked is None:
+            masked = safe_url(self.target), tuple(safe_headers(self.header_list("")))
+            object.__setattr__(self, "_masked", masked)
+        return masked
 
     def header_list(self, key: str) -> list[tuple[str, str]]:
         """The request's headers in the order in which they are sent (section 4.1)."""
@@ -49,7 +70,7 @@ class UpgradeRequest:
         pairs += [
             ("Upgrade", "websocket"),
             ("Connection", "Upgrade"),
-            ("Sec-WebSocket-Key", key),
+            (KEY, key),
             ("Sec-WebSocket-Version", VERSION),
         ]
         if self.subprotocols:
@@ -133,16 +154,15 @@ def make_key(random_bytes: bytes) -> str:
     """The Sec-WebSocket-Key of 16 fresh random bytes."""
     if len(random_bytes) != 16:
         raise ValueError(f"expected 16 random bytes, got {len(random_bytes)}")
-    return b64encode(random_bytes).decode("ascii")
+    return b2a_base64(random_bytes, newline=False).decode("ascii")
 
 
 def accept_value(key: str) -> str:
     """The Sec-WebSocket-Accept that proves that the server has read `key` (section 4.2.2)."""
     from hashlib import sha1  # and OpenSSL's library, at the first handshake
 
-    return b64encode(sha1(key.encode("ascii") + _GUID, usedforsecurity=False).digest()).decode(
-        "ascii"
-    )
+    digest = sha1(key.encode("ascii") + _GUID, usedforsecurity=False).digest()
+    return b2a_base64(digest, newline=False).decode("ascii")
 
 
 def check_response(
@@ -160,18 +180,24 @@ def check_response(
     headers = response.headers
     if response.status != 101:
         raise refuse(explain_status(response))
-    if headers.get("upgrade", "").strip(" \t").lower() != "websocket":
+    by_name = headers.by_name()
+    # Nearly all servers write it so, and then there is nothing to take apart.
+    if by_name.get("upgrade") != ["websocket"] and (
+        ", ".join(by_name.get("upgrade", ())).strip(" \t").lower() != "websocket"
+    ):
         raise refuse(f"expected 'Upgrade: websocket', got {_found(headers, 'upgrade')}")
-    if "upgrade" not in _tokens(headers, "connection"):
+    if by_name.get("connection") != ["Upgrade"] and (
+        "upgrade" not in _tokens(headers, "connection")
+    ):
         raise refuse(f"expected 'Connection: Upgrade', got {_found(headers, 'connection')}")
     # Compared exactly: 4.2.2 leaves no freedom, and a different case is a different value.
     expected = accept_value(key)
-    if headers.get_all("sec-websocket-accept") != [expected]:
+    if by_name.get("sec-websocket-accept") != [expected]:
         raise refuse(
             f"expected 'Sec-WebSocket-Accept: {expected}', "
             f"got {_found(headers, 'sec-websocket-accept')}"
         )
-    answered = headers.get_all(EXTENSIONS)
+    answered = by_name.get("sec-websocket-extensions")
     agreement: Agreement | None = None
     extensions: tuple[str, ...] = ()
     if answered:
@@ -183,14 +209,17 @@ def check_response(
     accepted = HandshakeResponse.of(
         response,
         url=url,
-        subprotocol=_chosen_subprotocol(headers, request, refuse),
+        subprotocol=_chosen_subprotocol(
+            by_name.get("sec-websocket-protocol"), request, refuse
+        ),
         extensions=extensions,
     )
     return accepted, agreement
 
 
-def _chosen_subprotocol(headers: Headers, request: UpgradeRequest, refuse: Any) -> str | None:
-    chosen = headers.get_all("sec-websocket-protocol")
+def _chosen_subprotocol(
+    chosen: list[str] | None, request: UpgradeRequest, refuse: Any
+) -> str | None:
     if not chosen:
         return None
     if len(chosen) > 1 or chosen[0] not in request.subprotocols:
@@ -255,7 +284,7 @@ class RequestRefused(Exception):
 
 def _is_key(value: str) -> bool:
     try:
-        return len(b64decode(value, validate=True)) == 16
+        return len(a2b_base64(value, strict_mode=True)) == 16
     except (Base64Error, ValueError):
         return False
 

@@ -16,7 +16,10 @@ from tieline.protocol.handshake import (
     check_response,
     make_key,
 )
-from tieline.upgrade_exchange import UpgradeExchange
+from tieline.upgrade_exchange import UpgradeExchange, write_request
+
+#: The handshake owns this line, and no header before it can hold a line break.
+_KEY_LINE = b"\r\nSec-WebSocket-Key: "
 
 
 class ClientOpening:
@@ -26,13 +29,18 @@ class ClientOpening:
         self, request: UpgradeRequest, url: str, random_bytes: bytes, limits: HeadLimits
     ) -> None:
         self.key = make_key(random_bytes)
-        self.headers = request.header_list(self.key)
-        self._request = request
+        self.request = request
         self._url = url
-        self._exchange = UpgradeExchange(request.target, self.headers, limits)
+        self._exchange = UpgradeExchange(
+            request.target, self.headers, limits, _written(request, self.key)
+        )
         self._error: HTTPFormatError | None = None
         #: How messages are compressed; None before the answer, and when they are not.
         self.agreement: Agreement | None = None
+
+    def headers(self) -> list[tuple[str, str]]:
+        """The request's headers, secrets included."""
+        return self.request.header_list(self.key)
 
     def start(self) -> bytes:
         """The request."""
@@ -60,7 +68,7 @@ class ClientOpening:
         if response is None:
             return None
         try:
-            accepted, self.agreement = check_response(response, self._request, self.key, self._url)
+            accepted, self.agreement = check_response(response, self.request, self.key, self._url)
         except HandshakeError as error:
             return HandshakeFailed(error)
         return Opened(accepted)
@@ -78,6 +86,19 @@ class ClientOpening:
     def trailing_data(self) -> bytes:
         """What came behind the response: the first frames may share its packet."""
         return self._exchange.trailing_data
+
+
+def _written(request: UpgradeRequest, key: str) -> bytes | None:
+    """The bytes of the request, which but for the key are always the same; None: h11 is to say."""
+    halves = request.halves
+    if halves is None:
+        whole = write_request(request.target, request.header_list(""))
+        if whole is None:
+            return None
+        before, line, after = whole.partition(_KEY_LINE)
+        halves = before + line, after
+        object.__setattr__(request, "halves", halves)
+    return b"%b%b%b" % (halves[0], key.encode("ascii"), halves[1])
 
 
 class ServerOpening:
