@@ -53,6 +53,31 @@ def test_url_alone_callable_mapping_and_keywords() -> None:
     assert Options.build(merged, {"max_queue": 6}) == merged.replace(max_queue=6)
 
 
+def test_what_is_asked_for_again_is_made_once() -> None:
+    built = Options.build("ws://example.com/", {"compression": None, "ping_interval": 5})
+    again = {"compression": None, "ping_interval": 5}
+    assert Options.build("ws://example.com/", again) is built
+    assert Options.build(None, {"url": "ws://example.com/", **again}) == built
+    assert Options.build("ws://example.com/", {**again, "ping_interval": 6}).ping_interval == 6
+    assert Options.build("ws://example.com/", {**again, "ping_interval": 5.0}) is not built
+    with pytest.raises(OptionError, match="ping_interval"):
+        Options.build("ws://example.com/", {**again, "ping_interval": True})
+
+
+@pytest.mark.parametrize(
+    ("url", "keywords"),
+    [
+        ("ws://user:pass@example.com/", {}),
+        ("ws://example.com/?token=1", {}),
+        (None, {"url": "ws://example.com/?token=1"}),
+        ("ws://example.com/", {"token": "1"}),
+        ("ws://example.com/", {"headers": ()}),
+    ],
+)
+def test_nothing_private_is_kept(url: Any, keywords: dict[str, Any]) -> None:
+    assert Options.build(url, keywords) is not Options.build(url, keywords)
+
+
 def test_a_users_mapping_is_left_as_it_was() -> None:
     given = {"url": URL, "timeout": 3}
     Options.build(given, {"timeout": 4, "max_queue": 5})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import fields
+from functools import lru_cache
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -71,6 +72,10 @@ class Options(OptionTable):
         ``also_known`` are names that the caller takes itself: they help to tell what a misspelt
         name was meant to be. Raises `OptionError`.
         """
+        if keywords is not None and _is_plain(url_or_options, keywords):
+            values = tuple(keywords.values())
+            # To a dictionary True and 1.0 are 1, to an option they are not.
+            return _built(cls, url_or_options, tuple(keywords), values, tuple(map(type, values)))
         given = _as_mapping(url_or_options)
         if keywords:
             if "url" in keywords and not isinstance(url_or_options, Mapping | Options | None):
@@ -182,6 +187,39 @@ _ROWS: dict[str, tuple[object, Check]] = {
 }
 # As attributes of the class they would become methods.
 _FUNCTIONS = {name: row[0] for name, row in _ROWS.items() if isinstance(row[0], FunctionType)}
+
+
+#: Values of these types never change, and hold no secret (but for texts: see `_is_plain`).
+_PLAIN = frozenset({bool, int, float, type(None)})
+
+
+def _is_plain(url: object, keywords: Mapping[str, object]) -> bool:
+    """May the result be kept, and be given again: is there nothing private, or changing, in it?"""
+    if url is None:
+        url = keywords.get("url")
+    elif "url" in keywords:
+        return False
+    # Credentials and queries are not kept.
+    if type(url) is not str or "@" in url or "?" in url:
+        return False
+    for name, value in keywords.items():
+        if type(value) not in _PLAIN or name not in _ROWS:
+            if name != "url" and (name != "compression" or type(value) is not str):
+                return False
+    return True
+
+
+@lru_cache(maxsize=64)
+def _built(
+    kind: type[Options],
+    url: object,
+    names: tuple[str, ...],
+    values: tuple[object, ...],
+    types: tuple[type, ...],
+) -> Options:
+    """Programs ask again and again for the same. What is refused is not kept."""
+    given: dict[str, Any] = dict(zip(names, values, strict=True))
+    return kind(**given) if url is None else kind(url=url, **given)
 
 
 def _as_mapping(url_or_options: object) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 
 from tieline.auth import Basic, Bearer
 from tieline.compression import Deflate
-from tieline.engine.route import Target, parse_options_url
+from tieline.engine.route import Target, check_addresses, parse_options_url, target_of
 from tieline.errors import OptionError
 from tieline.options import Options
 from tieline.transport.tls_settings import Peer
@@ -188,3 +188,64 @@ def test_cookies_of_the_options_stay_at_home() -> None:
     assert {"authorization", "cookie"} <= headers(made).keys()
     redirected = headers(made.redirected("wss://other.example/"))
     assert {"authorization", "cookie"}.isdisjoint(redirected)
+
+
+# --- what dials to one place have in common
+
+
+def prepared(url: str = "wss://example.com/feed", **options: Any) -> Options:
+    made = Options.build(url, options)
+    check_addresses(made)
+    return made
+
+
+def test_the_way_and_the_request_are_made_once() -> None:
+    options = prepared(proxy=None)
+    first, second = (target_of(options, "wss://example.com/feed", ()) for _ in range(2))
+    assert first.route() is second.route() and first.request() is second.request()
+    alone = target("wss://example.com/feed")
+    assert (first.route(), first.request()) == (alone.route(), alone.request())
+
+
+def test_credentials_and_cookies_are_said_by_one_request_only() -> None:
+    options = prepared(proxy=None)
+    made = target_of(options, "wss://example.com/feed", ())
+    for values in (("Basic x", None), (None, "a=b"), ("Basic x", "a=b")):
+        assert made.request(*values).headers and made.request(*values) is not made.request(*values)
+    assert made.request().headers == ()
+
+
+def test_headers_of_one_connection_are_said_on_that_one_only() -> None:
+    options = prepared(proxy=None, headers={"X-A": "1"})
+    for extra in ((("X-B", "2"),), ()):
+        made = target_of(options, "wss://example.com/feed", extra)
+        assert made.request().headers == (("X-A", "1"), *extra)
+
+
+def test_a_callable_gives_headers_for_each_connection() -> None:
+    given = iter([{"X-A": "1"}, {"X-A": "2"}])
+    options = prepared(proxy=None, headers=lambda: next(given))
+    for value in "12":
+        made = target_of(options, "wss://example.com/feed", ())
+        assert made.request().headers == (("X-A", value),)
+
+
+def test_a_redirect_leads_elsewhere() -> None:
+    made = target_of(prepared(proxy=None), "wss://example.com/feed", ())
+    made.route(), made.request()
+    led = made.redirected("wss://other.example/b")
+    assert (led.route().host, led.request().target) == ("other.example", "/b")
+
+
+def test_the_environments_proxy_may_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = prepared()
+    for variable, host in (("http://one:80", "one"), ("", None), ("http://two:80", "two")):
+        monkeypatch.setenv("wss_proxy", variable)
+        proxy = target_of(options, "wss://example.com/feed", ()).route().proxy
+        assert (proxy and proxy.host) == host
+
+
+def test_a_url_that_a_callable_gave_is_not_kept() -> None:
+    options = prepared(lambda: "wss://example.com/")  # type: ignore[arg-type]
+    assert target_of(options, "wss://example.com/a", ()).request().target == "/a"
+    assert not options.parsed

@@ -13,7 +13,7 @@ from tieline.engine.connecting import Connected, connect, connection_settings
 from tieline.engine.handlers import Handlers
 from tieline.engine.log import ConnectionLog
 from tieline.engine.record import Record
-from tieline.engine.route import Target, parse_options_url
+from tieline.engine.route import target_of
 from tieline.options import Options
 from tieline.redact import safe_url
 from tieline.request_checks import HeaderPairs, URLSource
@@ -71,11 +71,7 @@ class Dial:
         try:
             text = options.attempt_url(self._url)
             record.url = safe_url(text)
-            target = Target(
-                options,
-                parse_options_url(options, text),
-                (*options.attempt_headers(), *self._headers),
-            )
+            target = target_of(options, text, self._headers)
             inspect = self._handlers.on_frame is not None or options.frame_events
             settings = connection_settings(options, inspect)
             tell = self._tell if self._is_heard else None

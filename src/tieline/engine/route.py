@@ -33,10 +33,33 @@ SCHEMES: Mapping[str, Scheme] = {
 }
 
 
+class Place:
+    """A URL of some options, and what their dials to it have in common once one has made it."""
+
+    __slots__ = ("request", "route", "url")
+
+    def __init__(self, url: URL) -> None:
+        self.url = url
+        #: Without credentials, cookies, and headers of one connection; None: not made yet.
+        self.request: UpgradeRequest | None = None
+        #: Without a proxy: which one is asked anew each time. None: not made yet.
+        self.route: Route | None = None
+
+
 def parse_options_url(options: Options, text: str) -> URL:
     """The URL of an attempt. Raises `OptionError`."""
-    known = options.parsed.get(text)
-    return _parse(options, text) if known is None else known
+    known: Place | None = options.parsed.get(text)
+    return _parse(options, text) if known is None else known.url
+
+
+def target_of(options: Options, text: str, headers: HeaderPairs) -> Target:
+    """Where an attempt begins. `headers`: those of this connection alone. Raises `OptionError`."""
+    place: Place | None = options.parsed.get(text)
+    if place is None:
+        place = Place(_parse(options, text))
+    if headers or callable(options.headers):
+        return Target(options, place.url, (*options.attempt_headers(), *headers))
+    return Target(options, place.url, options.headers, place=place)
 
 
 @lru_cache(maxsize=64)
@@ -59,7 +82,7 @@ def check_addresses(options: Options) -> None:
     """What can be said of the URL and the proxy before the dial. Raises `OptionError`."""
     for url in options.urls:
         if isinstance(url, str) and url not in options.parsed:
-            options.parsed[url] = _parse(options, url)
+            options.parsed[url] = Place(_parse(options, url))
     if isinstance(options.proxy, str):
         Proxy.parse(options.proxy, options.proxy_headers)
 
@@ -77,6 +100,8 @@ class Target:
     trusted: bool = True
     #: The URL that the first redirect came from; None before it.
     first: URL | None = None
+    #: What it shares with other targets; None where it is not just like them.
+    place: Place | None = None
 
     @property
     def peer(self) -> Peer:
@@ -85,7 +110,10 @@ class Target:
 
     def route(self) -> Route:
         """How to get there. Raises `OptionError`."""
-        options, url = self.options, self.url
+        options, url, place = self.options, self.url, self.place
+        if place is not None and place.route is not None:
+            proxy = proxy_choice(options, url).proxy
+            return place.route if proxy is None else replace(place.route, proxy=proxy)
         if not self.trusted:
             # What names or unlocks the first server must not be used on another one.
             options = options.replace(
@@ -99,11 +127,10 @@ class Target:
                 ssl_key_data=None,
                 ssl_key_password=None,
             )
-        return Route(
+        route = Route(
             host=url.host,
             port=url.port,
             tls=replace(_tls_settings(options), peer=self.peer) if url.secure else None,
-            proxy=proxy_choice(options, url).proxy,
             connect_to=options.connect_to,
             unix_path=options.unix_socket or url.unix_path,
             sock=options.sock,
@@ -111,19 +138,26 @@ class Target:
             socket_options=options.socket_options,
             family=options.family,
         )
+        if place is not None:
+            place.route = route
+        proxy = proxy_choice(options, url).proxy
+        return route if proxy is None else replace(route, proxy=proxy)
 
     def request(
         self, authorization: str | None = None, cookies: str | None = None
     ) -> UpgradeRequest:
         """What to ask for there, with these values of the headers Authorization and Cookie."""
         options = self.options
+        place = self.place if authorization is None and cookies is None else None
+        if place is not None and place.request is not None:
+            return place.request
         user_agent = options.user_agent
         pairs = list(self.shown_headers())
         if authorization is not None:
             pairs.append(("Authorization", authorization))
         if cookies is not None:
             pairs.append(("Cookie", cookies))
-        return UpgradeRequest(
+        request = UpgradeRequest(
             host=self.url.host_header,
             target=self.url.target,
             subprotocols=self._subprotocols(),
@@ -132,6 +166,9 @@ class Target:
             headers=tuple(pairs),
             compression=parameters_of(options.compression),
         )
+        if place is not None:
+            place.request = request
+        return request
 
     def redirected(self, location: str) -> Target:
         """The target that a redirect leads to. Raises `OptionError` for an unusable location."""
@@ -141,6 +178,7 @@ class Target:
             url=url,
             trusted=self.trusted and url.origin == self.url.origin,
             first=self.first or self.url,
+            place=None,
         )
 
     def shown_headers(self) -> HeaderPairs:

@@ -209,9 +209,7 @@ def check_response(
     accepted = HandshakeResponse.of(
         response,
         url=url,
-        subprotocol=_chosen_subprotocol(
-            by_name.get("sec-websocket-protocol"), request, refuse
-        ),
+        subprotocol=_chosen_subprotocol(by_name.get("sec-websocket-protocol"), request, refuse),
         extensions=extensions,
     )
     return accepted, agreement
