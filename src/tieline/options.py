@@ -72,10 +72,10 @@ class Options(OptionTable):
         ``also_known`` are names that the caller takes itself: they help to tell what a misspelt
         name was meant to be. Raises `OptionError`.
         """
-        if keywords is not None and _is_plain(url_or_options, keywords):
+        if cls is Options and keywords is not None and _is_plain(url_or_options, keywords):
             values = tuple(keywords.values())
             # To a dictionary True and 1.0 are 1, to an option they are not.
-            return _built(cls, url_or_options, tuple(keywords), values, tuple(map(type, values)))
+            return _built(url_or_options, tuple(keywords), values, tuple(map(type, values)))
         given = _as_mapping(url_or_options)
         if keywords:
             if "url" in keywords and not isinstance(url_or_options, Mapping | Options | None):
@@ -211,15 +211,13 @@ def _is_plain(url: object, keywords: Mapping[str, object]) -> bool:
 
 @lru_cache(maxsize=64)
 def _built(
-    kind: type[Options],
-    url: object,
-    names: tuple[str, ...],
-    values: tuple[object, ...],
-    types: tuple[type, ...],
+    url: object, names: tuple[str, ...], values: tuple[object, ...], types: tuple[type, ...]
 ) -> Options:
     """Programs ask again and again for the same. What is refused is not kept."""
     given: dict[str, Any] = dict(zip(names, values, strict=True))
-    return kind(**given) if url is None else kind(url=url, **given)
+    if url is not None:
+        given["url"] = url
+    return Options(**given)
 
 
 def _as_mapping(url_or_options: object) -> dict[str, Any]:
