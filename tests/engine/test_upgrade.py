@@ -97,7 +97,7 @@ def test_only_a_broken_connection_is_a_reason_to_think_of_tls(
         peer.read_request()
         peer.expect_end()
 
-    monkeypatch.setattr("tieline.transport.exchange.receive", fail)
+    monkeypatch.setattr("tieline.engine.upgrade.receive", fail)
     error = Outcome(serve(play).url).error
     assert isinstance(error, ConnectError)
     assert os.strerror(code) in str(error)

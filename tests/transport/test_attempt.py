@@ -232,6 +232,30 @@ def test_cancel_from_another_thread(make_attempt, pair, monkeypatch, wakeup):
     canceller.join(10)
 
 
+def test_cancel_at_any_moment_of_the_first_wait(make_attempt, pair):
+    for _ in range(20):
+        attempt = make_attempt(None)
+        canceller = threading.Thread(target=attempt.cancel)
+        canceller.start()
+        with pytest.raises(ConnectCancelled):
+            attempt.wait(pair[0].fileno(), readable=True)
+        canceller.join(10)
+
+
+def test_what_is_ready_goes_before_a_wake(make_attempt, pair):
+    attempt = make_attempt(10)
+    attempt.wake()
+    assert attempt.wait_any_writable([pair[0].fileno()]) == [pair[0].fileno()]
+    assert attempt.wait(None)
+
+
+def test_the_text_of_a_timeout_is_made_when_it_is_needed(make_attempt, pair):
+    attempt = make_attempt(0.01)
+    with attempt.in_phase("tcp", lambda: "looking"):
+        with pytest.raises(ConnectTimeout, match="in phase 'tcp' while looking"):
+            attempt.wait(pair[0].fileno(), readable=True)
+
+
 def test_a_wake_before_the_first_wait_is_not_lost(make_attempt):
     attempt = make_attempt(10)
     attempt.wake()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from tieline.engine.record import Record
 from tieline.engine.route import Target
@@ -18,7 +18,7 @@ from tieline.protocol.events import HandshakeFailed, Opened
 from tieline.protocol.handshake import HandshakeResponse
 from tieline.redact import safe_headers
 from tieline.transport.attempt import Attempt
-from tieline.transport.exchange import reads_of_answer, send_all
+from tieline.transport.exchange import reads_of_answer, receive, send_all
 from tieline.transport.stream import Stream
 
 #: One read of the answer: most are much smaller. What follows it waits for the session's reads.
@@ -82,10 +82,15 @@ def _await_answer(
     """Read until the server has accepted or refused. The first frames may come along."""
     buffer = bytearray(_ANSWER_SIZE)
     view = memoryview(buffer)
-    reads = reads_of_answer(stream, view, attempt, lambda: connection.is_refused)
+    reads: Iterator[int | None] | None = None
     try:
         while True:
-            count = next(reads)
+            if reads is None:
+                # Nearly always it comes whole.
+                count = receive(stream, view, attempt)
+                reads = reads_of_answer(stream, view, attempt, lambda: connection.is_refused)
+            else:
+                count = next(reads)
             if count is None:
                 connection.stop_waiting_for_body()
             elif count:

@@ -22,6 +22,13 @@ from tieline.transport.wakeup import Wakeup
 #: does not end it, and Python learns of the Ctrl-C only after it.
 _LONGEST_POLL = 1.0
 
+#: Seconds of a wait's first look, which nobody can cut short: a server nearby needs less, and for
+#: that time a descriptor of our own, which costs as much as a round trip, is not worth it.
+_FIRST_LOOK = 0.002
+
+#: What goes on, as it completes "... ran out while", or a function that gives it when it is needed.
+Doing = str | Callable[[], str]
+
 
 class Attempt:
     """The bounds and the record of one attempt to connect.
@@ -51,7 +58,7 @@ class Attempt:
         self.destination = "the server"
         #: "dns", "tcp", "proxy", "tls" or "upgrade": the present one, between two the last one.
         self.phase = "dns"
-        self._doing = "starting"
+        self._doing: Doing = "starting"
         #: Seconds spent per phase so far, and "total" once closed.
         self.timings: dict[str, float] = {}
         self._phases = 0
@@ -122,14 +129,14 @@ class Attempt:
             if self._wakeup is not None:
                 self._wakeup.set()
 
-    def in_phase(self, phase: str, doing: str) -> Phase:
-        """Charge the time inside to this phase. `doing` completes "... ran out while".
+    def in_phase(self, phase: str, doing: Doing) -> Phase:
+        """Charge the time inside to this phase.
 
         Phases may be nested; the outer one's clock stands still meanwhile.
         """
         return Phase(self, phase, doing)
 
-    def begin_phase(self, phase: str, doing: str) -> tuple[str, str]:
+    def begin_phase(self, phase: str, doing: Doing) -> tuple[str, Doing]:
         """What `in_phase` does first; returns the outer phase."""
         outer = self.phase, self._doing
         self._charge()
@@ -137,16 +144,21 @@ class Attempt:
         self._phases += 1
         return outer
 
-    def end_phase(self, outer: tuple[str, str]) -> None:
+    def end_phase(self, outer: tuple[str, Doing]) -> None:
         """What `in_phase` does at the end."""
         self._charge()
         self._phases -= 1
         if self._phases:
             self.phase, self._doing = outer
 
-    def now_doing(self, doing: str) -> None:
-        """The present phase goes on with this; `doing` as for `in_phase`."""
+    def now_doing(self, doing: Doing) -> None:
+        """The present phase goes on with this."""
         self._doing = doing
+
+    @property
+    def _told(self) -> str:
+        doing = self._doing
+        return doing if isinstance(doing, str) else doing()
 
     def _charge(self) -> None:
         now = self.clock()
@@ -163,7 +175,7 @@ class Attempt:
         if remaining <= 0:
             raise ConnectTimeout(
                 f"connecting to {self.destination} timed out: connect_timeout of "
-                f"{self.timeout:g} s ran out in phase {self.phase!r} while {self._doing}",
+                f"{self.timeout:g} s ran out in phase {self.phase!r} while {self._told}",
                 phase=self.phase,
             )
         return remaining
@@ -173,7 +185,7 @@ class Attempt:
         if self._cancelled:
             raise ConnectCancelled(
                 f"connecting to {self.destination} was cancelled in phase {self.phase!r} "
-                f"while {self._doing}"
+                f"while {self._told}"
             )
         self.remaining()
 
@@ -199,44 +211,53 @@ class Attempt:
 
         None of them when `until` came first, or `wake()` was called.
         """
-        return self._wait(list(descriptors), _WRITABLE, until, at_once=True) or []
+        return self._wait(list(descriptors), _WRITABLE, until, ends_when_woken=True) or []
 
     def _wait(
-        self, descriptors: list[int], events: int, until: float | None, at_once: bool = False
+        self,
+        descriptors: list[int],
+        events: int,
+        until: float | None,
+        ends_when_woken: bool = False,
     ) -> list[int] | None:
-        """The descriptors that are ready, None when `until` came first.
-
-        `at_once`: some may be ready already, so it is worth a look before anything is prepared.
-        """
+        """The descriptors that are ready, None when `until` came first."""
         if self._closed:
             raise RuntimeError("this Attempt is closed")
         self.check()
         poll = _new_poll()
         for descriptor in descriptors:
             poll.register(descriptor, events)
-        if at_once and (ready := [found for found, _ in poll.poll(0)]):
-            return ready
+        look = 0.0 if self._is_woken or self._wakeup is not None else _FIRST_LOOK
+        if descriptors:
+            # What is ready comes before having been woken, which the next wait will tell of.
+            ready = [found for found, _ in poll.poll(self._pause(look, until))]
+            if ready:
+                return ready
         wakeup = self._open_wakeup()
         poll.register(wakeup.fileno(), _READABLE)
         while True:
-            pause = _LONGEST_POLL
-            if (remaining := self.remaining()) is not None:
-                pause = min(pause, remaining)
-            if until is not None:
-                pause = min(pause, max(0.0, until - self.clock()))
-            # Rounded up: a wait that ends early would only be begun again.
-            ready = [found for found, _ in poll.poll(math.ceil(pause * 1000))]
+            ready = [found for found, _ in poll.poll(self._pause(_LONGEST_POLL, until))]
             if wakeup.fileno() in ready:
                 ready.remove(wakeup.fileno())
                 wakeup.clear()
                 self.check()
-                if not descriptors or at_once:
+                if not descriptors or ends_when_woken:
                     return ready
             if ready:
                 return ready
             if until is not None and self.clock() >= until:
                 return None
             self.check()
+
+    def _pause(self, longest: float, until: float | None) -> int:
+        """Milliseconds to wait at once. Raises ConnectTimeout when the deadline is past."""
+        pause = longest
+        if (remaining := self.remaining()) is not None:
+            pause = min(pause, remaining)
+        if until is not None:
+            pause = min(pause, max(0.0, until - self.clock()))
+        # Rounded up: a wait that ends early would only be begun again.
+        return math.ceil(pause * 1000)
 
     def _open_wakeup(self) -> Wakeup:
         with self._lock:
@@ -265,11 +286,11 @@ class Phase:
     # A generator would do, and take three times as long.
     __slots__ = ("_attempt", "_doing", "_outer", "_phase")
 
-    def __init__(self, attempt: Attempt, phase: str, doing: str) -> None:
+    def __init__(self, attempt: Attempt, phase: str, doing: Doing) -> None:
         self._attempt = attempt
         self._phase = phase
         self._doing = doing
-        self._outer = ("", "")
+        self._outer: tuple[str, Doing] = ("", "")
 
     def __enter__(self) -> None:
         self._outer = self._attempt.begin_phase(self._phase, self._doing)

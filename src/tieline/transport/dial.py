@@ -42,10 +42,16 @@ class Route:
     source_address: tuple[str, int] | None = None  #: (IP address, port or 0)
     socket_options: tuple[SocketOption, ...] = ()  #: as for `socket.setsockopt`
     family: int = 0  #: `socket.AF_INET`, `AF_INET6`, 0 for both
+    _name: str = field(default="", init=False, compare=False)  #: `name`, once asked for
 
     @property
     def name(self) -> str:
         """What the route leads to, for messages: host:port, and where that really is."""
+        if not self._name:
+            object.__setattr__(self, "_name", self._told())
+        return self._name
+
+    def _told(self) -> str:
         if self.unix_path is not None and self.sock is None:
             return f"unix socket {self.unix_path!r}"
         name = authority(self.host, self.port)

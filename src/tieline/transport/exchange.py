@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from tieline.errors import ConnectTimeout
 from tieline.transport.attempt import Attempt
-from tieline.transport.stream import Stream
+from tieline.transport.stream import SocketStream, Stream
 
 #: Seconds that the body of a refusal may take after its head: it only makes the error nicer.
 BODY_PATIENCE = 1.0
@@ -17,7 +17,10 @@ BODY_PATIENCE = 1.0
 
 def send_all(stream: Stream, data: bytes | bytearray, attempt: Attempt) -> None:
     """Write everything. Raises OSError, ConnectTimeout or ConnectCancelled."""
-    rest = memoryview(data)
+    sent = stream.send(data) if data else 0
+    if sent == len(data) and stream.flush():
+        return
+    rest = memoryview(data)[sent:]
     while True:
         rest = rest[stream.send(rest) :] if len(rest) else rest
         if stream.flush() and not len(rest):
@@ -32,15 +35,19 @@ def receive(
 
     Raises OSError, ConnectTimeout or ConnectCancelled.
     """
+    # The answer is hardly ever there before it is waited for, and to look costs as much.
+    waits_first = type(stream) is SocketStream
     while True:
         # A peer that always has one more byte must not outrun the time either.
         attempt.check()
         if until is not None and attempt.clock() >= until:
             return None
+        if waits_first and not attempt.wait(stream.fileno(), readable=True, until=until):
+            return None
         count = stream.receive_into(buffer)
         if count is not None:
             return count
-        if not stream.has_buffered_input:
+        if not waits_first and not stream.has_buffered_input:
             attempt.wait(stream.fileno(), readable=True, until=until)
 
 

@@ -33,6 +33,9 @@ LATE_PATIENCE = 6.0
 
 _IN_PROGRESS = {errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EALREADY, errno.EINTR}
 
+#: Non-blocking from the start, where the system can do that.
+_STREAM = int(socket.SOCK_STREAM) | int(getattr(socket, "SOCK_NONBLOCK", 0))
+
 #: (level, option, value) as for `socket.setsockopt`, or (level, option, None, length).
 SocketOption = tuple[Any, ...]
 
@@ -62,6 +65,8 @@ def race(
     whatever happens, no other socket stays open.
     """
     options = tuple(socket_options)
+    if len(addresses) == 1 and late is None:
+        return _connect(addresses[0], attempt, source_address, options)
     waiting = deque(_interleaved(addresses))
     running: dict[int, tuple[socket.socket, AddressInfo, list[SocketOption]]] = {}
     failures: list[str] = []
@@ -123,6 +128,50 @@ def race(
     raise ConnectError(f"connecting to {attempt.destination} failed (tcp): {'; '.join(failures)}")
 
 
+def _connect(
+    address: AddressInfo,
+    attempt: Attempt,
+    source_address: tuple[str, int] | None,
+    options: tuple[SocketOption, ...],
+) -> socket.socket:
+    """Connect to the only address that there is."""
+
+    def doing() -> str:
+        return f"waiting for {address} to accept the connection"
+
+    with attempt.in_phase("tcp", doing):
+        attempt.check()
+        if attempt.is_heard:
+            attempt.emit("connecting", address=str(address))
+        try:
+            connecting, refused = _start(address, source_address, options)
+            try:
+                if not _is_connected(connecting):
+                    attempt.wait(connecting.fileno(), writable=True)
+                    code = connecting.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                    if code:
+                        raise OSError(code, os.strerror(code))
+                _set_options(connecting, refused)
+            except BaseException:
+                connecting.close()
+                raise
+            return connecting
+        except ConnectTimeout:
+            raise
+        except OSError as error:
+            reason = _reason(error)
+    raise ConnectError(f"connecting to {attempt.destination} failed (tcp): {address}: {reason}")
+
+
+def _is_connected(connecting: socket.socket) -> bool:
+    """Is it connected at once, as to a server on this machine? One call, where poll takes four."""
+    try:
+        connecting.getpeername()
+    except OSError:
+        return False
+    return True
+
+
 def connect_unix(path: str, attempt: Attempt, options: Iterable[SocketOption]) -> socket.socket:
     """Connect to a unix socket; the result is non-blocking. Raises ConnectError naming the path."""
     if not hasattr(socket, "AF_UNIX"):
@@ -173,12 +222,13 @@ def _start(
     address: AddressInfo, source_address: tuple[str, int] | None, options: Iterable[SocketOption]
 ) -> tuple[socket.socket, list[SocketOption]]:
     """Begin to connect. Gives the options that the kernel wants only on a connected socket."""
-    connecting = socket.socket(address.family, socket.SOCK_STREAM)
+    connecting = socket.socket(address.family, _STREAM)
     try:
-        connecting.setblocking(False)
+        if _STREAM == socket.SOCK_STREAM:
+            connecting.setblocking(False)
         # Messages are written whole, so waiting for more to send only costs time.
         connecting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        late = _refused_options(connecting, options)
+        late = _refused_options(connecting, options) if options else []
         if source_address is not None:
             connecting.bind(_source(source_address, address.family))
         code = connecting.connect_ex(address.sockaddr)
