@@ -80,6 +80,12 @@ HEADS = [
     SWITCH.replace(b": ", b":\t  ").replace(b"\r\n", b" \t\r\n", 2),
     SWITCH.replace(b"Upgrade: websocket", b"Upgrade : websocket"),
     SWITCH.replace(b"Upgrade: websocket", b"Upgrade:"),
+    SWITCH.replace(b"Upgrade: websocket", b"Upgrade"),
+    SWITCH.replace(b"Upgrade: websocket", b"Upgrade: a: b  "),
+    SWITCH.replace(b"Upgrade: websocket", b"X-Other: 1"),
+    SWITCH.replace(b"Upgrade: websocket", b"Upgrade: web\rsocket"),
+    SWITCH.replace(b"Switching Protocols", b"Switching\rProtocols"),
+    SWITCH.replace(b"Accept: x", b"Accept: \xe9"),
     SWITCH.replace(b"Upgrade: websocket", b": websocket"),
     SWITCH.replace(b"Upgrade: websocket", b"Upgrade: web\r\n socket"),
     SWITCH.replace(b"Upgrade: websocket", b"X: \x01\x7f\xff"),
@@ -116,6 +122,8 @@ def test_the_limits_are_the_same(name: str) -> None:
 
 
 PARTS = [
+    b"Date: now",
+    b"Server:",
     b"HTTP/1.1 101",
     b" Switching Protocols",
     b"\r\n",

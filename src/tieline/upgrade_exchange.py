@@ -15,9 +15,12 @@ from sys import intern
 from typing import TYPE_CHECKING
 
 from tieline.headers import Headers, HeadLimits, HTTPResponse
+from tieline.making import maker
 
 if TYPE_CHECKING:
     from tieline.http1 import ClientExchange
+
+_make_response = maker(HTTPResponse)
 
 _TARGET = re.compile(r"[\x21-\x7e]+")
 
@@ -35,6 +38,24 @@ _BLANKS = "\t "
 
 #: They say how a body is framed, and so mean more than their text.
 _FRAMING = frozenset({"content-length", "transfer-encoding"})
+
+
+#: The names in the answers of nearly all servers, as they write them.
+_USUAL_NAMES = {
+    intern(spelling): intern(spelling)
+    for name in (
+        "Upgrade",
+        "Connection",
+        "Date",
+        "Server",
+        "Via",
+        "Sec-WebSocket-Accept",
+        "Sec-WebSocket-Protocol",
+        "Sec-WebSocket-Extensions",
+        "Sec-WebSocket-Version",
+    )
+    for spelling in (name, name.lower(), name.replace("WebS", "Webs"))
+}
 
 
 class UpgradeExchange:
@@ -137,18 +158,47 @@ def write_request(target: str, headers: Sequence[tuple[str, str]]) -> bytes | No
 
 def read_switch(data: bytes, limits: HeadLimits) -> tuple[HTTPResponse, int] | None:
     """The 101 that `data` begins with, and its size; None: h11 is to read it."""
+    found = _usual_switch(data) or _any_switch(data)
+    if found is None:
+        return None
+    reason, fields, size = found
+    if size > limits.max_head_size or len(fields) > limits.max_header_count:
+        return None
+    return _make_response("1.1", 101, reason, Headers(fields), b""), size
+
+
+#: A reason, the header fields, and the size of it all.
+_Switch = tuple[str, list[tuple[str, str]], int]
+
+
+def _usual_switch(data: bytes) -> _Switch | None:
+    """One of ASCII, without tabs, with no other fields than nearly all servers send."""
+    head, end, _ = data.partition(b"\r\n\r\n")
+    if not end or not head.startswith(b"HTTP/1.1 101 ") or not head.isascii():
+        return None
+    first, *lines = str(head, "ascii").split("\r\n")
+    fields = []
+    for line in lines:
+        name, colon, value = line.partition(":")
+        known = _USUAL_NAMES.get(name)
+        # What is not printable here is a tab, or no part of a line.
+        if known is None or not colon or not value.isprintable():
+            return None
+        # Kept as long as the connection, and the same names come with each.
+        fields.append((known, value.strip(" ")))
+    reason = first[13:]
+    return (reason.strip(), fields, len(head) + 4) if reason.isprintable() else None
+
+
+def _any_switch(data: bytes) -> _Switch | None:
     found = _SWITCH.match(data)
-    if found is None or found.end() > limits.max_head_size:
+    if found is None:
         return None
     reason, lines = found.groups(b"")
     fields = [
-        # Kept as long as the connection, and the same names come with each.
         (intern(name), value.rstrip(_BLANKS))
         for name, value in _FIELD.findall(str(lines, "latin-1"))
     ]
-    if len(fields) > limits.max_header_count:
-        return None
     if not _FRAMING.isdisjoint([name.lower() for name, _ in fields]):
         return None
-    text = str(reason, "latin-1").strip()
-    return HTTPResponse("1.1", 101, text, Headers(fields)), found.end()
+    return str(reason, "latin-1").strip(), fields, found.end()

@@ -26,8 +26,7 @@ def server_login(options: Options, url: URL, headers: HeaderPairs, trusted: bool
     others goes what is meant for them: the URL's own, the netrc file's entry for that host, and,
     once they ask, what a callable gives that sees who does.
     """
-    options_given = (options.auth, options.username, options.token)
-    given = any(option is not None for option in options_given)
+    given = options.auth is not None or options.username is not None or options.token is not None
     advice = _ELSEWHERE if given and not trusted else _ADVICE
     party = Party(url.safe, False, url.origin, advice)
     if headers and any(name.lower() == "authorization" for name, _ in headers):

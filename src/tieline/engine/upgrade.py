@@ -22,7 +22,7 @@ from tieline.transport.exchange import reads_of_answer, receive, send_all
 from tieline.transport.stream import Stream
 
 #: One read of the answer: most are much smaller. What follows it waits for the session's reads.
-_ANSWER_SIZE = 8 * 1024
+_ANSWER_SIZE = 4 * 1024
 
 #: Many servers just reset what does not begin with a TLS record.
 _IS_IT_TLS = "; does this port expect TLS (wss://)?"

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from tieline.compression import Deflate
 from tieline.errors import HandshakeError
 from tieline.headers import Headers, HTTPRequest, HTTPResponse, excerpt
+from tieline.making import maker
 from tieline.protocol.deflate import Agreement, check_answer, offer
 from tieline.protocol.extensions import parse_extensions
 from tieline.protocol.refusal import explain_status
@@ -111,24 +113,26 @@ class HandshakeResponse(Mapping[str, Any]):
     #: Seconds without a connection before this one; 0.0 for the first one.
     downtime: float = 0.0
 
-    @classmethod
+    @staticmethod
     def of(
-        cls,
         response: HTTPResponse,
         *,
         url: str,
         subprotocol: str | None = None,
         extensions: tuple[str, ...] = (),
     ) -> HandshakeResponse:
-        return cls(
-            http_version=response.http_version,
-            status=response.status,
-            reason=response.reason,
-            headers=response.headers,
-            body=response.body,
-            subprotocol=subprotocol,
-            extensions=extensions,
-            url=url,
+        return _make_response(
+            response.http_version,
+            response.status,
+            response.reason,
+            response.headers,
+            response.body,
+            subprotocol,
+            extensions,
+            url,
+            False,
+            1,
+            0.0,
         )
 
     def _status_line(self) -> dict[str, Any]:
@@ -150,6 +154,9 @@ class HandshakeResponse(Mapping[str, Any]):
         return len(self._status_line()) + len(self.headers)
 
 
+_make_response = maker(HandshakeResponse)
+
+
 def make_key(random_bytes: bytes) -> str:
     """The Sec-WebSocket-Key of 16 fresh random bytes."""
     if len(random_bytes) != 16:
@@ -159,10 +166,15 @@ def make_key(random_bytes: bytes) -> str:
 
 def accept_value(key: str) -> str:
     """The Sec-WebSocket-Accept that proves that the server has read `key` (section 4.2.2)."""
+    digest = _sha1()(key.encode("ascii") + _GUID, usedforsecurity=False).digest()
+    return b2a_base64(digest, newline=False).decode("ascii")
+
+
+@cache
+def _sha1() -> Callable[..., Any]:
     from hashlib import sha1  # and OpenSSL's library, at the first handshake
 
-    digest = sha1(key.encode("ascii") + _GUID, usedforsecurity=False).digest()
-    return b2a_base64(digest, newline=False).decode("ascii")
+    return sha1
 
 
 def check_response(
