@@ -18,6 +18,7 @@ SOURCES = [
     "protocol/content.py",
     "protocol/inflater.py",
     "protocol/plain.py",
+    "protocol/compressed.py",
     "protocol/messages.py",
     "protocol/inspection.py",
     "protocol/encoder.py",

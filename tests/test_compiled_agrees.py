@@ -53,7 +53,10 @@ def agreed(pieces: list[bytes], **how: Any) -> Outcome:
 
 def test_there_are_two() -> None:
     source, compiled = IMPLEMENTATIONS
-    for name in ("decoder", "content", "inflater", "plain", "messages", "inspection", "encoder"):
+    for name in (
+        *("decoder", "content", "inflater", "plain", "compressed", "messages", "inspection"),
+        "encoder",
+    ):
         assert getattr(source, name).__file__.endswith(".py")
         assert not getattr(compiled, name).__file__.endswith(".py")
     assert source.masking.apply_mask is not compiled.masking.apply_mask

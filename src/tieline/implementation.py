@@ -7,6 +7,7 @@ from types import FunctionType
 from typing import Literal
 
 from tieline.protocol import (
+    compressed,
     content,
     decoder,
     encoder,
@@ -23,7 +24,7 @@ def implementation() -> Literal["compiled", "pure"]:
 
     It looks at what this process has really loaded. The build makes all modules or none.
     """
-    modules = (decoder, encoder, content, inflater, plain, messages, inspection)
+    modules = (decoder, encoder, content, inflater, plain, compressed, messages, inspection)
     files = [str(module.__file__) for module in modules]
     compiled = all(name.endswith(tuple(EXTENSION_SUFFIXES)) for name in files)
     # masking.py itself is Python in both cases; what counts is whose function it found.

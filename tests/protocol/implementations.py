@@ -7,10 +7,12 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 from unittest.mock import patch
 
 import tieline
 from tieline.protocol import (
+    compressed,
     content,
     decoder,
     encoder,
@@ -21,6 +23,7 @@ from tieline.protocol import (
     plain,
     storage,
 )
+from tieline.protocol.deflate_backend import Backend
 
 
 @dataclass(frozen=True)
@@ -34,12 +37,19 @@ class Implementation:
     content: ModuleType
     inflater: ModuleType
     plain: ModuleType
+    compressed: ModuleType
     messages: ModuleType
     inspection: ModuleType
     encoder: ModuleType
 
     def __str__(self) -> str:
         return self.name
+
+    def new_inflater(self, backend: Backend, bits: int = 15, takeover: bool = True) -> Any:
+        """The sources have no other kind than that for any backend."""
+        if self is INSTALLED:
+            return self.inflater.new_inflater(backend, bits, takeover)
+        return self.inflater.Inflater(backend, bits, takeover)
 
 
 _IS_PURE = str(decoder.__file__).endswith(".py")
@@ -51,6 +61,7 @@ INSTALLED = Implementation(
     content,
     inflater,
     plain,
+    compressed,
     messages,
     inspection,
     encoder,
@@ -65,6 +76,7 @@ _IN_ORDER = (
     "content",
     "inflater",
     "plain",
+    "compressed",
     "messages",
     "inspection",
     "encoder",

@@ -52,13 +52,14 @@ def read(
     decode_text: bool = True,
     frame_by_frame: bool = False,
     deflated: Backend | None = None,
+    takeover: bool = True,
     streaming: bool = False,
     implementation: Implementation = INSTALLED,
 ) -> Outcome:
     """Feed the pieces one after the other. Any exception but the two documented ones gets out.
 
-    `deflated`: permessage-deflate was negotiated, and this is who inflates. `streaming`: messages
-    are handed out in chunks, which are joined again.
+    `deflated`: permessage-deflate was negotiated, and this is who inflates, with `takeover` of the
+    context. `streaming`: messages are handed out in chunks, which are joined again.
     """
     decoder = implementation.decoder.FrameDecoder(masked)
     kind = implementation.messages.MessageAssembler
@@ -66,7 +67,7 @@ def read(
         kind = implementation.inspection.FrameInspector
     assembler = kind(decoder, max_message_size, max_fragments, decode_text)
     if deflated is not None:
-        assembler.enable_compression(implementation.inflater.Inflater(deflated, 15, True))
+        assembler.enable_compression(implementation.new_inflater(deflated, 15, takeover))
     if streaming:
         assembler.stream()
     items: list[Any] = []

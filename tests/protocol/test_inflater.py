@@ -23,7 +23,7 @@ TAIL = b"\x00\x00\xff\xff"
 def inflater(
     implementation: Implementation, backend: Backend, bits: int = 15, takeover: bool = True
 ) -> Any:
-    return implementation.inflater.Inflater(backend, bits, takeover)
+    return implementation.new_inflater(backend, bits, takeover)
 
 
 def inflate(context: Any, pieces: list[bytes], step: int = 1 << 20) -> bytes:

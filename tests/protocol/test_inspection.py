@@ -25,7 +25,7 @@ def inspector(
 ) -> tuple[Any, Any]:
     decoder = implementation.decoder.FrameDecoder(masked)
     inspector = implementation.inspection.FrameInspector(decoder, limit, None)
-    inspector.enable_compression(implementation.inflater.Inflater(inflate_backend(), 15, True))
+    inspector.enable_compression(implementation.new_inflater(inflate_backend()))
     return decoder, inspector
 
 

@@ -453,7 +453,7 @@ class TestCompression:
         )
         decoder = implementation.decoder.FrameDecoder(False)
         assembler = implementation.messages.MessageAssembler(decoder, size, None)
-        assembler.enable_compression(implementation.inflater.Inflater(inflate_backend(), 15, True))
+        assembler.enable_compression(implementation.new_inflater(inflate_backend()))
         decoder.feed(data, len(data))
         assert [len(run) for run in iter(assembler.next_batch, None)] == [1, 1, 1]
 
@@ -464,7 +464,7 @@ class TestCompression:
         data += frame(FIN | TEXT, b"plain", masked=False)
         decoder = implementation.decoder.FrameDecoder(False)
         assembler = implementation.messages.MessageAssembler(decoder, None, None)
-        assembler.enable_compression(implementation.inflater.Inflater(inflate_backend(), 15, True))
+        assembler.enable_compression(implementation.new_inflater(inflate_backend()))
         decoder.feed(data, len(data))
         runs = [assembler.next_batch()]
         assert decoder.has_unread()
@@ -605,7 +605,7 @@ class TestStreaming:
         size = 3_000_000
         decoder = implementation.decoder.FrameDecoder(False)
         assembler = implementation.messages.MessageAssembler(decoder, None, None)
-        assembler.enable_compression(implementation.inflater.Inflater(inflate_backend(), 15, True))
+        assembler.enable_compression(implementation.new_inflater(inflate_backend()))
         assembler.stream()
         data = frame(FIN | TEXT | RSV1, deflate("€".encode() * size)[0], masked=False)
         decoder.feed(data, len(data))

@@ -9,14 +9,22 @@ from zlib import compressobj, error
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.ref cimport Py_DECREF, PyObject
+from libc.stdint cimport uint64_t
 from libc.string cimport memcpy
 
-__all__ = ["Decompress", "compressobj", "decompressobj", "error"]
+from tieline.protocol.inflater cimport Inflater
+
+from tieline.protocol.inflater import broken
+
+__all__ = ["Decompress", "ZlibInflater", "compressobj", "decompressobj", "error"]
 
 cdef extern from "Python.h":
     int _PyBytes_Resize(PyObject **object, Py_ssize_t size) except -1
     PyObject *new_bytes "PyBytes_FromStringAndSize" (const char *data, Py_ssize_t size) except NULL
     char *bytes_of "PyBytes_AS_STRING" (PyObject *object)
+    object PyUnicode_New(Py_ssize_t size, Py_UCS4 greatest)
+    void *PyUnicode_DATA(object text)
+    object PyUnicode_DecodeUTF8(const char *data, Py_ssize_t size, const char *errors)
 
 cdef extern from "zlib.h" nogil:
     ctypedef struct z_stream:
@@ -32,6 +40,7 @@ cdef extern from "zlib.h" nogil:
     int Z_SYNC_FLUSH
     int inflateInit2(z_stream *stream, int window_bits)
     int inflate(z_stream *stream, int flush)
+    int inflateReset(z_stream *stream)
     int inflateEnd(z_stream *stream)
 
 cdef enum:
@@ -39,6 +48,8 @@ cdef enum:
     SMALL = 16384
     # Compressed bytes from which the interpreter is let go of meanwhile.
     LONG = 4096
+    # Ends each message's data: see `deflater.TAIL`.
+    TAIL = 4
     # zlib counts in unsigned int.
     MOST = 1 << 30
 
@@ -53,6 +64,8 @@ cdef class Decompress:
     cdef readonly bytes unused_data
     #: What is left of the input because the output has reached its limit.
     cdef readonly bytes unconsumed_tail
+    # What the last call has produced, in bytes.
+    cdef Py_ssize_t produced
 
     def __cinit__(self, int window_bits):
         cdef int result
@@ -70,23 +83,32 @@ cdef class Decompress:
 
     def decompress(self, bytes data not None, Py_ssize_t max_length=0):
         """Of what `data` goes on with, `max_length` bytes at most; 0: all. Raises `error`."""
-        cdef unsigned char small[SMALL]
-        cdef Py_ssize_t size = PyBytes_GET_SIZE(data)
-        cdef Py_ssize_t done = 0
-        cdef Py_ssize_t capacity, produced
-        cdef PyObject *grown
         if max_length < 0:
             raise ValueError("max_length must be non-negative")
         if self.eof:
             self.unused_data += data
             return b""
+        return self.inflated(
+            <const unsigned char *>PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), max_length, False
+        )
+
+    cdef object inflated(
+        self, const unsigned char *data, Py_ssize_t size, Py_ssize_t max_length, bint as_text
+    ):
+        """The same, as a `str` where that is asked for, and it is less than `max_length`."""
+        cdef unsigned char small[SMALL]
+        cdef Py_ssize_t done, capacity, produced
+        cdef unsigned int room
+        cdef PyObject *grown
         capacity = SMALL if max_length == 0 else min(SMALL, max_length)
         self.stream.next_out = small
         self.stream.avail_out = <unsigned int>capacity
-        done = self._run(data, 0)
-        produced = capacity - self.stream.avail_out
+        done = self._run(data, size, 0)
+        self.produced = produced = capacity - self.stream.avail_out
         if not self._wants_more(max_length, produced):
-            self._leave(data, done)
+            self._leave(data, size, done)
+            if as_text and produced != max_length:
+                return text_of(small, produced)
             return PyBytes_FromStringAndSize(<char *>small, produced)
         capacity = self._next_capacity(capacity, max_length)
         grown = new_bytes(NULL, capacity)
@@ -94,33 +116,34 @@ cdef class Decompress:
             memcpy(bytes_of(grown), small, produced)
             while True:
                 self.stream.next_out = <unsigned char *>bytes_of(grown) + produced
-                self.stream.avail_out = <unsigned int>min(capacity - produced, MOST)
-                size = self.stream.avail_out
-                done = self._run(data, done)
-                produced += size - self.stream.avail_out
+                room = <unsigned int>min(capacity - produced, MOST)
+                self.stream.avail_out = room
+                done = self._run(data, size, done)
+                produced += room - self.stream.avail_out
                 if not self._wants_more(max_length, produced):
                     break
                 if produced == capacity:
                     capacity = self._next_capacity(capacity, max_length)
                     _PyBytes_Resize(&grown, capacity)
-            self._leave(data, done)
+            self.produced = produced
+            self._leave(data, size, done)
+            if as_text and produced != max_length:
+                return text_of(<unsigned char *>bytes_of(grown), produced)
             _PyBytes_Resize(&grown, produced)
             return <object>grown
         finally:
             if grown != NULL:
                 Py_DECREF(<object>grown)
 
-    cdef Py_ssize_t _run(self, bytes data, Py_ssize_t done) except -1:
+    cdef Py_ssize_t _run(self, const unsigned char *data, Py_ssize_t size, Py_ssize_t done) except -1:
         """Inflate until there is no input or no room: how much of the input is used up."""
-        cdef const unsigned char *start = <const unsigned char *>PyBytes_AS_STRING(data)
-        cdef Py_ssize_t size = PyBytes_GET_SIZE(data)
         cdef unsigned int piece
         cdef int result
         while True:
             piece = <unsigned int>min(size - done, MOST)
-            self.stream.next_in = start + done
+            self.stream.next_in = data + done
             self.stream.avail_in = piece
-            if piece > LONG:
+            if piece > LONG + TAIL:
                 with nogil:
                     result = inflate(&self.stream, Z_SYNC_FLUSH)
             else:
@@ -129,13 +152,16 @@ cdef class Decompress:
             if result == Z_STREAM_END:
                 self.eof = True
                 return done
-            if result == Z_MEM_ERROR:
-                raise MemoryError("no memory to decompress with")
             if result != Z_OK and result != Z_BUF_ERROR:
-                what = "invalid data" if self.stream.msg == NULL else self.stream.msg.decode("ascii")
-                raise error(f"Error {result} while decompressing data: {what}")
+                self._fail(result)
             if done == size or self.stream.avail_out == 0:
                 return done
+
+    cdef int _fail(self, int result) except -1:
+        if result == Z_MEM_ERROR:
+            raise MemoryError("no memory to decompress with")
+        what = "invalid data" if self.stream.msg == NULL else self.stream.msg.decode("ascii")
+        raise error(f"Error {result} while decompressing data: {what}")
 
     cdef bint _wants_more(self, Py_ssize_t max_length, Py_ssize_t produced) noexcept:
         """May there be more to come, for which there was no room?"""
@@ -144,18 +170,82 @@ cdef class Decompress:
     cdef Py_ssize_t _next_capacity(self, Py_ssize_t capacity, Py_ssize_t max_length) noexcept:
         return 2 * capacity if max_length == 0 else min(2 * capacity, max_length)
 
-    cdef int _leave(self, bytes data, Py_ssize_t done) except -1:
+    cdef int _leave(self, const unsigned char *data, Py_ssize_t size, Py_ssize_t done) except -1:
         """Keep what of the input is left."""
-        if self.eof:
-            self.unused_data = data[done:]
-            self.unconsumed_tail = b""
-        else:
-            self.unconsumed_tail = data[done:] if done < PyBytes_GET_SIZE(data) else b""
         self.stream.next_in = NULL
         self.stream.avail_in = 0
+        if self.eof:
+            self.unused_data = data[done:size]
+            self.unconsumed_tail = b""
+        else:
+            self.unconsumed_tail = data[done:size] if done < size else b""
         return 0
 
 
 def decompressobj(int wbits):
     """A new context."""
     return Decompress(wbits)
+
+
+cdef class ZlibInflater(Inflater):
+    """An `Inflater` of which a whole message asks for no bytes and no call of Python's."""
+
+    cdef object whole(
+        self, const unsigned char *view, Py_ssize_t start, Py_ssize_t stop, Py_ssize_t limit,
+        bint as_text
+    ):
+        cdef unsigned char given[LONG + TAIL]
+        cdef Py_ssize_t size = stop - start
+        cdef Decompress context
+        cdef object message
+        if size > LONG:
+            return Inflater.whole(self, view, start, stop, limit, as_text)
+        if self.context is None:
+            self.context = Decompress(-self.window_bits)
+        context = self.context
+        # One call, and a short copy, cost less than a second call for the tail.
+        memcpy(given, view + start, size)
+        memcpy(given + size, "\x00\x00\xff\xff", TAIL)
+        try:
+            message = context.inflated(given, size + TAIL, limit, as_text)
+        except error as failure:
+            raise broken(str(failure)) from None
+        self.produced = context.produced
+        self.is_last = True
+        if context.eof:
+            self.stream_ended(context.unused_data)
+        elif context.produced == limit:
+            # There may be more inside even when all input is used up.
+            self.rest = context.unconsumed_tail
+            self.is_pending = True
+        elif not self.context_takeover:
+            inflateReset(&context.stream)
+        if context.produced < limit:
+            return message
+        self.begun = message
+        return None
+
+    cdef void run_ended(self) noexcept:
+        # Until then it was only reset.
+        if not self.context_takeover and not self.is_pending:
+            self.context = None
+
+
+cdef object text_of(const unsigned char *data, Py_ssize_t size):
+    """UTF-8 → `str`. Nearly all is ASCII, as which it is only copied. Raises UnicodeDecodeError."""
+    cdef uint64_t word
+    cdef uint64_t all_words = 0
+    cdef Py_ssize_t i = 0
+    cdef object text
+    if size >= 8:
+        while i < size - 8:
+            memcpy(&word, data + i, 8)
+            all_words |= word
+            i += 8
+        memcpy(&word, data + size - 8, 8)
+        all_words |= word
+        if not all_words & 0x8080808080808080u:
+            text = PyUnicode_New(size, 127)
+            memcpy(PyUnicode_DATA(text), data, size)
+            return text
+    return PyUnicode_DecodeUTF8(<const char *>data, size, NULL)

@@ -6,7 +6,7 @@ from tieline.compression import Deflate
 from tieline.protocol.deflate import Agreement
 from tieline.protocol.deflate_backend import inflate_backend
 from tieline.protocol.deflater import Deflater
-from tieline.protocol.inflater import Inflater
+from tieline.protocol.inflater import Inflater, new_inflater
 
 
 def contexts(is_client: bool, deflate: Deflate, agreement: Agreement) -> tuple[Inflater, Deflater]:
@@ -20,6 +20,6 @@ def contexts(is_client: bool, deflate: Deflate, agreement: Agreement) -> tuple[I
         received, (bits, takeover) = from_client, from_server
         own_bits, own_takeover = deflate.server_max_window_bits, deflate.server_context_takeover
     return (
-        Inflater(inflate_backend(), *received),
+        new_inflater(inflate_backend(), *received),
         Deflater(deflate, min(bits, own_bits), takeover and own_takeover),
     )

@@ -7,9 +7,10 @@ from __future__ import annotations
 from io import BytesIO
 
 from tieline.errors import MessageTooBig, ProtocolError
+from tieline.protocol.compressed import STEP
 from tieline.protocol.decoder import FrameDecoder
 from tieline.protocol.events import Frame, FrameReceived, MessageChunk
-from tieline.protocol.messages import STEP, Item, MessageAssembler
+from tieline.protocol.messages import Item, MessageAssembler
 from tieline.protocol.wire import Opcode
 
 

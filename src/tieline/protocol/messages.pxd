@@ -1,15 +1,14 @@
 cimport cython
 
+from tieline.protocol.compressed cimport WholeMessages
 from tieline.protocol.content cimport MessageContent
 from tieline.protocol.decoder cimport FrameDecoder
 from tieline.protocol.inflater cimport Inflater
-from tieline.protocol.plain cimport PlainMessages
 
 
-cdef class MessageAssembler(PlainMessages):
+cdef class MessageAssembler(WholeMessages):
     cdef long long max_wire_size
     cdef long long max_fragments
-    cdef Inflater inflater
     cdef bint streaming
     cdef int kind
     cdef long long size
@@ -25,7 +24,6 @@ cdef class MessageAssembler(PlainMessages):
     cdef object chunk
     cdef bytes control_payload
     cdef object control
-    cdef long long run_size
     cdef readonly object failure
 
     cpdef void enable_compression(self, Inflater inflater) except *

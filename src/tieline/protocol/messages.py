@@ -7,15 +7,13 @@ from __future__ import annotations
 from typing import Any
 
 from tieline.errors import MessageTooBig, ProtocolError
+from tieline.protocol.compressed import STEP, WholeMessages
 from tieline.protocol.content import MessageContent, bad_text
 from tieline.protocol.decoder import FrameDecoder
 from tieline.protocol.events import Frame, FrameReceived, MessageChunk
 from tieline.protocol.inflater import Inflater
-from tieline.protocol.plain import PlainMessages, limit_of
+from tieline.protocol.plain import limit_of
 from tieline.protocol.wire import Opcode
-
-#: Inflated at once, in bytes; and the most that a chunk of a streamed message holds of it.
-STEP = 256 * 1024
 
 #: A frame of which more than this is not here yet is read to where its message will stay. What is
 #: less comes with what follows it.
@@ -29,7 +27,7 @@ _LONGEST_RUN = 1024 * 1024
 Item = list[str | bytes] | MessageChunk | Frame | FrameReceived
 
 
-class MessageAssembler(PlainMessages):
+class MessageAssembler(WholeMessages):
     """Turns what a `FrameDecoder` reads into whole messages, many per call.
 
     `next_batch` is called until it returns None, which means that the bytes are used up. A broken
@@ -45,14 +43,12 @@ class MessageAssembler(PlainMessages):
         max_fragments: int | None,
         decode_text: bool = True,
     ) -> None:
-        PlainMessages.__init__(self, decoder, max_message_size, decode_text)
+        WholeMessages.__init__(self, decoder, max_message_size, decode_text)
         limit = self.max_size
         # Compressed, some data grow: by an eighth at most, in blocks of fixed codes of nine bits
         # (RFC 1951 section 3.2.6). What grows more is not meant to become a message.
         self.max_wire_size = limit_of(limit + limit // 8 + 1024)
         self.max_fragments = limit_of(max_fragments)
-        # None until `enable_compression`.
-        self.inflater: Inflater | None = None
         # Messages that do not come whole are handed out in chunks.
         self.streaming = False
         # The message in work: its opcode (0: none), its size in bytes and number of frames so far,
@@ -77,8 +73,6 @@ class MessageAssembler(PlainMessages):
         self.chunk: MessageChunk | None = None
         self.control_payload = b""
         self.control: Frame | None = None
-        # Bytes of the run's messages that were joined or inflated.
-        self.run_size = 0
         #: What went wrong, behind all that was returned.
         self.failure: Exception | None = None
 
@@ -158,7 +152,7 @@ class MessageAssembler(PlainMessages):
                 self.is_frame_over = False
             elif not self.is_inflating:
                 if not decoder.in_frame:
-                    if not self.kind and self.take_plain(batch, decoder.view):
+                    if not self.kind and self.take_whole(batch, decoder.view):
                         return
                     if not decoder.read_header():
                         return
