@@ -276,6 +276,11 @@ from tieline.engine.session import Session
 from tieline.options import Options
 from tieline.transport.attempt import Attempt
 
+class Owner:
+    def on_round_trip(self, seconds): pass
+    def on_ended(self, session): pass
+    def on_finished(self, session): pass
+
 def new_loop():
     loop = new_event_loop()
     loop.slow_callback_duration = 60  # in debug mode asyncio complains of a busy machine
@@ -296,8 +301,7 @@ async def open_session(url, on_close=lambda info: None, on_message=lambda messag
     session = Session(
         connection=connected.connection, connection_id=1, stream=stream, reactor=reactor,
         delivery=Delivery(Callbacks(handlers, log), None, 10, lambda: None), options=options,
-        log=log, on_round_trip=lambda seconds: None, on_ended=lambda session: None,
-        on_finished=lambda session: None)
+        log=log, owner=Owner())
     session.start(connected.response)
     return session
 """

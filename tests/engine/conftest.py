@@ -95,9 +95,7 @@ class SteppedSession:
             delivery=self.delivery,
             options=self.options,
             log=self.log,
-            on_round_trip=self.round_trips.append,
-            on_ended=self._on_ended,
-            on_finished=lambda session: None,
+            owner=self,
             drivable=drivable,
         )
         # What a driving thread waits on: readable at any time, so that it never does.
@@ -112,7 +110,13 @@ class SteppedSession:
         self.run()
         return self
 
-    def _on_ended(self, session: Session) -> None:
+    def on_round_trip(self, seconds: float) -> None:
+        self.round_trips.append(seconds)
+
+    def on_finished(self, session: Session) -> None:
+        """Nothing follows."""
+
+    def on_ended(self, session: Session) -> None:
         self.ended.append(session)
         self.delivery.end(session.connection.close_info)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -45,19 +46,21 @@ class Bench:
             Options.build("ws://a/", {"frame_events": True}),
             log=LOG,
             now=ManualClock(),
-            soon=self.calls.append,
+            owner=self,
         )
-        self.dispatcher = Dispatcher(
-            delivery,
-            teller,
-            LOG,
-            7,
-            answers_pings=lambda: self.answers,
-            on_round_trip=self.round_trips.append,
-            on_heartbeat=self._on_heartbeat,
-        )
+        self.lock = threading.RLock()
+        self.dispatcher = Dispatcher(delivery, teller, LOG, 7, self)
 
-    def _on_heartbeat(self) -> None:
+    def call_handler(self, function: Callable[[], None]) -> None:
+        self.calls.append(function)
+
+    def answers_pings(self) -> bool:
+        return self.answers
+
+    def on_round_trip(self, seconds: float) -> None:
+        self.round_trips.append(seconds)
+
+    def send_heartbeat(self) -> None:
         self.heartbeats += 1
 
     def told(self, event: Any) -> list[Any]:

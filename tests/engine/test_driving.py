@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.builds import reaches_inside
+from tests.engine.instead import instead
 from tieline.engine import driving
 from tieline.engine.driving import ADOPTION
 from tieline.errors import ConnectionClosed
@@ -116,17 +117,19 @@ def test_given_back(driven: Any) -> None:
     assert not driver.is_driven
 
 
-def test_the_adoption_and_a_thread_that_comes_at_the_same_moment(driven: Any) -> None:
+def test_the_adoption_and_a_thread_that_comes_at_the_same_moment(
+    driven: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whoever is first: the reactor does not watch what a thread drives."""
     driver = driven.session.driver
     resume = driven.session.resume
 
     def comes_first() -> None:
-        driven.session.resume = resume
+        instead(monkeypatch, driven.session, "resume", resume)
         driven.in_another_thread(driver.enter)
         resume()
 
-    driven.session.resume = comes_first
+    instead(monkeypatch, driven.session, "resume", comes_first)
     driver.give_back()
     unread(driven, "a")
     driven.run()
@@ -313,16 +316,16 @@ def test_ctrl_c_anywhere_in_the_end_keeps_nobody_waiting(
         real = getattr(owner, name)
 
         def interrupted(*arguments: Any) -> Any:
-            setattr(owner, name, real)
+            instead(monkeypatch, owner, name, real)
             pressed.append(name)
             if not before:
                 real(*arguments)
             raise KeyboardInterrupt
 
-        setattr(owner, name, interrupted)
+        instead(monkeypatch, owner, name, interrupted)
 
     {
-        "telling": lambda: interrupt(driven.session, "_on_ended", before=False),
+        "telling": lambda: interrupt(driven, "on_ended", before=False),
         "giving back": lambda: interrupt(session.pump.turn, "give_back", before=True),
         "finishing": lambda: interrupt(session, "finish", before=True),
         "handlers": lambda: interrupt(session._dispatcher, "ended", before=True),
@@ -507,10 +510,10 @@ def test_ctrl_c_in_the_end_on_a_driving_thread_keeps_nothing_from_being_told(
         def interrupted(*arguments: Any, **named: Any) -> Any:
             if name == "flush" and session.connection.state is not State.CLOSED:
                 return real(*arguments, **named)
-            setattr(owner, name, real)
+            instead(monkeypatch, owner, name, real)
             raise KeyboardInterrupt
 
-        setattr(owner, name, interrupted)
+        instead(monkeypatch, owner, name, interrupted)
 
     dispatcher = session._dispatcher
     interrupt(

@@ -150,7 +150,7 @@ def test_in_a_child_process() -> None:
     """The thread that held the condition's lock may not be there."""
     inbox = Bench().inbox
     inbox.messages(["a"])
-    inbox.news.acquire()
+    inbox.news.__enter__()
     inbox.waiters = 3
     inbox.abandon_after_fork()
     thread = threading.Thread(target=inbox.end, args=(None,))

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.engine.instead import instead
 from tieline.engine.receive_buffer import ReceiveBuffer
 from tieline.errors import ConnectionClosed, ProtocolError
 from tieline.protocol.wire import Opcode
@@ -205,15 +206,17 @@ def test_seconds_and_bytes_are_counted(line: Any) -> None:
     assert line.session.pump.receive_seconds == 0.25
 
 
-def test_a_lost_end_is_found_again(line: Any, recorder: Recorder) -> None:
+def test_a_lost_end_is_found_again(
+    line: Any, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Ctrl-C between taking the last event and passing it on."""
     finish = line.session.finish
 
     def interrupted() -> None:
-        line.session.finish = finish
+        instead(monkeypatch, line.session, "finish", finish)
         raise KeyboardInterrupt
 
-    line.session.finish = interrupted
+    instead(monkeypatch, line.session, "finish", interrupted)
     line.session.connection.connection_lost(None)
     with pytest.raises(KeyboardInterrupt):
         line.session.pump.deliver(line.reactor.now())

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.engine.instead import instead
 from tests.moments import at_every_moment
 from tieline.engine import quiet_close
 from tieline.engine.handlers import Handlers
@@ -105,11 +106,11 @@ def test_ctrl_c_while_closing_without_a_hand_over(
     real = getattr(session, point)
 
     def interrupt(*arguments: Any) -> None:
-        monkeypatch.setattr(session, point, real)
+        instead(monkeypatch, session, point, real)
         real(*arguments)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(session, point, interrupt)
+    instead(monkeypatch, session, point, interrupt)
     with pytest.raises(KeyboardInterrupt):
         receiver.disconnect(1000, "", None)
     looks.set()

@@ -23,9 +23,14 @@ class Bench:
             Options.build("ws://one/", {"reconnect": reconnect}),
             threading.RLock(),
             now=self.clock.now,
-            new_pause=lambda: Pause(lambda: None),
-            on_raised=self.raised.append,
+            owner=self,
         )
+
+    def new_pause(self) -> Pause:
+        return Pause(lambda: None)
+
+    def predicate_raised(self, error: BaseException) -> None:
+        self.raised.append(error)
 
     def open(self) -> None:
         outage = self.recovery.begin(is_first=True, goes_on=False)

@@ -58,15 +58,11 @@ class Bench:
             self.lock,
             self.outgoing,
             self.near,
+            self,
             write_limit=write_limit,
             timeout=timeout,
             now=now or self.clock,
-            in_handler=lambda: threading.get_ident() == self.handler,
             caller=threading.get_ident,
-            on_blocked=lambda: self.told.append("blocked"),
-            on_broken=lambda: self.told.append("broken"),
-            on_waited=lambda *facts: self.told.append(facts),
-            watch_over=self.watch_over,
         )
         #: Those that asked for somebody to look after what they gather; can anybody?
         self.watched: list[Any] = []
@@ -78,6 +74,18 @@ class Bench:
     def watch_over(self, sender: Any) -> bool:
         self.watched.append(sender)
         return self.can_watch
+
+    def in_handler(self) -> bool:
+        return threading.get_ident() == self.handler
+
+    def on_blocked(self) -> None:
+        self.told.append("blocked")
+
+    def on_broken(self) -> None:
+        self.told.append("broken")
+
+    def on_waited(self, *facts: float) -> None:
+        self.told.append(facts)
 
     def flush(self) -> None:
         with self.lock:
@@ -102,16 +110,22 @@ def bench() -> Bench:
     return Bench()
 
 
+def waiting_in(bench: Bench) -> int:
+    """How many threads wait for room."""
+    room = bench.sender._room
+    return 0 if room is None else room._waiting
+
+
 @pytest.fixture
 def waiting(in_thread: Any) -> Callable[..., Any]:
     """waiting(bench, function): runs it in a thread until it waits."""
 
     def start(bench: Bench, function: Callable[[], Any]) -> Callable[[], Any]:
-        before = bench.sender._room._waiting
+        before = waiting_in(bench)
         result = in_thread(function)
         pause = threading.Event()
         for _ in range(5000):
-            if bench.sender._room._waiting > before:
+            if waiting_in(bench) > before:
                 return result
             pause.wait(0.001)
         raise AssertionError("it does not wait")
@@ -324,7 +338,7 @@ class SteppedTime:
         self.waits: list[float] = []
         #: What happens in each wait: seconds of it, and what comes to pass at its end.
         self.steps: list[tuple[float, Callable[[], object]]] = []
-        bench.sender._room.wait = self.wait  # type: ignore[method-assign]
+        bench.sender._made_room().wait = self.wait  # type: ignore[method-assign]
 
     def wait(self, timeout: float | None) -> None:
         assert timeout is not None

@@ -121,19 +121,29 @@ class Bench:
             self.lock,
             self.outgoing,
             self.stream,
+            self,
             write_limit=write_limit,
             timeout=timeout,
             now=self.clock,
-            in_handler=lambda: self.handler,
             caller=lambda: self.caller,
-            on_blocked=lambda: None,
-            on_broken=lambda: None,
-            on_waited=lambda *facts: None,
-            watch_over=lambda sender: True,
         )
         self.receipts: dict[bytes, Receipt] = {}
         #: What is left for the next connection.
         self.left: list[Unsent] = []
+
+    def in_handler(self) -> bool:
+        return self.handler
+
+    def on_blocked(self) -> None:
+        """Nothing is done about it here."""
+
+    on_broken = on_blocked
+
+    def watch_over(self, sender: object) -> bool:
+        return True
+
+    def on_waited(self, size: int, seconds: float, taken: int) -> None:
+        """Nor about this."""
 
     def new(self, payload: Any, is_kept: bool = True, opcode: Opcode = Opcode.BINARY) -> Unsent:
         receipt = self.receipts[bytes(payload)] = Receipt(lambda: False)

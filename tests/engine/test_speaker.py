@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -98,21 +99,27 @@ class Bench:
             Options.build("ws://example.com/", options),
             log=LOG,
             now=clock,
-            soon=self.calls.append,
+            owner=self,
         )
-        self.dispatcher = Dispatcher(
-            delivery,
-            teller,
-            LOG,
-            7,
-            answers_pings=lambda: True,
-            on_round_trip=lambda seconds: None,
-            on_heartbeat=lambda: None,
-        )
+        self.lock = threading.RLock()
+        self.dispatcher = Dispatcher(delivery, teller, LOG, 7, self)
         self.sender = Sender(clock)
-        self.speaker = Speaker(
-            self.sender, teller, self.dispatcher, lambda: PingWaiter(lambda: False)
-        )  # type: ignore
+        self.speaker = Speaker(self.sender, teller, self.dispatcher, self)  # type: ignore
+
+    def new_waiter(self) -> PingWaiter:
+        return PingWaiter(lambda: False)
+
+    def call_handler(self, function: Callable[[], None]) -> None:
+        self.calls.append(function)
+
+    def answers_pings(self) -> bool:
+        return True
+
+    def on_round_trip(self, seconds: float) -> None:
+        """Nobody looks at it here."""
+
+    def send_heartbeat(self) -> None:
+        """There is none."""
 
     def told(self) -> list[Any]:
         while self.calls:

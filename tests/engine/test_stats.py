@@ -13,7 +13,7 @@ class Counting:
     def __init__(self, messages: int) -> None:
         self.messages = messages
 
-    def __call__(self) -> Traffic:
+    def traffic(self) -> Traffic:
         return Traffic(messages_sent=self.messages, send_seconds=self.messages / 2)
 
 

@@ -41,8 +41,11 @@ class Bench:
             Options.build("ws://example.com/", options),
             log=LOG,
             now=self.clock,
-            soon=self.calls.append,
+            owner=self,
         )
+
+    def call_handler(self, function: Callable[[], None]) -> None:
+        self.calls.append(function)
 
     def run(self) -> list[Any]:
         while self.calls:

@@ -32,6 +32,7 @@ cdef class Arrivals:
     cpdef take(self)
     cpdef Arrival next(self)
     cpdef Arrival news(self)
+    cpdef forget(self, Arrival arrival)
     cpdef left(self, Arrival arrival)
     cpdef tell(self, Py_ssize_t count)
 

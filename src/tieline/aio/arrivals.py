@@ -11,6 +11,8 @@ from contextvars import Context
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
+from tieline.engine.unsent import NONE_YET, Queue
+
 if TYPE_CHECKING:
     from tieline.aio.inbox import LoopInbox
     from tieline.aio.loop_reactor import LoopReactor
@@ -84,7 +86,7 @@ class Arrival:
             return False
         self._is_done = True
         self._cancelled = () if msg is None else (msg,)
-        self._arrivals.waiting.remove(self)
+        self._arrivals.forget(self)
         self.resume_soon()
         return True
 
@@ -123,14 +125,13 @@ class Arrival:
 class Arrivals:
     """Who waits for the messages of one inbox, in order. Belongs to the loop's thread."""
 
-    def __init__(
-        self, inbox: LoopInbox, messages: deque[str | bytes], reactor: LoopReactor
-    ) -> None:
+    def __init__(self, inbox: LoopInbox, reactor: LoopReactor) -> None:
         self._inbox = inbox
-        self._messages = messages
-        self._pop = messages.popleft
+        # Of the inbox, once somebody has asked for one.
+        self._messages: Queue[str | bytes] = NONE_YET
+        self._pop: Callable[[], str | bytes] | None = None
         #: Those that were not woken yet.
-        self.waiting: deque[Arrival] = deque()
+        self.waiting: Queue[Arrival] = NONE_YET
         self.reactor = reactor
         self.loop = reactor.loop
         self._is_running = reactor.loop.is_running
@@ -142,6 +143,9 @@ class Arrivals:
 
     def take(self) -> str | bytes | None:
         """The next message, if it is here and whole and nobody reads one in chunks before it."""
+        if self._pop is None:
+            self._messages = messages = self._inbox.waiting
+            self._pop = messages.popleft
         if not self._messages:
             return None
         message = self._pop()
@@ -159,13 +163,20 @@ class Arrivals:
     def news(self) -> Arrival:
         """To be awaited, in this step of the task; then tell of `left`, if that raises."""
         arrival = Arrival(self)
-        self.waiting.append(arrival)
+        waiting = self.waiting
+        if isinstance(waiting, tuple):
+            self.waiting = waiting = deque()
+        waiting.append(arrival)
         return arrival
+
+    def forget(self, arrival: Arrival) -> None:
+        """It waits no more."""
+        self.waiting.remove(arrival)  # type: ignore[union-attr]  # it has made a deque of it
 
     def left(self, arrival: Arrival) -> None:
         """Its task does not go on with what it was told."""
         if arrival in self.waiting:
-            self.waiting.remove(arrival)
+            self.forget(arrival)
         elif not arrival.cancelled():
             self.tell(1)  # it was meant for whoever goes on
 

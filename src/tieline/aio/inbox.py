@@ -16,10 +16,12 @@ from tieline.engine.waiting import Once
 class LoopInbox(Inbox):
     """An inbox whose news wakes tasks. Belongs to the loop that runs when it is made."""
 
+    __slots__ = ("_closers", "arrivals")
+
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         #: The short way to the messages, and those who wait for some.
-        self.arrivals = Arrivals(self, self._messages, running_loop_reactor())
+        self.arrivals = Arrivals(self, running_loop_reactor())
         self._closers = Waiters()
 
     reader = staticmethod(asyncio.current_task)
@@ -59,7 +61,7 @@ class LoopInbox(Inbox):
             if timer is not None:
                 timer.cancel()
         if arrival in arrivals.waiting:
-            arrivals.waiting.remove(arrival)
+            arrivals.forget(arrival)
             raise TimeoutError
 
     async def finished(self, finished: Once, timeout: float) -> bool:

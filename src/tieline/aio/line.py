@@ -24,6 +24,8 @@ _LOOP_TURN = 0.005
 class LoopLine(LoopSupervisor):
     """Waits before it takes: a call that is cancelled has taken, or sent, nothing."""
 
+    __slots__ = ("_asked_for_room", "_senders", "_yielded_at", "at_once")
+
     def __init__(self, options: Options, handlers: Handlers) -> None:
         super().__init__(options, handlers)
         #: The short way of messages that need not wait.

@@ -39,6 +39,8 @@ class LoopSupervisor(Line):
     What `engine.supervisor.Supervisor` is on threads, with a task in place of its thread.
     """
 
+    __slots__ = ("_driver", "_loop_reactor", "inbox")
+
     def __init__(self, options: Options, handlers: Handlers) -> None:
         self._loop_reactor: LoopReactor = running_loop_reactor()
         super().__init__(options, handlers, cast(Reactor, self._loop_reactor), delivery=LoopInbox)

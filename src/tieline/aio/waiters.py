@@ -5,17 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
+from tieline.engine.unsent import NONE_YET, Queue
+
 
 class Waiters:
     """Belongs to the loop's thread."""
 
+    __slots__ = ("_futures",)
+
     def __init__(self) -> None:
-        self._futures: deque[asyncio.Future[None]] = deque()
+        self._futures: Queue[asyncio.Future[None]] = NONE_YET
 
     async def wait(self, timeout: float | None = None) -> None:
         """Wait to be woken. Raises TimeoutError after `timeout` seconds."""
         future = asyncio.get_running_loop().create_future()
-        self._futures.append(future)
+        futures = self._futures
+        if isinstance(futures, tuple):
+            self._futures = futures = deque()
+        futures.append(future)
         try:
             if timeout is None:
                 await future
@@ -23,8 +30,8 @@ class Waiters:
                 async with asyncio.timeout(timeout):
                     await future
         except BaseException:
-            if future in self._futures:
-                self._futures.remove(future)
+            if future in futures:
+                futures.remove(future)
             else:
                 self.wake(1)  # it was meant for whoever goes on
             raise

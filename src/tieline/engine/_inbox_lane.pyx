@@ -23,8 +23,6 @@ cdef class InboxLane(ReadLane):
     def keep_in(self, Stock inbox, Driver driver, pump, spares):
         """From now on `recv` takes from this inbox, and reads when it is empty."""
         self.inbox = inbox
-        self.waiting = inbox.waiting
-        self.popleft = inbox.waiting.popleft
         self.driver = driver
         self.pump = pump
         self.turn = pump.turn
@@ -46,7 +44,6 @@ cdef class InboxLane(ReadLane):
     def fill(self, Stock inbox, pump):
         """From now on `read` fills this inbox."""
         self.inbox = inbox
-        self.waiting = inbox.waiting
         self.pump = pump
         self.turn = pump.turn
         self.fills = True
@@ -102,6 +99,9 @@ cdef class InboxLane(ReadLane):
         cdef Turn turn = self.turn
         if inbox is None or not HAS_GIL:
             return None
+        if self.popleft is None:  # nobody has asked before
+            self.waiting = inbox.waiting
+            self.popleft = self.waiting.popleft
         if len(self.waiting):
             message = self.popleft()
             if inbox.was_full:

@@ -4,9 +4,7 @@ from tieline.engine.writer cimport Writer
 cdef class Admission(Writer):
     cdef object _lock
     cdef object _timeout
-    cdef object _in_handler
     cdef object _caller
-    cdef object _on_waited
     cdef object _fragmenter
     cdef object _deferred
     cdef long long _deferred_size

@@ -21,10 +21,10 @@ from tieline.transport.stream import Stream
 class Admission(Writer):
     """A writer whose buffer is bounded. `lock` is the session's.
 
-    Above `write_limit` bytes in the buffer a sender waits, `timeout` seconds at most, unless
-    `in_handler()`: a handler that waited would keep its thread from reading, and with two full
-    pipes nobody would ever go on. While a thread or task (`caller()`) has half a fragmented message
-    sent, the others wait for its end.
+    Above `write_limit` bytes in the buffer a sender waits, `timeout` seconds at most, unless the
+    owner is `in_handler()`: a handler that waited would keep its thread from reading, and with two
+    full pipes nobody would ever go on. While a thread or task (`caller()`) has half a fragmented
+    message sent, the others wait for its end. The owner is told: `on_waited(size, seconds, taken)`.
     """
 
     def __init__(
@@ -32,32 +32,17 @@ class Admission(Writer):
         lock: Any,
         outgoing: Outgoing,
         stream: Stream,
+        owner: Any,
         *,
         write_limit: int,
         timeout: float | None,
         now: Callable[[], float],
-        in_handler: Callable[[], bool],
         caller: Callable[[], object],
-        on_blocked: Callable[[], None],
-        on_broken: Callable[[], None],
-        on_waited: Callable[[int, float, int], None],
-        watch_over: Callable[[Any], bool],
     ) -> None:
-        super().__init__(
-            outgoing,
-            stream,
-            Room(lock),
-            write_limit=write_limit,
-            now=now,
-            on_blocked=on_blocked,
-            on_broken=on_broken,
-            watch_over=watch_over,
-        )
+        super().__init__(outgoing, stream, owner, write_limit=write_limit, now=now)
         self._lock = lock
         self._timeout = timeout
-        self._in_handler = in_handler
         self._caller = caller
-        self._on_waited = on_waited
         # The thread or task whose fragmented message is half sent.
         self._fragmenter: object = None
         # Whole messages that must not wait, so these do, for its end: what handlers sent meanwhile,
@@ -91,7 +76,13 @@ class Admission(Writer):
     def call_when_ready(self, function: Callable[[], None]) -> None:
         """Have `function`, which must not raise, called once when there may be room, or never."""
         with self._lock:
-            self._room.call(function)
+            self._made_room().call(function)
+
+    def _made_room(self) -> Room:
+        fresh = Room(self._lock)
+        if self._room is None:  # as with `_made_ledger`
+            self._room = fresh
+        return self._room
 
     def write_overdue(self) -> bool:
         """Write what was gathered too long ago: the handler is still busy. Any thread.
@@ -118,14 +109,14 @@ class Admission(Writer):
         finally:
             seconds = self._now() - started
             self.seconds += seconds
-            self._on_waited(size, seconds, self._outbox.written - written)
+            self._owner.on_waited(size, seconds, self._outbox.written - written)
 
     def _deadline(self) -> float | None:
         return None if self._timeout is None else self._now() + self._timeout
 
     def _wait_for_turn(self, size: int, deadline: float | None) -> bool:
         """Wait until a data frame may be sent. False in a handler that may not and must not."""
-        if not self._in_handler():
+        if not self._owner.in_handler():
             self._wait(self.must_wait, size, deadline, accepted=False)
             return True
         self._wait_for_room(size, deadline)
@@ -135,7 +126,7 @@ class Admission(Writer):
         return False
 
     def _wait_for_room(self, size: int, deadline: float | None) -> None:
-        if not self._in_handler():
+        if not self._owner.in_handler():
             self._wait(
                 lambda: self._outbox.size >= self._write_limit, size, deadline, accepted=False
             )
@@ -160,7 +151,7 @@ class Admission(Writer):
             while blocked() and self.error is None and self._outgoing.is_open:
                 remaining = self.patience(deadline)
                 if remaining is None or remaining > 0:
-                    self._room.wait(remaining)
+                    self._made_room().wait(remaining)
                     continue
                 # A kernel reports room only when there is plenty: a slow peer may have made some.
                 written = self._outbox.written

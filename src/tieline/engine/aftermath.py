@@ -43,12 +43,16 @@ class Aftermath:
 
     # --- a connection has ended ---------------------------------------------------------------
 
+    def on_round_trip(self, seconds: float) -> None:
+        """Long before: a Ping was answered."""
+        self._line.recorder.round_trip(seconds)
+
     def on_ended(self, session: Session) -> None:
         """Before its last handlers are called: they already see what follows."""
         line = self._line
         info = session.connection.close_info
         assert info is not None
-        line.recorder.ended(session.traffic)
+        line.recorder.ended(session)
         outage = None
         if not (session.pump.has_stopped or line.is_leaving or line.is_abandoned):
             outage = line.recovery.begin_after(session, info, lambda: line.session is session)

@@ -6,16 +6,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from tieline.engine.callbacks import Callbacks
 from tieline.engine.serial import Runner, SerialQueue
 from tieline.protocol.events import CloseInfo, MessageChunk
 
 
-def nobody() -> bool:
-    """No thread brings a line up again."""
-    return False
+class Drivers(Protocol):
+    """The threads that bring a line up again: they call handlers as well."""
+
+    def is_driven_by_caller(self) -> bool: ...
 
 
 class Delivery:
@@ -36,8 +37,8 @@ class Delivery:
         self.callbacks = callbacks
         #: What follows the last messages has to wait, see `hold_back`.
         self.holds_back = False
-        #: Is the caller the thread that brings the line up again? It calls handlers as well.
-        self.is_driver: Callable[[], bool] = nobody
+        #: Who else calls handlers, or None.
+        self.drivers: Drivers | None = None
         self._queue = None if runner is None else SerialQueue(runner, max_queue, on_room)
 
     @property
@@ -113,4 +114,6 @@ class Delivery:
 
     def in_handler(self) -> bool:
         """Is the caller inside a handler that runs elsewhere than on the reactor's thread?"""
-        return self.is_driver() or (self._queue is not None and self._queue.in_job())
+        return (self.drivers is not None and self.drivers.is_driven_by_caller()) or (
+            self._queue is not None and self._queue.in_job()
+        )

@@ -8,8 +8,11 @@ from contextlib import suppress
 
 from tieline.engine.callbacks import Callbacks
 from tieline.engine.chunks import Chunks
+from tieline.engine.locks import ReentrantLock
 from tieline.engine.serial import MAX_WAITING, Runner
 from tieline.engine.stock import Stock
+from tieline.engine.unsent import NONE_YET
+from tieline.engine.waiting import News
 from tieline.protocol.events import CloseInfo, MessageChunk
 
 #: More bytes than a run of messages has beside its first and its last one.
@@ -23,6 +26,8 @@ class Inbox(Stock):
     gives the messages before it, `take_whole` and `take_chunks` give it as well, and what follows.
     """
 
+    __slots__ = ("_cut", "_dropped", "_skips_chunks", "_taken", "on_dropped", "waiters")
+
     def __init__(
         self,
         callbacks: Callbacks,
@@ -33,8 +38,8 @@ class Inbox(Stock):
         super().__init__(callbacks, runner, max_queue, on_room)
         # Those that somebody reads; those that were cut
         # short because nobody had room for them.
-        self._taken: set[Chunks] = set()
-        self._cut: list[Chunks] = []
+        self._taken: list[Chunks] | tuple[()] = NONE_YET
+        self._cut: tuple[Chunks, ...] = ()
         self._skips_chunks = False
         #: Threads that wait for news, so that nobody is told when nobody waits.
         self.waiters = 0
@@ -62,14 +67,18 @@ class Inbox(Stock):
         if self.is_streaming:
             self._keep_behind(batch)
         else:
-            self._messages.extend(batch)
-            if self._size >= MAX_WAITING or len(self._messages) >= self._max_queue:
+            messages = self.waiting
+            messages.extend(batch)
+            if self._size >= MAX_WAITING or len(messages) >= self._max_queue:
                 self._look_if_full()
         self.tell()
 
     def _keep_behind(self, batch: list[str | bytes]) -> None:
         with self.news:
-            (self._behind if self.is_streaming else self._messages).extend(batch)
+            if self.is_streaming:
+                self._opened_behind().extend(batch)
+            else:
+                self.waiting.extend(batch)
             self._look_if_full()
 
     def chunk(self, chunk: MessageChunk) -> None:
@@ -82,11 +91,11 @@ class Inbox(Stock):
             else:
                 chunks = self._chunks = Chunks(self)
                 with self.news:
-                    self._behind.append(chunks)
+                    self._opened_behind().append(chunks)
                     self.is_streaming = True
         if chunks is not None:
             if self.discards and chunks.is_full:
-                self._cut.append(chunks)
+                self._cut = (*self._cut, chunks)
                 self._dropped += 1
                 self._chunks, self._skips_chunks = None, True
             else:
@@ -108,10 +117,10 @@ class Inbox(Stock):
                 if chunks is None:
                     continue
                 if chunks in self._behind:
-                    self._behind.remove(chunks)
+                    self._opened_behind().remove(chunks)
                 chunks.break_off(info)
             self._chunks = None
-            self._cut.clear()
+            self._cut = ()
             self._go_back()
         self.tell()
 
@@ -121,7 +130,7 @@ class Inbox(Stock):
             if chunks is not None:
                 chunks.break_off(info)
         self._chunks = None
-        self._cut.clear()
+        self._cut = ()
         self.has_ended = True
         self.tell()
         dropped, self._dropped = self._dropped, 0
@@ -159,7 +168,7 @@ class Inbox(Stock):
     def take(self) -> str | bytes:
         """The next message before any that comes in chunks. Raises IndexError without one."""
         try:
-            message = self._messages.popleft()
+            message = self.waiting.popleft()
         except IndexError:
             if not self.is_streaming:
                 self.go_on()
@@ -210,7 +219,7 @@ class Inbox(Stock):
                 message = self._next()
                 if isinstance(message, Chunks):
                     message.reader = self.reader()
-                    self._taken.add(message)
+                    self._note_taken(message)
                     self._remove_chunks()
             if message is None:
                 self.go_on()
@@ -222,6 +231,12 @@ class Inbox(Stock):
         chunks.feed(message, True)
         return chunks
 
+    def _note_taken(self, chunks: Chunks) -> None:
+        fresh: list[Chunks] = []
+        if self._taken is NONE_YET:
+            self._taken = fresh
+        self._taken += [chunks]  # type: ignore[operator]  # a list by now
+
     def _next(self) -> str | bytes | Chunks | None:
         """Take the next message; one in chunks stays where it is."""
         if self._is_reading():
@@ -231,21 +246,21 @@ class Inbox(Stock):
             )
         # Others may have gone the short way back since the caller looked, and take without a lock.
         with suppress(IndexError):
-            return self._messages.popleft()
+            return self.waiting.popleft()
         first = self._behind[0] if self._behind else None
         if first is not None and not isinstance(first, Chunks):
-            self._behind.popleft()
+            self._opened_behind().popleft()
             self._go_back()
         return first
 
     def _is_reading(self) -> bool:
         """Has the caller not yet read its last message to the end?"""
         # A copy: a stream may be finalized, and so leave, at any line.
-        return bool(self._taken) and self.reader() in [one.reader for one in self._taken.copy()]
+        return bool(self._taken) and self.reader() in [one.reader for one in tuple(self._taken)]
 
     def _remove_chunks(self) -> None:
         """The message in chunks that comes next was taken."""
-        self._behind.popleft()
+        self._opened_behind().popleft()
         self._go_back()
 
     def _go_back(self) -> None:
@@ -253,7 +268,7 @@ class Inbox(Stock):
         if not self._taken:
             behind = self._behind
             while behind and not isinstance(behind[0], Chunks):
-                self._messages.append(behind.popleft())  # type: ignore[arg-type]
+                self.waiting.append(behind.popleft())  # type: ignore[arg-type]
             self.is_streaming = bool(behind)
 
     def has_whole(self) -> bool:
@@ -275,7 +290,8 @@ class Inbox(Stock):
     def on_chunks_finished(self, chunks: Chunks) -> None:
         self.tell()  # first: afterwards it may look as if nobody cared for chunks
         with self.news:
-            self._taken.discard(chunks)
+            if chunks in self._taken:
+                self._taken.remove(chunks)  # type: ignore[union-attr]  # not the empty tuple
             self._go_back()
 
     def wait_for(self, predicate: Callable[[], bool], timeout: float) -> None:
@@ -290,7 +306,7 @@ class Inbox(Stock):
     def abandon_after_fork(self) -> None:
         """In a child process: the messages that are here are its own copies."""
         super().abandon_after_fork()
-        self.news = threading.Condition(threading.RLock())
+        self.news = News(ReentrantLock())
         self.waiters = 0
         for chunks in (self._chunks, *self._cut, *self._taken):
             if chunks is not None:

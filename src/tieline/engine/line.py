@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 from tieline.engine.aftermath import Aftermath
@@ -13,7 +12,8 @@ from tieline.engine.connecting import Connected
 from tieline.engine.delivery import Delivery
 from tieline.engine.dial import Dial
 from tieline.engine.handlers import Handlers
-from tieline.engine.log import ConnectionLog
+from tieline.engine.locks import ReentrantLock
+from tieline.engine.log import UNNUMBERED, ConnectionLog
 from tieline.engine.outage import Interruptible, Outage
 from tieline.engine.process import forkables, is_ending
 from tieline.engine.reactor import Reactor
@@ -33,6 +33,7 @@ from tieline.protocol.handshake import HandshakeResponse
 from tieline.protocol.state import State
 from tieline.protocol.wire import CloseCode
 from tieline.reconnect import GaveUp
+from tieline.request_checks import HeaderPairs
 
 
 class Line:
@@ -42,10 +43,10 @@ class Line:
     """
 
     __slots__ = (
-        "__weakref__", "_drivable", "_record", "_streams", "aftermath", "callbacks", "changed",
-        "close_info", "complaints", "delivery", "dial", "gave_up", "handlers", "is_abandoned",
-        "lock", "options", "owns_reactor", "reactor", "recorder", "recovery", "response",
-        "resumption", "session", "succession",
+        "__weakref__", "_drivable", "_headers", "_record", "_streams", "aftermath", "callbacks",
+        "changed", "close_info", "complaints", "delivery", "dial", "gave_up", "handlers",
+        "is_abandoned", "lock", "options", "owns_reactor", "reactor", "recorder", "recovery",
+        "response", "resumption", "session", "succession",
     )  # fmt: skip
 
     def __init__(
@@ -63,10 +64,11 @@ class Line:
         self.complaints = Complaints(self)
         self.callbacks = Callbacks(
             handlers,
-            ConnectionLog(options.logger, 0),
+            UNNUMBERED if options.logger is None else ConnectionLog(options.logger, 0),
             options.slow_callback,
-            on_slow=self.complaints.slow_callback,
-            on_raised=self.complaints.handler_raised,
+            # Each is kept only where it is of any use.
+            on_slow=None if options.slow_callback is None else self.complaints.slow_callback,
+            on_raised=self.complaints.handler_raised if options.close_on_callback_error else None,
         )
         runner = None if options.executor is None else Runner(options.executor)
         self.delivery = delivery(self.callbacks, runner, options.max_queue, self._on_room)
@@ -76,19 +78,20 @@ class Line:
         self._drivable = drivable
         # Guards the fields below; `changed` tells when a dial or an outage is over. Reentrant for
         # signal handlers.
-        self.lock = threading.RLock()
+        self.lock = ReentrantLock()
         self.changed = News(self.lock)
         self.recovery = Recovery(
             options,
             self.lock,
             now=reactor.now,
-            new_pause=self.new_pause,
-            on_raised=self.complaints.predicate_raised,
+            owner=self,
         )
         self.aftermath = Aftermath(self)
         self.succession = Succession(self)
-        self.delivery.is_driver = self.succession.is_driven_by_caller
+        self.delivery.drivers = self.succession
         self.resumption = Resumption(self)
+        # The extra headers of the last dial.
+        self._headers: HeaderPairs = ()
         #: The dial that is under way.
         self.dial: Dial | None = None
         #: The connection that is up, or was the last one.
@@ -172,6 +175,10 @@ class Line:
         """How the driver of an outage waits."""
         raise NotImplementedError
 
+    def predicate_raised(self, error: BaseException) -> None:
+        """``Reconnect.retry`` has raised."""
+        self.complaints.predicate_raised(error)
+
     def recover(self, outage: Outage) -> None:
         """Drive it in the background until it is over. Must not raise; any thread may call it."""
         raise NotImplementedError
@@ -218,9 +225,7 @@ class Line:
                 delivery=self.delivery,
                 options=self.options,
                 log=dial.log,
-                on_round_trip=self.recorder.round_trip,
-                on_ended=self.aftermath.on_ended,
-                on_finished=self.aftermath.on_finished,
+                owner=self.aftermath,
                 drivable=self._drivable,
             )
             # Before the lock: log handlers are the user's code.
@@ -268,7 +273,7 @@ class Line:
                 self.dial = None
                 self.gave_up = None
                 self.recovery.opened(outage)
-                self.recorder.connected(session.traffic, response.reconnected)
+                self.recorder.connected(session, response.reconnected)
                 # Its handlers are called when those of the one before have returned.
                 self.succession.start(session, response, outage)
             except BaseException:
@@ -276,7 +281,7 @@ class Line:
                     self.session, self.response = before, answer
                     self.succession.not_started(session)
                     self.recovery.not_opened(outage, was_wanted)
-                    self.recorder.ended(session.traffic)
+                    self.recorder.ended(session)
                 raise
         # Without the lock: somebody may send on it, and a signal handler on top want the line's.
         if before is not None and outage.overlaps:
@@ -332,7 +337,7 @@ class Line:
 
     def abandon_after_fork(self) -> None:
         """In a child process: the connection is the parent's."""
-        self.lock = threading.RLock()
+        self.lock = ReentrantLock()
         self.changed = News(self.lock)
         self.dial = None
         self.recovery.abandon_after_fork(self.lock)

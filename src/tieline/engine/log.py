@@ -20,9 +20,13 @@ class ConnectionLog(LoggerAdapter[Any]):
 
     def __init__(self, logger: AnyLogger | None, connection_id: int) -> None:
         super().__init__(logger or _TIELINE, _NOTHING_EXTRA)
-        self._prefix = f"[{connection_id}] "
+        self._connection_id = connection_id
 
     def process(
         self, msg: Any, kwargs: MutableMapping[str, Any]
     ) -> tuple[Any, MutableMapping[str, Any]]:
-        return self._prefix + str(msg), kwargs
+        return f"[{self._connection_id}] {msg!s}", kwargs
+
+
+#: For what is told before there is a connection.
+UNNUMBERED = ConnectionLog(None, 0)

@@ -34,6 +34,8 @@ _STAY = 2.0
 class Receiver(Supervisor):
     """Any number of threads may ask; one of them drives, the others wait for what it reads."""
 
+    __slots__ = ("inbox",)
+
     def __init__(self, options: Options, handlers: Handlers) -> None:
         super().__init__(
             options, handlers, options.reactor or CARETAKER, delivery=Inbox, drivable=True
@@ -41,13 +43,11 @@ class Receiver(Supervisor):
         assert isinstance(self.delivery, Inbox)
         self.inbox = self.delivery
         self.inbox.on_dropped = self.complaints.dropped
-        #: The next message that is here. Raises IndexError when there is none.
-        self.take = self.inbox.take
 
     def receive(self, timeout: float | None) -> str | bytes:
         """The next message. Raises TimeoutError, and ConnectionClosed when there is none left."""
         try:
-            return self.take()
+            return self.inbox.take()
         except IndexError:
             pass  # not handled here, or every error below would show it
         return self._wait_for(self.inbox.take_whole, self.inbox.has_whole, timeout, "message")

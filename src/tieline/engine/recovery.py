@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable
+from typing import Protocol
 
 from tieline.engine.outage import Interruptible, Outage
 from tieline.failover import Failover
@@ -20,12 +21,22 @@ _NOT_REPEATED = (
 _DEFAULT = Reconnect()
 
 
+class Owner(Protocol):
+    """What it asks of its line."""
+
+    def new_pause(self) -> Interruptible:
+        """How the driver of an outage waits."""
+
+    def predicate_raised(self, error: BaseException) -> None:
+        """The user's predicate has raised; the default rules decide."""
+
+
 class Recovery:
     """At most one outage at a time. Any thread; the user's predicate is asked with no lock held."""
 
     __slots__ = (
-        "_backoff", "_backoff_before", "_failover", "_lock", "_new_pause", "_now", "_on_raised",
-        "is_wanted", "outage", "policy",
+        "_backoff", "_backoff_before", "_failover", "_lock", "_now", "_owner", "is_wanted",
+        "outage", "policy",
     )  # fmt: skip
 
     def __init__(
@@ -34,8 +45,7 @@ class Recovery:
         lock: threading.RLock,
         *,
         now: Callable[[], float],
-        new_pause: Callable[[], Interruptible],
-        on_raised: Callable[[BaseException], None],
+        owner: Owner,
     ) -> None:
         #: How to reconnect; None: not at all.
         self.policy: Reconnect | None = options.reconnect
@@ -45,8 +55,7 @@ class Recovery:
         self._backoff_before: Backoff | None = None
         self._lock = lock
         self._now = now
-        self._new_pause = new_pause
-        self._on_raised = on_raised
+        self._owner = owner
         #: The user wants the line to be up: a connection that ends is to be replaced.
         self.is_wanted = False
         #: What is under way; its driver, or who puts an end to it, takes it away.
@@ -114,6 +123,8 @@ class Recovery:
         self.is_wanted = True
         outage.opened()
         self._failover = outage.failover
+        if self.policy is None:
+            self._backoff = None  # the next outage is one that a user begins, with a new one
         if self.outage is outage:
             self.outage = None
 
@@ -163,7 +174,7 @@ class Recovery:
             self._failover.anew(),
             self._retries,
             now=self._now,
-            pause=self._new_pause(),
+            pause=self._owner.new_pause(),
             is_first=is_first,
             goes_on=goes_on,
         )
@@ -174,7 +185,7 @@ class Recovery:
         try:
             return policy.retries(cause)
         except BaseException as error:  # it must not end a thread that others rely on
-            self._on_raised(error)
+            self._owner.predicate_raised(error)
             return default_retry(cause)
 
     def abandon_after_fork(self, lock: threading.RLock) -> None:

@@ -163,7 +163,8 @@ class Sender(Admission):
         Also after this side's Close. Raises ConnectionClosed after the end.
         """
         with self._lock:
-            self._ledger.forget_idle()
+            if self._ledger is not None:
+                self._ledger.forget_idle()
             self.greet([unsent])
 
     def drop(self) -> None:
@@ -171,7 +172,7 @@ class Sender(Admission):
         self._end_ledger(self._deferred)
         self._deferred = NONE_YET
         self._deferred_size = 0
-        if self._outgoing.close_info is not None:
+        if self._ledger is not None and self._outgoing.close_info is not None:
             self._ledger.tell(self.error, self._outgoing.close_info)
         Admission.drop(self)
 
@@ -181,15 +182,19 @@ class Sender(Admission):
         All other receipts are told by then.
         """
         with self._lock:
+            if self._ledger is None:
+                return []
             self._ledger.tell(self.error, self._outgoing.close_info)
             return self._ledger.take_rest()
 
     def abandon_after_fork(self, lock: Any) -> None:
         """In a child process: another thread may have held the lock, and none of them is here."""
         self._lock = lock
-        self._room.abandon_after_fork(lock)
+        if self._room is not None:
+            self._room.abandon_after_fork(lock)
         self._flushing = False
-        self._ledger.abandon_after_fork(ConnectionClosed(send_errors.FORKED))
+        if self._ledger is not None:
+            self._ledger.abandon_after_fork(ConnectionClosed(send_errors.FORKED))
         for unsent in self._deferred:
             unsent.failed(ConnectionClosed(send_errors.FORKED))
 
@@ -197,7 +202,7 @@ class Sender(Admission):
 
     def _noting(self) -> deque[Entry]:
         """Where to note what is sent."""
-        self._noted = noted = self._ledger.opened()
+        self._noted = noted = self._made_ledger().opened()
         return noted
 
     def _encode(
@@ -228,11 +233,12 @@ class Sender(Admission):
                 self._note(entry, start)
             else:
                 self._outbox.extend_from(self._outgoing.take)
-                self._ledger.unknown_until = self._outbox.written + self._outbox.size
+                self._made_ledger().unknown_until = self._outbox.written + self._outbox.size
             if fin:
                 self._fragmenter = None
                 self._send_deferred()
-                self._room.tell()
+                if self._room is not None:
+                    self._room.tell()
         except WebSocketError:
             raise  # refused, and nothing is different
         except BaseException:
@@ -246,7 +252,7 @@ class Sender(Admission):
         end = self._outbox.written + self._outbox.size
         if self._outbox.is_adding:
             end = VAGUE  # a signal handler, on top of what is not counted yet
-            self._ledger.has_vague = True
+            self._made_ledger().has_vague = True
         elif start + added == end:
             entry.low = end
         # Otherwise a signal handler has sent on top of it, before or behind it.
@@ -329,10 +335,10 @@ class Sender(Admission):
         except BaseException:
             self._interrupted()
             raise
-        if self._corked and self._in_handler() and self._gathers(self._now()):
+        if self._corked and self._owner.in_handler() and self._gathers(self._now()):
             return
         self._write()
-        if self._outbox.size > self._write_limit and waits and not self._in_handler():
+        if self._outbox.size > self._write_limit and waits and not self._owner.in_handler():
             self._wait(self._is_above, size, deadline or self._deadline(), accepted=True)
 
     def _is_above(self) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from tieline.engine import lane, quiet_close
 from tieline.engine.delivery import Delivery
 from tieline.engine.dispatch import Dispatcher
@@ -13,10 +11,10 @@ from tieline.engine.locks import ReentrantLock
 from tieline.engine.log import AnyLogger
 from tieline.engine.pump import BUSY_PAUSE, Pump
 from tieline.engine.reactor import Reactor
-from tieline.engine.session_calls import SessionCalls
+from tieline.engine.session_calls import Owner, SessionCalls
 from tieline.engine.speaker import Speaker, sender_of
 from tieline.engine.stats import Traffic
-from tieline.engine.telling import Teller
+from tieline.engine.telling import teller_of
 from tieline.engine.waiting import Once
 from tieline.errors import ConnectionClosed
 from tieline.options import Options
@@ -36,6 +34,12 @@ class Session(SessionCalls):
     `finish` is where every session ends.
     """
 
+    __slots__ = (
+        "__weakref__", "_deadline", "_delivery", "_dispatcher", "_heartbeat_message", "_owner",
+        "_teller", "connection", "connection_id", "driver", "end_is_told", "finished", "has_ended",
+        "is_started", "lane", "lock", "log", "pump", "reactor", "sender", "speaker", "stream",
+    )  # fmt: skip
+
     def __init__(
         self,
         *,
@@ -46,9 +50,7 @@ class Session(SessionCalls):
         delivery: Delivery,
         options: Options,
         log: AnyLogger,
-        on_round_trip: Callable[[float], None],
-        on_ended: Callable[[Session], None],
-        on_finished: Callable[[Session], None],
+        owner: Owner,
         drivable: bool = False,
     ) -> None:
         # Reentrant: a signal handler that sends or disconnects may come on top of a send.
@@ -59,32 +61,18 @@ class Session(SessionCalls):
         self.reactor = reactor
         self._delivery = delivery
         self.log = log
-        teller = Teller(
-            delivery,
-            connection_id,
-            options,
-            log=log,
-            now=reactor.now,
-            soon=self.call_handler,
+        self._owner = owner
+        self._teller = teller = teller_of(
+            delivery, connection_id, options, log=log, now=reactor.now, owner=self
         )
-        self._on_ended = on_ended
-        self._on_finished = on_finished
         #: What follows the end is decided.
         self.end_is_told = False
-        self.sender = sender_of(self, options, teller.waited)
+        self.sender = sender_of(self, options)
         self._heartbeat_message = options.heartbeat_message
         self._heartbeat = None
-        self._dispatcher = Dispatcher(
-            delivery,
-            teller,
-            log,
-            connection_id,
-            answers_pings=self.sender.has_room,
-            on_round_trip=on_round_trip,
-            on_heartbeat=self.send_heartbeat,
-        )
+        self._dispatcher = Dispatcher(delivery, teller, log, connection_id, self)
         #: Where users' messages, Pings and Pongs go.
-        self.speaker = Speaker(self.sender, teller, self._dispatcher, self.new_waiter)
+        self.speaker = Speaker(self.sender, teller, self._dispatcher, self)
         self.pump = Pump(self, delivery, self._dispatcher, teller)
         #: The short way for small messages.
         self.lane = lane.lane_of(self, options, teller)
@@ -299,7 +287,7 @@ class Session(SessionCalls):
     def _tell_end(self, info: CloseInfo) -> None:
         try:
             if not self.end_is_told:
-                self._on_ended(self)
+                self._owner.on_ended(self)
                 self.end_is_told = True
                 self.log.info("closed: %s", info)
         finally:
@@ -311,7 +299,7 @@ class Session(SessionCalls):
 
     def _finished(self) -> None:
         try:
-            self._on_finished(self)
+            self._owner.on_finished(self)
         finally:
             self.finished.set()
 
@@ -342,6 +330,6 @@ class Session(SessionCalls):
             self._dispatcher.give_up(ConnectionClosed(str(error), self.connection.close_info))
             self._delivery.callbacks.give_up_watching(self.connection_id, error)
         if not self.end_is_told:  # the thread that was about to is the parent's
-            self._on_ended(self)
+            self._owner.on_ended(self)
             self.end_is_told = True
         self.finished.set()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tieline.engine.heartbeat import HeartbeatSender
 from tieline.engine.pings import PingWaiter
+from tieline.engine.prompting import Gathering, watch_over_of
 
 if TYPE_CHECKING:
     from tieline.engine.delivery import Delivery
@@ -14,18 +15,39 @@ if TYPE_CHECKING:
     from tieline.engine.log import AnyLogger
     from tieline.engine.pump import Pump
     from tieline.engine.reactor import Reactor
+    from tieline.engine.sender import Sender
+    from tieline.engine.session import Session
     from tieline.engine.speaker import Speaker
+    from tieline.engine.telling import Teller
+
+
+class Owner(Protocol):
+    """Whose connections they are, one after the other."""
+
+    def on_round_trip(self, seconds: float) -> None:
+        """A Ping was answered."""
+
+    def on_ended(self, session: Session) -> None:
+        """Before its last handlers are called: what follows is decided."""
+
+    def on_finished(self, session: Session) -> None:
+        """Its last handler has returned."""
 
 
 class SessionCalls:
-    """Handed out as bound methods: closures would take three times as much, in each session."""
+    """Who asks keeps the session and calls these: functions would take more room in each one."""
+
+    __slots__ = ("_heartbeat",)
 
     if TYPE_CHECKING:
         reactor: Reactor
         pump: Pump
         driver: Driver | None
+        sender: Sender
         speaker: Speaker
         log: AnyLogger
+        _owner: Owner
+        _teller: Teller
         _delivery: Delivery
         _heartbeat: HeartbeatSender | None
         _heartbeat_message: str | bytes | Callable[[], object] | None
@@ -55,6 +77,14 @@ class SessionCalls:
     def on_broken(self) -> None:
         """The stream takes no more."""
         self._soon(self.after_broken_write)
+
+    def watch_over(self, writer: Gathering) -> bool:
+        """Somebody has to write what it gathers if the handler takes its time."""
+        return watch_over_of(self.reactor)(writer)
+
+    def on_waited(self, size: int, seconds: float, taken: int) -> None:
+        """A send has waited for the peer."""
+        self._teller.waited(size, seconds, taken)
 
     def serve_soon(self) -> None:
         """Somebody waits for the peer's answer other than by driving: leave nothing unread."""
@@ -89,6 +119,14 @@ class SessionCalls:
         return self.in_handler() or self.is_interrupted
 
     # --- whoever delivers ---------------------------------------------------------------------
+
+    def answers_pings(self) -> bool:
+        """May what nobody waits for be sent as well?"""
+        return self.sender.has_room()
+
+    def on_round_trip(self, seconds: float) -> None:
+        """A Ping was answered."""
+        self._owner.on_round_trip(seconds)
 
     def send_heartbeat(self) -> None:
         """One is due. What sends it is made for the first one: most connections have none."""

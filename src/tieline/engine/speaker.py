@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from tieline.engine.dispatch import Dispatcher
 from tieline.engine.pings import Answer, PingWaiter
-from tieline.engine.prompting import watch_over_of
 from tieline.engine.sender import Fragment, Sender
 from tieline.engine.telling import Teller
 from tieline.engine.unsent import Unsent
@@ -20,43 +19,46 @@ if TYPE_CHECKING:
 Data = bytes | bytearray | memoryview
 
 
-def sender_of(
-    session: Session, options: Options, on_waited: Callable[[int, float, int], None]
-) -> Sender:
+def sender_of(session: Session, options: Options) -> Sender:
     """A session's write side."""
     reactor = session.reactor
     return Sender(
         session.lock,
         session.connection.outgoing,
         session.stream,
+        session,
         write_limit=options.write_limit,
         timeout=options.timeout,
         now=reactor.now,
-        in_handler=session.in_handler,
         caller=reactor.caller,
-        on_blocked=session.on_blocked,
-        on_broken=session.on_broken,
-        on_waited=on_waited,
-        watch_over=watch_over_of(reactor),
     )
 
 
-class Speaker:
-    """Any thread. Raises ConnectionClosed, SendTimeout, SendBufferFull as `Sender` does."""
+class WaiterSource(Protocol):
+    """What a `Speaker` asks of its session."""
 
-    __slots__ = ("_dispatcher", "_new_waiter", "_sender", "_teller")
+    def new_waiter(self) -> PingWaiter: ...
+
+
+class Speaker:
+    """Any thread. Raises ConnectionClosed, SendTimeout, SendBufferFull as `Sender` does.
+
+    `owner` makes a `new_waiter()` for each Ping.
+    """
+
+    __slots__ = ("_dispatcher", "_owner", "_sender", "_teller")
 
     def __init__(
         self,
         sender: Sender,
         teller: Teller,
         dispatcher: Dispatcher,
-        new_waiter: Callable[[], PingWaiter],
+        owner: WaiterSource,
     ) -> None:
         self._sender = sender
         self._teller = teller
         self._dispatcher = dispatcher
-        self._new_waiter = new_waiter
+        self._owner = owner
 
     def message(
         self,
@@ -122,7 +124,7 @@ class Speaker:
 
     def ping(self, data: bytes) -> PingWaiter:
         """A Ping; the waiter is resolved by its Pong or by the end of the connection."""
-        waiter = self._new_waiter()
+        waiter = self._owner.new_waiter()
         self.ping_for(waiter, data)
         return waiter
 

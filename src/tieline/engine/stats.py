@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
+
+from tieline.engine.locks import ReentrantLock
 
 if TYPE_CHECKING:
     from tieline.engine.sender import Sender
@@ -107,6 +108,13 @@ class Stats(Traffic):
     latency: Latency = _NO_LATENCY
 
 
+class Counting(Protocol):
+    """A connection."""
+
+    def traffic(self) -> Traffic:
+        """What it has counted so far."""
+
+
 class StatsRecorder:
     """Adds up a client's connections. Any thread."""
 
@@ -116,10 +124,9 @@ class StatsRecorder:
     )  # fmt: skip
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
-        # One for each connection that is up: what it has counted so far. Another connection may
-        # come up before the last one has ended.
-        self._present: list[Callable[[], Traffic]] = []
+        self._lock = ReentrantLock()
+        # Each connection that is up. Another one may come up before the last one has ended.
+        self._present: tuple[Counting, ...] = ()
         self._ended = self._zero = _NO_TRAFFIC
         self._connects = self._reconnects = 0
         self._dropped = self._offline_dropped = 0
@@ -127,24 +134,26 @@ class StatsRecorder:
         self._round_trips: deque[float] | None = None
         self._latency = _NO_LATENCY
 
-    def connected(self, traffic: Callable[[], Traffic], replaces: bool = False) -> None:
-        """A connection came about; `traffic` tells its counters at any time.
+    def connected(self, connection: Counting, replaces: bool = False) -> None:
+        """A connection came about; it tells its counters at any time.
 
         `replaces`: it is not the first one.
         """
         with self._lock:
             self._connects += 1
             self._reconnects += replaces
-            self._present.append(traffic)
+            self._present = (*self._present, connection)
 
-    def ended(self, traffic: Callable[[], Traffic]) -> None:
+    def ended(self, connection: Counting) -> None:
         """That connection has ended. A second call for it does nothing."""
         with self._lock:
-            if traffic in self._present:
-                self._present.remove(traffic)
-                ended = self._ended
+            while connection in self._present:
+                counted, ended, present = connection.traffic(), self._ended, self._present
                 # Most lines have one connection.
-                self._ended = traffic() if ended is _NO_TRAFFIC else ended.plus(traffic())
+                total = counted if ended is _NO_TRAFFIC else ended.plus(counted)
+                others = tuple([each for each in present if each is not connection])
+                if self._present is present:  # no signal handler has come on top
+                    self._ended, self._present = total, others
 
     def dropped(self, count: int) -> None:
         """Messages came that nobody will get."""
@@ -209,12 +218,12 @@ class StatsRecorder:
 
     def abandon_after_fork(self) -> None:
         """In a child process: another thread may have held the lock."""
-        self._lock = threading.RLock()
+        self._lock = ReentrantLock()
 
     def _total(self) -> Traffic:
         total = self._ended
-        for traffic in self._present:
-            total = total.plus(traffic())
+        for connection in self._present:
+            total = total.plus(connection.traffic())
         return total
 
     def _with_percentiles(self) -> Latency:

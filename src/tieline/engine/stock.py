@@ -4,14 +4,16 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable
 
 from tieline.engine.callbacks import Callbacks
 from tieline.engine.chunks import Chunks
 from tieline.engine.delivery import Delivery
+from tieline.engine.locks import ReentrantLock
 from tieline.engine.serial import MAX_WAITING, Runner
+from tieline.engine.unsent import NONE_YET, Queue
+from tieline.engine.waiting import News
 
 
 class Stock(Delivery):
@@ -33,7 +35,7 @@ class Stock(Delivery):
         #: With so many messages left it is worth while to read on.
         self.few = max_queue // 2
         self._on_room = on_room
-        self._messages: deque[str | bytes] = deque()
+        self._messages: Queue[str | bytes] = NONE_YET
         # At least as many bytes as wait, see `_count`; they are too many.
         self._size = 0
         self._is_heavy = False
@@ -46,17 +48,32 @@ class Stock(Delivery):
         #: The connection is being closed: what there is no room for is thrown away.
         self.discards = False
         # What came since a message in chunks came, or while one is read: guarded by `news`.
-        self._behind: deque[str | bytes | Chunks] = deque()
+        self._behind: Queue[str | bytes | Chunks] = NONE_YET
         # The message whose end has not come.
         self._chunks: Chunks | None = None
         #: Notified when a message comes, when a thread stops driving, and at the end. Reentrant,
         #: because a signal handler may come on top of any line.
-        self.news = threading.Condition(threading.RLock())
+        self.news = News(ReentrantLock())
 
     @property
     def waiting(self) -> deque[str | bytes]:
-        """What `take` takes from, for who looks at `was_full` as well."""
-        return self._messages
+        """What `take` takes from, for who looks at `was_full` as well. It stays the same one."""
+        messages = self._messages
+        if messages is NONE_YET:
+            fresh: deque[str | bytes] = deque()
+            with self.news:
+                # Without a call, where a signal handler on top could come in.
+                if self._messages is NONE_YET:
+                    self._messages = fresh
+                messages = self._messages
+        return messages  # type: ignore[return-value]  # not the empty tuple any more
+
+    def _opened_behind(self) -> deque[str | bytes | Chunks]:
+        """`_behind`, which can be added to from now on. With `news` held."""
+        fresh: deque[str | bytes | Chunks] = deque()
+        if self._behind is NONE_YET:
+            self._behind = fresh
+        return self._behind  # type: ignore[return-value]  # as above
 
     def __len__(self) -> int:
         return len(self._messages) + len(self._behind)
@@ -94,7 +111,7 @@ class Stock(Delivery):
 
     def _count(self) -> int:
         """The bytes (of text: characters) that wait."""
-        size = sum(map(len, self._messages.copy()))
+        size = sum(map(len, self.waiting.copy()))
         for one in self._behind:
             size += len(one) if not isinstance(one, Chunks) else one.waiting
         return size

@@ -41,8 +41,7 @@ class Supervisor(Line):
     waits and dials until it is up again; there is none while nothing is the matter.
     """
 
-    #: The extra headers of the last dial.
-    _headers: HeaderPairs = ()
+    __slots__ = ()
 
     def new_pause(self) -> Pause:
         return Pause(self.aftermath.bring_news)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tieline.engine.delivery import Delivery
 from tieline.engine.log import AnyLogger
@@ -15,8 +16,12 @@ from tieline.protocol.wire import Opcode
 if TYPE_CHECKING:
     from tieline.events import ConnectionEvent
 
-#: Runs a function on the reactor's thread, behind what was delivered before.
-Soon = Callable[[Callable[[], None]], None]
+
+class HandlerCaller(Protocol):
+    """What a `Teller` asks of its session."""
+
+    def call_handler(self, function: Callable[[], None]) -> None:
+        """On the reactor's thread, behind what was delivered before."""
 
 
 class Teller:
@@ -27,7 +32,7 @@ class Teller:
     """
 
     __slots__ = (
-        "_connection_id", "_delivery", "_log", "_low_throughput", "_now", "_soon", "_wanted",
+        "_connection_id", "_delivery", "_log", "_low_throughput", "_now", "_owner", "_wanted",
         "shows_frames", "slow_send",
     )  # fmt: skip
 
@@ -39,13 +44,13 @@ class Teller:
         *,
         log: AnyLogger,
         now: Callable[[], float],
-        soon: Soon,
+        owner: HandlerCaller,
     ) -> None:
         self._delivery = delivery
         self._connection_id = connection_id
         self._log = log
         self._now = now
-        self._soon = soon
+        self._owner = owner
         self._wanted = delivery.callbacks.wants_events
         self._low_throughput = options.low_throughput
         #: Seconds above which a send is told of, or None: then sends need not be `timed`.
@@ -98,13 +103,15 @@ class Teller:
             return
         rate = taken / seconds
         # Not logged here: log handlers are the user's code, and the caller holds the lock.
-        self._soon(lambda: self._log.warning("the peer takes only %.0f bytes per second", rate))
+        self._owner.call_handler(
+            lambda: self._log.warning("the peer takes only %.0f bytes per second", rate)
+        )
         self._tell_soon("LowThroughputEvent", bytes_per_second=rate, size=size)
 
     def _tell_soon(self, kind: str, **data: Any) -> None:
         if self._wanted:
             event = self._event(kind, data)
-            self._soon(lambda: self._post(event))
+            self._owner.call_handler(lambda: self._post(event))
 
     def _event(self, kind: str, data: dict[str, Any]) -> ConnectionEvent:
         from tieline import events  # loaded where somebody listens
@@ -116,3 +123,33 @@ class Teller:
 
     def _post(self, event: ConnectionEvent) -> None:
         self._delivery.post(self._delivery.callbacks.event, event)
+
+
+class _Nobody(Teller):
+    """What all connections share of which nobody wants to be told anything."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        self._now = time.monotonic
+        self._wanted = self.shows_frames = False
+        self._low_throughput = self.slow_send = None
+
+
+_NOBODY = _Nobody()
+
+
+def teller_of(
+    delivery: Delivery,
+    connection_id: int,
+    options: Options,
+    *,
+    log: AnyLogger,
+    now: Callable[[], float],
+    owner: HandlerCaller,
+) -> Teller:
+    """A connection's `Teller`."""
+    is_wanted = delivery.callbacks.wants_events
+    if not is_wanted and options.slow_send is None and options.low_throughput is None:
+        return _NOBODY
+    return Teller(delivery, connection_id, options, log=log, now=now, owner=owner)

@@ -59,6 +59,12 @@ class News:
         self._lock = lock
         self._condition: threading.Condition | None = None
 
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        self._lock.release()
+
     def wait(self, timeout: float) -> None:
         """Wait to be told; the lock is let go meanwhile."""
         self._made().wait(timeout)

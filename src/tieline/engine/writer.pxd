@@ -10,9 +10,7 @@ cdef class Writer:
     cdef readonly object _room
     cdef long long _write_limit
     cdef object _now
-    cdef object _on_blocked
-    cdef object _on_broken
-    cdef object _watch_over
+    cdef object _owner
     cdef readonly Outbox _outbox
     cdef readonly object _ledger
     cdef object _noted

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from tieline.engine.ledger import Entry, Ledger
@@ -33,34 +33,31 @@ _WORTHWHILE = 16
 class Writer:
     """Writes what `outgoing` holds, and keeps what the kernel does not take. With the lock held.
 
-    Tells `room` when less than `write_limit` bytes wait, or none will ever be taken.
+    Those who wait are told when less than `write_limit` bytes do, or none will ever be taken.
+    `owner` gets `on_blocked()`, `on_broken()`, and when something begins to be gathered
+    `watch_over(self)`: it has another thread call `write_overdue`, or says False when none can.
     """
 
     def __init__(
         self,
         outgoing: Outgoing,
         stream: Stream,
-        room: Room,
+        owner: Any,
         *,
         write_limit: int,
         now: Callable[[], float],
-        on_blocked: Callable[[], None],
-        on_broken: Callable[[], None],
-        watch_over: Callable[[Any], bool],
     ) -> None:
         self._outgoing = outgoing
         self._stream = stream
-        # Senders that wait for room in the buffer, or for the end of a fragmented message.
-        self._room = room
+        # Senders that wait for room in the buffer, or for the end of a fragmented message. Made
+        # when the first one does, and so is the ledger: most connections need neither.
+        self._room: Room | None = None
         self._write_limit = write_limit
         self._now = now
-        self._on_blocked = on_blocked
-        self._on_broken = on_broken
-        # Has another thread look after what is gathered; False where none can.
-        self._watch_over = watch_over
+        self._owner = owner
         self._outbox = Outbox()
         # What becomes of the messages that were noted.
-        self._ledger = Ledger()
+        self._ledger: Ledger | None = None
         # Its entries, seen at every write without a look-up. `_noting` sets it.
         self._noted: Queue[Entry] = NONE_YET
         # False after Ctrl-C in a write.
@@ -110,7 +107,8 @@ class Writer:
         """The stream is gone: nothing will be written, and nobody needs to wait any more."""
         self._outbox.clear()
         self.blocked = False
-        self._room.tell()
+        if self._room is not None:
+            self._room.tell()
 
     @property
     def is_full(self) -> bool:
@@ -141,7 +139,7 @@ class Writer:
         if self._gathering_until == 0.0:
             if not self._is_watched:
                 # A handler that takes long would keep it from being written.
-                if not self._watch_over(self):
+                if not self._owner.watch_over(self):
                     self._corked = False
                     return False
                 self._is_watched = True
@@ -183,9 +181,10 @@ class Writer:
             self.taken_at = self._now()
         if done == self.blocked:
             self.blocked = not done
-            self._on_blocked()
-        if self._room.is_wanted and (not self.is_full or not self._outgoing.is_open):
-            self._room.tell()
+            self._owner.on_blocked()
+        room = self._room
+        if room is not None and room.is_wanted and not (self.is_full and self._outgoing.is_open):
+            room.tell()
         if self._noted:
             self._settle()
 
@@ -222,22 +221,32 @@ class Writer:
         self._is_certain = False
         self._break(ConnectionAbortedError("a write was interrupted; the stream cannot go on"))
 
+    def _made_ledger(self) -> Ledger:
+        fresh = Ledger()
+        if self._ledger is None:  # no signal handler comes in before the next line
+            self._ledger = fresh
+        return self._ledger
+
     def _settle(self) -> None:
-        outbox = self._outbox
-        if self._ledger.has_vague and not outbox.is_adding:
-            self._ledger.bound(outbox.written + outbox.size)
+        outbox, ledger = self._outbox, self._ledger
+        if ledger is None:
+            return
+        if ledger.has_vague and not outbox.is_adding:
+            ledger.bound(outbox.written + outbox.size)
         # Looked at first: a signal handler may write more before the question is answered.
         position = outbox.written
         if not self._stream.has_pending_output:
-            self._ledger.settle(position)
+            ledger.settle(position)
 
-    def _end_ledger(self, deferred: Iterable[Unsent]) -> None:
+    def _end_ledger(self, deferred: Queue[Unsent]) -> None:
         if self._is_certain:
             self._settle()
-        self._ledger.end(self._outbox.written + self._outbox.offered, deferred)
-        self._noted = self._ledger.entries
+        if deferred or self._ledger is not None:
+            ledger = self._made_ledger()
+            ledger.end(self._outbox.written + self._outbox.offered, deferred)
+            self._noted = ledger.entries
 
     def _break(self, error: Exception) -> None:
         self.error = error
         self.drop()
-        self._on_broken()
+        self._owner.on_broken()

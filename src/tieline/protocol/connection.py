@@ -42,6 +42,12 @@ class Connection:
     Owned by one thread at a time. `endpoints` has the functions that make one.
     """
 
+    __slots__ = (
+        "_at_eof", "_closing", "_compression", "_is_client", "_opening", "_pings_received",
+        "_pongs_received", "_upkeep", "assembler", "close_info", "decoder", "events", "is_deaf",
+        "keepalive", "outgoing", "state",
+    )  # fmt: skip
+
     def __init__(
         self,
         opening: ClientOpening | ServerOpening,
@@ -68,7 +74,6 @@ class Connection:
         #: Once true, received bytes are thrown away: the peer's Close came, or a rule was broken.
         self.is_deaf = False
         self._pings_received = self._pongs_received = 0
-        # Liveness and end.
         self._upkeep = Upkeep(settings, self.outgoing, self.events, random_bytes)
         #: Where the driver tells of signs of life beside what it hands over.
         self.keepalive = self._upkeep.keepalive
@@ -135,11 +140,6 @@ class Connection:
     def is_listening(self) -> bool:
         """Would `next_event` look for messages, having nothing else to tell?"""
         return not self.events and not self.is_deaf
-
-    @property
-    def has_unread(self) -> bool:
-        """Some of the bytes handed over last are not used up: nothing may be handed over now."""
-        return self._opening is None and self.decoder.has_unread()
 
     def keep_unread(self) -> None:
         """The driver asks for no more events now, and needs the memory of what it handed over."""
