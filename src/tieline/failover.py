@@ -11,6 +11,10 @@ from typing import Generic, TypeVar
 Place = TypeVar("Place")
 
 
+#: The round of one URL.
+_ONLY = (0,)
+
+
 class Failover(Generic[Place]):
     """Goes round the URLs: the last good one first, then the others in the order of the list.
 
@@ -25,7 +29,7 @@ class Failover(Generic[Place]):
         if not self._urls:
             raise ValueError("expected at least one URL")
         self._good = good
-        self._round: list[int] = []
+        self._round: tuple[int, ...] = ()
         self._begin()
 
     def anew(self) -> Failover[Place]:
@@ -33,9 +37,10 @@ class Failover(Generic[Place]):
         return Failover(self._urls, self._good)
 
     def _begin(self) -> None:
-        self._round = [self._good]
+        self._round = _ONLY
         if len(self._urls) > 1:
-            self._round += [each for each in range(len(self._urls)) if each != self._good]
+            others = [each for each in range(len(self._urls)) if each != self._good]
+            self._round = (self._good, *others)
 
     @property
     def current(self) -> Place:
@@ -44,7 +49,7 @@ class Failover(Generic[Place]):
 
     def failed(self) -> bool:
         """The dial failed; `current` is the next one. True when that begins a new round."""
-        del self._round[0]
+        self._round = self._round[1:]
         if self._round:
             return False
         self._begin()

@@ -21,6 +21,15 @@ class Idle:
         pass
 
 
+class Noting(Deadline):
+    """Notes when it is due."""
+
+    bench: Bench
+
+    def on_due(self) -> None:
+        self.bench.fired.append(self.bench.clock.now())
+
+
 class Bench:
     def __init__(self) -> None:
         self.clock = ManualClock(0.0)
@@ -29,7 +38,8 @@ class Bench:
         registrant: Any = Idle()
         self.reactor.register(registrant)
         reactor: Any = self.reactor
-        self.deadline = Deadline(reactor, registrant, lambda: self.fired.append(self.clock.now()))
+        self.deadline = Noting(reactor, registrant)
+        self.deadline.bench = self
 
 
 @pytest.fixture

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from tieline.engine.reactor import Registrant
+from tieline.transport.stream import Stream
+
+
+class LoopRegistrant(Registrant, Protocol):
+    """What a `LoopReactor` serves: a session on a stream that the loop reads."""
+
+    stream: Stream
+
+    def close(self, code: int, reason: str) -> None: ...
+    def drop(self) -> None: ...
 
 
 def give_up(registrant: Registrant, error: BaseException) -> None:

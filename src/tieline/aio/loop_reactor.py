@@ -10,16 +10,16 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from functools import partial
-from typing import Protocol, cast
+from typing import cast
 from weakref import WeakKeyDictionary, WeakSet, ref
 
 from tieline.aio.arrivals import Arrival
-from tieline.aio.failing import give_up
+from tieline.aio.failing import LoopRegistrant, give_up
 from tieline.aio.transport_stream import TransportStream
 from tieline.aio.watching import DescriptorWatch
 from tieline.engine.clock_watch import ClockWatch, sleepless_clock
 from tieline.engine.process import GOODBYE
-from tieline.engine.reactor import Reactor, Registrant, all_reactors
+from tieline.engine.reactor import Reactor, all_reactors
 from tieline.engine.receive_buffer import ReceiveBuffer
 from tieline.protocol.wire import CloseCode
 from tieline.transport.stream import SocketStream, Stream
@@ -32,48 +32,47 @@ _LAST_CALLS = 0.2
 _TICK = 0.001
 
 
-class LoopRegistrant(Registrant, Protocol):
-    """What a `LoopReactor` serves: a session on a stream that the loop reads."""
-
-    stream: Stream
-
-    def close(self, code: int, reason: str) -> None: ...
-    def drop(self) -> None: ...
-
-
 class LoopTimer:
     """One call at one time; `cancel` takes it back. Belongs to the loop's thread."""
 
-    __slots__ = ("_call", "_handle", "_loop", "_reactor", "when")
+    __slots__ = ("_call", "_handle", "_reactor", "_registrant", "when")
 
-    def __init__(self, reactor: LoopReactor, when: float, call: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        reactor: LoopReactor,
+        when: float,
+        registrant: LoopRegistrant,
+        call: Callable[[], None],
+    ) -> None:
         self._reactor = reactor
-        self._loop = reactor.loop
+        self._registrant = registrant
         self.when = when
         self._call: Callable[[], None] | None = call
-        self._handle: asyncio.Handle = self._loop.call_later(when - reactor.now(), self._on_time)
+        # Not a method, nor a closure: each of thousands would keep one.
+        self._handle: asyncio.Handle = reactor.loop.call_later(when - reactor.now(), self)
 
     def cancel(self) -> None:
         """It will never be called."""
         self._call = None
         self._handle.cancel()
 
-    def _on_time(self) -> None:
-        early = self.when - self._reactor.now()
+    def __call__(self) -> None:
+        """It is time, or nearly."""
+        early, loop = self.when - self._reactor.now(), self._reactor.loop
         if early > 0:  # loops round
-            self._handle = self._loop.call_later(max(early, _TICK), self._on_time)
+            self._handle = loop.call_later(max(early, _TICK), self)
         else:
             # What has arrived counts before any deadline is judged, and some loops fire timers
             # before they read: between the second call from here and now they have read.
-            self._handle = self._loop.call_soon(self._after_reads)
+            self._handle = loop.call_soon(self._after_reads)
 
     def _after_reads(self) -> None:
-        self._handle = self._loop.call_soon(self._fire)
+        self._handle = self._reactor.loop.call_soon(self._fire)
 
     def _fire(self) -> None:
         call, self._call = self._call, None
         if call is not None:
-            call()
+            self._reactor.call(self._registrant, call)
 
 
 class LoopReactor:
@@ -144,10 +143,10 @@ class LoopReactor:
         if self._stand_in is not None:
             self._last_calls.append((registrant, callback))
         elif asyncio._get_running_loop() is self.loop:
-            self.loop.call_soon(self._call, registrant, callback)
+            self.loop.call_soon(self.call, registrant, callback)
         else:
             try:
-                self.loop.call_soon_threadsafe(self._call, registrant, callback)
+                self.loop.call_soon_threadsafe(self.call, registrant, callback)
             except RuntimeError:  # the loop is closed
                 self._last_calls.append((registrant, callback))
                 self._end_on_a_thread()
@@ -180,7 +179,7 @@ class LoopReactor:
         else:
             raise TypeError(f"a LoopReactor cannot serve a {type(stream).__name__}")
         self._begin()
-        self.loop.call_soon(self._call, registrant, registrant.on_registered)
+        self.loop.call_soon(self.call, registrant, registrant.on_registered)
 
     def unregister(self, registrant: LoopRegistrant) -> None:
         """Serve this connection no more. Call it before its stream is closed."""
@@ -200,9 +199,10 @@ class LoopReactor:
         self, when: float, registrant: LoopRegistrant, callback: Callable[[], None]
     ) -> LoopTimer:
         """Run `callback` at `when`, never earlier, if `registrant` is still served then."""
-        return LoopTimer(self, when, lambda: self._call(registrant, callback))
+        return LoopTimer(self, when, registrant, callback)
 
-    def _call(self, registrant: LoopRegistrant, callback: Callable[[], None]) -> None:
+    def call(self, registrant: LoopRegistrant, callback: Callable[[], None]) -> None:
+        """Run it now, if `registrant` is still served."""
         if registrant in self._registrants:
             try:
                 callback()
@@ -252,13 +252,13 @@ class LoopReactor:
         self._leaving = True
         try:
             for registrant in self.registrants():
-                self._call(registrant, partial(registrant.close, CloseCode.GOING_AWAY, ""))
+                self.call(registrant, partial(registrant.close, CloseCode.GOING_AWAY, ""))
             for stream in list(self._streams):
                 if not stream.is_served:
                     stream.close()
             if not await self._becomes_idle(GOODBYE):
                 for registrant in self.registrants():
-                    self._call(registrant, registrant.drop)
+                    self.call(registrant, registrant.drop)
                 for stream in list(self._streams):
                     if not stream.is_served:
                         stream.close()
@@ -282,9 +282,9 @@ class LoopReactor:
         self._stand_in = threading.get_ident()
         try:
             for registrant in self.registrants():
-                self._call(registrant, registrant.drop)
+                self.call(registrant, registrant.drop)
             while self._last_calls:
-                self._call(*self._last_calls.popleft())
+                self.call(*self._last_calls.popleft())
             self._registrants.clear()
             for stream in list(self._streams):
                 stream.close()

@@ -14,7 +14,8 @@ from tieline.aio.leftovers import read_what_is_left
 from tieline.transport.scratch import ciphertext
 
 if TYPE_CHECKING:
-    from tieline.aio.loop_reactor import LoopReactor, LoopRegistrant
+    from tieline.aio.failing import LoopRegistrant
+    from tieline.aio.loop_reactor import LoopReactor
 
 #: Handed to the transport at once: what the kernel does not take of it, the transport may copy.
 _PIECE = 256 * 1024

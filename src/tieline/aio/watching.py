@@ -13,7 +13,8 @@ from tieline.engine.driving import spares_of_thread
 from tieline.engine.receive_buffer import ReceiveBuffer
 
 if TYPE_CHECKING:
-    from tieline.aio.loop_reactor import LoopReactor, LoopRegistrant
+    from tieline.aio.failing import LoopRegistrant
+    from tieline.aio.loop_reactor import LoopReactor
     from tieline.engine._lane import Lane
     from tieline.engine.lane import NoLane
 

@@ -9,6 +9,7 @@ could run. Only who has to wait asks the system.
 from threading import RLock
 from time import monotonic
 
+cimport cython
 from cpython.exc cimport PyErr_CheckSignals
 from libc.limits cimport ULONG_MAX
 
@@ -41,6 +42,7 @@ cdef enum:
 cdef unsigned long PROMISED = ULONG_MAX
 
 
+@cython.no_gc  # what it holds refers to nothing that could refer to it
 cdef class ReentrantLock:
     """Owned by one thread, which may acquire it again. What `threading.RLock` promises."""
 

@@ -39,7 +39,7 @@ class Aftermath:
         self._line = line
         # The ends that were decided on, until the last handler has returned; and what to tell then
         # of those that will not be followed by another connection, although that was asked for.
-        self._decided: dict[Session, GaveUp | None] = {}
+        self._decided: dict[Session, GaveUp | None] | None = None
 
     # --- a connection has ended ---------------------------------------------------------------
 
@@ -65,9 +65,9 @@ class Aftermath:
             present = line.recovery.outage
             if outage is not None and isinstance(outage.plan, GaveUp):
                 line.gave_up = outage.plan
-                self._decided[session] = outage.plan
+                self._opened_decisions()[session] = outage.plan
             else:
-                self._decided.setdefault(session, None)
+                self._opened_decisions().setdefault(session, None)
             if present is not None and line.session is session:
                 present.went_down()
             line.resumption.put_back(rest)
@@ -76,11 +76,20 @@ class Aftermath:
             else:
                 self._end_for_good()
 
+    def _opened_decisions(self) -> dict[Session, GaveUp | None]:
+        fresh: dict[Session, GaveUp | None] = {}
+        if self._decided is None:  # no signal handler comes in before the next line
+            self._decided = fresh
+        return self._decided
+
+    def _is_decided(self, session: Session) -> bool:
+        return self._decided is not None and session in self._decided
+
     def on_finished(self, session: Session) -> None:
         """Its last handler has returned."""
         line = self._line
         with line.lock:
-            farewell = self._decided.pop(session, None)
+            farewell = None if self._decided is None else self._decided.pop(session, None)
             outage = line.recovery.outage
             # Otherwise a user has closed, or connects himself.
             follows = outage is not None and outage.after is session and not outage.has_driver
@@ -104,7 +113,7 @@ class Aftermath:
             is_there = (
                 outage.overlaps
                 and session is not None
-                and session not in self._decided
+                and not self._is_decided(session)
                 and not session.end_is_told
             )
             if is_there:
@@ -138,7 +147,7 @@ class Aftermath:
         line = self._line
         session = line.session
         line.changed.notify_all()
-        is_up = session is not None and session not in self._decided and not session.end_is_told
+        is_up = session is not None and not self._is_decided(session) and not session.end_is_told
         if line.recovery.outage is None and not is_up:
             self._end_for_good()
 
@@ -193,7 +202,7 @@ class Aftermath:
 
     def abandon_after_fork(self) -> None:
         """In a child process: the driver is the parent's, and nothing follows."""
-        self._decided.clear()
+        self._decided = None
         self._line.delivery.end(self._line.close_info)
 
     # --- telling ------------------------------------------------------------------------------

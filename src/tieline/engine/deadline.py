@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from tieline.engine.reactor import Reactor, Registrant
@@ -12,14 +11,11 @@ from tieline.engine.timers import Timer
 class Deadline:
     """Fires at the deadline or before it: deadlines that move later leave the timer where it is."""
 
-    __slots__ = ("_on_due", "_reactor", "_registrant", "_timer", "reached")
+    __slots__ = ("_reactor", "_registrant", "_timer", "reached")
 
-    def __init__(
-        self, reactor: Reactor, registrant: Registrant, on_due: Callable[[], None]
-    ) -> None:
+    def __init__(self, reactor: Reactor, registrant: Registrant) -> None:
         self._reactor = reactor
         self._registrant = registrant
-        self._on_due = on_due
         self._timer: Timer[Any] | None = None
         #: What it was set for when it last fired. What had come before that moment was read.
         self.reached = 0.0
@@ -35,7 +31,8 @@ class Deadline:
             return
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._reactor.call_at(when, self._registrant, self._fire)
+        # Not a method, which each of thousands of timers would keep.
+        self._timer = self._reactor.call_at(when, self._registrant, self)
 
     def cancel(self) -> None:
         """Nothing is due any more. On the reactor's thread."""
@@ -43,7 +40,12 @@ class Deadline:
             self._timer.cancel()
             self._timer = None
 
-    def _fire(self) -> None:
+    def __call__(self) -> None:
+        """The timer's call."""
         if self._timer is not None:
             self.reached, self._timer = self._timer.when, None
-        self._on_due()
+        self.on_due()
+
+    def on_due(self) -> None:
+        """The deadline is reached, or it was moved."""
+        raise NotImplementedError

@@ -40,6 +40,19 @@ class Spares(threading.local):
 spares_of_thread = Spares()
 
 
+class _Look(Deadline):
+    """The next look whether any thread drives."""
+
+    __slots__ = ("_driver",)
+
+    def __init__(self, session: Session, driver: Driver) -> None:
+        super().__init__(session.reactor, session)
+        self._driver = driver
+
+    def on_due(self) -> None:
+        self._driver.look()
+
+
 class Driver:
     """Lets one thread at a time serve a session: no hand-over between threads in a round trip.
 
@@ -49,7 +62,8 @@ class Driver:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._look_at = Deadline(session.reactor, session, self._look)
+        # When to look if anybody has driven. None: not any more.
+        self._look_at: _Look | None = None
         #: The reactor leaves reading to threads. It begins so: most programs receive at once.
         self.is_driven = True
         # Reentrant for signal handlers.
@@ -226,6 +240,8 @@ class Driver:
 
     def look_again_later(self) -> None:
         """Adopt the descriptor when nobody has driven for a while."""
+        if self._look_at is None:
+            self._look_at = _Look(self._session, self)
         self._look_at.set(self._session.reactor.now() + ADOPTION)
 
     def _taken_over(self) -> None:
@@ -233,7 +249,8 @@ class Driver:
             self._session.watch()
         self.look_again_later()
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Has nobody driven since the last look?"""
         with self._lock:
             idle, self._drives_seen = self.drives == self._drives_seen, self.drives
             if self.thread is not None:
@@ -251,12 +268,16 @@ class Driver:
                 self.after = self._adopt
                 return
             self.is_driven = False
+            look_at, self._look_at = self._look_at, None
+            if look_at is not None:
+                look_at.cancel()
             self._release()
         self._session.resume()
 
     def close(self) -> None:
         """The session has ended."""
-        self._look_at.cancel()
+        if self._look_at is not None:
+            self._look_at.cancel()
         with self._lock:
             self.is_closed = True
             if self.thread is None:

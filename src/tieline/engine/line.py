@@ -166,10 +166,9 @@ class Line:
         """Is the caller inside a handler, where waiting for the connection would never end?"""
         return self.reactor.in_thread() or self.delivery.in_handler()
 
-    def subscriptions(self) -> list[Subscription]:
+    def subscriptions(self) -> tuple[Subscription, ...]:
         """What every connection begins with."""
-        with self.lock:
-            return self.resumption.subscriptions.copy()
+        return self.resumption.subscriptions
 
     def new_pause(self) -> Interruptible:
         """How the driver of an outage waits."""

@@ -23,7 +23,7 @@ class Liveness(Deadline):
     __slots__ = ("_delivery", "_hidden_input", "_pending", "_session")
 
     def __init__(self, session: Session, delivery: Delivery) -> None:
-        super().__init__(session.reactor, session, self._judge)
+        super().__init__(session.reactor, session)
         self._session = session
         self._delivery = delivery
         # Of the stream, at the last look: ciphertext that came, and output it had not passed on.
@@ -46,7 +46,7 @@ class Liveness(Deadline):
 
     # --- the timer ----------------------------------------------------------------------------
 
-    def _judge(self) -> None:
+    def on_due(self) -> None:
         session = self._session
         session.reactor.clocks.look()
         now = session.reactor.now()

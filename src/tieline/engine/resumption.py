@@ -22,9 +22,10 @@ class Resumption:
     def __init__(self, line: Line) -> None:
         self._line = line
         #: What every connection begins with.
-        self.subscriptions: list[Subscription] = []
+        # (Put in place without a call, where a signal handler on top could come in.)
+        self.subscriptions: tuple[Subscription, ...] = ()
         # Dropped messages that nobody was told of: why, and how large they were.
-        self._drops: list[tuple[str, int]] = []
+        self._drops: list[tuple[str, int]] | tuple[()] = ()
         # What was sent while there was no connection: most lines never have anything in it.
         self._offline: OfflineQueue | None = None
 
@@ -35,7 +36,9 @@ class Resumption:
             line = self._line
             with line.lock:
                 made = OfflineQueue(line.options, self._now, self._on_dropped)
+                drops: list[tuple[str, int]] = []
                 if self._offline is None:  # a signal handler on top may have been first
+                    self._drops = drops  # only what is in there can be dropped
                     self._offline = made
         return self._offline
 
@@ -64,7 +67,7 @@ class Resumption:
 
     def _on_dropped(self, reason: str, size: int) -> None:
         """The caller may hold locks: handlers are told later."""
-        self._drops.append((reason, size))
+        self._drops += [(reason, size)]  # type: ignore[operator]  # a list by now
         self._line.recorder.offline_dropped(1)
         line = self._line
         outage, session = line.recovery.outage, line.succession.served
@@ -75,8 +78,9 @@ class Resumption:
 
     def take_drops(self) -> list[tuple[str, int]]:
         """The drops that were not told of yet."""
-        drops = self._drops.copy()
-        del self._drops[: len(drops)]
+        drops = list(self._drops)
+        if drops:
+            del self._drops[: len(drops)]  # type: ignore[union-attr]  # as above
         return drops
 
     # --- a new connection ---------------------------------------------------------------------
@@ -97,7 +101,8 @@ class Resumption:
 
     def abandon_after_fork(self) -> None:
         """In a child process: what waits is the parent's to send."""
-        self._drops.clear()
+        if self._drops:
+            self._drops = ()
         if self._offline is not None:
             self._offline.abandon_after_fork(ConnectionClosed("the process was forked"))
 
@@ -187,7 +192,7 @@ class Resumption:
         """It is said at the beginning of every connection from now on. Raises OptionError."""
         subscription = Subscription(message, self.unsubscribe)
         with self._line.lock:
-            self.subscriptions.append(subscription)
+            self.subscriptions = (*self.subscriptions, subscription)
         return subscription
 
     @property
@@ -209,5 +214,8 @@ class Resumption:
 
     def unsubscribe(self, subscription: Subscription) -> None:
         with self._line.lock:
-            if subscription in self.subscriptions:
-                self.subscriptions.remove(subscription)
+            while subscription in self.subscriptions:
+                before = self.subscriptions
+                others = tuple([each for each in before if each is not subscription])
+                if self.subscriptions is before:  # no signal handler has come on top
+                    self.subscriptions = others

@@ -27,8 +27,9 @@ class Succession:
 
     def __init__(self, line: Line) -> None:
         self._line = line
-        self._busy: list[Session | Outage] = []
-        self._waiting: list[tuple[Session, HandshakeResponse]] = []
+        # Tuples, put in place without a call, where a signal handler on top could come in.
+        self._busy: tuple[Session | Outage, ...] = ()
+        self._waiting: tuple[tuple[Session, HandshakeResponse], ...] = ()
         #: The connection that is read, or was the last one.
         self.served: Session | None = None
 
@@ -40,7 +41,7 @@ class Succession:
     def start(self, session: Session, response: HandshakeResponse, driver: Outage) -> None:
         """Serve it, now or as soon as the others are done; `driver` calls no handlers any more."""
         if self._others(driver) or self._waiting:
-            self._waiting.append((session, response))
+            self._waiting = (*self._waiting, (session, response))
         else:
             self._start(session, response)
 
@@ -59,7 +60,7 @@ class Succession:
                         self._start(session, response)
                 except Exception as error:  # no thread can be had
                     failure = error
-                del self._waiting[0]
+                self._waiting = self._waiting[1:]
             self._remove(who)
         if failure is not None:
             session.fail_unserved(failure)
@@ -76,17 +77,20 @@ class Succession:
     def not_started(self, session: Session) -> None:
         """Its start has failed, or was interrupted. With the line's lock held."""
         self._remove(session)
-        self._waiting = [each for each in self._waiting if each[0] is not session]
+        self._waiting = tuple([each for each in self._waiting if each[0] is not session])
         if self.served is session:
             self.served = None
 
     def _add(self, who: Session | Outage) -> None:
         if who not in self._busy:
-            self._busy.append(who)
+            self._busy = (*self._busy, who)
 
     def _remove(self, who: Session | Outage) -> None:
-        if who in self._busy:
-            self._busy.remove(who)
+        while who in self._busy:
+            busy = self._busy
+            others = tuple([each for each in busy if each is not who])
+            if self._busy is busy:  # no signal handler has come on top
+                self._busy = others
 
     def _others(self, who: Session | Outage) -> list[Session | Outage]:
         return [each for each in self._busy if each is not who]
@@ -106,12 +110,14 @@ class Succession:
     def is_driven_by_caller(self) -> bool:
         """Is the caller the driver of an outage, hence a handler? Without the lock."""
         ident = threading.get_ident()
-        busy = self._busy  # this is asked often, and mostly there is nobody
-        return bool(busy) and any(each.thread == ident for each in self.drivers())
+        for each in self._busy:  # asked often: no list, and mostly one connection
+            if isinstance(each, Outage) and each.thread == ident:
+                return True
+        return False
 
     def drivers(self) -> list[Outage]:
         """The outages whose drivers are not done. Without the lock."""
-        return [each for each in tuple(self._busy) if isinstance(each, Outage)]
+        return [each for each in self._busy if isinstance(each, Outage)]
 
     def tell(self, function: Callable[..., None], *arguments: object, driver: Outage) -> None:
         """Have the driver of an outage call a handler, behind what a connection may just call."""
@@ -125,7 +131,7 @@ class Succession:
 
     def abandon_after_fork(self) -> None:
         """In a child process: all of them are the parent's."""
-        waiting, self._waiting = self._waiting, []
-        self._busy.clear()
+        waiting, self._waiting = self._waiting, ()
+        self._busy = ()
         for session, _ in waiting:
             session.abandon_after_fork()

@@ -8,7 +8,9 @@ from collections.abc import Callable
 
 from tieline.protocol.masking import mask_into
 
-#: Masking keys are drawn from the system's random source this many bytes at a time.
+#: Masking keys are drawn from the system's random source this many bytes at a time: few at first,
+#: since many connections send next to nothing and the most costs as much as several system calls.
+_FIRST_POOL_SIZE = 32
 _POOL_SIZE = 4096
 
 
@@ -89,5 +91,7 @@ class FrameEncoder:
 
     def _refill(self) -> None:
         assert self.random_bytes is not None
-        self.pool = self.random_bytes(_POOL_SIZE)
+        self.pool = self.random_bytes(
+            min(_POOL_SIZE, 8 * len(self.pool)) if self.pool else _FIRST_POOL_SIZE
+        )
         self.used = 0

@@ -56,7 +56,8 @@ class MessageAssembler(WholeMessages):
         self.kind = 0
         self.size = 0
         self.fragments = 0
-        self.content = MessageContent(decode_text)
+        # (A `MessageContent` from the first message on that does not come whole.)
+        self.content: Any = None
         # Is it compressed, with how many bytes so far, and are some of them not yet inflated? Was
         # the beginning of it handed out?
         self.is_compressed = False
@@ -91,7 +92,8 @@ class MessageAssembler(WholeMessages):
         self.target = None
         self.arrived = 0
         self.is_frame_over = False
-        self.content.release()
+        if self.content is not None:
+            self.content.release()
         self.control_payload = b""
         self.chunk = None
         self.is_inflating = False
@@ -220,6 +222,8 @@ class MessageAssembler(WholeMessages):
             self.wire_size = 0
             self.fragments = 1
             self.is_compressed = rsv1
+            if self.content is None:
+                self.content = MessageContent(self.decode_text)
             self.content.is_text = opcode == 1
         elif self.kind:
             self.fragments += 1

@@ -43,7 +43,7 @@ class Outgoing:
         self._compressing = False
         # The deflater has seen a payload that the peer will not: it was interrupted.
         self._is_ahead = False
-        self._pings = PingLog()
+        self._pings: PingLog | None = None
         #: The peer does not read, see `set_congested`.
         self.is_congested = False
         # It gets one Pong, for the last of its Pings.
@@ -188,6 +188,9 @@ class Outgoing:
         """A Ping; `token` comes back when its Pong does."""
         self._check_control(data)
         frame = self._encoder.encode(Opcode.PING, data)
+        fresh = PingLog()
+        if self._pings is None:  # no signal handler comes in before the next line
+            self._pings = fresh
         self._pings.sent(data, now, token)
         self._pings_sent += 1
         self._ready.append(frame)
@@ -218,7 +221,7 @@ class Outgoing:
 
     def pong_received(self, data: bytes, now: float) -> tuple[AnsweredPing, ...]:
         """The Pings that a Pong answers."""
-        return self._pings.answered(data, now)
+        return () if self._pings is None else self._pings.answered(data, now)
 
     def close(self, close: Close) -> None:
         """The Close frame: the last of all. An interrupt comes before anything is done."""

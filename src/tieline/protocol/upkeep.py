@@ -24,7 +24,8 @@ class Upkeep:
         random_bytes: Callable[[int], bytes],
     ) -> None:
         self.keepalive = Keepalive(settings.ping_interval, settings.ping_timeout)
-        self._heartbeat = Heartbeat(settings.heartbeat_interval)
+        interval = settings.heartbeat_interval
+        self._heartbeat = None if interval is None else Heartbeat(interval)
         self._outgoing = outgoing
         # Where what is done is told of.
         self._events = events
@@ -33,11 +34,13 @@ class Upkeep:
     def start(self, now: float) -> None:
         """The connection is open."""
         self.keepalive.start(now)
-        self._heartbeat.start(now)
+        if self._heartbeat is not None:
+            self._heartbeat.start(now)
 
     def next_deadline(self) -> float | None:
         """When to call `on_time`, or None."""
-        ping, beat = self.keepalive.next_deadline(), self._heartbeat.due_at
+        ping, heartbeat = self.keepalive.next_deadline(), self._heartbeat
+        beat = None if heartbeat is None else heartbeat.due_at
         return ping if beat is None else beat if ping is None else min(ping, beat)
 
     def on_time(self, now: float, heard_until: float, unsent: int) -> TimeoutError | None:
@@ -47,7 +50,7 @@ class Upkeep:
             return TimeoutError(self.keepalive.explain(now, unsent))
         if action is KeepaliveAction.PING:
             self._ping(now)
-        if self._heartbeat.is_due(now):
+        if self._heartbeat is not None and self._heartbeat.is_due(now):
             self._events.append(HeartbeatDue())
         return None
 

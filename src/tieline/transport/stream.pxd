@@ -1,7 +1,5 @@
 cdef class SocketStream:
     cdef object _socket
-    cdef object _receive_into
-    cdef object _send
     cdef int _at_once
     cdef public object peer
     cdef public object local

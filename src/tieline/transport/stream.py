@@ -82,8 +82,6 @@ class SocketStream:
         connected.setblocking(self.waits_in_calls)
         self._at_once: int = getattr(socket, "MSG_DONTWAIT", 0) if self.waits_in_calls else 0
         self._socket = connected
-        self._receive_into = connected.recv_into
-        self._send = connected.send
         self.peer = _address(connected.getpeername)
         self.local = _address(connected.getsockname)
         self.tls: dict[str, Any] | None = None
@@ -98,13 +96,13 @@ class SocketStream:
         if not len(buffer):
             raise ValueError("the buffer is empty, so 0 would not mean the end of the stream")
         try:
-            return self._receive_into(buffer, 0, self._at_once)
+            return self._socket.recv_into(buffer, 0, self._at_once)
         except BlockingIOError:
             return None
 
     def send(self, data: bytes | bytearray | memoryview) -> int:
         try:
-            return self._send(data, self._at_once)
+            return self._socket.send(data, self._at_once)
         except BlockingIOError:
             return 0
 
