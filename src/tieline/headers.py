@@ -32,7 +32,10 @@ class Headers(Mapping[str, str]):
     __slots__ = ("_raw",)
 
     def __init__(self, fields: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
-        pairs = fields.items() if isinstance(fields, Mapping) else fields
+        # A list is asked for first: whether something is a mapping takes long to find out.
+        pairs = (
+            fields.items() if type(fields) is not list and isinstance(fields, Mapping) else fields
+        )
         self._raw: tuple[tuple[str, str], ...] = tuple(pairs)
 
     @property

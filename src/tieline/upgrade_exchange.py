@@ -1,3 +1,5 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """An upgrade request and its answer ↔ bytes: the plain ones at once, all others by h11.
 
 Nearly every handshake is the same two heads: a GET without a body, and a 101 that comes whole. h11
@@ -15,12 +17,12 @@ from sys import intern
 from typing import TYPE_CHECKING
 
 from tieline.headers import Headers, HeadLimits, HTTPResponse
-from tieline.making import maker
+from tieline.making import unfinished
 
 if TYPE_CHECKING:
     from tieline.http1 import ClientExchange
 
-_make_response = maker(HTTPResponse)
+_UnfinishedResponse = unfinished(HTTPResponse)
 
 _TARGET = re.compile(r"[\x21-\x7e]+")
 
@@ -164,7 +166,14 @@ def read_switch(data: bytes, limits: HeadLimits) -> tuple[HTTPResponse, int] | N
     reason, fields, size = found
     if size > limits.max_head_size or len(fields) > limits.max_header_count:
         return None
-    return _make_response("1.1", 101, reason, Headers(fields), b""), size
+    made = _UnfinishedResponse()
+    made.http_version = "1.1"
+    made.status = 101
+    made.reason = reason
+    made.headers = Headers(fields)
+    made.body = b""
+    made.__class__ = HTTPResponse
+    return made, size
 
 
 #: A reason, the header fields, and the size of it all.
@@ -176,7 +185,7 @@ def _usual_switch(data: bytes) -> _Switch | None:
     head, end, _ = data.partition(b"\r\n\r\n")
     if not end or not head.startswith(b"HTTP/1.1 101 ") or not head.isascii():
         return None
-    first, *lines = str(head, "ascii").split("\r\n")
+    first, *lines = head.decode("ascii").split("\r\n")
     fields = []
     for line in lines:
         name, colon, value = line.partition(":")

@@ -73,7 +73,10 @@ class Dial:
             record.url = safe_url(text)
             target = target_of(options, text, self._headers)
             inspect = self._handlers.on_frame is not None or options.frame_events
-            settings = connection_settings(options, inspect)
+            kept = {} if target.place is None else target.place.settings
+            settings = kept.get(inspect)
+            if settings is None:
+                settings = kept[inspect] = connection_settings(options, inspect)
             tell = self._tell if self._is_heard else None
             return connect(target, settings, self.attempt, record, tell)
         finally:

@@ -69,6 +69,8 @@ class Handlers:
 HANDLER_NAMES = tuple(field.name for field in fields(Handlers))
 
 
+_NAMES = frozenset(HANDLER_NAMES)
+
 #: What most plain connections have.
 NO_HANDLERS = Handlers()
 
@@ -99,7 +101,7 @@ def split_handlers(
 def split_plain(url_or_options: object, keywords: dict[str, Any]) -> tuple[Handlers, Options]:
     """The same for a connection whose messages are asked for with `recv()`."""
     handlers, options = _split(None, url_or_options, keywords)
-    for name in _MESSAGE_HANDLERS:
+    for name in () if handlers is NO_HANDLERS else _MESSAGE_HANDLERS:
         if getattr(handlers, name) is not None:
             raise OptionError(
                 f"{name}: a connection made by connect() gives its messages by recv() and "
@@ -130,7 +132,8 @@ def _split(
     if isinstance(url_or_options, Mapping):
         given.update({n: url_or_options[n] for n in HANDLER_NAMES if n in url_or_options})
         url_or_options = {n: v for n, v in url_or_options.items() if n not in given}
-    given.update({name: keywords.pop(name) for name in HANDLER_NAMES if name in keywords})
+    if not _NAMES.isdisjoint(keywords):
+        given.update({name: keywords.pop(name) for name in HANDLER_NAMES if name in keywords})
     if callback is not None:
         if given.get("callback") is not None:
             raise OptionError("callback is given twice, as first argument and by name")

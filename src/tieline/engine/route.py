@@ -10,10 +10,11 @@ from tieline._version import __version__
 from tieline.compression import parameters_of
 from tieline.engine.cookies import cookies_for, store_cookies
 from tieline.engine.credentials import server_login
-from tieline.engine.login import Login
+from tieline.engine.login import Login, Party
 from tieline.headers import Headers
 from tieline.options import Options
 from tieline.protocol.handshake import UpgradeRequest
+from tieline.protocol.settings import Settings
 from tieline.redact import is_secret_header, is_secret_subprotocol
 from tieline.request_checks import HeaderPairs
 from tieline.transport.dial import Route
@@ -36,7 +37,7 @@ SCHEMES: Mapping[str, Scheme] = {
 class Place:
     """A URL of some options, and what their dials to it have in common once one has made it."""
 
-    __slots__ = ("request", "route", "url")
+    __slots__ = ("login", "request", "route", "settings", "url")
 
     def __init__(self, url: URL) -> None:
         self.url = url
@@ -44,6 +45,10 @@ class Place:
         self.request: UpgradeRequest | None = None
         #: Without a proxy: which one is asked anew each time. None: not made yet.
         self.route: Route | None = None
+        #: Who asks for credentials, where there are none to give; None: not known yet.
+        self.login: Party | None = None
+        #: With `inspect_frames` and without.
+        self.settings: dict[bool, Settings] = {}
 
 
 def parse_options_url(options: Options, text: str) -> URL:
@@ -80,6 +85,8 @@ def _parse(options: Options, text: str) -> URL:
 
 def check_addresses(options: Options) -> None:
     """What can be said of the URL and the proxy before the dial. Raises `OptionError`."""
+    if options.parsed and not isinstance(options.proxy, str):
+        return  # they were checked before
     for url in options.urls:
         if isinstance(url, str) and url not in options.parsed:
             options.parsed[url] = Place(_parse(options, url))
@@ -201,7 +208,15 @@ class Target:
 
     def login(self) -> Login:
         """Who we are there. Asks the callable in `auth`, and the netrc file."""
-        return server_login(self.options, self.url, self.shown_headers(), self.trusted)
+        place = self.place
+        if place is not None and place.login is not None:
+            return Login(place.login, None, "")
+        login = server_login(self.options, self.url, self.shown_headers(), self.trusted)
+        # A callable may give some the next time, and a netrc file be another one.
+        asks = self.options.auth is not None or self.options.netrc is not False
+        if place is not None and login.credentials is None and not login.source and not asks:
+            place.login = login.party
+        return login
 
     def cookies(self) -> str | None:
         """The Cookie header for this place now; None: there is none, or the user gave his own."""

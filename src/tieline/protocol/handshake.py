@@ -1,3 +1,5 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """The opening handshake (RFC 6455 section 4): request → bytes, and response → accepted or refused.
 
 Both roles. The HTTP itself is `tieline.http1`'s and `tieline.upgrade_exchange`'s.
@@ -15,7 +17,7 @@ from typing import Any
 from tieline.compression import Deflate
 from tieline.errors import HandshakeError
 from tieline.headers import Headers, HTTPRequest, HTTPResponse, excerpt
-from tieline.making import maker
+from tieline.making import unfinished
 from tieline.protocol.deflate import Agreement, check_answer, offer
 from tieline.protocol.extensions import parse_extensions
 from tieline.protocol.refusal import explain_status
@@ -121,19 +123,20 @@ class HandshakeResponse(Mapping[str, Any]):
         subprotocol: str | None = None,
         extensions: tuple[str, ...] = (),
     ) -> HandshakeResponse:
-        return _make_response(
-            response.http_version,
-            response.status,
-            response.reason,
-            response.headers,
-            response.body,
-            subprotocol,
-            extensions,
-            url,
-            False,
-            1,
-            0.0,
-        )
+        made = _UnfinishedResponse()
+        made.http_version = response.http_version
+        made.status = response.status
+        made.reason = response.reason
+        made.headers = response.headers
+        made.body = response.body
+        made.subprotocol = subprotocol
+        made.extensions = extensions
+        made.url = url
+        made.reconnected = False
+        made.attempts = 1
+        made.downtime = 0.0
+        made.__class__ = HandshakeResponse
+        return made  # type: ignore[no-any-return]
 
     def _status_line(self) -> dict[str, Any]:
         return {
@@ -154,7 +157,7 @@ class HandshakeResponse(Mapping[str, Any]):
         return len(self._status_line()) + len(self.headers)
 
 
-_make_response = maker(HandshakeResponse)
+_UnfinishedResponse = unfinished(HandshakeResponse)
 
 
 def make_key(random_bytes: bytes) -> str:
@@ -184,31 +187,23 @@ def check_response(
 
     Raises `HandshakeError`.
     """
-
-    def refuse(text: str) -> HandshakeError:
-        answer = HandshakeResponse.of(response, url=url)
-        return HandshakeError(f"{url} did not accept the WebSocket upgrade: {text}", answer)
-
     headers = response.headers
     if response.status != 101:
-        raise refuse(explain_status(response))
+        raise _refusal(response, url, explain_status(response))
     by_name = headers.by_name()
-    # Nearly all servers write it so, and then there is nothing to take apart.
-    if by_name.get("upgrade") != ["websocket"] and (
-        ", ".join(by_name.get("upgrade", ())).strip(" \t").lower() != "websocket"
-    ):
-        raise refuse(f"expected 'Upgrade: websocket', got {_found(headers, 'upgrade')}")
-    if by_name.get("connection") != ["Upgrade"] and (
-        "upgrade" not in _tokens(headers, "connection")
-    ):
-        raise refuse(f"expected 'Connection: Upgrade', got {_found(headers, 'connection')}")
+    # Nearly all servers write these two so, and then there is nothing to take apart.
+    upgrade = by_name.get("upgrade")
+    if upgrade != ["websocket"] and not _is_websocket(upgrade):
+        found = _found(headers, "upgrade")
+        raise _refusal(response, url, f"expected 'Upgrade: websocket', got {found}")
+    if by_name.get("connection") != ["Upgrade"] and "upgrade" not in _tokens(headers, "connection"):
+        found = _found(headers, "connection")
+        raise _refusal(response, url, f"expected 'Connection: Upgrade', got {found}")
     # Compared exactly: 4.2.2 leaves no freedom, and a different case is a different value.
     expected = accept_value(key)
     if by_name.get("sec-websocket-accept") != [expected]:
-        raise refuse(
-            f"expected 'Sec-WebSocket-Accept: {expected}', "
-            f"got {_found(headers, 'sec-websocket-accept')}"
-        )
+        found = _found(headers, "sec-websocket-accept")
+        raise _refusal(response, url, f"expected 'Sec-WebSocket-Accept: {expected}', got {found}")
     answered = by_name.get("sec-websocket-extensions")
     agreement: Agreement | None = None
     extensions: tuple[str, ...] = ()
@@ -216,27 +211,29 @@ def check_response(
         try:
             agreement = check_answer(request.compression, answered)
         except ValueError as error:
-            raise refuse(str(error)) from None
+            raise _refusal(response, url, str(error)) from None
         extensions = tuple(map(str, parse_extensions(answered)))
+    chosen = by_name.get("sec-websocket-protocol")
+    if chosen and (len(chosen) > 1 or chosen[0] not in request.subprotocols):
+        offered = ", ".join(map(safe_subprotocol, request.subprotocols)) or "none"
+        found = _shown(list(map(safe_subprotocol, chosen)))
+        raise _refusal(
+            response, url, f"expected one of the offered subprotocols ({offered}), got {found}"
+        )
+    subprotocol = chosen[0] if chosen else None
     accepted = HandshakeResponse.of(
-        response,
-        url=url,
-        subprotocol=_chosen_subprotocol(by_name.get("sec-websocket-protocol"), request, refuse),
-        extensions=extensions,
+        response, url=url, subprotocol=subprotocol, extensions=extensions
     )
     return accepted, agreement
 
 
-def _chosen_subprotocol(
-    chosen: list[str] | None, request: UpgradeRequest, refuse: Any
-) -> str | None:
-    if not chosen:
-        return None
-    if len(chosen) > 1 or chosen[0] not in request.subprotocols:
-        offered = ", ".join(map(safe_subprotocol, request.subprotocols)) or "none"
-        answered = _shown(list(map(safe_subprotocol, chosen)))
-        raise refuse(f"expected one of the offered subprotocols ({offered}), got {answered}")
-    return chosen[0]
+def _refusal(response: HTTPResponse, url: str, text: str) -> HandshakeError:
+    answer = HandshakeResponse.of(response, url=url)
+    return HandshakeError(f"{url} did not accept the WebSocket upgrade: {text}", answer)
+
+
+def _is_websocket(values: list[str] | None) -> bool:
+    return values is not None and ", ".join(values).strip(" \t").lower() == "websocket"
 
 
 def check_request(request: HTTPRequest) -> tuple[str, tuple[str, ...]]:

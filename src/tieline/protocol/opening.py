@@ -1,3 +1,5 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """Bytes ↔ the opening handshake: a connection before its first frame, for both roles."""
 
 from __future__ import annotations

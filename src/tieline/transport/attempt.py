@@ -1,3 +1,5 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """One connection attempt: its deadline, its present phase, its timings, and the way to cancel it.
 
 Every wait of a dial goes through an `Attempt`, and so ends at the deadline, at `cancel()` and at

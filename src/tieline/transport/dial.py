@@ -17,7 +17,7 @@ from tieline.errors import (
 from tieline.transport.attempt import Attempt
 from tieline.transport.proxy import Proxy, authority
 from tieline.transport.race import SocketOption, connect_unix, race
-from tieline.transport.resolve import Resolution
+from tieline.transport.resolve import Resolution, known_address
 from tieline.transport.stream import SocketStream, Stream
 from tieline.transport.tls_settings import TLSSettings
 from tieline.transport.tunnel import open_tunnel, prepare_tunnel
@@ -117,6 +117,17 @@ def _connect(route: Route, attempt: Attempt) -> Stream:
 
 
 def _connect_tcp(host: str, port: int, route: Route, attempt: Attempt) -> socket.socket:
+    known = known_address(host, port, route.family)
+    if known is not None:
+        attempt.timings.setdefault("dns", 0.0)
+        if attempt.is_heard:
+            attempt.emit("resolve", host=host, addresses=[str(known)])
+        return race(
+            (known,),
+            attempt,
+            source_address=route.source_address,
+            socket_options=route.socket_options,
+        )
     with Resolution(host, port, route.family, attempt) as found:
         addresses = found.first()
         return race(
@@ -190,5 +201,6 @@ def _record(attempt: Attempt, connected: socket.socket) -> SocketStream:
 
 def _note(attempt: Attempt, stream: Stream) -> Stream:
     attempt.peer, attempt.local = stream.peer, stream.local
-    attempt.emit("connected", peer=stream.peer, local=stream.local)
+    if attempt.is_heard:
+        attempt.emit("connected", peer=stream.peer, local=stream.local)
     return stream

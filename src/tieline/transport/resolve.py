@@ -10,6 +10,7 @@ What comes later joins the race.
 from __future__ import annotations
 
 import socket
+from functools import lru_cache
 from types import TracebackType
 from typing import Any
 
@@ -171,14 +172,23 @@ def resolve(host: str, port: int, family: int, attempt: Attempt) -> list[Address
         return found.first()
 
 
-def known_addresses(host: str, port: int, family: int) -> list[AddressInfo]:
-    """The addresses that need no look-up, hence no thread; empty for any other name."""
+@lru_cache(maxsize=64)
+def known_address(host: str, port: int, family: int) -> AddressInfo | None:
+    """The one of IPv4 that the text itself is; None: ask for `known_addresses`, or look it up."""
     if family in (0, socket.AF_INET):
         try:
             socket.inet_pton(socket.AF_INET, host)  # getaddrinfo takes ten times as long
-            return [AddressInfo(int(socket.AF_INET), (host, port))]
+            return AddressInfo(int(socket.AF_INET), (host, port))
         except (OSError, ValueError):
             pass
+    return None
+
+
+def known_addresses(host: str, port: int, family: int) -> list[AddressInfo]:
+    """The addresses that need no look-up, hence no thread; empty for any other name."""
+    known = known_address(host, port, family)
+    if known is not None:
+        return [known]
     name = host.removesuffix(".")
     if name == "localhost" or name.endswith(".localhost"):
         # RFC 6761 section 6.3: it is the loopback address, whatever a resolver would say.

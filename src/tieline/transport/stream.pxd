@@ -8,3 +8,6 @@ cdef class SocketStream:
     cdef public bint has_pending_output
     cdef public Py_ssize_t hidden_input
     cdef public Py_ssize_t pending_size
+
+
+cdef object _address(object get)

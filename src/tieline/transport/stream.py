@@ -10,6 +10,7 @@ from __future__ import annotations
 import socket
 import sys
 from contextlib import suppress
+from sys import intern
 from typing import Any, Protocol
 
 
@@ -71,6 +72,10 @@ class Stream(Protocol):
         """version, cipher, subject, fingerprint, alpn of the TLS session; None on a plain one."""
 
 
+#: 0 where a call cannot be told.
+_MSG_DONTWAIT = int(getattr(socket, "MSG_DONTWAIT", 0))
+
+
 class SocketStream:
     """A connected stream socket. Owns it from now on; no call here waits."""
 
@@ -80,7 +85,7 @@ class SocketStream:
 
     def __init__(self, connected: socket.socket) -> None:
         connected.setblocking(self.waits_in_calls)
-        self._at_once: int = getattr(socket, "MSG_DONTWAIT", 0) if self.waits_in_calls else 0
+        self._at_once: int = _MSG_DONTWAIT if self.waits_in_calls else 0
         self._socket = connected
         self.peer = _address(connected.getpeername)
         self.local = _address(connected.getsockname)
@@ -133,5 +138,7 @@ def _address(get: Any) -> Any:
         return None  # reset in the meantime; reading from it will say so
     if isinstance(address, tuple) and isinstance(address[0], str):
         # Each open connection keeps both of its ends, and thousands share the hosts.
-        return (sys.intern(address[0]), *address[1:])
+        if len(address) == 2:
+            return (intern(address[0]), address[1])
+        return (intern(address[0]), *address[1:])
     return address

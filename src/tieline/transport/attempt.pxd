@@ -1,0 +1,37 @@
+cdef class Attempt:
+    cdef public object clock
+    cdef public object timeout
+    cdef object _on_event
+    cdef double _started
+    cdef object _deadline
+    cdef public object destination
+    cdef public object phase
+    cdef object _doing
+    cdef public dict timings
+    cdef Py_ssize_t _phases
+    cdef double _charged_until
+    cdef public object peer
+    cdef public object local
+    cdef public object tls
+    cdef public object proxy
+    cdef public object proxy_answer
+    cdef object _lock
+    cdef object _wakeup
+    cdef bint _is_woken
+    cdef bint _closed
+    cdef bint _cancelled
+
+    cpdef tuple begin_phase(self, phase, doing)
+    cpdef end_phase(self, tuple outer)
+    cdef _charge(self)
+    cpdef remaining(self)
+    cpdef check(self)
+    cdef list _wait(self, list descriptors, int events, until, bint ends_when_woken=*)
+    cdef _pause(self, double longest, until)
+
+
+cdef class Phase:
+    cdef Attempt _attempt
+    cdef object _phase
+    cdef object _doing
+    cdef tuple _outer

@@ -1,0 +1,19 @@
+cimport cython
+
+
+cdef class UpgradeExchange:
+    cdef object _target
+    cdef object _headers
+    cdef object _limits
+    cdef object _h11
+    cdef object _request
+    cdef object _switched
+    cdef bytes _trailing_data
+
+    cdef _by_h11(self)
+    cpdef receive_data(self, bytes data)
+
+
+cpdef read_switch(bytes data, limits)
+@cython.locals(head=bytes, end=bytes, first=str, line=str, name=str, colon=str, value=str, lines=list, fields=list)
+cdef tuple _usual_switch(bytes data)
