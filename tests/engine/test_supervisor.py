@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.builds import reaches_inside
 from tieline.engine.supervisor import Supervisor
 from tieline.errors import ConnectCancelled, ConnectError, ConnectionClosed
 from tieline.events import RequestEvent
@@ -118,6 +119,7 @@ def test_reconnect_uses_the_same_headers(supervise: Any) -> None:
         assert [peer.request.headers.get("x") for peer in server.peers] == ["1", "1"]
 
 
+@reaches_inside
 def test_ctrl_c_while_a_failed_dial_is_cleared_up(
     supervise: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -137,7 +137,7 @@ class TestOpening:
     def test_the_request_can_be_looked_at(self) -> None:
         request = UpgradeRequest("example.com", "/", headers=(("X-One", "1"),))
         connection = client_connection(request, "ws://example.com/")
-        assert ("X-One", "1") in connection.request_headers
+        assert ("X-One", "1") in connection.opening.headers()
         connection.start()
         assert not connection.is_refused
         refusal = b"HTTP/1.1 503 Busy\r\nContent-Length: 9\r\n\r\n"
@@ -149,10 +149,7 @@ class TestOpening:
 
     def test_defaults_come_from_the_system(self) -> None:
         request = UpgradeRequest("example.com", "/")
-        keys = {
-            dict(client_connection(request, "ws://x/").request_headers)["Sec-WebSocket-Key"]
-            for _ in range(10)
-        }
+        keys = {client_connection(request, "ws://x/").opening.key for _ in range(10)}
         assert len(keys) == 10
         assert not server_connection().is_refused
 

@@ -365,6 +365,7 @@ def test_ctrl_c_at_once(make_attempt, stuck):
     main = threading.main_thread().ident
     stuck.append(lambda: signal.pthread_kill(main, signal.SIGINT))
     attempt = make_attempt(None)
+    started = attempt.clock()
     with pytest.raises(KeyboardInterrupt):
         resolve("example.com", 80, 0, attempt)
-    assert attempt.clock() - attempt._started < 5
+    assert attempt.clock() - started < 5

@@ -218,17 +218,11 @@ class Connection:
 
     def start(self) -> None:
         """Queue the upgrade request."""
-        assert isinstance(self._opening, ClientOpening)
-        self.outgoing.raw(self._opening.start())
-
-    @property
-    def request_headers(self) -> list[tuple[str, str]]:
-        """The headers of the upgrade request, secrets included."""
-        return self.opening.headers()
+        self.outgoing.raw(self.opening.start())
 
     @property
     def opening(self) -> ClientOpening:
-        """What the client asks for; known until the connection is open."""
+        """What the client asks for, secrets included; until the connection is open."""
         assert isinstance(self._opening, ClientOpening)
         return self._opening
 
@@ -239,8 +233,7 @@ class Connection:
 
     def stop_waiting_for_body(self) -> None:
         """`HandshakeFailed` follows, with what came of a refusal's body so far."""
-        assert isinstance(self._opening, ClientOpening)
-        self._opening.stop_waiting_for_body()
+        self.opening.stop_waiting_for_body()
 
     # --- the opening, server role -------------------------------------------------------------
 
