@@ -120,6 +120,8 @@ class Dispatcher:
         if self._pings:
             self.give_up(_error(info))
         callbacks = self._delivery.callbacks
+        if callbacks.are_none and not callbacks.watchers:
+            return  # nobody is to be told
         if self._last_calls is None:
             calls = [_Once(self._give_up_watching, info)]
             if info.error is not None:

@@ -108,8 +108,11 @@ class Driver:
         """Is the caller a signal handler on top of a call of ours, and so holds the lock?"""
         return is_held_by_caller(self._lock)
 
-    def enter(self) -> bool:
-        """Begin to drive. False: another thread does, or it is over."""
+    def enter(self, *, opens: bool = True) -> bool:
+        """Begin to drive. False: another thread does, or it is over.
+
+        `opens=False`: what `step` waits with is left to it, because it may not come to that.
+        """
         with self._lock:
             if not self.is_free:
                 return False
@@ -117,7 +120,7 @@ class Driver:
             self.thread = threading.get_ident()
             self.drives += 1
             try:
-                if self._wait is None:
+                if opens and self._wait is None:
                     self._open()
             except BaseException:
                 self.thread = None
@@ -132,16 +135,41 @@ class Driver:
         """Wait until there is something to read, `timeout` seconds at most, and deliver it."""
         pause = min(SLICE, timeout)
         if not self._has_buffered_input:
+            if self._wait is None:
+                with self._lock:
+                    if self.is_closed:
+                        return
+                    self._open()
             assert self._wait is not None
             is_ready = self._wait(math.ceil(pause * 1000))
             if self._woken:
                 self._clear_wakeup()
             elif not is_ready:
                 return
+        self._read_once(pause)
+
+    def step_briefly(self, seconds: float) -> None:
+        """The same for a few milliseconds, in which nobody can wake the caller: without a wake-up.
+
+        What that takes, a descriptor of its own, costs as much as all else that is to be done.
+        """
+        descriptor = self._session.fileno()
+        if self._wait is None and hasattr(select, "poll") and not self._has_buffered_input:
+            if descriptor < 0:
+                return
+            poll = select.poll()
+            poll.register(descriptor, select.POLLIN)
+            if poll.poll(math.ceil(seconds * 1000)):
+                self._read_once(seconds)
+        else:
+            self.step(seconds)
+
+    def _read_once(self, patience: float) -> None:
+        """Read, and deliver, with memory of this thread's."""
         spares = spares_of_thread.buffers
         memory = spares.pop() if spares else ReceiveBuffer()
         # When that raises, somebody may still hold the buffer.
-        self._read(memory, pause)
+        self._read(memory, patience)
         if not spares:
             spares.append(memory)
 

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 PATIENCE = 0.1
 
 
+#: Seconds in which the peer's answer is mostly here.
+BRIEFLY = 0.02
+
+
 def begin(session: Session, code: int, reason: str) -> None:
     """Send the Close, and tell nobody: the caller does, or stays until the end."""
     with session.lock:
@@ -49,16 +53,20 @@ def alone(session: Session, driver: Driver, code: int, reason: str, limit: float
     Wherever Ctrl-C comes, the reactor's thread will look at it. Call `driver.leave` afterwards.
     """
     reactor = session.reactor
-    if not (session.may_end_anywhere and reactor.is_unseen(session) and driver.enter()):
+    if not (session.may_end_anywhere and reactor.is_unseen(session) and driver.enter(opens=False)):
         return
-    deadline = time.monotonic() + min(LAZINESS, limit)
+    started = time.monotonic()
     driver.closes = True
     begin(session, code, reason)
     while not session.finished.is_set() and reactor.is_unseen(session):
-        left = deadline - time.monotonic()
+        passed = time.monotonic() - started
+        left = min(LAZINESS, limit) - passed
         if left <= 0:
             return
-        driver.step(left)
+        if passed < BRIEFLY:
+            driver.step_briefly(min(BRIEFLY - passed, left))
+        else:
+            driver.step(left)
 
 
 def finish(session: Session, driver: Driver, *, is_told: bool) -> None:
