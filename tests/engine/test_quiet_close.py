@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ import pytest
 
 from tests.engine.instead import instead
 from tests.moments import at_every_moment
-from tieline.engine import quiet_close
+from tieline.engine import driving, quiet_close
 from tieline.engine.handlers import Handlers
 from tieline.engine.reactor import Reactor
 from tieline.engine.receiving import CARETAKER, Receiver
@@ -57,6 +58,30 @@ def test_closed_without_a_hand_over(
     assert not CARETAKER.is_unseen(session) and session not in CARETAKER.registrants()
     assert receiver.close_info is not None and receiver.close_info.clean
     assert not receiver.in_handler() and receiver.state is State.CLOSED
+
+
+@pytest.mark.parametrize("briefly", [SOON, 0.0])
+def test_nobody_need_wake_it_up_for_an_answer_that_is_soon_here(
+    echo: EchoServer,
+    receiver_of: Receivers,
+    looks: threading.Event,
+    monkeypatch: pytest.MonkeyPatch,
+    briefly: float,
+) -> None:
+    """Only who waits for longer has a descriptor to be woken up by."""
+    made: list[Wakeup] = []
+
+    def wakeup() -> Wakeup:
+        made.append(Wakeup())
+        return made[-1]
+
+    receiver = receiver_of(echo)
+    monkeypatch.setattr(driving, "Wakeup", wakeup)
+    monkeypatch.setattr(quiet_close, "BRIEFLY", briefly)
+    monkeypatch.setattr(quiet_close, "LAZINESS", SOON)
+    receiver.disconnect(1000, "", None)
+    assert receiver.close_info is not None and receiver.close_info.clean
+    assert len(made) == (0 if briefly and hasattr(select, "poll") else 1)
 
 
 def test_handlers_are_for_the_background_thread(

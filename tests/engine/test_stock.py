@@ -26,6 +26,15 @@ def test_full_until_half_is_taken() -> None:
     assert bench.room == 1
 
 
+def test_what_waits_stays_the_same_queue() -> None:
+    """Short ways keep it, also those that asked before the first message came."""
+    inbox = Bench().inbox
+    waiting = inbox.waiting
+    assert not waiting and len(inbox) == 0
+    inbox.messages(["a"])
+    assert inbox.waiting is waiting and list(waiting) == ["a"]
+
+
 def test_a_queue_of_one() -> None:
     bench = Bench(max_queue=1)
     for round_number in range(1, 4):

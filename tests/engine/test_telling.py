@@ -12,7 +12,7 @@ from tieline.engine.callbacks import Callbacks
 from tieline.engine.delivery import Delivery
 from tieline.engine.handlers import Handlers
 from tieline.engine.serial import Runner
-from tieline.engine.telling import Teller
+from tieline.engine.telling import Teller, teller_of
 from tieline.events import (
     ClosedEvent,
     FrameReceivedEvent,
@@ -76,6 +76,31 @@ def test_nobody_listens() -> None:
     bench.teller.sent(Opcode.TEXT, b"a")
     bench.teller.received(Frame(Opcode.TEXT, b"a"))
     assert bench.calls == [] and bench.run() == []
+
+
+def test_connections_of_which_nobody_is_told_share_one() -> None:
+    def teller(wanted: bool = False, **options: Any) -> Teller:
+        bench = Bench(wanted)
+        built = Options.build("ws://example.com/", options)
+        delivery = Delivery(
+            Callbacks(Handlers(on_event=print) if wanted else Handlers(), LOG),
+            None,
+            10,
+            lambda: None,
+        )
+        return teller_of(delivery, 7, built, log=LOG, now=bench.clock, owner=bench)
+
+    shared = teller(slow_send=None)
+    assert teller(slow_send=None) is shared and not shared.watches_sends
+    shared.tell("ClosedEvent", info="how")
+    shared.received(Frame(Opcode.TEXT, b"", True))
+    shared.sent(Opcode.TEXT, b"")
+    shared.waited(10, 1.0, 1)
+    with shared.timed(10):
+        pass
+    assert teller(wanted=True) is not shared
+    assert teller(slow_send=1.0).slow_send == 1.0
+    assert teller(low_throughput=1000.0) is not shared
 
 
 def test_frames_are_told_only_when_asked_for() -> None:

@@ -151,7 +151,7 @@ class Driver:
     def step_briefly(self, seconds: float) -> None:
         """The same for a few milliseconds, in which nobody can wake the caller: without a wake-up.
 
-        What that takes, a descriptor of its own, costs as much as all else that is to be done.
+        That is a descriptor, which would have to be made, registered and closed again for it.
         """
         descriptor = self._session.fileno()
         if self._wait is None and hasattr(select, "poll") and not self._has_buffered_input:
