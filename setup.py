@@ -24,6 +24,8 @@ SOURCES = [
     "protocol/encoder.py",
     "protocol/_masking.pyx",
     "protocol/_storage.pyx",
+    "protocol/_deflate_library.pyx",
+    "protocol/_compress.pyx",
     "protocol/_zlib.pyx",
     "protocol/outgoing.py",
     "protocol/handshake.py",
@@ -45,8 +47,8 @@ SOURCES = [
     "aio/at_once.py",
     "aio/watching.py",
 ]
-# Wants the headers of zlib, and `protocol.deflate_backend` can do without it.
-WITH_ZLIB = "protocol/_zlib.pyx"
+# They want the headers of zlib, and `protocol.deflate_backend` can do without them.
+WITH_ZLIB = ("protocol/_deflate_library.pyx", "protocol/_compress.pyx", "protocol/_zlib.pyx")
 # System calls of Linux: elsewhere there is no short way, and `engine.lane` says so.
 LANES = [
     "engine/_send_lane.pyx",
@@ -99,8 +101,8 @@ setup(
             "tieline." + source.partition(".")[0].replace("/", "."),
             [f"src/tieline/{source}"],
             extra_compile_args=FLAGS,
-            libraries=["z"] if source == WITH_ZLIB else [],
-            optional=source == WITH_ZLIB,
+            libraries=["z"] if source in WITH_ZLIB else [],
+            optional=source in WITH_ZLIB,
         )
         for source in ([] if PURE else SOURCES)
     ],

@@ -1,4 +1,4 @@
-"""_zlib: what the `zlib` module gives, to the byte, for any pieces and limits."""
+"""_zlib: what the `zlib` module gives, for any pieces and limits: zlib to the byte, and zlib-ng."""
 
 from __future__ import annotations
 
@@ -19,6 +19,21 @@ _zlib = pytest.importorskip(
 )
 pytestmark = compiled_only
 
+
+def _faces() -> dict[str, Any]:
+    """What is called from C here."""
+    found = {"zlib": _zlib}
+    try:
+        from zlib_ng import zlib_ng
+    except ImportError:
+        return found
+    face = _zlib.face_of_zlib_ng(zlib_ng)
+    return found if face is None else found | {"zlib-ng": face}
+
+
+FACES = list(_faces().values())
+each_face = pytest.mark.parametrize("face", FACES, ids=list(_faces()))
+
 #: Around the sizes where a buffer grows.
 SIZES = [0, 1, 300, 16383, 16384, 16385, 32768, 32769, 100_000, 1_000_000]
 
@@ -28,21 +43,22 @@ def compressed(data: bytes, *, end: bool = False) -> bytes:
     return context.compress(data) + context.flush(zlib.Z_FINISH if end else zlib.Z_SYNC_FLUSH)
 
 
-def outcome(context: Any, data: bytes, limit: int) -> object:
+def outcome(context: Any, data: bytes, limit: int, error: type[Exception]) -> object:
     try:
         got = context.decompress(data, limit)
-    except zlib.error as error:
-        return str(error).partition(":")[0]
+    except error as raised:
+        return str(raised).partition(":")[0]
     return got, context.eof, context.unused_data, context.unconsumed_tail
 
 
 def both(pieces: list[tuple[bytes, int]], bits: int = -15) -> None:
-    ours, theirs = _zlib.decompressobj(bits), zlib.decompressobj(bits)
-    for data, limit in pieces:
-        result = outcome(theirs, data, limit)
-        assert outcome(ours, data, limit) == result
-        if isinstance(result, str):
-            return
+    for face in FACES:
+        ours, theirs = face.decompressobj(bits), zlib.decompressobj(bits)
+        for data, limit in pieces:
+            result = outcome(theirs, data, limit, zlib.error)
+            assert outcome(ours, data, limit, face.error) == result
+            if isinstance(result, str):
+                break
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -78,8 +94,9 @@ def test_any_bytes(data: bytes) -> None:
     both([(data, 1000)])
 
 
-def test_takeover() -> None:
-    deflating, inflating = zlib.compressobj(wbits=-15), _zlib.decompressobj(-15)
+@each_face
+def test_takeover(face: Any) -> None:
+    deflating, inflating = zlib.compressobj(wbits=-15), face.decompressobj(-15)
     for number in range(50):
         message = b"message %d of a series" % number
         payload = deflating.compress(message) + deflating.flush(zlib.Z_SYNC_FLUSH)
@@ -87,16 +104,18 @@ def test_takeover() -> None:
 
 
 @pytest.mark.parametrize("bits", [0, -7, -16, 99])
-def test_a_window_that_there_is_not(bits: int) -> None:
+@each_face
+def test_a_window_that_there_is_not(face: Any, bits: int) -> None:
     if bits == 0:  # "as the header says": there is none
-        assert _zlib.decompressobj(bits)
+        assert face.decompressobj(bits)
         return
     with pytest.raises(ValueError, match=f"{bits} bits"):
-        _zlib.decompressobj(bits)
+        face.decompressobj(bits)
 
 
-def test_what_it_is_given() -> None:
-    context = _zlib.decompressobj(-15)
+@each_face
+def test_what_it_is_given(face: Any) -> None:
+    context = face.decompressobj(-15)
     with pytest.raises(ValueError, match="non-negative"):
         context.decompress(b"", -1)
     with pytest.raises(TypeError):

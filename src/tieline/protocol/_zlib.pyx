@@ -1,22 +1,36 @@
 # cython: language_level=3, freethreading_compatible=True
-"""zlib's inflate with the face of the `zlib` module, and less around each call.
+"""What decompresses → the same with the face of the `zlib` module, and less around each call.
 
 The module lets go of the interpreter for every call, which beside a busy thread costs a switch
 interval for each message, and fills 16 KiB of memory of its own for a message of 300 bytes.
 """
 
-from zlib import compressobj, error
+from zlib import error
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.ref cimport Py_DECREF, PyObject
 from libc.stdint cimport uint64_t
 from libc.string cimport memcpy
 
+from tieline.protocol._deflate_library cimport (
+    LONG,
+    MOST,
+    SMALL,
+    Library,
+    Z_BUF_ERROR,
+    Z_MEM_ERROR,
+    Z_OK,
+    Z_STREAM_END,
+    Z_SYNC_FLUSH,
+    z_stream,
+)
 from tieline.protocol.inflater cimport Inflater
 
+from tieline.protocol._compress import Compress
+from tieline.protocol._deflate_library import zlib_ng_of
 from tieline.protocol.inflater import broken
 
-__all__ = ["Decompress", "ZlibInflater", "compressobj", "decompressobj", "error"]
+__all__ = ["Decompress", "Face", "compressobj", "decompressobj", "error", "inflater_class"]
 
 cdef extern from "Python.h":
     int _PyBytes_Resize(PyObject **object, Py_ssize_t size) except -1
@@ -26,37 +40,15 @@ cdef extern from "Python.h":
     void *PyUnicode_DATA(object text)
     object PyUnicode_DecodeUTF8(const char *data, Py_ssize_t size, const char *errors)
 
-cdef extern from "zlib.h" nogil:
-    ctypedef struct z_stream:
-        const unsigned char *next_in
-        unsigned int avail_in
-        unsigned char *next_out
-        unsigned int avail_out
-        const char *msg
-    int Z_OK
-    int Z_STREAM_END
-    int Z_BUF_ERROR
-    int Z_MEM_ERROR
-    int Z_SYNC_FLUSH
-    int inflateInit2(z_stream *stream, int window_bits)
-    int inflate(z_stream *stream, int flush)
-    int inflateReset(z_stream *stream)
-    int inflateEnd(z_stream *stream)
-
 cdef enum:
-    # Most messages are smaller, and are inflated on the stack.
-    SMALL = 16384
-    # Compressed bytes from which the interpreter is let go of meanwhile.
-    LONG = 4096
     # Ends each message's data: see `deflater.TAIL`.
     TAIL = 4
-    # zlib counts in unsigned int.
-    MOST = 1 << 30
 
 
 cdef class Decompress:
     """A context, as `zlib.decompressobj` gives it. Of one thread at a time."""
 
+    cdef Library library
     cdef z_stream stream
     cdef bint is_ready
     #: The stream has ended, and what came behind it.
@@ -67,10 +59,13 @@ cdef class Decompress:
     # What the last call has produced, in bytes.
     cdef Py_ssize_t produced
 
-    def __cinit__(self, int window_bits):
+    def __cinit__(self, int window_bits, Library library not None):
         cdef int result
+        self.library = library
         self.unused_data = self.unconsumed_tail = b""
-        result = inflateInit2(&self.stream, window_bits)
+        result = library.inflate_init(
+            &self.stream, window_bits, library.version, library.stream_size
+        )
         if result == Z_MEM_ERROR:
             raise MemoryError("no memory for a decompression context")
         if result != Z_OK:
@@ -79,7 +74,7 @@ cdef class Decompress:
 
     def __dealloc__(self):
         if self.is_ready:
-            inflateEnd(&self.stream)
+            self.library.inflate_end(&self.stream)
 
     def decompress(self, bytes data not None, Py_ssize_t max_length=0):
         """Of what `data` goes on with, `max_length` bytes at most; 0: all. Raises `error`."""
@@ -137,6 +132,7 @@ cdef class Decompress:
 
     cdef Py_ssize_t _run(self, const unsigned char *data, Py_ssize_t size, Py_ssize_t done) except -1:
         """Inflate until there is no input or no room: how much of the input is used up."""
+        cdef Library library = self.library
         cdef unsigned int piece
         cdef int result
         while True:
@@ -145,9 +141,9 @@ cdef class Decompress:
             self.stream.avail_in = piece
             if piece > LONG + TAIL:
                 with nogil:
-                    result = inflate(&self.stream, Z_SYNC_FLUSH)
+                    result = library.inflate(&self.stream, Z_SYNC_FLUSH)
             else:
-                result = inflate(&self.stream, Z_SYNC_FLUSH)
+                result = library.inflate(&self.stream, Z_SYNC_FLUSH)
             done += piece - self.stream.avail_in
             if result == Z_STREAM_END:
                 self.eof = True
@@ -161,7 +157,7 @@ cdef class Decompress:
         if result == Z_MEM_ERROR:
             raise MemoryError("no memory to decompress with")
         what = "invalid data" if self.stream.msg == NULL else self.stream.msg.decode("ascii")
-        raise error(f"Error {result} while decompressing data: {what}")
+        raise self.library.error(f"Error {result} while decompressing data: {what}")
 
     cdef bint _wants_more(self, Py_ssize_t max_length, Py_ssize_t produced) noexcept:
         """May there be more to come, for which there was no room?"""
@@ -182,11 +178,6 @@ cdef class Decompress:
         return 0
 
 
-def decompressobj(int wbits):
-    """A new context."""
-    return Decompress(wbits)
-
-
 cdef class ZlibInflater(Inflater):
     """An `Inflater` of which a whole message asks for no bytes and no call of Python's."""
 
@@ -201,14 +192,14 @@ cdef class ZlibInflater(Inflater):
         if size > LONG:
             return Inflater.whole(self, view, start, stop, limit, as_text)
         if self.context is None:
-            self.context = Decompress(-self.window_bits)
+            self.context = self.new_context(-self.window_bits)
         context = self.context
         # One call, and a short copy, cost less than a second call for the tail.
         memcpy(given, view + start, size)
         memcpy(given + size, "\x00\x00\xff\xff", TAIL)
         try:
             message = context.inflated(given, size + TAIL, limit, as_text)
-        except error as failure:
+        except self.error as failure:
             raise broken(str(failure)) from None
         self.produced = context.produced
         self.is_last = True
@@ -219,7 +210,7 @@ cdef class ZlibInflater(Inflater):
             self.rest = context.unconsumed_tail
             self.is_pending = True
         elif not self.context_takeover:
-            inflateReset(&context.stream)
+            context.library.inflate_reset(&context.stream)
         if context.produced < limit:
             return message
         self.begun = message
@@ -249,3 +240,33 @@ cdef object text_of(const unsigned char *data, Py_ssize_t size):
             memcpy(PyUnicode_DATA(text), data, size)
             return text
     return PyUnicode_DecodeUTF8(<const char *>data, size, NULL)
+
+
+class Face:
+    """The part of the `zlib` module that is used, for a library that is called from C."""
+
+    inflater_class = ZlibInflater
+
+    def __init__(self, library):
+        self._library = library
+        self.error = library.error
+
+    def decompressobj(self, wbits):
+        """A new context."""
+        return Decompress(wbits, self._library)
+
+    def compressobj(self, level, method, wbits, mem_level, strategy=0):
+        """A new context."""
+        return Compress(level, method, wbits, mem_level, strategy, self._library)
+
+
+_system = Face(Library())
+inflater_class = ZlibInflater
+decompressobj = _system.decompressobj
+compressobj = _system.compressobj
+
+
+def face_of_zlib_ng(module):
+    """The same for the zlib-ng inside of this module, or None where it cannot be called."""
+    library = zlib_ng_of(module)
+    return None if library is None else Face(library)

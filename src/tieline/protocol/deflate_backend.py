@@ -1,10 +1,10 @@
 """What is installed → who compresses and who decompresses (DEFLATE, RFC 1951).
 
 All three speak the interface of the standard library's `zlib`, and each understands the others'
-streams, so the two directions need not agree. Measured on JSON (`make bench`): zlib-ng is the
-fastest at compressing, and at decompressing messages of some KiB; isal is faster than it from 4 KiB
-up, but slower than zlib below 1 KiB. zlib called from C (`_zlib.pyx`) is the fastest at
-decompressing a few hundred bytes, above all beside a busy thread.
+streams, so the two directions need not agree. zlib and zlib-ng are called from C where that was
+built (`_zlib.pyx`), isal as a module. Measured on JSON (`make bench`): zlib-ng is the fastest at
+compressing, and at decompressing messages of some hundred bytes; isal decompresses faster than it
+from 4 KiB up, but slower than zlib below 1 KiB.
 """
 
 from __future__ import annotations
@@ -45,14 +45,27 @@ def deflate_backend(level: int) -> Backend:
 @cache
 def installed_backends() -> tuple[Backend, ...]:
     """All that can be used here, the best first."""
-    found = ((name, _first(modules)) for name, modules in _MODULES.items())
+    found = ((name, _first(name, modules)) for name, modules in _MODULES.items())
     return tuple(Backend(name, module) for name, module in found if module is not None)
 
 
-def _first(modules: tuple[str, ...]) -> Any | None:
-    for module in modules:
-        try:
-            return import_module(module)
-        except ImportError:
-            continue  # an extra that is not installed, or not built for this machine
+def _first(name: str, modules: tuple[str, ...]) -> Any | None:
+    for each in modules:
+        module = _imported(each)
+        if module is not None:
+            return _called_from_c(module) if name == "zlib-ng" else module
     return None
+
+
+def _imported(module: str) -> Any | None:
+    try:
+        return import_module(module)
+    except ImportError:
+        return None  # an extra that is not installed, or not built for this machine
+
+
+def _called_from_c(module: Any) -> Any:
+    """What the module does, without it where that can be done."""
+    in_c = _imported("tieline.protocol._zlib")
+    face = None if in_c is None else in_c.face_of_zlib_ng(module)
+    return module if face is None else face

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 from tieline.compression import Deflate
@@ -28,18 +29,19 @@ class Deflater:
         self._mem_level = deflate.mem_level
         self._window_bits = window_bits
         self._context_takeover = context_takeover
-        self._context: Any = None
+        # Compresses up to a byte boundary, in the context that it holds.
+        self._flushed: Callable[[Data], bytes] | None = None
 
     def compress(self, payload: Data, *, last: bool = True) -> bytes:
         """The payload of one frame, up to a byte boundary; `last`: of the message's last one."""
-        if self._context is None:
-            self._context = self._new_context()
-        context = self._context
-        compressed: bytes = context.compress(payload) + context.flush(zlib.Z_SYNC_FLUSH)
+        flushed = self._flushed
+        if flushed is None:
+            self._flushed = flushed = _flushing(self._new_context())
+        compressed = flushed(payload)
         if not last:
             return compressed
         if not self._context_takeover:
-            self._context = None
+            self._flushed = None
         return compressed[: -len(TAIL)]
 
     def reset(self) -> None:
@@ -47,7 +49,7 @@ class Deflater:
 
         The peer needs no sign: what is compressed from now on refers to nothing before.
         """
-        self._context = None
+        self._flushed = None
 
     def _new_context(self) -> Any:
         backend = deflate_backend(self._level)
@@ -57,3 +59,16 @@ class Deflater:
         return backend.module.compressobj(
             self._level, zlib.DEFLATED, -self._window_bits, self._mem_level
         )
+
+
+def _flushing(context: Any) -> Callable[[Data], bytes]:
+    if hasattr(context, "flushed"):
+        at_once: Callable[[Data], bytes] = context.flushed
+        return at_once
+
+    def flushed(payload: Data) -> bytes:
+        compressed: bytes = context.compress(payload)
+        compressed += context.flush(zlib.Z_SYNC_FLUSH)
+        return compressed
+
+    return flushed

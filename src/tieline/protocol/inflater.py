@@ -119,7 +119,7 @@ class Inflater:
 
 def new_inflater(backend: Backend, window_bits: int, context_takeover: bool) -> Inflater:
     """Of the kind that this backend's module has, or that does for any."""
-    kind: type[Inflater] = getattr(backend.module, "ZlibInflater", Inflater)
+    kind: type[Inflater] = getattr(backend.module, "inflater_class", Inflater)
     return kind(backend, window_bits, context_takeover)
 
 
