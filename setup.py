@@ -46,6 +46,7 @@ SOURCES = [
     "aio/arrivals.py",
     "aio/at_once.py",
     "aio/watching.py",
+    "short_calls.py",
 ]
 # They want the headers of zlib, and `protocol.deflate_backend` can do without them.
 WITH_ZLIB = ("protocol/_deflate_library.pyx", "protocol/_compress.pyx", "protocol/_zlib.pyx")

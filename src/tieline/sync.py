@@ -18,6 +18,7 @@ from tieline.front import ORDERLY, check_seconds
 from tieline.protocol.close import check_close
 from tieline.protocol.handshake import HandshakeResponse
 from tieline.protocol.wire import CloseCode
+from tieline.short_calls import ShortReceive
 from tieline.threaded_front import ThreadedFront
 
 
@@ -45,7 +46,7 @@ def connect(
         raise
 
 
-class Connection(ThreadedFront):
+class Connection(ShortReceive, ThreadedFront):
     """An open WebSocket connection (RFC 6455), made by `tieline.connect`.
 
     Any number of threads may send and receive. A thread inside `recv()` serves the connection
@@ -65,19 +66,10 @@ class Connection(ThreadedFront):
 
     # --- receiving ----------------------------------------------------------------------------
 
-    def recv(self, timeout: float | None = None) -> str | bytes:
-        """The next message: ``str`` for text, ``bytes`` for binary.
-
-        What came before the end can be received after it. Raises `TimeoutError` after `timeout`
-        seconds (None: wait as long as the connection lives), which loses nothing, and
-        `ConnectionClosed` when the connection has ended. `RuntimeError` in a handler, which would
-        wait for itself, when there is no message yet.
-        """
-        if timeout is None:
-            session = self._line.session
-            message = None if session is None else session.lane.recv()
-            return self._line.receive(None) if message is None else message
-        return self._line.receive(check_seconds("timeout", timeout))
+    def _recv(self, timeout: float | None) -> str | bytes:
+        """What `recv` does, in any case."""
+        limit = None if timeout is None else check_seconds("timeout", timeout)
+        return self._line.receive(limit)
 
     def recv_stream(self, timeout: float | None = None) -> MessageStream:
         """The next message chunk by chunk, as it arrives, for messages too large to be held.

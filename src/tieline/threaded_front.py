@@ -22,83 +22,25 @@ from tieline.engine.subscriptions import Subscription
 from tieline.errors import ConnectionClosed, SendTimeout
 from tieline.front import Front, WhenOffline, check_seconds
 from tieline.protocol.wire import Opcode
+from tieline.short_calls import ShortSend
 
 T = TypeVar("T")
 
 
-class ThreadedFront(Front):
+class ThreadedFront(ShortSend, Front):
     """What can be said on a connection, by any thread."""
 
     #: What the method is called that sends a Close frame.
     _closing_method = "disconnect"
 
-    @overload
-    def send(
+    def _send(
         self,
         message: object,
-        *,
-        compress: bool | None = None,
-        when_offline: WhenOffline | None = None,
-        receipt: Literal[False] = False,
-    ) -> None: ...
-    @overload
-    def send(
-        self,
-        message: object,
-        *,
-        compress: bool | None = None,
-        when_offline: WhenOffline | None = None,
-        receipt: Literal[True],
-    ) -> Receipt: ...
-    @overload
-    def send(
-        self,
-        message: object,
-        *,
-        compress: bool | None = None,
-        when_offline: WhenOffline | None = None,
+        compress: bool | None,
+        when_offline: WhenOffline | None,
         receipt: bool,
-    ) -> Receipt | None: ...
-    def send(
-        self,
-        message: object,
-        *,
-        compress: bool | None = None,
-        when_offline: WhenOffline | None = None,
-        receipt: bool = False,
     ) -> Receipt | None:
-        """Send ``str`` as text, bytes-like as binary, an iterable of either in fragments.
-
-        Returns when the bytes are with the kernel or in the write buffer. While that holds more
-        than ``write_limit`` bytes it blocks, for as long as the peer goes on taking them: when it
-        takes none for ``timeout`` seconds, `SendTimeout` says what became of the message. In a
-        handler of this connection it never blocks (`SendBufferFull`). Raises `ConnectionClosed`
-        when the connection is not open.
-
-        `when_offline` says what becomes of the message while a connection is being made (by
-        default what the option ``offline`` says): "raise" `ConnectionClosed`; "queue" it for the
-        next one, within ``offline_limit``; or "drop" it. A queued message also waits for the next
-        connection when this one ends before the kernel has all of it; it is never sent twice. An
-        iterable is never queued. When no connection will follow, `ConnectionClosed` is raised in
-        any case.
-
-        `receipt`: return a `Receipt`, which tells when the kernel has all bytes, or that it never
-        will.
-
-        `compress`: by default (None) a message of ``Deflate.threshold`` bytes and more is
-        compressed, and so is an iterable, if the server has agreed; True raises `OptionError` when
-        it has not, but a message that was queued then goes out as it is.
-
-        A big message is masked and written piece by piece. The memory of a bytearray or memoryview
-        is the caller's again when this returns, and what could not be waited for was copied. Each
-        piece of an iterable goes out before the next is asked for. When the iterable fails half-way
-        the message cannot be completed, so the connection is failed with 1011. So it is by Ctrl-C
-        in a compressed message of 1 MiB and more, which is sent in fragments.
-        """
-        if compress is None and when_offline is None and not receipt:
-            session = self._line.session
-            if session is not None and session.lane.send(message):
-                return None
+        """What `send` does, in any case."""
         if receipt or when_offline is not None or self.options.offline == "queue":
             ticket = self._new_receipt() if receipt else None
             self._send_noted(message, compress, when_offline, ticket)

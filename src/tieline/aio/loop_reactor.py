@@ -87,12 +87,9 @@ class LoopReactor:
     """
 
     is_tieline_reactor = True
-
     #: Its sessions may read and write with system calls of their own (`engine.lane`).
     has_lanes = True
-
-    #: Nothing is gathered for another thread to write: only the loop's writes to its connections.
-    watch_over = staticmethod(lambda writer: False)
+    watch_over = staticmethod(lambda writer: False)  # no other thread may write
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.name = f"asyncio loop {id(loop):#x}"

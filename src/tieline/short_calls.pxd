@@ -1,0 +1,6 @@
+cdef class ShortSend:
+    cdef public object _line
+
+
+cdef class ShortReceive(ShortSend):
+    pass

@@ -1,0 +1,103 @@
+"""The calls of every message: what they take themselves, and what they leave to the front."""
+
+from __future__ import annotations
+
+import inspect
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import tieline
+from tieline.short_calls import ShortReceive, ShortSend
+
+
+class Lane:
+    """Takes what it is told to."""
+
+    def __init__(self, *, takes: bool, message: object = None) -> None:
+        self.takes = takes
+        self.message = message
+        self.sent: list[object] = []
+
+    def send(self, message: object) -> bool:
+        self.sent.append(message)
+        return self.takes
+
+    def recv(self) -> object:
+        return self.message
+
+
+class Front(ShortReceive):
+    def __init__(self, lane: Lane | None) -> None:
+        session = None if lane is None else SimpleNamespace(lane=lane)
+        self._line: Any = SimpleNamespace(session=session)
+        self.left: list[tuple[Any, ...]] = []
+
+    def _send(self, *arguments: Any) -> Any:
+        self.left.append(arguments)
+        return "sent"
+
+    def _recv(self, timeout: float | None) -> Any:
+        self.left.append((timeout,))
+        return "received"
+
+
+def test_what_the_lane_takes() -> None:
+    lane = Lane(takes=True, message="")
+    front = Front(lane)
+    assert front.send("a") is None  # type: ignore[func-returns-value]
+    assert front.send(b"b", compress=None, when_offline=None, receipt=False) is None  # type: ignore[func-returns-value]
+    assert lane.sent == ["a", b"b"]
+    assert front.recv() == "" and front.recv(None) == ""
+    assert front.left == []
+
+
+@pytest.mark.parametrize("lane", [None, Lane(takes=False)])
+def test_what_it_does_not(lane: Lane | None) -> None:
+    front: Any = Front(lane)
+    assert front.send("a") == "sent" and front.recv() == "received"
+    assert front.left == [("a", None, None, False), (None,)]
+
+
+@pytest.mark.parametrize(
+    "option", [{"compress": False}, {"compress": True}, {"when_offline": "drop"}, {"receipt": True}]
+)
+def test_options_are_the_fronts(option: dict[str, Any]) -> None:
+    lane = Lane(takes=True)
+    front: Any = Front(lane)
+    assert front.send("a", **option) == "sent"
+    wanted = {"compress": None, "when_offline": None, "receipt": False} | option
+    assert front.left == [("a", *wanted.values())] and lane.sent == []
+
+
+def test_a_timeout_is_the_fronts() -> None:
+    front = Front(Lane(takes=True, message="a"))
+    assert front.recv(1.0) == "received"
+    assert front.recv(timeout=2) == "received"
+    assert front.left == [(1.0,), (2,)]
+
+
+def test_who_has_them() -> None:
+    assert tieline.WebSocketClient.send is ShortSend.send is tieline.sync.Connection.send
+    assert tieline.sync.Connection.recv is ShortReceive.recv
+    assert not hasattr(tieline.WebSocketClient, "recv")
+
+
+@pytest.mark.parametrize("call", [ShortSend.send, ShortReceive.recv])
+def test_they_explain_themselves(call: Any) -> None:
+    """Compiled as well: for `help` and for editors."""
+    assert "Raises" in (call.__doc__ or "")
+    assert "self" in inspect.signature(call).parameters
+
+
+def test_wrong_calls_are_type_errors() -> None:
+    front: Any = Front(None)
+    with pytest.raises(TypeError):
+        front.send()
+    with pytest.raises(TypeError):
+        front.send("a", None)
+    with pytest.raises(TypeError):
+        front.send("a", no_such_option=1)
+    with pytest.raises(TypeError):
+        front.recv(1, 2)
