@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import ssl
 import threading
 
@@ -380,3 +381,111 @@ def test_a_step_of_the_handshake_reads_once(ca_pem):
     lower.content = b""
     assert not stream.handshake()
     assert not stream.has_buffered_input, "now the descriptor must be waited for"
+
+
+# --- an owner that reads and writes below itself --------------------------------------------------
+
+
+class Untouched:
+    """The stream below, which nobody is to ask for anything."""
+
+    has_buffered_input = has_pending_output = False
+    hidden_input = pending_size = 0
+
+    def receive_into(self, buffer):
+        raise AssertionError("read")
+
+    def send(self, data):
+        raise AssertionError("written")
+
+    def flush(self):
+        return True
+
+
+@pytest.fixture
+def owned(pair, server_context, ca_pem):
+    """A stream whose session tickets are read, and which is not to touch its socket any more."""
+    stream, peer = secure(pair, server_context, ca_pem)
+    receive(stream)
+    stream.lower = Untouched()
+    return stream, peer
+
+
+def fed(stream, data, size=1000):
+    """What comes of so much ciphertext."""
+    scratch = bytearray(4096)
+    scratch[: len(data)] = data
+    stream.feed(memoryview(scratch), len(data))
+    return receive(stream, size)
+
+
+def test_what_it_is_fed_it_gives_back_without_a_read(owned):
+    stream, peer = owned
+    before = stream.hidden_input
+    records = peer.records(b"abc", b"def")
+    assert fed(stream, records) == b"abcdef"
+    assert stream.hidden_input == before + len(records)
+    assert not stream.has_buffered_input
+
+
+def test_it_is_fed_more_than_is_asked_for(owned):
+    stream, peer = owned
+    assert fed(stream, peer.records(b"abc", b"def"), 2) == b"ab"
+    assert stream.has_buffered_input
+    assert receive(stream, 4) == b"cdef"
+
+
+def test_half_a_record_is_asked_for_below(pair, owned):
+    stream, peer = owned
+    records = peer.records(b"abc")
+    stream.lower = SocketStream(pair[0])
+    assert fed(stream, records[:9]) is None
+    assert not stream.has_buffered_input
+    stream.lower = Untouched()
+    assert fed(stream, records[9:]) == b"abc"
+
+
+def test_a_full_read_is_followed_by_another(pair, owned):
+    """Whoever has filled its memory does not know whether there is more."""
+    stream, peer = owned
+    first, second = peer.records(b"abc"), peer.records(b"def")
+    stream.lower = SocketStream(pair[0])
+    pair[1].sendall(second)
+    wait_until_queued(pair[0], len(second))
+    stream.feed(memoryview(first), len(first))
+    assert receive(stream) == b"abcdef"
+
+
+def test_it_is_fed_the_end(owned):
+    stream, _ = owned
+    assert fed(stream, b"") == b""
+    assert not stream.has_buffered_input
+
+
+def test_it_is_fed_rubbish(owned):
+    stream, _ = owned
+    with pytest.raises(ssl.SSLError):
+        fed(stream, b"\x17\x03\x03\x00\x20" + b"x" * 32)
+
+
+def test_what_is_sealed_is_its_owners_to_write(pair, owned):
+    stream, peer = owned
+    sealed = stream.seal(b"abc") + stream.seal(b"def")
+    assert not stream.has_pending_output
+    pair[0].sendall(sealed)
+    assert peer.recv() == b"abcdef"
+
+
+def test_what_could_not_be_written_is_kept(pair, owned):
+    stream, peer = owned
+    pair[0].setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sealed = stream.seal(b"abc")
+    stream.keep(sealed, 4)
+    assert stream.has_pending_output and stream.pending_size == len(sealed) - 4
+    assert stream.seal(b"not now") is None
+    pair[0].sendall(sealed[:4])
+    stream.lower = SocketStream(pair[0])
+    assert stream.flush()
+    assert not stream.has_pending_output
+    assert stream.send(b"def") == 3
+    assert peer.recv() == b"abcdef"

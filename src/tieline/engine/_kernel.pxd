@@ -27,7 +27,6 @@ cdef extern from "<sys/socket.h>" nogil:
     int SHUT_RDWR
     int MSG_DONTWAIT
     int MSG_NOSIGNAL
-    int MSG_PEEK
     int SOL_SOCKET
     int SO_RCVTIMEO
 

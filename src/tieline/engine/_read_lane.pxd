@@ -16,8 +16,9 @@ cdef class ReadLane(SendLane):
     cdef FrameDecoder decoder
     cdef MessageAssembler assembler
     cdef bint can_wait
-    # How many reads in a row have found something.
+    # How many reads in a row have found something; and how many had to wait, for one message each.
     cdef int hot
+    cdef int lonely
     # A thread waits in a call on the descriptor: what to do when that has returned.
     cdef bint is_waited_on
     cdef object on_left
@@ -35,7 +36,15 @@ cdef class ReadLane(SendLane):
 
     cdef int _fill_through(self, memory, double now, bint waits) except -1
 
-    cdef ssize_t _wait(self, char *data, Py_ssize_t size, int flags, int *error) except -2
+    cdef object _receive_through(self, target, bint waits, int *error, double *now)
+
+    cdef ssize_t _read(
+        self, char *data, Py_ssize_t size, bint waits, int *error, double *now
+    ) except -2
+
+    cdef ssize_t _wait(self, char *data, Py_ssize_t size, int *error) except -2
+
+    cdef int _nothing(self, int error) except -1
 
     cdef int _received(self, memory, buffer, ssize_t count, double now) except -1
 

@@ -5,11 +5,11 @@ import os
 
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
+from cpython.list cimport PyList_GET_SIZE
 from libc.errno cimport EAGAIN, EINTR, errno
 
 from tieline.engine._kernel cimport (
     MSG_DONTWAIT,
-    MSG_PEEK,
     SHUT_RDWR,
     SO_RCVTIMEO,
     SOL_SOCKET,
@@ -24,10 +24,16 @@ from tieline.engine._lock cimport ReentrantLock
 from tieline.engine.sender cimport Sender
 from tieline.errors import MessageTooBig, ProtocolError
 from tieline.protocol.events import MessageChunk
+from tieline.transport.scratch import SIZE, ciphertext
 
 cdef enum:
     # Microseconds for which a thread waits where nobody can wake it.
     PATIENCE = 5000
+    # So many reads in a row had to wait, and found one message each: the next one need not ask first
+    # whether there is something. What comes is a round trip's answer.
+    ALONE = 8
+    # Bytes: what reads of this size bring is no such answer.
+    BIG = 16384
 
 
 cdef class ReadLane(SendLane):
@@ -96,73 +102,103 @@ cdef class ReadLane(SendLane):
     cdef int _fill_to(
         self, memory, bytearray buffer, char *data, Py_ssize_t size, double now, bint waits
     ) except -1:
-        cdef ssize_t count
-        cdef int error
-        # Without letting go of the interpreter: what does not wait is over sooner than that.
-        count = c_recv(self.descriptor, data, size, MSG_DONTWAIT)
-        error = errno
-        if (
-            count < 0
-            and error == EAGAIN
-            and waits
-            and self.can_wait
-            # Somebody will want to be told that the kernel has room again.
-            and not self.sender.blocked
-        ):
-            count = self._wait(data, size, 0, &error)
-            if not self.is_open:
-                return NOTHING
-            if count < 0:
-                self.hot = 0
-            now = clock()
+        cdef int error = 0
+        cdef ssize_t count = self._read(data, size, waits, &error, &now)
+        if not self.is_open:
+            return NOTHING
         if count > 0:
             return self._received(memory, buffer, count, now)
         if count == 0:
             return self._ended()
-        if error == EAGAIN or error == EINTR:
-            return NOTHING
-        self.connection.connection_lost(OSError(error, os.strerror(error)))
-        return UNUSUAL
+        return self._nothing(error)
 
     cdef int _fill_through(self, memory, double now, bint waits) except -1:
-        """The same through TLS, which is waited for without taking anything from the socket."""
-        cdef char byte
-        cdef int error
-        cdef ssize_t peeked
+        """The same through TLS."""
+        cdef int error = 0
         target = self.assembler.target
         buffer = None if target is not None else memory.buffer
         if target is None:
             target = memory.view
         try:
-            count = self.layer.receive_into(target)
-            if (
-                count is None
-                and waits
-                and self.can_wait
-                and not self.sender.blocked
-                and not self.layer.has_buffered_input
-            ):
-                peeked = self._wait(&byte, 1, MSG_PEEK, &error)
-                if not self.is_open or peeked < 0:
-                    self.hot = 0
-                    return NOTHING
-                now = clock()
+            count = None
+            if self.layer.has_buffered_input:
                 count = self.layer.receive_into(target)
+            if count is None:
+                count = self._receive_through(target, waits, &error, &now)
         except OSError as failure:
             failure.__traceback__ = None  # it would keep the memory
             self.connection.connection_lost(failure)
             return UNUSUAL
+        if not self.is_open:
+            return NOTHING
+        if error:
+            return self._nothing(error)
         if count is None:
             return NOTHING
         return self._received(memory, buffer, count, now) if count else self._ended()
 
-    cdef ssize_t _wait(self, char *data, Py_ssize_t size, int flags, int *error) except -2:
+    cdef object _receive_through(self, target, bint waits, int *error, double *now):
+        """Read ciphertext once: what it comes to, as `TLSStream.receive_into`; or `error` is set."""
+        cdef Py_buffer view
+        cdef ssize_t count
+        # A signal handler may read from another stream meanwhile.
+        spares = ciphertext.spares
+        scratch = spares.pop() if spares else memoryview(bytearray(SIZE))
+        try:
+            PyObject_GetBuffer(scratch, &view, PyBUF_WRITABLE)
+            try:
+                count = self._read(<char *>view.buf, view.len, waits, error, now)
+            finally:
+                PyBuffer_Release(&view)
+            if count < 0 or not self.is_open:
+                return None
+            error[0] = 0
+            self.layer.feed(scratch, count)
+            return self.layer.receive_into(target)
+        finally:
+            spares.append(scratch)
+
+    cdef int _nothing(self, int error) except -1:
+        """A read has failed with this."""
+        if error == EAGAIN or error == EINTR:
+            return NOTHING
+        self.connection.connection_lost(OSError(error, os.strerror(error)))
+        return UNUSUAL
+
+    cdef ssize_t _read(
+        self, char *data, Py_ssize_t size, bint waits, int *error, double *now
+    ) except -2:
+        """Receive; with `waits`, wait for it if need be. -1: `error` says why.
+
+        With the lock held, which is let go in a wait.
+        """
+        cdef ssize_t count
+        # Not while somebody will want to be told that the kernel has room again.
+        waits = waits and self.can_wait and not self.sender.blocked
+        if not waits or self.lonely < ALONE:
+            # Without letting go of the interpreter: what does not wait is over sooner than that.
+            count = c_recv(self.descriptor, data, size, MSG_DONTWAIT)
+            error[0] = errno
+            if count >= 0 or error[0] != EAGAIN or not waits:
+                self.lonely = 0
+                return count
+        count = self._wait(data, size, error)
+        now[0] = clock()
+        if count > 0 and count < BIG:
+            self.lonely += 1
+        else:
+            self.lonely = 0
+        if count < 0:
+            self.hot = 0
+        return count
+
+    cdef ssize_t _wait(self, char *data, Py_ssize_t size, int *error) except -2:
         """Receive in a call that waits, `PATIENCE` at most. The lock is let go of meanwhile."""
         cdef ssize_t count
         self.is_waited_on = True
         self.lock.leave()
         with nogil:
-            count = c_recv(self.descriptor, data, size, flags)
+            count = c_recv(self.descriptor, data, size, 0)
             error[0] = errno
         try:
             self._acquire_again()
@@ -224,6 +260,8 @@ cdef class ReadLane(SendLane):
             return None
         self.receive_seconds += clock() - started
         if type(item) is list:
+            if PyList_GET_SIZE(<list>item) > 1:
+                self.lonely = 0
             return <list>item
         outcome[0] = SOMETHING
         if item is not None:

@@ -30,7 +30,7 @@ cdef class SendLane:
 
     cdef bint _send(self, int opcode, const uint8_t *payload, Py_ssize_t size) except -1
 
-    cdef ssize_t _write(self, const uint8_t *frame, Py_ssize_t total) except -2
+    cdef ssize_t _write(self, const uint8_t *frame, Py_ssize_t total, bint *is_held) except -2
 
     cdef bint _is_clear(self) noexcept
 

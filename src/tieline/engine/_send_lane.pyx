@@ -144,6 +144,7 @@ cdef class SendLane:
         cdef uint8_t frame[LARGEST + 8]
         cdef Py_ssize_t start, total
         cdef ssize_t taken
+        cdef bint is_held = False
         cdef double started
         cdef double now = 0.0  # not looked at: who sends so much is quick
         cdef Sender sender = self.sender
@@ -168,27 +169,48 @@ cdef class SendLane:
         self._count(size)
         self.sends += 1
         if self.sends % SAMPLE:
-            taken = self._write(frame, total)
+            taken = self._write(frame, total, &is_held)
         else:
             started = clock()
-            taken = self._write(frame, total)
+            taken = self._write(frame, total, &is_held)
             sender.seconds += SAMPLE * (clock() - started)
-        if taken == total and (self.layer is None or not self.layer.holds_output()):
+        if taken == total and not is_held:
             self.outbox.written += total
         elif sender.error is None:
             self._keep(frame, total, taken, size)
         return True
 
-    cdef ssize_t _write(self, const uint8_t *frame, Py_ssize_t total) except -2:
-        """How much was taken; -1: nothing, `errno` says why unless the sender knows already."""
+    cdef ssize_t _write(self, const uint8_t *frame, Py_ssize_t total, bint *is_held) except -2:
+        """How much was taken; -1: nothing, `errno` says why unless the sender knows already.
+
+        `is_held`: not by the kernel yet.
+        """
+        cdef bytes sealed
+        cdef Py_ssize_t size
+        cdef ssize_t written
+        # Without letting go of the interpreter: what does not wait is over sooner than that.
         if self.layer is None:
-            # Without letting go of the interpreter: what does not wait is over sooner than that.
             return c_send(self.descriptor, frame, total, MSG_DONTWAIT | MSG_NOSIGNAL)
         try:
-            return self.layer.send(frame[:total])
+            sealed = self.layer.seal(frame[:total])
         except OSError as error:
             self.sender._break(error)
             return -1
+        if sealed is None:
+            return 0
+        size = PyBytes_GET_SIZE(sealed)
+        written = c_send(
+            self.descriptor, PyBytes_AS_STRING(sealed), size, MSG_DONTWAIT | MSG_NOSIGNAL
+        )
+        if written == size:
+            return total
+        if written < 0:
+            if errno != EAGAIN and errno != EINTR:
+                return -1
+            written = 0
+        is_held[0] = True
+        self.layer.keep(sealed, written)
+        return total
 
     cdef bint _is_clear(self) noexcept:
         """Could a message of somebody be written now, as far as the connection goes?"""

@@ -18,6 +18,7 @@ cdef class TLSStream:
     cdef object _plaintext
     cdef bint _inside
     cdef bint _drained
+    cdef bint _is_fed
     cdef bint _pauses
     cdef bint _ended
     cdef bint _end_is_told
@@ -34,6 +35,12 @@ cdef class TLSStream:
 
     @cython.locals(size=Py_ssize_t, total=Py_ssize_t)
     cpdef object receive_into(self, object buffer)
+
+    cpdef feed(self, object scratch, Py_ssize_t count)
+
+    cpdef object seal(self, bytes data)
+
+    cpdef keep(self, bytes sealed, Py_ssize_t written)
 
     @cython.locals(size=Py_ssize_t, taken=Py_ssize_t)
     cpdef Py_ssize_t send(self, object data) except -1
@@ -56,3 +63,5 @@ cdef class TLSStream:
 
     @cython.locals(count=Py_ssize_t)
     cdef Py_ssize_t _read_through(self, object scratch) except -1
+
+    cdef _take_in(self, object scratch, Py_ssize_t count)

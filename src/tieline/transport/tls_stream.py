@@ -62,6 +62,7 @@ class TLSStream:
         self._plaintext = memoryview(b"")  # decrypted before shutdown_write, not yet asked for
         self._inside = True  # the session may have a record, or part of one, that it has not read
         self._drained = False  # the lower stream gave less than it was asked for: it has no more
+        self._is_fed = False  # by its owner, who knows whether there is more
         self._pauses = False  # it may have more, but others shall have their turn first
         self._ended = False  # close_notify, or the end of the lower stream
         self._end_is_told = False
@@ -132,6 +133,14 @@ class TLSStream:
             raise self._failure
         return 0 if self._ended else None
 
+    def feed(self, scratch: memoryview, count: int) -> None:
+        """So many bytes at the beginning of `scratch` have come from below; 0: it has ended.
+
+        For an owner that reads there itself, up to `SIZE` bytes; `receive_into` comes next.
+        """
+        self._is_fed = True
+        self._take_in(scratch, count)
+
     @property
     def hidden_input(self) -> int:
         return self._ciphertext_read + self.lower.hidden_input
@@ -157,6 +166,26 @@ class TLSStream:
             if not self.flush():
                 break
         return taken
+
+    def seal(self, data: bytes) -> bytes | None:
+        """Take all of up to `_PIECE` bytes: what to write below, or None when none can be taken.
+
+        For an owner that writes there itself, and has `keep` have what could not be written.
+        """
+        if self.holds_output():
+            return None
+        self._has_output = True  # before, because Ctrl-C may come after
+        try:
+            self._write(data)
+        except ssl.SSLWantReadError:
+            return None
+        sealed: bytes = self._take_output()
+        self._has_output = False
+        return sealed
+
+    def keep(self, sealed: bytes, written: int) -> None:
+        """Of what `seal` has returned only so much was written."""
+        self._ciphertext = memoryview(sealed)[written:]
 
     @property
     def has_pending_output(self) -> bool:
@@ -232,7 +261,10 @@ class TLSStream:
         """
         start = total
         reads = 0
-        self._drained = self._pauses = False
+        self._pauses = False
+        if not self._is_fed:
+            self._drained = False
+        self._is_fed = False
         try:
             while total < size:
                 if not self._inside:
@@ -306,17 +338,20 @@ class TLSStream:
         if received is None:
             return 0
         count = received
+        self._take_in(scratch, count)
+        return count
+
+    def _take_in(self, scratch: memoryview, count: int) -> None:
         if not count:
             self._ended = True
             self._incoming.write_eof()
-            return 0
+            return
         self._drained = count < len(scratch)
         self._ciphertext_read += count
         if len(self.first_bytes) < 64:
             self.first_bytes += bytes(scratch[: min(count, 64 - len(self.first_bytes))])
         self._inside = True
         self._feed(scratch[:count])
-        return count
 
 
 def _session_facts(session: ssl.SSLObject) -> dict[str, Any]:
