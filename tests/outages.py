@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ import tieline
 from tests.fronts import PATIENCE, AsyncioTalk, CallbackTalk, Talk
 from tieline import events
 from tieline.aio.pause import LoopPause
-from tieline.engine import dial, recovery
+from tieline.engine import dial
 from tieline.engine.outage import Pause
 from tieline.testing import FaultProxy, ProxiedConnection
 from tieline.testing.faults import HEAD_END, Fault, Kind
@@ -49,7 +50,7 @@ class Waits:
         self.before: dict[int, Callable[[], object]] = {}
         self._changed = threading.Condition()
         self._is_held = False
-        patch.setattr(recovery.random, "uniform", self._draw)
+        patch.setattr(random, "uniform", self._draw)
         patch.setattr(Pause, "wait", self._stand_in(Pause.wait))
         patch.setattr(LoopPause, "wait", self._awaited_stand_in(LoopPause.wait))
 

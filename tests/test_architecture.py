@@ -13,6 +13,7 @@ import pytest
 
 import tieline
 import tieline.errors
+from tieline.testing import EchoServer
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "tieline"
@@ -107,35 +108,80 @@ def test_the_core_loads_nothing_of_the_outside_world(
 #: What takes long to load and what few programs use; each client loads it when it is needed.
 LATE = {
     "asyncio",
+    "base64",
+    "concurrent.futures",
     "cryptography",
     "difflib",
     "email",
     "h11",
     "hashlib",
     "http.client",
+    "http.cookiejar",
     "idna",
+    "importlib.metadata",
     "ipaddress",
+    "json",
+    "logging",
+    "random",
     "ssl",
     "tempfile",
+    "tieline.auth",
+    "tieline.engine.cookies",
+    "tieline.engine.stream_delivery",
     "tieline.events",
     "tieline.explaining",
     "tieline.http1",
+    "tieline.transport.no_proxy",
+    "tieline.transport.proxy",
     "tieline.transport.tls",
+    "tieline.transport.tunnel",
+    "traceback",
     "urllib.parse",
     "urllib.request",
 }
 
+#: What a client cannot do without, and what that loads in turn: it is not the same in every Python.
+NEEDED = "import contextlib, queue, select, selectors, socket, threading, warnings, weakref, zlib"
 
-@pytest.mark.parametrize("name", ["WebSocketClient", "connect", "Reactor", "WebSocketError"])
+
+@pytest.fixture(scope="module")
+def late(modules_loaded_by: Callable[[str], set[str]]) -> set[str]:
+    return LATE - modules_loaded_by(NEEDED)
+
+
+@pytest.mark.parametrize(
+    "name", ["WebSocketClient", "connect", "Options", "Reactor", "WebSocketError"]
+)
 def test_a_client_loads_what_it_needs_when_it_needs_it(
-    name: str, modules_loaded_by: Callable[[str], set[str]]
+    name: str, late: set[str], modules_loaded_by: Callable[[str], set[str]]
 ) -> None:
-    assert modules_loaded_by(f"import tieline; tieline.{name}") & LATE == set()
+    assert modules_loaded_by(f"import tieline; tieline.{name}") & late == set()
 
 
-def test_making_a_client_loads_no_more(modules_loaded_by: Callable[[str], set[str]]) -> None:
+def test_making_a_client_loads_no_more(
+    late: set[str], modules_loaded_by: Callable[[str], set[str]]
+) -> None:
     made = "import tieline; tieline.WebSocketClient(print, 'ws://example.com/', proxy=None)"
-    assert modules_loaded_by(made) & LATE == set()
+    assert modules_loaded_by(made) & late == set()
+
+
+def test_the_asyncio_front_adds_nothing_to_asyncio_but_itself(
+    late: set[str], modules_loaded_by: Callable[[str], set[str]]
+) -> None:
+    loaded = modules_loaded_by("from tieline.aio import connect")
+    assert loaded & late - modules_loaded_by("import asyncio") == set()
+
+
+def test_a_connection_loads_only_what_it_needs(
+    late: set[str], modules_loaded_by: Callable[[str], set[str]]
+) -> None:
+    """From the import to the end: the first connection has little left to load."""
+    with EchoServer() as server:
+        said = "ws.send('a'); assert ws.recv() == 'a'; ws.close()"
+        loaded = modules_loaded_by(
+            f"from tieline import connect; ws = connect({server.url!r}, compression=None); {said}"
+        )
+    assert loaded & late == {"hashlib"}  # for the proof that the server has read the key
 
 
 def test_the_package_itself_loads_hardly_anything(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tieline.errors import OptionError
-from tieline.headers import Headers, HTTPRequest, HTTPResponse, check_header
+from tieline.headers import Headers, HTTPRequest, HTTPResponse, check_header, is_token
 
 
 def test_headers_are_case_insensitive_and_keep_the_original():
@@ -82,3 +82,11 @@ def test_bad_values_of_secret_headers_are_not_shown():
             check_header(name, "hush\r\n")
         assert "hush" not in str(caught.value)
         assert name in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [("chat", True), ("a!#$%&'*+-.^_`|~9", True), ("", False), ("a b", False), ("a\n", False)],
+)
+def test_is_token_is_rfc_9110(text: str, expected: bool) -> None:
+    assert is_token(text) is expected

@@ -11,10 +11,11 @@ Names are loaded at first use (PEP 562), so that importing one part does not loa
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING
+import sys
 
 from tieline._version import __version__
+
+TYPE_CHECKING = False  # type checkers know better
 
 if TYPE_CHECKING:
     from tieline import aio as aio
@@ -114,13 +115,19 @@ __all__ = ["__version__", "aio", *_HOME]
 
 def __getattr__(name: str) -> object:
     if name in _MODULES:
-        return import_module(f"tieline.{name}")
+        return _module(name)
     home = _HOME.get(name)
     if home is None:
         raise AttributeError(f"module 'tieline' has no attribute {name!r}")
-    value = getattr(import_module(f"tieline.{home}"), name)
+    value = getattr(_module(home), name)
     globals()[name] = value
     return value
+
+
+def _module(name: str) -> object:
+    # `importlib` is a module that few programs have loaded.
+    __import__(f"tieline.{name}")
+    return sys.modules[f"tieline.{name}"]
 
 
 def __dir__() -> list[str]:

@@ -11,7 +11,6 @@ from tieline.engine.delivery import Delivery
 from tieline.engine.handlers import split_handlers
 from tieline.engine.reactor import Reactor
 from tieline.engine.route import check_addresses
-from tieline.engine.stream_delivery import StreamDelivery
 from tieline.engine.supervisor import Supervisor
 from tieline.engine.waiting import wait_for_event
 from tieline.errors import ConnectionClosed, OptionError
@@ -23,6 +22,10 @@ from tieline.protocol.handshake import HandshakeResponse
 from tieline.protocol.wire import CloseCode
 from tieline.request_checks import HeaderPairs
 from tieline.threaded_front import ThreadedFront
+
+if TYPE_CHECKING:
+    from tieline.engine.stream_delivery import StreamDelivery
+    from tieline.options import Options
 
 
 class WebSocketClient(ThreadedFront):
@@ -51,7 +54,7 @@ class WebSocketClient(ThreadedFront):
             self.options,
             handlers,
             self.options.reactor or Reactor(),
-            delivery=StreamDelivery if self.options.streaming else Delivery,
+            delivery=_delivery(self.options),
             owns_reactor=self.options.reactor is None,
         )
 
@@ -201,6 +204,14 @@ class WebSocketClient(ThreadedFront):
             raise watcher.error
         assert watcher.message is not None
         return watcher.message
+
+
+def _delivery(options: Options) -> type[Delivery | StreamDelivery]:
+    if not options.streaming:
+        return Delivery
+    from tieline.engine.stream_delivery import StreamDelivery  # for those who want messages so
+
+    return StreamDelivery
 
 
 def _connect_headers(options: Mapping[str, object] | None, headers: object) -> HeaderPairs:

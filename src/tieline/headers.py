@@ -5,15 +5,15 @@ Immutable values without I/O; `http1` makes them from bytes and bytes from them.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from tieline.errors import OptionError
+from tieline.patterns import pattern
 from tieline.redact import is_secret_header, safe_headers, safe_url
 
-_TOKEN = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_TOKEN = pattern(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
+_CONTROL = pattern(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 #: What an error shows of the peer's bytes.
 EXCERPT = 64
@@ -133,6 +133,11 @@ class HeadLimits:
     max_body: int = 64 * 1024
     #: 1xx responses before the final one.
     max_informational: int = 16
+
+
+def is_token(text: str) -> bool:
+    """True when ``text`` is a token of RFC 9110 section 5.6.2, such as a header name."""
+    return _TOKEN.fullmatch(text) is not None
 
 
 def check_header(name: object, value: object) -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
+from tieline.patterns import pattern
 
-_NAME = re.compile(
+_NAME = pattern(
     r"(?=.{1,253}\.?$)(?:[a-z0-9_](?:[-a-z0-9_]{0,61}[a-z0-9_])?\.)*"
     r"[a-z0-9_](?:[-a-z0-9_]{0,61}[a-z0-9_])?\.?"
 )
 # Four numbers, none of which some parser might take for octal.
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
-_IPV4 = re.compile(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
-_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
-_ZONE = re.compile(r"[-A-Za-z0-9._~]+")
+_IPV4 = pattern(rf"{_OCTET}(?:\.{_OCTET}){{3}}")
+_NUMBER = pattern(r"[0-9]+|0x[0-9a-f]*")
+_ZONE = pattern(r"[-A-Za-z0-9._~]+")
 
 #: Longer than any name, before it is looked at more closely.
 _MUCH = 1024
@@ -96,6 +96,11 @@ def _a_labels(host: str) -> str:
             "expected a domain name; what a registry has accepted all the same can be given in "
             "its xn-- form",
         ) from None
+
+
+def authority(host: str, port: int) -> str:
+    """host:port as CONNECT wants it (RFC 9112 section 3.2.3), also for messages."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _shown(error: Exception) -> str:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from tieline import option_checks as check
 from tieline import request_checks as request
 from tieline import route_checks as route
-from tieline.auth import Credentials
 from tieline.option_field import option
 from tieline.request_checks import HeaderPairs, URLSource
 
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     import socket
     import ssl
     from http.cookiejar import CookieJar
+
+    from tieline.auth import Credentials
 
 
 @table(frozen=True, kw_only=True, repr=False, eq=False)

@@ -16,6 +16,21 @@ def option(
     return field(default=default, hash=None if hashed else False, metadata=metadata)
 
 
+class LateFunction:
+    """The default of an option: a function of a module that is loaded when the option is read."""
+
+    def __init__(self, module: str, name: str) -> None:
+        # As a function has them, for texts.
+        self.__module__ = module
+        self.__qualname__ = name
+
+    def __get__(self, _options: object, _class: type | None = None) -> Any:
+        return getattr(__import__(self.__module__), self.__qualname__)
+
+    def __call__(self, *arguments: object) -> Any:
+        return self.__get__(None)(*arguments)
+
+
 def table(**parameters: Any) -> Any:
     """A dataclass without a constructor, which would take long to make and which nobody calls.
 

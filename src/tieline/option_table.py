@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,7 +12,7 @@ from tieline import route_checks as route
 from tieline import upkeep_checks as upkeep
 from tieline.compression import Compression
 from tieline.opening_options import OpeningOptions
-from tieline.option_field import option
+from tieline.option_field import LateFunction, option
 from tieline.reconnect import Reconnect
 
 if TYPE_CHECKING:
@@ -185,10 +184,10 @@ class OptionTable(OpeningOptions):
         ),
     )
     json_dumps: Callable[[Any], str | bytes] = option(
-        "other", json.dumps, "value → text of send_json()", check.function()
+        "other", LateFunction("json", "dumps"), "value → text of send_json()", check.function()
     )
     json_loads: Callable[[str | bytes], Any] = option(
-        "other", json.loads, "text → value of recv_json()", check.function()
+        "other", LateFunction("json", "loads"), "text → value of recv_json()", check.function()
     )
     decode_text: bool = option(
         "other", True, "False: text arrives as bytes, its UTF-8 still verified", check.boolean()

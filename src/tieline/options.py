@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import fields
 from functools import lru_cache
-from types import FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from tieline.auth import Basic, Bearer, Challenge, Credentials, Digest
-from tieline.auth.asking import ask, sees_challenges
 from tieline.compression import Deflate
 from tieline.errors import OptionError
 from tieline.option_checks import Check, shown_callable
@@ -21,6 +19,8 @@ from tieline.request_checks import HeaderPairs, URLSource, normalise_headers
 
 if TYPE_CHECKING:
     from dataclasses import dataclass as table
+
+    from tieline.auth import Basic, Bearer, Challenge, Credentials, Digest
 else:
     from tieline.option_field import table
 
@@ -42,7 +42,6 @@ class Options(OptionTable):
             # Only what is given is stored, and looked at: the defaults are the class's. Most
             # clients give a handful of eighty, and there may be ten thousand clients.
             stored = self.__dict__
-            stored.update(_FUNCTIONS)
             stored["_parsed"] = {}
             for name, value in given.items():
                 if name not in _ROWS:
@@ -132,8 +131,12 @@ class Options(OptionTable):
         A callable that wants to sees the challenges. What it raises passes through.
         """
         if self.token is not None:
+            from tieline.auth import Bearer
+
             return Bearer(self.token, self.token_type)
         if self.username is not None:
+            from tieline.auth import Basic
+
             return Basic(self.username, self.password or "")
         return _given("auth", self.auth, url, challenges)
 
@@ -147,7 +150,8 @@ class Options(OptionTable):
         given = (
             f"{name}={_shown(name, self._printable(name), check.secret)}"
             for name, (default, check) in _ROWS.items()
-            if type(value := getattr(self, name)) is not type(default) or value != default
+            if name in vars(self)
+            and (type(value := getattr(self, name)) is not type(default) or value != default)
         )
         return f"Options({', '.join(given)})"
 
@@ -185,8 +189,6 @@ def describe() -> list[OptionDescription]:
 _ROWS: dict[str, tuple[object, Check]] = {
     entry.name: (entry.default, entry.metadata["check"]) for entry in fields(Options)
 }
-# As attributes of the class they would become methods.
-_FUNCTIONS = {name: row[0] for name, row in _ROWS.items() if isinstance(row[0], FunctionType)}
 
 
 #: Values of these types never change, and hold no secret (but for texts: see `_is_plain`).
@@ -246,9 +248,19 @@ def _given(
     url: str,
     challenges: tuple[Challenge, ...],
 ) -> Credentials | None:
-    if auth is None or isinstance(auth, Basic | Bearer | Digest):
+    if auth is None:
+        return None
+    from tieline.auth import Basic, Bearer, Digest
+    from tieline.auth.asking import ask, sees_challenges
+
+    if isinstance(auth, Basic | Bearer | Digest):
         return auth
     return ask(option, auth, url, challenges if sees_challenges(auth) else None)
+
+
+def _is_credentials(value: object) -> bool:
+    auth = sys.modules.get("tieline.auth")  # whoever has made some has loaded it
+    return auth is not None and isinstance(value, auth.Basic | auth.Bearer | auth.Digest)
 
 
 def _shown(name: str, value: object, secret: bool) -> str:
@@ -261,7 +273,7 @@ def _shown(name: str, value: object, secret: bool) -> str:
         return repr(tuple(safe_headers(value)))
     if name == "cookies" and isinstance(value, tuple):
         return repr(tuple((cookie, MASK) for cookie, _ in value))
-    if isinstance(value, Basic | Bearer | Digest | Deflate | Reconnect):
+    if isinstance(value, Deflate | Reconnect) or _is_credentials(value):
         return repr(value)
     if name == "url" and isinstance(value, tuple):
         entries = [_shown(name, entry, secret) for entry in value]

@@ -6,10 +6,8 @@ Pure: no clock, no sleep, no thread. `Reconnect` is what a user says, `Backoff` 
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 from tieline.errors import WebSocketError
@@ -18,6 +16,7 @@ from tieline.option_checks import (
     Check,
     Refused,
     boolean,
+    is_coroutine_function,
     real,
     seconds,
     shown_callable,
@@ -117,7 +116,7 @@ def _multiplier() -> Check:
 
 def _predicate() -> Check:
     def convert(value: Any) -> object:
-        if iscoroutinefunction(value):
+        if is_coroutine_function(value):
             raise Refused("This is a coroutine function, which nothing awaits; give a plain one.")
         if not callable(value) or isinstance(value, type):
             raise Refused
@@ -192,6 +191,12 @@ class GaveUp:
     downtime: float
 
 
+def _uniform(low: float, high: float) -> float:
+    import random  # late: few connections are ever lost
+
+    return random.uniform(low, high)
+
+
 class Backoff:
     """Counts one line's attempts and plans the next one. All times in seconds of one clock.
 
@@ -205,10 +210,10 @@ class Backoff:
     )  # fmt: skip
 
     def __init__(
-        self, policy: Reconnect, uniform: Callable[[float, float], float] = random.uniform
+        self, policy: Reconnect, uniform: Callable[[float, float], float] | None = None
     ) -> None:
         self._policy = policy
-        self._uniform = uniform
+        self._uniform = uniform or _uniform
         # Since the last stable connection:
         self._number = 0
         self._steps = 0

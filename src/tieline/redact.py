@@ -6,9 +6,10 @@ little costs an account. So names are matched generously, and nothing here ever 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+
+from tieline.patterns import pattern
 
 MASK = "***"
 
@@ -50,17 +51,17 @@ _SECRET_ENDING = ("key", "auth", "session", "sessionid", "pwd", "bearer")
 #: Too short to be looked for inside other words ("design" is no signature): whole last word only.
 _SECRET_LAST_WORD = frozenset({"code", "sig", "sign", "sid", "pass", "otp", "ticket"})
 
-_AUTHORITY_END = re.compile("[/?#]")
+_AUTHORITY_END = pattern("[/?#]")
 # The colons of such an authority are none that a password comes after.
-_IPV6_HOST = re.compile(r"(?:[^:@]*@)?\[[0-9A-Fa-f:.]+(?:%[^]:]*)?\](?::[0-9]*)?")
+_IPV6_HOST = pattern(r"(?:[^:@]*@)?\[[0-9A-Fa-f:.]+(?:%[^]:]*)?\](?::[0-9]*)?")
 # A name with a dot, or the one without that has ports of its own: no user is called so.
-_HOST_AND_PORT = re.compile(r"(?:[\w-]+(?:\.[\w-]+)+|localhost):[0-9]{1,5}")
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-_PARAMETER = re.compile(r"[?&;#]([^?&;#=]*)=")
+_HOST_AND_PORT = pattern(r"(?:[\w-]+(?:\.[\w-]+)+|localhost):[0-9]{1,5}")
+_WORD = pattern(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_PARAMETER = pattern(r"[?&;#]([^?&;#=]*)=")
 #: Between the parts of a subprotocol's name, such as "graphql-transport-ws" and "v1.json".
-_NAME_PART = re.compile("[-._]")
-_PASSWORD_END = re.compile("[@&]")
-_NESTED_USER = re.compile(r"://[^/?#:]*:")
+_NAME_PART = pattern("[-._]")
+_PASSWORD_END = pattern("[@&]")
+_NESTED_USER = pattern(r"://[^/?#:]*:")
 
 
 @lru_cache(maxsize=256)
@@ -186,7 +187,7 @@ def _userinfo(url: str) -> tuple[list[tuple[int, int]], int]:
 def _is_lone_key(name: str) -> bool:
     from urllib.parse import unquote  # for URLs that have a user name
 
-    return re.search("[/?#]", name) is None and _is_key(unquote(name))
+    return _AUTHORITY_END.search(name) is None and _is_key(unquote(name))
 
 
 def _parts(url: str) -> tuple[int, str, str]:

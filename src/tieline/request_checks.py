@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from tieline.auth import Basic, Bearer, Digest, is_token
-from tieline.auth.asking import sees_challenges
 from tieline.errors import OptionError
-from tieline.headers import check_header
+from tieline.headers import check_header, is_token
 from tieline.option_checks import Check, Refused, file_path, items, plain_text
+from tieline.patterns import pattern
+
+if TYPE_CHECKING:
+    from tieline.auth import Basic, Bearer, Digest
 
 HeaderPairs = tuple[tuple[str, str], ...]
 #: A URL, or what gives one for each attempt.
@@ -19,6 +20,9 @@ URLSource = str | Callable[[], str]
 _HEADER_FORMS = "a mapping of str to str or list of str, or (name, value) pairs"
 _NO_BODY = "the opening handshake has no body"
 _BY_HANDSHAKE = "the opening handshake sets it itself (RFC 6455 section 4.1)"
+
+_WORD_END = pattern(r"[^\w-]")
+_NOT_IN_A_COOKIE = pattern(r"[\x00-\x1f\x7f;]|\A | \Z")
 
 #: Header (lower case) -> why a user may not set it in the opening handshake.
 HANDSHAKE_OWNS = {
@@ -79,7 +83,7 @@ def _pairs(value: Any) -> HeaderPairs:
             raise Refused(f"A header's name is {type(name).__name__}, not str.")
         if not is_token(name):
             # Only its first word is shown: the whole may be "Authorization: Bearer ...".
-            word = re.split(r"[^\w-]", name, maxsplit=1)[0][:40]
+            word = _WORD_END.split(name, maxsplit=1)[0][:40]
             raise Refused(f"The header name that starts with {word!r} is no token (RFC 9110).")
         for single in content if isinstance(content, tuple | list) else (content,):
             if not isinstance(single, str):
@@ -153,7 +157,7 @@ def cookies() -> Check:
                 raise Refused(f"The value of {name!r} is {type(content).__name__}, not str.")
             # RFC 6265 4.1.1 forbids more (blanks, commas, quotes), but servers set such cookies
             # and expect them back as they were. These would change the header's meaning.
-            if not content.isascii() or re.search(r"[\x00-\x1f\x7f;]|\A | \Z", content):
+            if not content.isascii() or _NOT_IN_A_COOKIE.search(content):
                 raise Refused(
                     f"The value of {name!r} holds a control character, a semicolon, an outer "
                     "blank or is not ASCII; percent-encode it."
@@ -171,6 +175,9 @@ def auth(url: str = "the URL") -> Check:
     """Credentials, or a callable asked for them, with `url`, per attempt."""
 
     def convert(value: Any) -> Basic | Bearer | Digest | Callable[..., object]:
+        from tieline.auth import Basic, Bearer, Digest  # for those who log in
+        from tieline.auth.asking import sees_challenges
+
         if isinstance(value, Basic | Bearer | Digest):
             return value
         if isinstance(value, tuple | list) and len(value) == 2:
@@ -206,18 +213,30 @@ def netrc() -> Check:
 
 def username() -> Check:
     """A user name for basic authentication: no colon (RFC 7617 section 2)."""
-    return _text_for("a str without a colon, or None", lambda value: Basic(value, ""))
+    return _text_for("a str without a colon, or None", lambda value: _pair(value, ""))
 
 
 def password() -> Check:
     """A password for basic authentication."""
-    return _text_for("a str or None", lambda value: Basic("", value), secret=True)
+    return _text_for("a str or None", lambda value: _pair("", value), secret=True)
+
+
+def _pair(username: str, password: str) -> object:
+    from tieline.auth import Basic
+
+    return Basic(username, password)
 
 
 def token() -> Check:
     """A token for the Authorization header."""
     function = "A function that gives a fresh one each time goes to auth= or headers=."
-    return _text_for("a str or None", Bearer, secret=True, function=function)
+    return _text_for("a str or None", _bearer, secret=True, function=function)
+
+
+def _bearer(token: str) -> object:
+    from tieline.auth import Bearer
+
+    return Bearer(token)
 
 
 def _text_for(

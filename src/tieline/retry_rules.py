@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, TypeAlias
 
 from tieline.errors import (
@@ -17,6 +16,7 @@ from tieline.errors import (
     TLSError,
     TooManyRedirects,
 )
+from tieline.patterns import pattern
 
 if TYPE_CHECKING:
     from tieline.headers import Headers
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: What can end a connection, or an attempt to make one.
 Cause: TypeAlias = "Exception | CloseInfo"
+
+_SECONDS = pattern(r"[0-9]+(\.[0-9]+)?")
 
 #: Statuses below 500 that say "not now": timeout, too early, too many requests.
 _RETRIED_STATUSES = frozenset({408, 425, 429})
@@ -73,7 +75,7 @@ def retry_after(cause: Cause, wall: float) -> float:
 def _wait(text: str, headers: Headers, wall: float) -> float:
     text = text.strip()
     # Longer than the RFC's whole seconds: some rate limiters answer with a fraction.
-    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
+    if _SECONDS.fullmatch(text):
         return float(text)
     until = _timestamp(text)
     if until is None:

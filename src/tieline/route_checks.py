@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
 from tieline.hostnames import BadHost, ascii_host, ipv6_host
 from tieline.option_checks import Check, Refused, integer, items, plain_text
+from tieline.patterns import pattern
 
 
 def proxy() -> Check:
@@ -73,6 +73,11 @@ def _refused(error: BadHost) -> Refused:
     return Refused(f"{problem[:1].upper()}{problem[1:]}; {error.expected}.")
 
 
+_SCHEME = pattern(r"[A-Za-z][A-Za-z0-9+.-]*")
+_NOT_IN_A_PATH = pattern(r"[\s#]")
+_BETWEEN_DIGITS = pattern(r"[:\s]")
+_SHA_256 = pattern("[0-9a-f]{64}")
+
 #: What they mean is fixed: an entry without 'ssl' would switch TLS off.
 _BUILT_IN_SCHEMES = frozenset({"ws", "wss", "http", "https"})
 
@@ -87,7 +92,7 @@ def schemes() -> Check:
 
     def one(name: Any, entry: Any) -> Mapping[str, object]:
         # RFC 3986 3.1.
-        if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", name):
+        if not isinstance(name, str) or not _SCHEME.fullmatch(name):
             raise Refused("A scheme's name is letters, digits, + - and . only.")
         if name.lower() in _BUILT_IN_SCHEMES or name.lower().endswith("+unix"):
             raise Refused(f"{name!r} is built in; `default_port` changes the port.")
@@ -169,7 +174,7 @@ def url_path() -> Check:
 
     def convert(value: Any) -> str:
         path = plain_text(value)
-        if not path.startswith("/") or re.search(r"[\s#]", path):
+        if not path.startswith("/") or _NOT_IN_A_PATH.search(path):
             raise Refused("Percent-encode blanks; a fragment is never sent (RFC 6455 section 3).")
         return path
 
@@ -214,8 +219,8 @@ def fingerprint() -> Check:
         if not isinstance(value, str):
             raise Refused
         # openssl writes "sha256 Fingerprint=AB:CD:...".
-        digits = re.sub(r"[:\s]", "", value.rpartition("=")[2]).lower().removeprefix("sha256")
-        if not re.fullmatch(r"[0-9a-f]{64}", digits):
+        digits = _BETWEEN_DIGITS.sub("", value.rpartition("=")[2]).lower().removeprefix("sha256")
+        if not _SHA_256.fullmatch(digits):
             raise Refused("`openssl x509 -noout -fingerprint -sha256 -in cert.pem` prints it.")
         return digits
 

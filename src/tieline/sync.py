@@ -12,7 +12,6 @@ from tieline.engine.lane import Iteration
 from tieline.engine.payloads import decode_json
 from tieline.engine.receiving import Receiver
 from tieline.engine.route import check_addresses
-from tieline.engine.streams import MessageStream
 from tieline.errors import ConnectionClosed, OptionError
 from tieline.front import ORDERLY, check_seconds
 from tieline.protocol.close import check_close
@@ -20,6 +19,9 @@ from tieline.protocol.handshake import HandshakeResponse
 from tieline.protocol.wire import CloseCode
 from tieline.short_calls import ShortReceive
 from tieline.threaded_front import ThreadedFront
+
+if TYPE_CHECKING:
+    from tieline.engine.streams import MessageStream
 
 
 def connect(

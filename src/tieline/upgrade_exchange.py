@@ -11,29 +11,29 @@ h11 from its first byte on, so what is accepted, refused and said in errors is t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from sys import intern
 from typing import TYPE_CHECKING
 
 from tieline.headers import Headers, HeadLimits, HTTPResponse
 from tieline.making import unfinished
+from tieline.patterns import pattern
 
 if TYPE_CHECKING:
     from tieline.http1 import ClientExchange
 
 _UnfinishedResponse = unfinished(HTTPResponse)
 
-_TARGET = re.compile(r"[\x21-\x7e]+")
+_TARGET = pattern(r"[\x21-\x7e]+")
 
 # Tokens and printable text (RFC 9110 sections 5.6.2 and 5.5). Possessive (++), so that no input
 # makes it look twice at a character.
-_LINE = re.compile(r"([-!#$%&'*+.^_`|~0-9A-Za-z]++): ([\t\x20-\x7e\x80-\xff]*+)\r\n")
-_SWITCH = re.compile(
+_LINE = pattern(r"([-!#$%&'*+.^_`|~0-9A-Za-z]++): ([\t\x20-\x7e\x80-\xff]*+)\r\n")
+_SWITCH = pattern(
     rb"HTTP/1\.1 101(?: ([\t\x20-\x7e\x80-\xff]*+))?\r\n"
     rb"((?:[-!#$%&'*+.^_`|~0-9A-Za-z]++:[\t\x20-\x7e\x80-\xff]*+\r\n)*+)\r\n"
 )
-_FIELD = re.compile(r"([^:]++):[\t ]*+([^\r]*+)\r\n")
+_FIELD = pattern(r"([^:]++):[\t ]*+([^\r]*+)\r\n")
 
 #: The whitespace that HTTP has (RFC 9110 section 5.6.3).
 _BLANKS = "\t "

@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from tieline.auth import Basic, Bearer, is_token
+from tieline.auth import Basic, Bearer
 from tieline.errors import OptionError
 
 SECRET = "hunter2-is-secret"
@@ -93,14 +93,6 @@ def test_equal_credentials_are_equal_and_cannot_change() -> None:
     assert len({Bearer("t"), Bearer("t"), Bearer("t", "Token")}) == 2
     with pytest.raises(AttributeError):
         Basic("a", "b").password = "c"  # type: ignore[misc]
-
-
-@pytest.mark.parametrize(
-    "text, expected",
-    [("chat", True), ("a!#$%&'*+-.^_`|~9", True), ("", False), ("a b", False), ("a\n", False)],
-)
-def test_is_token_is_rfc_9110(text: str, expected: bool) -> None:
-    assert is_token(text) is expected
 
 
 def assert_silent(error: BaseException) -> None:

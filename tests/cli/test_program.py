@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import socket
 import ssl
@@ -168,3 +169,18 @@ def test_the_command_is_loaded_only_when_it_runs(
     loaded = modules_loaded_by("import tieline.cli")
 
     assert loaded & {"argparse", "ssl", "socket", "logging", "prompt_toolkit"} == set()
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["send", "--help"]])
+def test_what_needs_no_connection_loads_no_client(
+    words: list[str], modules_loaded_by: Callable[[str], set[str]]
+) -> None:
+    asked = f"from tieline.cli import main; assert main({words}) == 0; print()"
+    assert modules_loaded_by(asked) & {"logging", "tieline.client", "tieline.options"} == set()
+
+
+def test_repeated_commands_add_no_more_to_the_logger(capfd: Capture) -> None:
+    main(["listen", "localhost"])
+    before = list(logging.getLogger("tieline").handlers)
+    main(["listen", "localhost"])
+    assert logging.getLogger("tieline").handlers == before

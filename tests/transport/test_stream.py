@@ -16,7 +16,7 @@ from tests.transport.stream_ends import (
     receive_all,
     secure,
 )
-from tieline.transport.stream import SocketStream
+from tieline.transport.stream import SocketStream, lowest
 
 
 @pytest.fixture(params=["plain", "tls"])
@@ -25,6 +25,14 @@ def ends(request, pair, server_context, ca_pem):
     if request.param == "plain":
         return SocketStream(pair[0]), PlainPeer(pair[1])
     return secure(pair, server_context, ca_pem)
+
+
+def test_the_lowest_stream_is_the_sockets(ends):
+    stream, _ = ends
+    below = lowest(stream)
+    assert isinstance(below, SocketStream)
+    assert below.fileno() == stream.fileno()
+    assert lowest(below) is below
 
 
 def test_bytes_go_both_ways(ends):

@@ -9,13 +9,14 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from itertools import count
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from tieline.aio.loop_reactor import LoopReactor, lowest
-from tieline.aio.transport_stream import TransportStream
+from tieline.aio.loop_reactor import LoopReactor
 from tieline.transport.attempt import Attempt
-from tieline.transport.stream import SocketStream, Stream
-from tieline.transport.tls_stream import TLSStream
+from tieline.transport.stream import SocketStream, Stream, lowest
+
+if TYPE_CHECKING:
+    from tieline.transport.tls_stream import TLSStream
 
 T = TypeVar("T")
 
@@ -152,6 +153,8 @@ async def adopt(stream: Stream, reactor: LoopReactor) -> Stream:
     Returns a `TransportStream`, or the TLS stream that was given, now over one. Unless this
     succeeds, the connection is closed.
     """
+    from tieline.aio.transport_stream import TransportStream  # for loops that watch no descriptors
+
     below = lowest(stream)
     if not isinstance(below, SocketStream):
         stream.close()
@@ -181,6 +184,8 @@ async def adopt(stream: Stream, reactor: LoopReactor) -> Stream:
 
 def _bottom(stream: Stream) -> TLSStream:
     """The TLS stream that no other TLS stream is below."""
+    from tieline.transport.tls_stream import TLSStream
+
     assert isinstance(stream, TLSStream)
     while isinstance(stream.lower, TLSStream):
         stream = stream.lower

@@ -10,20 +10,21 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from functools import partial
-from typing import cast
+from typing import TYPE_CHECKING, cast
 from weakref import WeakKeyDictionary, WeakSet, ref
 
 from tieline.aio.arrivals import Arrival
 from tieline.aio.failing import LoopRegistrant, give_up
-from tieline.aio.transport_stream import TransportStream
 from tieline.aio.watching import DescriptorWatch
 from tieline.engine.clock_watch import ClockWatch, sleepless_clock
 from tieline.engine.process import GOODBYE
 from tieline.engine.reactor import Reactor, all_reactors
 from tieline.engine.receive_buffer import ReceiveBuffer
 from tieline.protocol.wire import CloseCode
-from tieline.transport.stream import SocketStream, Stream
-from tieline.transport.tls_stream import TLSStream
+from tieline.transport.stream import SocketStream, lowest
+
+if TYPE_CHECKING:
+    from tieline.aio.transport_stream import TransportStream
 
 #: Seconds for what is left to be closed after `GOODBYE`; nothing of it waits for a peer.
 _LAST_CALLS = 0.2
@@ -168,11 +169,11 @@ class LoopReactor:
     def register(self, registrant: LoopRegistrant) -> None:
         """Serve a connection from now on."""
         stream = lowest(registrant.stream)
-        if isinstance(stream, TransportStream):
-            stream.serve(registrant)
-            self._registrants[registrant] = stream
-        elif isinstance(stream, SocketStream):
+        if isinstance(stream, SocketStream):
             self._registrants[registrant] = DescriptorWatch(self, registrant)
+        elif isinstance(stream, asyncio.BufferedProtocol):
+            self._registrants[registrant] = adopted = cast("TransportStream", stream)
+            adopted.serve(registrant)
         else:
             raise TypeError(f"a LoopReactor cannot serve a {type(stream).__name__}")
         self._begin()
@@ -181,10 +182,10 @@ class LoopReactor:
     def unregister(self, registrant: LoopRegistrant) -> None:
         """Serve this connection no more. Call it before its stream is closed."""
         served = self._registrants.pop(registrant, None)
-        if isinstance(served, TransportStream):
-            served.serve(None)
-        elif served is not None:
+        if isinstance(served, DescriptorWatch):
             served.end()
+        elif served is not None:
+            served.serve(None)
         self._note_idle()
 
     def watch(self, registrant: LoopRegistrant, *, readable: bool, writable: bool) -> None:
@@ -330,13 +331,6 @@ def running_loop_reactor() -> LoopReactor:
         reactor = LoopReactor(loop)
         _reactor_of_loop[loop] = ref(reactor)
     return reactor
-
-
-def lowest(stream: Stream) -> Stream:
-    """What is below all TLS."""
-    while isinstance(stream, TLSStream):
-        stream = stream.lower
-    return stream
 
 
 def _end_stopped_loops() -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from tieline.auth.challenges import Challenge as Challenge
 from tieline.auth.credentials import Basic as Basic
 from tieline.auth.credentials import Bearer as Bearer
-from tieline.auth.credentials import is_token as is_token
 from tieline.auth.digest import Digest as Digest
 
 #: What an `auth` option may hold, and a callable give.

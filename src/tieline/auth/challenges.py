@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
+
+from tieline.patterns import pattern
 
 _TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
 
 # Possessive throughout, and each match begins where the last one ended: so no line, however long
 # and odd, takes more than a few looks at each character. Beyond the grammar an unquoted value may
 # hold more than a token, and a comma may be missing, as servers have it and other clients take it.
-_SCHEME = re.compile(rf"({_TOKEN})(?=[ \t,]|\Z)[ \t]*+")
-_PARAMETER = re.compile(
-    rf'({_TOKEN})[ \t]*+=(?!=)[ \t]*+(?:"((?:[^"\\]|\\.)*+)"|([^ \t,"]++))', re.DOTALL
-)
-_TOKEN68 = re.compile(r"([-._~+/0-9A-Za-z]++=*+)[ \t]*+(?=,|\Z)")
-_SEPARATORS = re.compile(r"[ \t,]*+")
+_SCHEME = pattern(rf"({_TOKEN})(?=[ \t,]|\Z)[ \t]*+")
+_PARAMETER = pattern(rf'(?s)({_TOKEN})[ \t]*+=(?!=)[ \t]*+(?:"((?:[^"\\]|\\.)*+)"|([^ \t,"]++))')
+_TOKEN68 = pattern(r"([-._~+/0-9A-Za-z]++=*+)[ \t]*+(?=,|\Z)")
+_SEPARATORS = pattern(r"[ \t,]*+")
 #: What is none of these, up to the comma that ends it; a comma in quotes does not.
-_GARBAGE = re.compile(r'(?:"(?:[^"\\]|\\.)*+\\?(?:"|\Z)|[^,"])++', re.DOTALL)
-_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_GARBAGE = pattern(r'(?s)(?:"(?:[^"\\]|\\.)*+\\?(?:"|\Z)|[^,"])++')
+_ESCAPED = pattern(r"(?s)\\(.)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import re
+from binascii import b2a_base64
 from dataclasses import dataclass
 
 from tieline.errors import OptionError
+from tieline.headers import is_token
+from tieline.patterns import pattern
 from tieline.redact import MASK, safe_username
 
-# RFC 9110 5.6.2. "\Z", because "$" would let a trailing newline through.
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_HALF_PAIR = re.compile("[\ud800-\udfff]")
-
-
-def is_token(text: str) -> bool:
-    """True when ``text`` is a token of RFC 9110 section 5.6.2, such as a header name."""
-    return _TOKEN.match(text) is not None
+_CONTROL = pattern(r"[\x00-\x1f\x7f]")
+_HALF_PAIR = pattern("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -37,7 +31,7 @@ class Basic:
     def header_value(self) -> str:
         """The header's value: ``Basic`` and the base64 of the UTF-8 of user name and password."""
         pair = f"{self.username}:{self.password}".encode()
-        return "Basic " + base64.b64encode(pair).decode("ascii")
+        return "Basic " + b2a_base64(pair, newline=False).decode("ascii")
 
     def __repr__(self) -> str:
         username = safe_username(self.username, self.password)

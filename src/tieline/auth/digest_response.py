@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from tieline.auth.challenges import Challenge
 from tieline.headers import is_sendable
+from tieline.patterns import pattern
 
 #: Algorithm without "-sess", in lower case → hashlib's name. The strongest first.
 _ALGORITHMS = {"sha-512-256": "sha512_256", "sha-256": "sha256", "md5": "md5"}
 _STRENGTH = list(_ALGORITHMS)
+
+_ALGORITHM = pattern("[-A-Za-z0-9]+")
 
 #: RFC 8187 section 3.2.1: what needs no percent encoding in `username*`.
 _UNRESERVED = "!#$&+^`|"
@@ -162,7 +164,7 @@ def prove(
     ]
     if terms.algorithm is not None:
         # A token by the grammar; quoted as it came in case that it was not.
-        plain = re.fullmatch(r"[-A-Za-z0-9]+", terms.algorithm)
+        plain = _ALGORITHM.fullmatch(terms.algorithm)
         fields.append(f"algorithm={terms.algorithm if plain else _quoted(terms.algorithm)}")
     if terms.opaque is not None:
         fields.append(f"opaque={_quoted(terms.opaque)}")

@@ -8,8 +8,8 @@ from contextlib import closing
 
 from tieline.cli.arrivals import Arrivals
 from tieline.cli.connection_options import connection_options
-from tieline.cli.conversation import conversation, outcome, standard_output
-from tieline.cli.output import Output, PromptOutput
+from tieline.cli.conversation import conversation, outcome
+from tieline.cli.output import Output, PromptOutput, standard_output
 from tieline.cli.shown import printer
 from tieline.cli.status import CommandError, note
 from tieline.cli.typed import Lines, PromptedLines, lines_of

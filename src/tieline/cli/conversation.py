@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,16 +11,6 @@ from tieline.cli.output import Output
 from tieline.cli.status import OK, CommandError, end_status, note
 from tieline.client import WebSocketClient
 from tieline.protocol.wire import CloseCode
-
-
-@contextmanager
-def standard_output(kind: type[Output] = Output) -> Iterator[Output]:
-    """`sys.stdout` for messages, until the end of the block."""
-    output = kind(sys.stdout)
-    try:
-        yield output
-    finally:
-        output.close()
 
 
 @contextmanager

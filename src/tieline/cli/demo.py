@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from tieline.cli.conversation import standard_output
-from tieline.cli.output import Output
+from tieline.cli.output import Output, standard_output
 from tieline.cli.shown import describe_bytes
 from tieline.cli.status import ABNORMAL, CommandError
 from tieline.cli.version import version_line

@@ -7,7 +7,6 @@ line, so that none can pass for two.
 
 from __future__ import annotations
 
-import json
 from unicodedata import category
 
 #: Control, format and surrogate characters, line and paragraph separators.
@@ -29,6 +28,8 @@ def escape_json(text: str) -> str:
     r"""JSON text with the same value, each unsafe character spelt as JSON does: ``\u009b``."""
     if text.isprintable():
         return text
+    import json  # few texts need it
+
     return "".join(
         json.dumps(character)[1:-1] if _is_unsafe(character) else character for character in text
     )

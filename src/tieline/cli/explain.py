@@ -6,7 +6,7 @@ import json
 from argparse import Namespace
 
 from tieline.cli.connection_options import connection_options
-from tieline.cli.conversation import standard_output
+from tieline.cli.output import standard_output
 from tieline.cli.status import FAILED, OK
 from tieline.explaining import explain
 

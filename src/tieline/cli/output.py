@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import select
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TextIO
 
 from tieline.transport.wakeup import Wakeup
@@ -82,3 +84,13 @@ class PromptOutput(Output):
         if sys.stdout is not None:
             sys.stdout.write(data.decode(self._encoding))
             sys.stdout.flush()
+
+
+@contextmanager
+def standard_output(kind: type[Output] = Output) -> Iterator[Output]:
+    """`sys.stdout` for messages, until the end of the block."""
+    output = kind(sys.stdout)
+    try:
+        yield output
+    finally:
+        output.close()

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import sys
-import traceback
 from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import suppress
-from importlib import import_module
+from functools import cache
+from typing import TYPE_CHECKING
 
 from tieline.cli.arguments import parse
 from tieline.cli.signals import Signalled, signals_taken
@@ -18,7 +17,8 @@ from tieline.cli.status import FAILED, OK, SIGNALLED, USAGE, CommandError, note
 from tieline.cli.wording import in_the_commands_words
 from tieline.errors import OptionError, WebSocketError
 
-_SILENCE = logging.NullHandler()
+if TYPE_CHECKING:
+    import logging
 
 
 def run(words: Sequence[str] | None) -> int:
@@ -41,9 +41,11 @@ def _run_reporting(words: Sequence[str] | None) -> int:
     arguments = Namespace(debug=False)
     try:
         arguments = parse(words)
-        _set_up_logging(arguments.debug)
         if arguments.version:
             return _show_version()
+        _set_up_logging(arguments.debug)
+        from importlib import import_module
+
         command = import_module(f"tieline.cli.{arguments.command}")
         status: int = command.run(arguments)
         return status
@@ -68,6 +70,8 @@ def _run_reporting(words: Sequence[str] | None) -> int:
 
 def _report(text: str, status: int, debug: bool) -> int:
     if debug:
+        import traceback
+
         for line in traceback.format_exc().splitlines():
             note(line)
     note(f"tieline: {text}")
@@ -75,18 +79,27 @@ def _report(text: str, status: int, debug: bool) -> int:
 
 
 def _set_up_logging(debug: bool) -> None:
-    logger = logging.getLogger("tieline")
+    import logging
+
     if not debug:
         # What goes wrong is told by the command itself, once.
-        logger.addHandler(_SILENCE)
+        logging.getLogger("tieline").addHandler(_silence())
         return
     logging.basicConfig(
         level=logging.DEBUG, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
     )
 
 
+@cache
+def _silence() -> logging.Handler:
+    """One, however often a program runs commands."""
+    import logging
+
+    return logging.NullHandler()
+
+
 def _show_version() -> int:
-    from tieline.cli.conversation import standard_output
+    from tieline.cli.output import standard_output
     from tieline.cli.version import version_line
 
     with standard_output() as output:

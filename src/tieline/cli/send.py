@@ -7,7 +7,8 @@ from argparse import Namespace
 
 from tieline.cli.arrivals import Arrivals
 from tieline.cli.connection_options import connection_options
-from tieline.cli.conversation import conversation, outcome, standard_output
+from tieline.cli.conversation import conversation, outcome
+from tieline.cli.output import standard_output
 from tieline.cli.shown import printer
 from tieline.cli.status import ABNORMAL, CommandError, usage_error
 from tieline.errors import ConnectionClosed

@@ -7,9 +7,8 @@ from argparse import Namespace
 from itertools import count
 
 from tieline.cli.arrivals import LONGEST_WAIT
-from tieline.cli.conversation import standard_output
 from tieline.cli.escaping import escape
-from tieline.cli.output import Output
+from tieline.cli.output import Output, standard_output
 from tieline.cli.status import CommandError, usage_error
 from tieline.protocol.events import CloseInfo
 from tieline.redact import safe_url

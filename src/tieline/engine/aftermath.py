@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from tieline.engine.log import INFO, WARNING
 from tieline.engine.outage import Outage
 from tieline.protocol.state import State
 from tieline.reconnect import GaveUp, ReconnectAttempt
@@ -27,7 +27,7 @@ _LOGGED = {
 
 def _level(data: dict[str, Any]) -> int:
     """Attempts in vain are worth a look; an orderly end is not."""
-    return logging.WARNING if data.get("attempts") else logging.INFO
+    return WARNING if data.get("attempts") else INFO
 
 
 class Aftermath:

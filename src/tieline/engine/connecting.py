@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
-from typing import NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
-from tieline.auth import Challenge
 from tieline.compression import Compression, parameters_of
 from tieline.engine.credentials import proxy_login
-from tieline.engine.login import Login
 from tieline.engine.record import Record
 from tieline.engine.redirects import STATUSES, Redirects, is_redirect
 from tieline.engine.route import Target
 from tieline.engine.upgrade import Tell, upgrade
 from tieline.errors import ConnectError, HandshakeError, ProxyError
 from tieline.headers import Headers, HeadLimits
+from tieline.hostnames import authority
 from tieline.options import Options
 from tieline.protocol.connection import Connection
 from tieline.protocol.endpoints import client_connection
@@ -23,8 +22,12 @@ from tieline.protocol.handshake import HandshakeResponse
 from tieline.protocol.settings import Settings
 from tieline.transport.attempt import Attempt
 from tieline.transport.dial import Route, dial
-from tieline.transport.proxy import Proxy, authority
 from tieline.transport.stream import Stream
+
+if TYPE_CHECKING:
+    from tieline.auth import Challenge
+    from tieline.engine.login import Login
+    from tieline.transport.proxy import Proxy
 
 
 class Connected(NamedTuple):

@@ -6,14 +6,16 @@ The first of these counts: a header of the user's own, the options `auth`, `user
 
 from __future__ import annotations
 
-from tieline.auth import Basic, Credentials
-from tieline.auth.asking import sees_challenges
-from tieline.auth.netrc_file import netrc_credentials
+from typing import TYPE_CHECKING
+
 from tieline.engine.login import Ask, Login, Party
 from tieline.options import Options
 from tieline.request_checks import HeaderPairs
-from tieline.transport.proxy import Proxy
 from tieline.transport.url import URL
+
+if TYPE_CHECKING:
+    from tieline.auth import Credentials
+    from tieline.transport.proxy import Proxy
 
 _ADVICE = "give auth=(user, password), token=... or user:password@ in the URL"
 _ELSEWHERE = "the credentials given are for the first origin, and were not sent to this one"
@@ -45,8 +47,12 @@ def server_login(options: Options, url: URL, headers: HeaderPairs, trusted: bool
 def _by_place(options: Options, url: URL, trusted: bool) -> tuple[Credentials | None, str]:
     """What the URL holds, or else the netrc file, and which of them it was."""
     if url.username is not None:
+        from tieline.auth import Basic
+
         return Basic(url.username, url.password or ""), "the URL's user name and password"
     if options.netrc is not False:
+        from tieline.auth.netrc_file import netrc_credentials
+
         # The entry called default is for where the user connects, not for where he is led to.
         found = netrc_credentials(options.netrc, url.host, default=trusted)
         if found is not None:
@@ -61,7 +67,11 @@ def _option(options: Options) -> str:
 
 
 def _asking(function: object, ask: Ask) -> Ask | None:
-    return ask if callable(function) and sees_challenges(function) else None
+    if not callable(function):
+        return None
+    from tieline.auth.asking import sees_challenges
+
+    return ask if sees_challenges(function) else None
 
 
 def proxy_login(options: Options, proxy: Proxy) -> Login:
@@ -77,9 +87,13 @@ def proxy_login(options: Options, proxy: Proxy) -> Login:
     if found is not None or ask is not None:
         return Login(party, found, "proxy_auth=", ask)
     if proxy.username is not None:
+        from tieline.auth import Basic
+
         pair = Basic(proxy.username, proxy.password or "")
         return Login(party, pair, "the user name and password of the proxy's URL")
     if options.netrc is not False:
+        from tieline.auth.netrc_file import netrc_credentials
+
         # Not the entry called default: that is meant for servers, and goes out unasked.
         entry = netrc_credentials(options.netrc, proxy.host, default=False)
         if entry is not None:

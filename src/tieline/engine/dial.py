@@ -6,12 +6,11 @@ import threading
 import time
 from collections.abc import Callable
 from itertools import count
-from logging import DEBUG
 from typing import TYPE_CHECKING, Any
 
 from tieline.engine.connecting import Connected, connect, connection_settings
 from tieline.engine.handlers import Handlers
-from tieline.engine.log import ConnectionLog
+from tieline.engine.log import DEBUG, ConnectionLog
 from tieline.engine.record import Record
 from tieline.engine.route import target_of
 from tieline.options import Options

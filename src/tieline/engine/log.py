@@ -1,32 +1,82 @@
-"""A logger whose lines name their connection."""
+"""A logger whose lines name their connection; `logging` is loaded when a line may be read."""
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
-from logging import Logger, LoggerAdapter, getLogger
-from typing import Any
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-#: Asked for once: looking it up takes a lock.
-_TIELINE = getLogger("tieline")
+if TYPE_CHECKING:
+    from logging import Logger, LoggerAdapter
 
-#: Lines say nothing more: one dictionary for all of them.
-_NOTHING_EXTRA: dict[str, object] = {}
+    from tieline.engine.log_lines import ConnectionLines
 
-AnyLogger = Logger | LoggerAdapter[Any]
+#: Levels of `logging`.
+DEBUG = 10
+INFO = 20
+WARNING = 30
+
+Say = Callable[..., None]
 
 
-class ConnectionLog(LoggerAdapter[Any]):
-    """Puts ``[id]`` in front of each line: the connection's process-wide number."""
+def _unread(*_line: object) -> None:
+    """Nobody reads lines of this level."""
 
-    def __init__(self, logger: AnyLogger | None, connection_id: int) -> None:
-        super().__init__(logger or _TIELINE, _NOTHING_EXTRA)
+
+class ConnectionLog:
+    """Puts ``[id]`` in front of each line: the connection's process-wide number.
+
+    Each name is the method of an adapter itself, so that a line names the place that it is from.
+    The adapter is made for the line: each open connection keeps a log, and says two things.
+    """
+
+    __slots__ = ("_connection_id", "_logger")
+
+    def __init__(self, logger: Logger | LoggerAdapter[Any] | None, connection_id: int) -> None:
+        self._logger = logger
         self._connection_id = connection_id
 
-    def process(
-        self, msg: Any, kwargs: MutableMapping[str, Any]
-    ) -> tuple[Any, MutableMapping[str, Any]]:
-        return f"[{self._connection_id}] {msg!s}", kwargs
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - as `logging` has it
+        if self._logger is not None:
+            return self._logger.isEnabledFor(level)
+        # Where nobody has loaded it, only warnings and errors are shown.
+        return level >= WARNING if "logging" not in sys.modules else self._lines.isEnabledFor(level)
+
+    @property
+    def debug(self) -> Say:
+        return self._lines.debug if self.isEnabledFor(DEBUG) else _unread
+
+    @property
+    def info(self) -> Say:
+        return self._lines.info if self.isEnabledFor(INFO) else _unread
+
+    @property
+    def warning(self) -> Say:
+        return self._lines.warning
+
+    @property
+    def error(self) -> Say:
+        return self._lines.error
+
+    @property
+    def exception(self) -> Say:
+        return self._lines.exception
+
+    @property
+    def log(self) -> Say:
+        return self._lines.log
+
+    @property
+    def _lines(self) -> ConnectionLines:
+        from tieline.engine.log_lines import ConnectionLines
+
+        return ConnectionLines(self._logger, self._connection_id)
 
 
 #: For what is told before there is a connection.
 UNNUMBERED = ConnectionLog(None, 0)
+
+if TYPE_CHECKING:
+    AnyLogger: TypeAlias = Logger | LoggerAdapter[Any] | ConnectionLog
+else:
+    AnyLogger = Any

@@ -1,16 +1,19 @@
-"""Credentials and the challenges of one server, or proxy → what each request says of who we are."""
+"""Credentials and the challenges of one server, or proxy → what each request says of who we are.
+
+Every dial has a login, and few have credentials: `auth` is loaded for those.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from tieline.auth import Basic, Bearer, Challenge, Credentials, Digest
-from tieline.auth.challenges import parse_challenges, parse_parameters
-from tieline.auth.credentials import safe_scheme
-from tieline.auth.digest import Session
-from tieline.auth.digest_response import Proof, choose
 from tieline.headers import Headers, excerpt
+
+if TYPE_CHECKING:
+    from tieline.auth import Basic, Challenge, Credentials, Digest
+    from tieline.auth.digest import Session
+    from tieline.auth.digest_response import Proof
 
 #: Challenges that are answered before the party has to be content: a callable may try another
 #: password, a nonce may have become stale meanwhile, and then something is wrong.
@@ -22,7 +25,7 @@ _MOST_SHOWN = 5
 _SPOKEN = frozenset({"basic", "digest", "bearer"})
 
 #: Asks the user's callable.
-Ask = Callable[[tuple[Challenge, ...]], Credentials | None]
+Ask = Callable[["tuple[Challenge, ...]"], "Credentials | None"]
 
 
 class Party(NamedTuple):
@@ -71,7 +74,11 @@ class Login:
     def is_ready(self) -> bool:
         """True when the next request has credentials."""
         found = self._credentials
-        return found.is_ready(self._space) if isinstance(found, Digest) else found is not None
+        if found is None:
+            return False
+        from tieline.auth import Digest
+
+        return not isinstance(found, Digest) or found.is_ready(self._space)
 
     @property
     def credentials(self) -> Credentials | None:
@@ -83,6 +90,8 @@ class Login:
         credentials, self._proof = self._credentials, None
         if credentials is None:
             return None
+        from tieline.auth import Basic, Digest
+
         if isinstance(credentials, Digest):
             self._proof = credentials.prove(self._space, method, uri, self._session)
             if self._proof is None:
@@ -99,6 +108,8 @@ class Login:
         """
         if self._answers >= MOST_ANSWERS:
             return None
+        from tieline.auth.challenges import parse_challenges
+
         challenges = parse_challenges(lines)
         if not challenges and (self._ask is None or not self._renews):
             return None
@@ -117,6 +128,9 @@ class Login:
         found = self._credentials
         if found == before:
             return None
+        from tieline.auth import Basic, Bearer, Challenge
+        from tieline.auth.credentials import safe_scheme
+
         if isinstance(found, Bearer):
             return Challenge(safe_scheme(found.token_type).lower())
         return Challenge("basic") if isinstance(found, Basic) else None
@@ -127,6 +141,9 @@ class Login:
         credentials = self._credentials
         if credentials is None:
             return None
+        from tieline.auth import Basic, Bearer, Digest
+        from tieline.auth.digest_response import choose
+
         if isinstance(credentials, Bearer):
             scheme = credentials.token_type.lower()
             return None if credentials == before else _of_scheme(challenges, scheme)
@@ -160,11 +177,18 @@ class Login:
         lines = headers.get_all(name)
         if not lines or proof is None:
             return True
+        from tieline.auth import Digest
+        from tieline.auth.challenges import parse_parameters
+
         assert isinstance(self._credentials, Digest)
         return self._credentials.learn(self._space, proof, parse_parameters(lines))
 
     def explain(self, lines: list[str]) -> str:
         """Why there is no better answer to these challenges, and what can be done."""
+        from tieline.auth import Bearer
+        from tieline.auth.challenges import parse_challenges
+        from tieline.auth.credentials import safe_scheme
+
         challenges = parse_challenges(lines)
         offered = " or ".join(dict.fromkeys(map(_shown, challenges[:_MOST_SHOWN])))
         asked = f"it asks for {offered}" if offered else "it does not say how to log in"
@@ -214,6 +238,8 @@ def _of_scheme(challenges: tuple[Challenge, ...], scheme: str) -> Challenge | No
 
 
 def _shown(challenge: Challenge) -> str:
+    from tieline.auth.digest_response import choose
+
     realm = "" if challenge.realm is None else f" (realm {excerpt(challenge.realm)})"
     algorithm = challenge.parameters.get("algorithm")
     known = choose([challenge]) is not None or challenge.scheme != "digest" or algorithm is None

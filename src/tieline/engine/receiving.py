@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from tieline.engine import quiet_close
 from tieline.engine.chunks import Chunks
@@ -16,10 +16,12 @@ from tieline.engine.newcomers import LAZINESS
 from tieline.engine.process import is_ending
 from tieline.engine.reactor import Reactor
 from tieline.engine.session import Session
-from tieline.engine.streams import MessageStream
 from tieline.engine.supervisor import Supervisor
 from tieline.engine.waiting import SLICE
 from tieline.options import Options
+
+if TYPE_CHECKING:
+    from tieline.engine.streams import MessageStream
 
 T = TypeVar("T")
 
@@ -54,6 +56,8 @@ class Receiver(Supervisor):
 
     def stream(self, timeout: float | None) -> MessageStream:
         """The next message in chunks; each is awaited for `timeout` seconds at most."""
+        from tieline.engine.streams import MessageStream  # for those who want them so
+
         inbox = self.inbox
         self.stream_messages()
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tieline.auth import Challenge
 from tieline.headers import HTTPResponse, printable
 from tieline.protocol.handshake import KEY, HandshakeResponse, Masked, UpgradeRequest
 from tieline.redact import safe_headers
 from tieline.transport.attempt import Attempt
+
+if TYPE_CHECKING:
+    from tieline.auth import Challenge
 
 
 class Record:

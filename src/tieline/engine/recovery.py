@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 from collections.abc import Callable
 from typing import Protocol
@@ -62,8 +61,7 @@ class Recovery:
         self.outage: Outage | None = None
 
     def _new_backoff(self) -> Backoff:
-        # Looked up here, so that a test may say what is random.
-        return Backoff(self.policy or _DEFAULT, random.uniform)
+        return Backoff(self.policy or _DEFAULT)
 
     # --- outages ------------------------------------------------------------------------------
 

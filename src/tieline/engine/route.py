@@ -5,23 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from tieline._version import __version__
 from tieline.compression import parameters_of
-from tieline.engine.cookies import cookies_for, store_cookies
 from tieline.engine.credentials import server_login
-from tieline.engine.login import Login, Party
-from tieline.headers import Headers
 from tieline.options import Options
 from tieline.protocol.handshake import UpgradeRequest
 from tieline.protocol.settings import Settings
 from tieline.redact import is_secret_header, is_secret_subprotocol
 from tieline.request_checks import HeaderPairs
 from tieline.transport.dial import Route
-from tieline.transport.proxy import Proxy
 from tieline.transport.proxy_choice import ProxyChoice, choose_proxy
 from tieline.transport.tls_settings import Peer, TLSSettings
 from tieline.transport.url import URL, Scheme, parse_url
+
+if TYPE_CHECKING:
+    from tieline.engine.login import Login, Party
+    from tieline.headers import Headers
 
 _USER_AGENT = f"tieline/{__version__}"
 
@@ -91,6 +92,8 @@ def check_addresses(options: Options) -> None:
         if isinstance(url, str) and url not in options.parsed:
             options.parsed[url] = Place(_parse(options, url))
     if isinstance(options.proxy, str):
+        from tieline.transport.proxy import Proxy
+
         Proxy.parse(options.proxy, options.proxy_headers)
 
 
@@ -224,12 +227,16 @@ class Target:
         if given == () or any(name.lower() == "cookie" for name, _ in self.shown_headers()):
             return None
         if not isinstance(given, tuple):
+            from tieline.engine.cookies import cookies_for
+
             return cookies_for(given, self.url, self.first)
         return "; ".join(f"{name}={value}" for name, value in given) if self.trusted else None
 
     def store_cookies(self, headers: Headers) -> None:
         """Keep what an answer from there sets, in a jar that the user gave."""
         if not isinstance(self.options.cookies, tuple):
+            from tieline.engine.cookies import store_cookies
+
             store_cookies(self.options.cookies, self.url, self.first, headers)
 
 

@@ -7,14 +7,21 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
 from functools import partial
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 #: Bytes (of text: characters) that messages may have together while they wait to be taken, before
 #: reading stops; one that is larger waits alone. Enough for any burst of small ones.
 MAX_WAITING = 16 * 1024 * 1024
+
+
+def _is_future(given: object) -> TypeGuard[Future[Any]]:
+    futures = sys.modules.get("concurrent.futures")  # whoever has made one has loaded it
+    return futures is not None and isinstance(given, futures.Future)
 
 
 class Runner:
@@ -101,7 +108,7 @@ class SerialQueue:
             if self._begin(given):
                 self._run()
             return
-        if isinstance(future, Future):
+        if _is_future(future):
             future.add_done_callback(partial(self._after_run, given))
         elif self._runner.is_closed:  # since it looked: nobody lets go of what it has
             self._run_elsewhere(given)

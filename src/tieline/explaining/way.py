@@ -14,12 +14,12 @@ from tieline.errors import ConnectError, OptionError
 from tieline.explaining.explanation import Address, Headers, ProxyPlan
 from tieline.explaining.login import explain_login, explain_socks_login, first_value
 from tieline.explaining.tls import explain_tls
-from tieline.hostnames import is_address
+from tieline.hostnames import authority, is_address
 from tieline.redact import safe_headers
 from tieline.transport.attempt import Attempt
 from tieline.transport.dial import Route
 from tieline.transport.lookup import AddressInfo
-from tieline.transport.proxy import Proxy, authority
+from tieline.transport.proxy import Proxy
 from tieline.transport.resolve import known_addresses, resolve
 from tieline.transport.tls_settings import TLSSettings
 from tieline.transport.tunnel import looks_up_target, prepare_tunnel

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from tieline.errors import HandshakeError, MessageTooBig, ProtocolError
 from tieline.protocol.close import NO_STATUS, check_close, decode_close
 from tieline.protocol.closing import Closing
-from tieline.protocol.contexts import contexts
 from tieline.protocol.decoder import FrameDecoder
 from tieline.protocol.events import (
     Close,
@@ -274,9 +273,9 @@ class Connection:
         early, agreement = self._opening.trailing_data, self._opening.agreement
         self._opening = None
         if agreement is not None and self._compression is not None:
-            inflater, deflater = contexts(self._is_client, self._compression, agreement)
-            self.assembler.enable_compression(inflater)
-            self.outgoing.deflater = deflater
+            from tieline.protocol.contexts import enable  # where it was agreed on
+
+            enable(self, self._is_client, self._compression, agreement)
         self.state = TRANSITIONS[self.state, Trigger.UPGRADED]
         self.outgoing.is_open = True
         self._upkeep.start(now)

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from tieline.compression import Deflate
 from tieline.protocol.deflate import Agreement
 from tieline.protocol.deflate_backend import inflate_backend
 from tieline.protocol.deflater import Deflater
 from tieline.protocol.inflater import Inflater, new_inflater
+
+if TYPE_CHECKING:
+    from tieline.protocol.connection import Connection
+
+
+def enable(connection: Connection, is_client: bool, deflate: Deflate, agreement: Agreement) -> None:
+    """From now on messages of this connection are compressed, as it was agreed on."""
+    inflater, deflater = contexts(is_client, deflate, agreement)
+    connection.assembler.enable_compression(inflater)
+    connection.outgoing.deflater = deflater
 
 
 def contexts(is_client: bool, deflate: Deflate, agreement: Agreement) -> tuple[Inflater, Deflater]:

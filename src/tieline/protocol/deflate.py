@@ -5,13 +5,13 @@ One offer, one answer, one check; pure functions for both roles.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
 from tieline.compression import MAX_WINDOW_BITS, Deflate
 from tieline.headers import excerpt
+from tieline.patterns import pattern
 from tieline.protocol.extensions import Extension, parse_extensions
 
 NAME = "permessage-deflate"
@@ -27,7 +27,7 @@ _BITS = (_SERVER_BITS, _CLIENT_BITS)
 _SHOWN_CHARACTERS = 200
 
 #: 7.1.2.1: a decimal integer without leading zeroes.
-_WINDOW_BITS = re.compile("[89]|1[0-5]")
+_WINDOW_BITS = pattern("[89]|1[0-5]")
 
 
 @dataclass(frozen=True, slots=True)

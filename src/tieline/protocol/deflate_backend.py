@@ -10,7 +10,6 @@ from 4 KiB up, but slower than zlib below 1 KiB.
 from __future__ import annotations
 
 from functools import cache
-from importlib import import_module
 from typing import Any, NamedTuple
 
 
@@ -58,6 +57,8 @@ def _first(name: str, modules: tuple[str, ...]) -> Any | None:
 
 
 def _imported(module: str) -> Any | None:
+    from importlib import import_module
+
     try:
         return import_module(module)
     except ImportError:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from tieline.headers import excerpt
+from tieline.patterns import pattern
 
-_TOKEN = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
+_TOKEN = pattern(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
 # Inside: any character but quote, backslash and controls, or any one behind a backslash.
-_QUOTED = re.compile(r'"((?:[^"\\\x00-\x1f\x7f]|\\[^\x00-\x1f\x7f])*)"')
-_SPACE = re.compile(r"[ \t]*")
+_QUOTED = pattern(r'"((?:[^"\\\x00-\x1f\x7f]|\\[^\x00-\x1f\x7f])*)"')
+_ESCAPED = pattern(r"\\(.)")
+_SPACE = pattern(r"[ \t]*")
 
 
 class Extension(NamedTuple):
@@ -66,7 +67,7 @@ class _Reader:
             return self._token("a value")
         quoted = _QUOTED.match(self._text, self._at)
         # 9.1: what the quotes hold must be a token as well.
-        value = re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else ""
+        value = _ESCAPED.sub(r"\1", quoted[1]) if quoted else ""
         if quoted is None or not _TOKEN.fullmatch(value):
             raise self._wrong("a token in quotes")
         self._at = quoted.end()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 from tieline.headers import HTTPResponse, excerpt, status_text
+from tieline.patterns import pattern
 from tieline.redact import safe_url
 
 #: What servers (nginx, Apache, Go, Node) say to plain HTTP on a port for TLS.
-_WANTS_TLS = re.compile(
+_WANTS_TLS = pattern(
     rb"(?i)plain HTTP request was sent to HTTPS|plain HTTP to an SSL|to an HTTPS s"
 )
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import os
-import re
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tieline.errors import OptionError
+from tieline.patterns import pattern
 from tieline.transport.peer_certificates import PeerCertificate, certificate_in
 from tieline.transport.pkcs12 import is_pkcs12, open_pkcs12
 
@@ -19,9 +19,7 @@ from tieline.transport.pkcs12 import is_pkcs12, open_pkcs12
 Source = tuple[str | Path | None, str | bytes | None]
 
 _PEM = b"-----BEGIN "
-_FIRST_CERTIFICATE = re.compile(
-    rb"-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----", re.DOTALL
-)
+_FIRST_CERTIFICATE = pattern(rb"-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----")
 
 
 def load_trust(context: ssl.SSLContext, path: str | Path | None, data: str | bytes | None) -> None:

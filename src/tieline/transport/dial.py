@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from tieline.errors import (
     ConnectCancelled,
@@ -14,13 +15,15 @@ from tieline.errors import (
     ProxyError,
     ResolveError,
 )
+from tieline.hostnames import authority
 from tieline.transport.attempt import Attempt
-from tieline.transport.proxy import Proxy, authority
 from tieline.transport.race import SocketOption, connect_unix, race
 from tieline.transport.resolve import Resolution, known_address
 from tieline.transport.stream import SocketStream, Stream
 from tieline.transport.tls_settings import TLSSettings
-from tieline.transport.tunnel import open_tunnel, prepare_tunnel
+
+if TYPE_CHECKING:
+    from tieline.transport.proxy import Proxy
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +145,8 @@ def _connect_tcp(host: str, port: int, route: Route, attempt: Attempt) -> socket
 
 
 def _connect_through(proxy: Proxy, host: str, port: int, route: Route, attempt: Attempt) -> Stream:
+    from tieline.transport.tunnel import open_tunnel, prepare_tunnel
+
     attempt.proxy = proxy.safe
     # First of all, since it can fail without the network having been bothered.
     prepare_tunnel(proxy, host)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Iterable
 
 from tieline.errors import ConnectCancelled, ConnectTimeout, ProxyError, TLSError
 from tieline.headers import HTTPCutShort, HTTPFormatError, HTTPResponse, check_header, status_text
+from tieline.hostnames import authority
 from tieline.http1 import ClientExchange
+from tieline.patterns import pattern
 from tieline.redact import MASK, is_secret_header
 from tieline.transport.attempt import Attempt
 from tieline.transport.exchange import reads_of_answer, send_all
-from tieline.transport.proxy import Proxy, authority
+from tieline.transport.proxy import Proxy
 from tieline.transport.stream import Stream
 from tieline.transport.tls_settings import Peer
 
@@ -20,9 +21,8 @@ from tieline.transport.tls_settings import Peer
 _EXCERPT = 300
 # Markup; what a page's head and scripts hold; controls. Each ends with the text at the latest, so
 # that nothing is gone through twice.
-_UNREADABLE = re.compile(
-    r"<(head|style|script)\b.*?(?:</\1>|\Z)|<!--.*?(?:-->|\Z)|<[^>]*(?:>|\Z)|[\x00-\x1f\x7f-\x9f]",
-    re.DOTALL | re.IGNORECASE,
+_UNREADABLE = pattern(
+    r"(?si)<(head|style|script)\b.*?(?:</\1>|\Z)|<!--.*?(?:-->|\Z)|<[^>]*(?:>|\Z)|[\x00-\x1f\x7f-\x9f]",
 )
 
 

@@ -18,13 +18,14 @@ are written as addresses.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from tieline.hostnames import BadHost, ascii_host
+from tieline.patterns import pattern
 
 if TYPE_CHECKING:
+    import re
     from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
     Address = IPv4Address | IPv6Address
@@ -33,10 +34,11 @@ if TYPE_CHECKING:
 #: The entry, of Windows, that stands for every name without a dot.
 SIMPLE_NAMES = "<local>"
 
-_BRACKETED = re.compile(r"\[([^]]*)\](/[0-9.]+)?(?::([0-9]{1,5}))?")
-_WITH_PORT = re.compile(r"([^:]*):([0-9]{1,5})")
+_BRACKETED = pattern(r"\[([^]]*)\](/[0-9.]+)?(?::([0-9]{1,5}))?")
+_WITH_PORT = pattern(r"([^:]*):([0-9]{1,5})")
+_BETWEEN_ENTRIES = pattern(r"[\s,]+")
 # What may be an address or a network: names are told apart without loading `ipaddress`.
-_NUMERIC = re.compile(r"[0-9a-fA-F:.]*[0-9a-fA-F:](?:%[^/]*)?(?:/[0-9.]+)?")
+_NUMERIC = pattern(r"[0-9a-fA-F:.]*[0-9a-fA-F:](?:%[^/]*)?(?:/[0-9.]+)?")
 
 
 class NoProxy:
@@ -53,7 +55,7 @@ class NoProxy:
     @classmethod
     def parse(cls, text: str) -> NoProxy:
         """From the value of the environment variable."""
-        return cls(re.split(r"[\s,]+", text))
+        return cls(_BETWEEN_ENTRIES.split(text))
 
     def listing(self, host: str, port: int) -> str | None:
         """The first entry that lists the host, as it was written; None when no entry does.
@@ -134,6 +136,8 @@ def _fits(pattern: str, text: str) -> bool:
 
 
 def _part(text: str) -> re.Pattern[str]:
+    import re  # for a proxy
+
     return re.compile(re.escape(text).replace(r"\?", "."))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tieline.errors import OptionError
+from tieline.hostnames import authority
 from tieline.redact import MASK, safe_headers, safe_username
 from tieline.transport.tls_settings import TLSSettings
 from tieline.transport.url import Scheme, parse_url
@@ -109,8 +110,3 @@ class Proxy:
                         f"proxy {self.safe!r}: expected a {what} of 1 to {_SOCKS5_LIMIT} bytes "
                         f"(RFC 1929), got {size} bytes"
                     )
-
-
-def authority(host: str, port: int) -> str:
-    """host:port as CONNECT wants it (RFC 9112 section 3.2.3), also for messages."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

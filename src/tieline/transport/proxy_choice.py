@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tieline.errors import OptionError
-from tieline.transport.no_proxy import NoProxy
-from tieline.transport.proxy import Proxy
 from tieline.transport.proxy_settings import (
     SystemSettings,
     is_any_there,
@@ -14,6 +12,9 @@ from tieline.transport.proxy_settings import (
     system_settings,
     variable,
 )
+
+if TYPE_CHECKING:
+    from tieline.transport.proxy import Proxy
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -65,6 +66,8 @@ def choose_proxy(
     if bypass is not None:
         return ProxyChoice(None, f"none: {bypass}")
     if isinstance(option, str):
+        from tieline.transport.proxy import Proxy
+
         return ProxyChoice(Proxy.parse(option, headers), "the proxy option")
     if option is not True:
         raise OptionError(f"proxy: expected True, None or a URL, got {option!r}")
@@ -120,13 +123,19 @@ def _from_system(settings: SystemSettings, host: str, port: int, headers: Header
 
 def _exception(host: str, port: int) -> str | None:
     listed = variable("no_proxy")
-    entry = None if listed is None else NoProxy.parse(listed.value).listing(host, port)
-    if listed is None or entry is None:
+    if listed is None:
+        return None
+    from tieline.transport.no_proxy import NoProxy
+
+    entry = NoProxy.parse(listed.value).listing(host, port)
+    if entry is None:
         return None
     return f"none: {listed.name} lists {entry!r}"
 
 
 def _parse(url: str, headers: Headers, source: str) -> Proxy:
+    from tieline.transport.proxy import Proxy
+
     try:
         return Proxy.parse(url, headers)
     except OptionError as error:

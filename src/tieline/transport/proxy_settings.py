@@ -6,21 +6,24 @@ Read anew for each connection, since both may change under a program that runs f
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import import_module
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tieline.patterns import pattern
 from tieline.redact import safe_url
-from tieline.transport.no_proxy import NoProxy
+
+if TYPE_CHECKING:
+    from tieline.transport.no_proxy import NoProxy
 
 _WINDOWS_KEY = r"Software\Microsoft\Windows\CurrentVersion\Internet Settings"
 
 # 10, 169.254/16, 192.168.1.0/24
-_SHORT_NETWORK = re.compile(r"(\d{1,3}(?:\.\d{1,3}){0,3})(?:/(\d{1,2}))?")
+_SHORT_NETWORK = pattern(r"(\d{1,3}(?:\.\d{1,3}){0,3})(?:/(\d{1,2}))?")
+
+_BETWEEN_PROXIES = pattern(r"[;\s]+")
 
 #: Browsers never ask the system's proxies for this machine itself.
 _LOOPBACK = ("localhost", "*.localhost", "127.0.0.0/8", "::1")
@@ -99,6 +102,10 @@ def system_settings() -> SystemSettings | None:
 
 
 def _macos() -> SystemSettings | None:
+    from importlib import import_module
+
+    from tieline.transport.no_proxy import NoProxy
+
     # The standard library's own door to the SystemConfiguration framework.
     configuration: Any = import_module("_scproxy")
     proxies = {
@@ -117,6 +124,10 @@ def _macos() -> SystemSettings | None:
 
 
 def _windows() -> SystemSettings | None:
+    from importlib import import_module
+
+    from tieline.transport.no_proxy import NoProxy
+
     registry: Any = import_module("winreg")
     try:
         with registry.OpenKey(registry.HKEY_CURRENT_USER, _WINDOWS_KEY) as key:
@@ -145,7 +156,7 @@ def _windows() -> SystemSettings | None:
 def _windows_proxies(server: str) -> list[tuple[str, str]]:
     """From "host:port" for all, or from "http=host:port;https=host:port;socks=host:port"."""
     found = []
-    for part in re.split(r"[;\s]+", server):
+    for part in _BETWEEN_PROXIES.split(server):
         kind, equals, address = part.partition("=")
         if not equals:
             kind, address = "", part

@@ -10,9 +10,10 @@ import socket
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tieline.errors import ConnectCancelled, ConnectTimeout, OptionError, ProxyError
+from tieline.hostnames import authority
 from tieline.transport.attempt import Attempt
 from tieline.transport.exchange import receive, send_all
-from tieline.transport.proxy import Proxy, authority
+from tieline.transport.proxy import Proxy
 from tieline.transport.stream import Stream
 
 if TYPE_CHECKING:

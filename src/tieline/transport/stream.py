@@ -131,6 +131,13 @@ class SocketStream:
         self._socket.close()
 
 
+def lowest(stream: Stream) -> Stream:
+    """What is below all TLS."""
+    while (lower := getattr(stream, "lower", None)) is not None:
+        stream = lower
+    return stream
+
+
 def _address(get: Any) -> Any:
     try:
         address = get()

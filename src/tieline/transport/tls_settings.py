@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from tieline.errors import OptionError
+from tieline.patterns import pattern
 
 if TYPE_CHECKING:
     import ssl
     from pathlib import Path
+
+
+_SHA_256 = pattern("[0-9a-f]{64}")
 
 
 class Peer(Enum):
@@ -69,8 +72,8 @@ class TLSSettings:
 
 def normalised_fingerprint(text: object) -> str:
     """Hex digits in lower case, of a SHA-256 written with or without colons. OptionError if not."""
-    digits = re.sub("[: ]", "", text).lower() if isinstance(text, str) else ""
-    if not re.fullmatch("[0-9a-f]{64}", digits):
+    digits = text.replace(":", "").replace(" ", "").lower() if isinstance(text, str) else ""
+    if not _SHA_256.fullmatch(digits):
         raise OptionError(
             "ssl_fingerprint: expected the 64 hex digits of a SHA-256, with or without colons, "
             f"got {text!r}"

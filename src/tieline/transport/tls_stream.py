@@ -8,7 +8,6 @@ concurrent use of one deadlocks or crashes in several Python releases (python/cp
 
 from __future__ import annotations
 
-import hashlib
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
@@ -355,6 +354,8 @@ class TLSStream:
 
 
 def _session_facts(session: ssl.SSLObject) -> dict[str, Any]:
+    from hashlib import sha256  # for who asks
+
     cipher = session.cipher()
     certificate = session.getpeercert(binary_form=True) or b""
     # Only a verified certificate is decoded by the ssl module.
@@ -363,6 +364,6 @@ def _session_facts(session: ssl.SSLObject) -> dict[str, Any]:
         "version": session.version(),
         "cipher": cipher[0] if cipher else None,
         "subject": shown_name(subject) or None,
-        "fingerprint": hashlib.sha256(certificate).hexdigest() if certificate else None,
+        "fingerprint": sha256(certificate).hexdigest() if certificate else None,
         "alpn": session.selected_alpn_protocol(),
     }

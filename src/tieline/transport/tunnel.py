@@ -6,8 +6,9 @@ import socket
 from collections.abc import Callable
 
 from tieline.errors import OptionError, ProxyError, ResolveError
+from tieline.hostnames import authority
 from tieline.transport.attempt import Attempt
-from tieline.transport.proxy import Proxy, authority
+from tieline.transport.proxy import Proxy
 from tieline.transport.resolve import resolve
 from tieline.transport.stream import Stream
 

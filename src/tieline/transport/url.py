@@ -5,16 +5,19 @@ Which schemes there are, and what they mean, is the caller's: they come in as a 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tieline.errors import OptionError
 from tieline.hostnames import BadHost, ascii_host, ipv6_host
+from tieline.patterns import pattern
 from tieline.redact import MASK, safe_url, safe_username
 from tieline.transport.reference import resolve
 from tieline.transport.url_errors import Span, URLRefusal
+
+if TYPE_CHECKING:
+    import re
 
 
 class Scheme(NamedTuple):
@@ -28,19 +31,19 @@ class Scheme(NamedTuple):
 
 
 # RFC 3986 appendix B.
-_PARTS = re.compile(
+_PARTS = pattern(
     r"(?:(?P<scheme>[^:/?#]+):)?(?://(?P<authority>[^/?#]*))?(?P<path>[^?#]*)"
     r"(?:\?(?P<query>[^#]*))?(?:#(?P<fragment>.*))?"
 )
-_UNPRINTABLE = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029\ud800-\udfff]")
-_BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
-_HOST_AND_PORT = re.compile(r"(.*?)(?::([^:\]]*))?")
+_UNPRINTABLE = pattern(r"[\x00-\x20\x7f-\xa0\u2028\u2029\ud800-\udfff]")
+_BAD_PERCENT = pattern(r"%(?![0-9A-Fa-f]{2})")
+_HOST_AND_PORT = pattern(r"(.*?)(?::([^:\]]*))?")
 # What RFC 3986 section 3.3 allows in a path, "?" for the query, and "[]", which it does not allow
 # but every server takes and signed query strings may count on.
 _TARGET_SAFE = "/?:@!$&'()*+,;=-._~%[]"
 # Nothing to quote, and no percent sign that may stand for itself.
-_PLAIN_TARGET = re.compile(r"[-A-Za-z0-9_/?:@!$&'()*+,;=.~\[\]]+")
-_PORT = re.compile("[0-9]{1,5}")
+_PLAIN_TARGET = pattern(r"[-A-Za-z0-9_/?:@!$&'()*+,;=.~\[\]]+")
+_PORT = pattern("[0-9]{1,5}")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -238,7 +241,9 @@ def _unquote(text: str, errors: str = "replace") -> str:
 
 
 def _check_text(text: str, fail: URLRefusal) -> None:
-    if found := _UNPRINTABLE.search(text):
+    # The pattern takes long to compile, and what it finds is a blank or not printable.
+    is_plain = text.isprintable() and " " not in text
+    if not is_plain and (found := _UNPRINTABLE.search(text)):
         fail(
             "it holds a character that no URL has",
             "whitespace and control characters are percent-encoded (a space is %20)",

@@ -13,7 +13,6 @@ import pytest
 import tieline
 from tests.outages import Waits, policy, wait_until
 from tieline import State
-from tieline.engine import recovery
 from tieline.testing import EchoServer
 
 pytestmark = pytest.mark.slow
@@ -72,7 +71,7 @@ class Crowd:
 @pytest.fixture
 def crowd(server: EchoServer, waits: Waits, monkeypatch: pytest.MonkeyPatch) -> Iterator[Crowd]:
     """Open; its reactor has nobody left when the test has ended. Its delays are random ones."""
-    monkeypatch.setattr(recovery.random, "uniform", random.Random(7).uniform)
+    monkeypatch.setattr(random, "uniform", random.Random(7).uniform)
     reactor = tieline.Reactor("crowd")
     crowd = Crowd(server.url, reactor, reconnect=policy(initial=8.0), offline="queue")
     before = threading.active_count()
