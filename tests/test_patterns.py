@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import pickle
 import re
-from collections.abc import Callable
 
 import pytest
 
@@ -44,9 +43,3 @@ def test_it_can_be_copied_and_pickled_and_shown() -> None:
     for same in (copy.deepcopy(letter), pickle.loads(pickle.dumps(letter))):
         assert same.match("a")
     assert repr(letter) == "<pattern '[a-z]'>"
-
-
-def test_re_is_not_loaded_before(modules_loaded_by: Callable[[str], set[str]]) -> None:
-    defined = "from tieline.patterns import pattern; a = pattern('a')"
-    assert "re" not in modules_loaded_by(defined)
-    assert "re" in modules_loaded_by(defined + "; a.match('a')")

@@ -5,6 +5,7 @@ To compile those of a client takes longer than to connect it, and most are for w
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 
@@ -20,8 +21,6 @@ class LatePattern:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):  # what `copy` and `pickle` look for
             raise AttributeError(name)
-        import re
-
         compiled: Any = re.compile(self._text, self._flags)
         value = getattr(compiled, name)
         setattr(self, name, value)
@@ -32,8 +31,6 @@ class LatePattern:
 
 
 if TYPE_CHECKING:
-    import re
-
     pattern = re.compile
 else:
     pattern = LatePattern

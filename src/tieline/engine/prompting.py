@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from logging import getLogger
 from typing import Any, Protocol
 
 from tieline.engine.reactor import Reactor
@@ -97,6 +96,8 @@ class Prompter:
 
     def fail(self, error: Exception) -> None:
         """A writer has failed in an unknown way; the others are looked at all the same."""
+        from logging import getLogger
+
         getLogger("tieline").error("what a handler had sent was not written", exc_info=error)
 
     def abandon_after_fork(self) -> None:

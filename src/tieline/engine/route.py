@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tieline._version import __version__
 from tieline.compression import parameters_of
 from tieline.engine.credentials import server_login
+from tieline.engine.login import Login, Party
 from tieline.options import Options
 from tieline.protocol.handshake import UpgradeRequest
 from tieline.protocol.settings import Settings
@@ -21,7 +22,6 @@ from tieline.transport.tls_settings import Peer, TLSSettings
 from tieline.transport.url import URL, Scheme, parse_url
 
 if TYPE_CHECKING:
-    from tieline.engine.login import Login, Party
     from tieline.headers import Headers
 
 _USER_AGENT = f"tieline/{__version__}"
