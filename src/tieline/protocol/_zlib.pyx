@@ -224,22 +224,24 @@ cdef class ZlibInflater(Inflater):
 
 cdef object text_of(const unsigned char *data, Py_ssize_t size):
     """UTF-8 → `str`. Nearly all is ASCII, as which it is only copied. Raises UnicodeDecodeError."""
-    cdef uint64_t word
+    cdef uint64_t words[4]
     cdef uint64_t all_words = 0
     cdef Py_ssize_t i = 0
     cdef object text
-    if size >= 8:
-        while i < size - 8:
-            memcpy(&word, data + i, 8)
-            all_words |= word
-            i += 8
-        memcpy(&word, data + size - 8, 8)
-        all_words |= word
-        if not all_words & 0x8080808080808080u:
-            text = PyUnicode_New(size, 127)
-            memcpy(PyUnicode_DATA(text), data, size)
-            return text
-    return PyUnicode_DecodeUTF8(<const char *>data, size, NULL)
+    if size < 32:
+        return PyUnicode_DecodeUTF8(<const char *>data, size, NULL)
+    while i < size - 32:
+        memcpy(words, data + i, 32)
+        all_words |= words[0] | words[1] | words[2] | words[3]
+        i += 32
+    # The last ones, and some of those before them once more.
+    memcpy(words, data + size - 32, 32)
+    all_words |= words[0] | words[1] | words[2] | words[3]
+    if all_words & 0x8080808080808080u:
+        return PyUnicode_DecodeUTF8(<const char *>data, size, NULL)
+    text = PyUnicode_New(size, 127)
+    memcpy(PyUnicode_DATA(text), data, size)
+    return text
 
 
 class Face:

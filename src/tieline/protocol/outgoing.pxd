@@ -25,6 +25,11 @@ cdef class Outgoing:
     @cython.locals(size=Py_ssize_t)
     cpdef object message(self, int opcode, object payload, object compress=*)
 
+    @cython.locals(size=Py_ssize_t, bits=cython.int)
+    cdef int _compressed(
+        self, object deflater, int opcode, object payload, bint fin, int fragmenting
+    ) except -1
+
     cdef object _frame(self, int opcode, object payload, bint fin)
 
     cdef object _big_frame(self, int opcode, object payload, bint fin)
