@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.builds import compiled_only
-from tests.protocol.test_zlib import FACES, each_face
+from tests.protocol.faces import FACES, each_face
 
 pytest.importorskip(
     "tieline.protocol._compress",

@@ -11,28 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.builds import compiled_only
+from tests.protocol.faces import FACES, each_face
 
-_zlib = pytest.importorskip(
+pytest.importorskip(
     "tieline.protocol._zlib",
     reason="pure, or built without zlib's headers",
     exc_type=ImportError,
 )
 pytestmark = compiled_only
-
-
-def _faces() -> dict[str, Any]:
-    """What is called from C here."""
-    found = {"zlib": _zlib}
-    try:
-        from zlib_ng import zlib_ng
-    except ImportError:
-        return found
-    face = _zlib.face_of_zlib_ng(zlib_ng)
-    return found if face is None else found | {"zlib-ng": face}
-
-
-FACES = list(_faces().values())
-each_face = pytest.mark.parametrize("face", FACES, ids=list(_faces()))
 
 #: Around the sizes where a buffer grows.
 SIZES = [0, 1, 300, 16383, 16384, 16385, 32768, 32769, 100_000, 1_000_000]
