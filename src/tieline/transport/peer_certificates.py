@@ -1,6 +1,6 @@
-"""A TLS session, also one whose verification failed → what the peer's certificates say.
+"""A TLS session, also one whose verification failed → what it and the peer's certificates say.
 
-For error texts only: nothing here decides whom to trust. Whatever is in a certificate that was not
+For error texts and `info` only: nothing here decides whom to trust. Whatever is in a certificate that was not
 trusted was chosen by a stranger.
 """
 
@@ -82,3 +82,20 @@ def _moment(text: str | None) -> datetime | None:
         return None if text is None else datetime.fromtimestamp(ssl.cert_time_to_seconds(text), UTC)
     except (ValueError, OverflowError, OSError):
         return None
+
+
+def session_facts(session: ssl.SSLObject) -> dict[str, Any]:
+    """What is told of a session, by name."""
+    from hashlib import sha256  # for who asks
+
+    cipher = session.cipher()
+    certificate = session.getpeercert(binary_form=True) or b""
+    # Only a verified certificate is decoded by the ssl module.
+    subject: Any = (session.getpeercert() or {}).get("subject", ())
+    return {
+        "version": session.version(),
+        "cipher": cipher[0] if cipher else None,
+        "subject": shown_name(subject) or None,
+        "fingerprint": sha256(certificate).hexdigest() if certificate else None,
+        "alpn": session.selected_alpn_protocol(),
+    }

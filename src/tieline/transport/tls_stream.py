@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from tieline.transport.peer_certificates import PeerCertificate, peer_certificates, shown_name
+from tieline.transport.peer_certificates import PeerCertificate, peer_certificates, session_facts
 from tieline.transport.scratch import SIZE, ciphertext
 from tieline.transport.stream import Stream
 
@@ -112,7 +112,7 @@ class TLSStream:
         if not self.flush():
             self.has_buffered_input = False
             return False
-        self._tls = _session_facts(self._session)
+        self._tls = session_facts(self._session)
         self._note_buffered_input(True)
         return True
 
@@ -351,19 +351,3 @@ class TLSStream:
             self.first_bytes += bytes(scratch[: min(count, 64 - len(self.first_bytes))])
         self._inside = True
         self._feed(scratch[:count])
-
-
-def _session_facts(session: ssl.SSLObject) -> dict[str, Any]:
-    from hashlib import sha256  # for who asks
-
-    cipher = session.cipher()
-    certificate = session.getpeercert(binary_form=True) or b""
-    # Only a verified certificate is decoded by the ssl module.
-    subject: Any = (session.getpeercert() or {}).get("subject", ())
-    return {
-        "version": session.version(),
-        "cipher": cipher[0] if cipher else None,
-        "subject": shown_name(subject) or None,
-        "fingerprint": sha256(certificate).hexdigest() if certificate else None,
-        "alpn": session.selected_alpn_protocol(),
-    }
