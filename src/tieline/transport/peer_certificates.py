@@ -1,7 +1,7 @@
 """A TLS session, also one whose verification failed → what it and the peer's certificates say.
 
-For error texts and `info` only: nothing here decides whom to trust. Whatever is in a certificate that was not
-trusted was chosen by a stranger.
+For error texts and `info` only: nothing here decides whom to trust. Whatever is in a certificate
+that was not trusted was chosen by a stranger.
 """
 
 from __future__ import annotations

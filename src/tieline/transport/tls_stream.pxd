@@ -12,7 +12,7 @@ cdef class TLSStream:
     cdef object _write
     cdef object _feed
     cdef object _take_output
-    cdef object _tls
+    cdef readonly object tls
     cdef long long _ciphertext_read
     cdef object _own_scratch
     cdef object _plaintext
@@ -61,7 +61,6 @@ cdef class TLSStream:
     @cython.locals(count=Py_ssize_t)
     cdef Py_ssize_t _read_lower(self) except -1
 
-    @cython.locals(count=Py_ssize_t)
     cdef Py_ssize_t _read_through(self, object scratch) except -1
 
     cdef _take_in(self, object scratch, Py_ssize_t count)

@@ -50,7 +50,7 @@ class TLSStream:
         self._write: Callable[[bytes | bytearray | memoryview], int] = session.write
         self._feed = self._incoming.write
         self._take_output = self._outgoing.read
-        self._tls: dict[str, Any] | None = None
+        self.tls: dict[str, Any] | None = None
 
         # Read side.
         self._ciphertext_read = 0
@@ -78,10 +78,6 @@ class TLSStream:
 
     def fileno(self) -> int:
         return self.lower.fileno()
-
-    @property
-    def tls(self) -> dict[str, Any] | None:
-        return self._tls
 
     def peer_certificates(self) -> tuple[PeerCertificate, ...]:
         """What the peer has shown, leaf first, also when it was not trusted; for error texts."""
@@ -112,7 +108,7 @@ class TLSStream:
         if not self.flush():
             self.has_buffered_input = False
             return False
-        self._tls = session_facts(self._session)
+        self.tls = session_facts(self._session)
         self._note_buffered_input(True)
         return True
 
@@ -333,12 +329,10 @@ class TLSStream:
             spares.append(scratch)
 
     def _read_through(self, scratch: memoryview) -> int:
-        received = self.lower.receive_into(scratch)
-        if received is None:
-            return 0
-        count = received
-        self._take_in(scratch, count)
-        return count
+        count = self.lower.receive_into(scratch)
+        if count is not None:
+            self._take_in(scratch, count)
+        return count or 0
 
     def _take_in(self, scratch: memoryview, count: int) -> None:
         if not count:
