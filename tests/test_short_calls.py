@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import tieline
+import tieline.sync
 from tieline.short_calls import ShortReceive, ShortSend
 
 

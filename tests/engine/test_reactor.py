@@ -531,3 +531,22 @@ def test_the_thread_is_about_to_wait_at_every_moment_of_withdrawing(serve: Any) 
     assert pauses and None not in pauses
     served.end = lambda: None
     served.socket.close()
+
+
+def test_who_is_served_is_looked_at_when_the_registration_is_interrupted_at_any_moment(
+    serve: Any,
+) -> None:
+    served = serve()
+
+    def make() -> Reactor:
+        reactor = Reactor("registering")
+        reactor._thread = threading.current_thread()  # none is started
+        return reactor
+
+    interrupted = 0
+    for reactor, error in at_every_moment(make, lambda it: it.register(served)):
+        interrupted += isinstance(error, KeyboardInterrupt)
+        assert reactor.registrants() == ([served] if reactor.is_unseen(served) else [])
+    assert interrupted
+    served.end = lambda: None
+    served.socket.close()

@@ -119,3 +119,44 @@ def test_complete_ones_that_nobody_reads_count(small: None) -> None:
     assert bench.room == 0
     bench.inbox.take_whole()
     assert bench.room == 1 and not bench.inbox.is_full
+
+
+# --- one that came alone --------------------------------------------------------------------------
+
+
+def test_one_that_came_alone_is_kept_where_there_is_room() -> None:
+    inbox = Bench(max_queue=3).inbox
+    assert inbox.keep("1") and inbox.keep(b"2")
+    assert not inbox.keep("3")  # it would fill it, which is to be noted
+    assert len(inbox) == 2
+    inbox.messages(["3"])
+    assert inbox.is_full
+    assert take_all(inbox) == ["1", b"2", "3"]
+    assert inbox.keep("4")
+
+
+def test_what_is_kept_alone_counts(small: None) -> None:
+    bench = Bench(max_queue=100)
+    assert bench.inbox.keep("x" * 600)
+    assert not bench.inbox.keep("y" * 400)
+    bench.inbox.messages(["y" * 400])
+    assert bench.inbox.is_full
+    assert take_all(bench.inbox) == ["x" * 600, "y" * 400]
+    assert bench.room == 1
+    for _ in range(10):  # of none of which anything is left
+        assert bench.inbox.keep("z" * 600)
+        assert bench.inbox.take() == "z" * 600
+
+
+def test_what_is_not_kept_alone() -> None:
+    """Behind a message in chunks, during a close, after the end: all that is for `messages`."""
+    streaming = Bench().inbox
+    feed(streaming, "a", last=False)
+    closing = Bench().inbox
+    closing.discard_rest()
+    ended = Bench().inbox
+    ended.end(None)
+    for inbox in (streaming, closing, ended):
+        count = len(inbox)
+        assert not inbox.keep("b")
+        assert len(inbox) == count

@@ -1,5 +1,7 @@
 cimport cython
 
+from tieline.engine.stock cimport Stock
+
 
 cdef class Arrivals
 
@@ -19,7 +21,7 @@ cdef class Arrival:
 
 
 cdef class Arrivals:
-    cdef object _inbox
+    cdef Stock _inbox
     cdef object _messages
     cdef object _pop
     cdef readonly object waiting

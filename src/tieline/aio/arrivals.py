@@ -149,7 +149,7 @@ class Arrivals:
         if not self._messages:
             return None
         message = self._pop()
-        if self._inbox.is_laden:
+        if self._inbox.was_full:
             self._inbox.took_one()
         return message
 

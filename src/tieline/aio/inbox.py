@@ -33,13 +33,8 @@ class LoopInbox(Inbox):
             is_for_all = self.has_ended or self.is_streaming
             arrivals.tell(len(arrivals.waiting) if is_for_all else len(self))
 
-    @property
-    def is_laden(self) -> bool:
-        """Must somebody look whether there is room again, when a message is taken?"""
-        return self.was_full
-
     def took_one(self) -> None:
-        """A message was taken, while `is_laden`."""
+        """A message was taken, while `was_full`: is there room again?"""
         if len(self._messages) <= self.few:
             self.look_for_room()
 

@@ -15,6 +15,9 @@ cdef class InboxLane(ReadLane):
     cdef object main_thread
     # Is it `read` that reads?
     cdef bint fills
+    # Who is told of a message there, and whether that is still to be done.
+    cdef object arrivals
+    cdef bint has_news
     # Was a run taken that more follows? What that is in, unless the decoder has its own copy.
     cdef readonly bint has_rest
     cdef object unread

@@ -4,6 +4,7 @@
 from threading import main_thread
 
 from cpython.exc cimport PyErr_CheckSignals
+from cpython.list cimport PyList_GET_SIZE
 
 from tieline.engine._kernel cimport HAS_GIL, PyThread_get_thread_ident, clock
 from tieline.engine._read_lane cimport NOTHING, SOMETHING, UNUSUAL, ReadLane
@@ -46,6 +47,7 @@ cdef class InboxLane(ReadLane):
         self.inbox = inbox
         self.pump = pump
         self.turn = pump.turn
+        self.arrivals = inbox.arrivals
         self.fills = True
 
     def read(self, memory):
@@ -79,6 +81,10 @@ cdef class InboxLane(ReadLane):
             self._next_run(memory, inbox, is_read, False)
         finally:
             self._give_back(thread)
+            if self.has_news:
+                self.has_news = False
+                if self.arrivals.waiting:
+                    self.arrivals.tell(len(self.waiting))
         if turn.is_asked or (pump.has_more and not self.has_rest):
             self.has_rest = False
             pump.deliver(clock())
@@ -235,6 +241,9 @@ cdef class InboxLane(ReadLane):
 
     cdef int _put(self, Stock inbox, list batch) except -1:
         """Into the inbox, which takes messages without the session's lock."""
+        if self.fills and PyList_GET_SIZE(batch) == 1 and inbox.keep(batch[0]):
+            self.has_news = True
+            return 0
         self.lock.leave()
         try:
             inbox.messages(batch)

@@ -114,12 +114,12 @@ class Reactor:
             try:
                 if self._thread is None:
                     self._start()
-                try:
-                    self._registrants.add(registrant)
-                finally:  # after Ctrl-C: whoever is among them is told
-                    self._newcomers.add(registrant)
+                self._registrants.add(registrant)
+                self._newcomers.add(registrant)
                 is_added = True
             finally:
+                if not is_added and registrant in self._registrants:  # whoever is, is looked at
+                    self._newcomers.add(registrant)
                 # After Ctrl-C too: a thread with nobody to serve has to see it, and end.
                 patience, now = LAZINESS if lazily else 0.0, self.now()
                 if not (is_added and self._newcomers.are_seen_in_time(now, patience=patience)):

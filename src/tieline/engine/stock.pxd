@@ -1,3 +1,5 @@
+cimport cython
+
 from tieline.engine.delivery cimport Delivery
 
 
@@ -15,3 +17,6 @@ cdef class Stock(Delivery):
     cdef public object _behind
     cdef public object _chunks
     cdef public object news
+
+    @cython.locals(size=Py_ssize_t)
+    cpdef bint keep(self, object message) except -1

@@ -78,6 +78,20 @@ class Stock(Delivery):
     def __len__(self) -> int:
         return len(self._messages) + len(self._behind)
 
+    def keep(self, message: str | bytes) -> bool:
+        """Keep one that came alone; `tell` is the caller's. False: `messages` is to do it."""
+        messages = self._messages
+        if self.discards or self.is_streaming or self.has_ended:
+            return False
+        size = len(message)
+        if messages:
+            size += self._size
+        if size >= MAX_WAITING or len(messages) + 1 >= self._max_queue:
+            return False
+        self._size = size
+        messages.append(message)
+        return True
+
     # --- how much there is --------------------------------------------------------------------
 
     @property
