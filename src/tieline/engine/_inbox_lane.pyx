@@ -84,7 +84,7 @@ cdef class InboxLane(ReadLane):
             if self.has_news:
                 self.has_news = False
                 if self.arrivals.waiting:
-                    self.arrivals.tell(len(self.waiting))
+                    self.arrivals.tell(len(inbox))
         if turn.is_asked or (pump.has_more and not self.has_rest):
             self.has_rest = False
             pump.deliver(clock())

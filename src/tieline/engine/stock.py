@@ -89,7 +89,7 @@ class Stock(Delivery):
         if size >= MAX_WAITING or len(messages) + 1 >= self._max_queue:
             return False
         self._size = size
-        messages.append(message)
+        self.waiting.append(message)
         return True
 
     # --- how much there is --------------------------------------------------------------------
