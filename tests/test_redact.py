@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tieline.redact import (
     MASK,
     SECRET_HEADERS,
+    has_no_secret,
     is_secret_header,
     is_secret_subprotocol,
     safe_headers,
@@ -203,3 +204,35 @@ def test_subprotocols_that_look_like_secrets(name):
 )
 def test_subprotocols_that_are_names(name):
     assert not is_secret_subprotocol(name) and safe_subprotocol(name) == name
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ws://example.com",
+        "ws://example.com:9000/",
+        "wss://example.com/chat",
+        "wss://example.com/stream/v2/echo/",
+        "ws://[::1]:9000/ws",
+    ],
+)
+def test_urls_that_may_be_kept(url):
+    assert has_no_secret(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ws://user:pw@example.com/",
+        "wss://example.com/chat?token=x",
+        "wss://example.com/chat#x",
+        "wss://example.com/link/2bXq81LmZ0",
+        "wss://example.com/link/ABCDEFGH",
+        "wss://example.com/hook/abcdefghijklmnopq",
+        "wss://example.com/a-b-c-d-e",
+        "example.com/chat",
+        "",
+    ],
+)
+def test_urls_that_may_hold_a_secret(url):
+    assert not has_no_secret(url)

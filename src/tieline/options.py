@@ -14,7 +14,14 @@ from tieline.option_checks import Check, shown_callable
 from tieline.option_rules import refuse_contradictions, refuse_unknown
 from tieline.option_table import OptionTable
 from tieline.reconnect import Reconnect
-from tieline.redact import MASK, safe_headers, safe_subprotocol, safe_url, safe_username
+from tieline.redact import (
+    MASK,
+    has_no_secret,
+    safe_headers,
+    safe_subprotocol,
+    safe_url,
+    safe_username,
+)
 from tieline.request_checks import HeaderPairs, URLSource, normalise_headers
 
 if TYPE_CHECKING:
@@ -201,8 +208,7 @@ def _is_plain(url: object, keywords: Mapping[str, object]) -> bool:
         url = keywords.get("url")
     elif "url" in keywords:
         return False
-    # Credentials and queries are not kept.
-    if type(url) is not str or "@" in url or "?" in url:
+    if type(url) is not str or not has_no_secret(url):
         return False
     for name, value in keywords.items():
         if type(value) not in _PLAIN or name not in _ROWS:

@@ -238,3 +238,20 @@ def _is_secret_name(name: str) -> bool:
         or singular.endswith(_SECRET_ENDING)
         or bool(words and words[-1] in _SECRET_LAST_WORD)
     )
+
+
+def has_no_secret(url: str) -> bool:
+    """Can nothing in it be one, so that it may be kept for as long as the program runs?
+
+    A host and a path of plain words. Services put tokens into paths as well as into queries.
+    """
+    if "://" not in url or "@" in url or "?" in url or "#" in url:
+        return False
+    path = url.partition("://")[2].partition("/")[2]
+    return all(_is_plain_word(part) for part in path.split("/"))
+
+
+def _is_plain_word(part: str) -> bool:
+    if len(part) <= 4:  # "", "v1", "ws"
+        return True
+    return len(part) <= 16 and part.isascii() and part.isalpha() and part.islower()

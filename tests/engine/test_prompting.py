@@ -11,7 +11,8 @@ import pytest
 
 import tieline
 from tests.fronts import PATIENCE
-from tieline.engine.prompting import Prompter
+from tieline.engine.process import forkables
+from tieline.engine.prompting import PROMPTER, Prompter
 from tieline.engine.reactor import Reactor
 from tieline.engine.writer import AT_ONCE
 from tieline.testing import ScriptedPeer, ScriptedServer
@@ -102,6 +103,46 @@ def test_where_no_thread_can_be_had(
     assert prompter.watch_over(writer)
     assert writer.done.wait(PATIENCE)
     assert reactor.join(PATIENCE, serves=True)
+
+
+def test_its_lock_is_free_while_its_thread_starts(
+    reactor: Reactor, prompter: Prompter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others would wait with the locks of their connections held; and a fork may come."""
+    register, other = reactor.register, Writer(1)
+
+    def register_slowly(registrant: Any) -> None:
+        beside = threading.Thread(target=prompter.watch_over, args=(other,))
+        beside.start()
+        beside.join(PATIENCE)
+        assert not beside.is_alive()
+        register(registrant)
+
+    monkeypatch.setattr(reactor, "register", register_slowly)
+    writer = Writer(1)
+    assert prompter.watch_over(writer)
+    assert writer.done.wait(PATIENCE) and other.done.wait(PATIENCE)
+    assert reactor.join(PATIENCE, serves=True)
+
+
+def test_ctrl_c_while_its_thread_starts_leaves_one_that_can_be_asked_again(
+    reactor: Reactor, prompter: Prompter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(registrant: Any) -> None:
+        raise KeyboardInterrupt
+
+    writer = Writer(1)
+    with monkeypatch.context() as patch:
+        patch.setattr(reactor, "register", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            prompter.watch_over(writer)
+    assert prompter.watch_over(writer)
+    assert writer.done.wait(PATIENCE)
+    assert reactor.join(PATIENCE, serves=True)
+
+
+def test_the_process_s_one_is_told_of_a_fork() -> None:
+    assert PROMPTER in forkables
 
 
 def test_a_child_process_begins_anew(reactor: Reactor, prompter: Prompter) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import zlib
 from typing import Any
@@ -93,3 +94,12 @@ def test_calls_in_any_order(calls: list[tuple[bytes, int]]) -> None:
         payload += context.flush(zlib.Z_FINISH)
         assert peer.decompress(payload) == b"".join(data * 3 for data, _ in calls)
         assert peer.eof
+
+
+@each_face
+def test_garbage_that_refers_to_itself_is_collected(face: Any) -> None:
+    """The collector must not take from a context what its end is called with."""
+    held: list[Any] = [compressor(face)]
+    held.append(held)
+    del held
+    gc.collect()

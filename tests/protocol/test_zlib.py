@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import zlib
 from typing import Any
@@ -108,3 +109,12 @@ def test_what_it_is_given(face: Any) -> None:
         context.decompress(None)
     with pytest.raises(TypeError):
         context.decompress("text")
+
+
+@each_face
+def test_garbage_that_refers_to_itself_is_collected(face: Any) -> None:
+    """The collector must not take from a context what its end is called with."""
+    held: list[Any] = [face.decompressobj(-15)]
+    held.append(held)
+    del held
+    gc.collect()

@@ -26,6 +26,8 @@ from tieline.protocol._masking cimport xor
 cdef enum:
     # Payloads up to this many bytes are masked on the stack.
     LARGEST = 16384
+    # The longest header of such a frame, its key included.
+    HEADER = 8
     # What a run's answers are gathered into, in bytes, before a further buffer is begun.
     GATHERED = 65536
     # Of so many sends one is timed, and counts for all of them.
@@ -64,9 +66,10 @@ cdef class SendLane:
         self.outgoing = sender._outgoing
         self.outbox = sender._outbox
         self.encoder = self.outgoing._encoder
-        self.limit = LARGEST
+        # Over TLS a frame is one record: what takes more might be taken in parts.
+        self.limit = LARGEST if layer is None else LARGEST - HEADER
         deflater = self.outgoing.deflater
-        if deflater is not None and deflater.threshold <= LARGEST:
+        if deflater is not None and deflater.threshold <= self.limit:
             self.limit = deflater.threshold - 1
 
     def close(self):
@@ -141,7 +144,7 @@ cdef class SendLane:
             self.lock.leave()
 
     cdef bint _send(self, int opcode, const uint8_t *payload, Py_ssize_t size) except -1:
-        cdef uint8_t frame[LARGEST + 8]
+        cdef uint8_t frame[LARGEST + HEADER]
         cdef Py_ssize_t start, total
         cdef ssize_t taken
         cdef bint is_held = False
@@ -188,6 +191,7 @@ cdef class SendLane:
         cdef bytes sealed
         cdef Py_ssize_t size
         cdef ssize_t written
+        cdef int reason
         # Without letting go of the interpreter: what does not wait is over sooner than that.
         if self.layer is None:
             return c_send(self.descriptor, frame, total, MSG_DONTWAIT | MSG_NOSIGNAL)
@@ -205,7 +209,9 @@ cdef class SendLane:
         if written == size:
             return total
         if written < 0:
-            if errno != EAGAIN and errno != EINTR:
+            reason = errno
+            if reason != EAGAIN and reason != EINTR:
+                self.sender._break(OSError(reason, os.strerror(reason)))
                 return -1
             written = 0
         is_held[0] = True

@@ -95,7 +95,9 @@ class Admission(Writer):
                 return False
             self._has_gathered = False
             if self._gathering_until and self._now() >= self._gathering_until:
+                self._is_watched = False  # should it raise, it is not looked at any more
                 self._write()
+                self._is_watched = True
             return True
 
     # --- waiting ------------------------------------------------------------------------------

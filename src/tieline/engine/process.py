@@ -9,6 +9,7 @@ import time
 from typing import Protocol
 from weakref import WeakSet
 
+from tieline.engine.prompting import PROMPTER
 from tieline.engine.reactor import all_reactors
 from tieline.engine.session import Session
 from tieline.protocol.wire import CloseCode
@@ -26,8 +27,9 @@ class Forkable(Protocol):
     def abandon_after_fork(self) -> None: ...
 
 
-#: Clients: in a child process they are closed without a byte on the wire.
-forkables: WeakSet[Forkable] = WeakSet()
+#: Clients: in a child process they are closed without a byte on the wire. And what has a lock that
+#: a thread of the parent may hold just now.
+forkables: WeakSet[Forkable] = WeakSet([PROMPTER])
 
 
 #: Set when the interpreter ends. Only daemon threads are left then, besides the main one.

@@ -30,8 +30,8 @@ class Prompter:
 
     def __init__(self, reactor: Reactor) -> None:
         self._reactor = reactor
-        # Reentrant, because a signal handler may come on top of any line. No other lock but the
-        # reactor's is taken below it.
+        # Reentrant, because a signal handler may come on top of any line. Never held while a thread
+        # is started: that waits, and all connections share this lock.
         self._lock = threading.RLock()
         self._writers: set[Gathering] = set()
         self._is_served = False
@@ -42,15 +42,21 @@ class Prompter:
 
         False: no thread can be had for it.
         """
-        with self._lock:
-            self._writers.add(writer)
-            if not self._is_served:
-                try:
-                    self._reactor.register(self)
-                except (RuntimeError, OSError):
-                    self._writers.discard(writer)
-                    return False
-                self._is_served = True
+        begins = False
+        try:
+            with self._lock:
+                self._writers.add(writer)
+                begins, self._is_served = not self._is_served, True
+            if begins:
+                self._reactor.register(self)
+        except BaseException as error:
+            if begins:
+                self._is_served = False  # so that the next one tries again
+            if not isinstance(error, RuntimeError | OSError):
+                raise
+            with self._lock:
+                self._writers.discard(writer)
+            return False
         return True
 
     # --- on the reactor's thread --------------------------------------------------------------

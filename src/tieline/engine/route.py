@@ -14,7 +14,7 @@ from tieline.engine.login import Login, Party
 from tieline.options import Options
 from tieline.protocol.handshake import UpgradeRequest
 from tieline.protocol.settings import Settings
-from tieline.redact import is_secret_header, is_secret_subprotocol
+from tieline.redact import has_no_secret, is_secret_header, is_secret_subprotocol
 from tieline.request_checks import HeaderPairs
 from tieline.transport.dial import Route
 from tieline.transport.proxy_choice import ProxyChoice, choose_proxy
@@ -70,13 +70,13 @@ def target_of(options: Options, text: str, headers: HeaderPairs) -> Target:
 
 @lru_cache(maxsize=64)
 def _parse_plain(text: str, default_port: int | None, default_path: str) -> URL:
-    # Programs connect to the same few places. Credentials and queries are not kept.
+    # Programs connect to the same few places. Those that may hold a secret are not kept.
     return parse_url(text, SCHEMES, default_port, default_path)
 
 
 def _parse(options: Options, text: str) -> URL:
     schemes = SCHEMES
-    if not options.schemes and "@" not in text and "?" not in text:
+    if not options.schemes and has_no_secret(text):
         return _parse_plain(text, options.default_port, options.default_path)
     if options.schemes:
         further = {n: Scheme(entry["port"], entry["ssl"]) for n, entry in options.schemes.items()}

@@ -106,6 +106,7 @@ class Writer:
     def drop(self) -> None:
         """The stream is gone: nothing will be written, and nobody needs to wait any more."""
         self._outbox.clear()
+        self._gathering_until = 0.0
         self.blocked = False
         if self._room is not None:
             self._room.tell()

@@ -1,6 +1,7 @@
 # cython: language_level=3, freethreading_compatible=True
 """What compresses → the same with the face of the `zlib` module, and one call for each message."""
 
+cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.ref cimport Py_DECREF, PyObject
@@ -30,6 +31,8 @@ cdef enum:
     NO_FLUSH = 0
 
 
+# Not the garbage collector's: it would take the library away before the end is called there.
+@cython.no_gc
 cdef class Compress:
     """A context, as `zlib.compressobj` gives it. Of one thread at a time."""
 

@@ -7,6 +7,7 @@ interval for each message, and fills 16 KiB of memory of its own for a message o
 
 from zlib import error
 
+cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.ref cimport Py_DECREF, PyObject
 from libc.stdint cimport uint64_t
@@ -45,6 +46,8 @@ cdef enum:
     TAIL = 4
 
 
+# Not the garbage collector's: it would take the library away before the end is called there.
+@cython.no_gc
 cdef class Decompress:
     """A context, as `zlib.decompressobj` gives it. Of one thread at a time."""
 
