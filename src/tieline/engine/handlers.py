@@ -67,8 +67,6 @@ class Handlers:
 
 
 HANDLER_NAMES = tuple(field.name for field in fields(Handlers))
-
-
 _NAMES = frozenset(HANDLER_NAMES)
 
 #: What most plain connections have.

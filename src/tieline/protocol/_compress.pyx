@@ -17,15 +17,13 @@ from tieline.protocol._deflate_library cimport (
     Z_OK,
     Z_STREAM_END,
     Z_SYNC_FLUSH,
+    _PyBytes_Resize,
+    bytes_of,
+    new_bytes,
     z_stream,
 )
 
 __all__ = ["Compress"]
-
-cdef extern from "Python.h":
-    int _PyBytes_Resize(PyObject **object, Py_ssize_t size) except -1
-    PyObject *new_bytes "PyBytes_FromStringAndSize" (const char *data, Py_ssize_t size) except NULL
-    char *bytes_of "PyBytes_AS_STRING" (PyObject *object)
 
 cdef enum:
     NO_FLUSH = 0

@@ -1,5 +1,13 @@
 # The functions of zlib, and of libraries that have the same.
 
+from cpython.ref cimport PyObject
+
+
+# A `bytes` that is written, and grows, before anybody else has it.
+cdef extern from "Python.h":
+    int _PyBytes_Resize(PyObject **object, Py_ssize_t size) except -1
+    PyObject *new_bytes "PyBytes_FromStringAndSize" (const char *data, Py_ssize_t size) except NULL
+    char *bytes_of "PyBytes_AS_STRING" (PyObject *object)
 
 cdef extern from "zlib.h" nogil:
     ctypedef struct z_stream:

@@ -23,6 +23,9 @@ from tieline.protocol._deflate_library cimport (
     Z_OK,
     Z_STREAM_END,
     Z_SYNC_FLUSH,
+    _PyBytes_Resize,
+    bytes_of,
+    new_bytes,
     z_stream,
 )
 from tieline.protocol.inflater cimport Inflater
@@ -34,9 +37,6 @@ from tieline.protocol.inflater import broken
 __all__ = ["Decompress", "Face", "compressobj", "decompressobj", "error", "inflater_class"]
 
 cdef extern from "Python.h":
-    int _PyBytes_Resize(PyObject **object, Py_ssize_t size) except -1
-    PyObject *new_bytes "PyBytes_FromStringAndSize" (const char *data, Py_ssize_t size) except NULL
-    char *bytes_of "PyBytes_AS_STRING" (PyObject *object)
     object PyUnicode_New(Py_ssize_t size, Py_UCS4 greatest)
     void *PyUnicode_DATA(object text)
     object PyUnicode_DecodeUTF8(const char *data, Py_ssize_t size, const char *errors)
