@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-import sys
-from functools import partial
 from typing import Any
 
 import pytest
@@ -124,45 +121,3 @@ def test_pem_is_stored_as_text_and_der_as_bytes() -> None:
     # Bytes that only begin like PEM are no text, and may be anything.
     assert accepts.apply("key", pem.encode() + b"\xff") == pem.encode() + b"\xff"
     assert "_path" in refusal(accepts, SECRET)
-
-
-async def _coroutine(*_: object) -> None: ...
-
-
-class _Caller:
-    async def method(self) -> None: ...
-
-    async def __call__(self) -> None: ...
-
-    @classmethod
-    async def of_class(cls) -> None: ...
-
-
-@pytest.mark.parametrize("inspect_is_loaded", [True, False])
-@pytest.mark.parametrize(
-    "function",
-    [
-        _coroutine,
-        partial(_coroutine, 1),
-        partial(partial(_coroutine, 1), 2),
-        _Caller().method,
-        _Caller.method,
-        _Caller.of_class,
-        partial(_Caller().method),
-        _Caller(),
-        _Caller,
-        print,
-        len,
-        "text",
-        None,
-        lambda: _coroutine(),
-    ],
-    ids=lambda function: getattr(function, "__qualname__", repr(function))[:40],
-)
-def test_coroutine_functions_are_those_that_inspect_knows(
-    function: object, inspect_is_loaded: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    expected = inspect.iscoroutinefunction(function)
-    if not inspect_is_loaded:
-        monkeypatch.delitem(sys.modules, "inspect")
-    assert check.is_coroutine_function(function) is expected

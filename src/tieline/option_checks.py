@@ -9,11 +9,8 @@ from __future__ import annotations
 import math
 import operator
 import os
-import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
-from types import FunctionType, MethodType
 from typing import Any
 
 from tieline.errors import OptionError
@@ -25,8 +22,6 @@ MAX_SECONDS = 24 * 24 * 3600.0
 # The longest payload a frame can announce (RFC 6455 5.2), and what a signed 64-bit integer holds.
 MAX_SIZE = 2**63 - 1
 _UNPRINTABLE = pattern("[\x00-\x1f\x7f\ud800-\udfff]")
-#: The flag of the code of an ``async def`` (`inspect.CO_COROUTINE`).
-_CO_COROUTINE = 128
 _SHOWN_CHARACTERS = 80
 # Python itself refuses to print an int of more than 4300 digits.
 _SHOWN_BITS = 128
@@ -83,16 +78,6 @@ def shown(value: object) -> str:
     if type(value) is int and value.bit_length() > _SHOWN_BITS:
         return f" (of {value.bit_length()} bits)"
     return f" ({value!r})" if type(value) in (bool, int, float) else ""
-
-
-def is_coroutine_function(value: object) -> bool:
-    """As `inspect.iscoroutinefunction`, for which that module need not be loaded."""
-    inspect = sys.modules.get("inspect")
-    if inspect is not None:  # it can mark functions that are none
-        return bool(inspect.iscoroutinefunction(value))
-    while isinstance(value, partial | MethodType):
-        value = value.func if isinstance(value, partial) else value.__func__
-    return isinstance(value, FunctionType) and bool(value.__code__.co_flags & _CO_COROUTINE)
 
 
 def shown_callable(value: Callable[..., object]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
 from tieline.errors import WebSocketError
@@ -16,7 +17,6 @@ from tieline.option_checks import (
     Check,
     Refused,
     boolean,
-    is_coroutine_function,
     real,
     seconds,
     shown_callable,
@@ -116,7 +116,7 @@ def _multiplier() -> Check:
 
 def _predicate() -> Check:
     def convert(value: Any) -> object:
-        if is_coroutine_function(value):
+        if iscoroutinefunction(value):
             raise Refused("This is a coroutine function, which nothing awaits; give a plain one.")
         if not callable(value) or isinstance(value, type):
             raise Refused

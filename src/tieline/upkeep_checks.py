@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from inspect import iscoroutinefunction
 from typing import Any
 
-from tieline.option_checks import MAX_SIZE, Check, Refused, integer, is_coroutine_function
+from tieline.option_checks import MAX_SIZE, Check, Refused, integer
 
 #: Bytes and messages that are kept while offline.
 DEFAULT_LIMIT = (1024 * 1024, 1024)
@@ -48,7 +49,7 @@ def heartbeat() -> Check:
     def convert(value: Any) -> object:
         if isinstance(value, type):
             raise Refused("This is a class; give a message or a function.")
-        if is_coroutine_function(value):
+        if iscoroutinefunction(value):
             raise Refused("This is a coroutine function, which nothing awaits; give a plain one.")
         if isinstance(value, str):
             try:

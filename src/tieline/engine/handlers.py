@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from enum import Enum
+from inspect import iscoroutinefunction
 from typing import Any
 
 from tieline.errors import OptionError
-from tieline.option_checks import is_coroutine_function
 from tieline.options import Options
 
 
@@ -46,7 +46,7 @@ class Handlers:
                     f"{name}: expected a function (or None), got {type(function).__name__}"
                     + ("; the URL is the second argument" if swapped else "")
                 )
-            if is_coroutine_function(function):
+            if iscoroutinefunction(function):
                 raise OptionError(
                     f"{name}: expected a function (or None), got a coroutine function (async def), "
                     "which nothing here awaits; give a plain function, for example one that calls "
