@@ -1,8 +1,8 @@
-"""The stored results of the benchmark → the tables of docs/performance.md.
+"""The stored results of the benchmark → the tables of docs/performance.md, the short one of README.
 
     python -m scripts.performance_page
 
-writes them anew; tests/test_performance_page.py proves that the page, and its pictures, are of
+writes them anew; tests/test_performance_page.py proves that the pages, and their pictures, are of
 these results. `python -m bench.plot bench/results/results.json` draws the pictures.
 """
 
@@ -17,10 +17,20 @@ from scripts.generated import END, begin, page_with
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "performance.md"
+README = ROOT / "README.md"
 RESULTS = ROOT / "bench" / "results" / "results.json"
 BEGIN = begin("scripts.performance_page")
 
 _FRONTS = ("tieline-callback", "tieline-plain", "tieline-asyncio", "tieline-uvloop")
+#: README's lines and columns: what most programs do, and what most programs use.
+_SHORT = (
+    *("echo/256", "tls-echo/256", "receive/16", "receive/1024", "tls-receive/128"),
+    *("deflate-receive/300", "send/128", "connect"),
+)
+_WELL_KNOWN = (
+    *("tieline-callback", "tieline-plain", "tieline-asyncio"),
+    *("websocket-client", "websockets-sync", "aiohttp-asyncio", "picows-asyncio"),
+)
 #: Columns of one table of everybody.
 _MOST_COLUMNS = 6
 
@@ -35,6 +45,21 @@ def tables() -> str:
         if any(name in results.measured for name in picture.benchmarks):
             lines += ["", f"![{picture.title}]({picture.file})"]
     lines += ["", "### Everybody", "", *_everybody(results)]
+    return "\n".join([*lines, "", END])
+
+
+def short_table() -> str:
+    """The same for README."""
+    results = read(RESULTS)
+    lines = [BEGIN, "", _row(["per second", *_WELL_KNOWN])]
+    lines.append("| --- |" + " ---: |" * len(_WELL_KNOWN))
+    for name in _SHORT:
+        if (measured := results.measured.get(name)) is None:
+            continue
+        found = [_find(measured, client) for client in _WELL_KNOWN]
+        best = max(one.value for one in found if one is not None)
+        cells = [_bold(one, one is not None and one.value == best) for one in found]
+        lines.append(_row([measured.definition.title, *cells]))
     return "\n".join([*lines, "", END])
 
 
@@ -129,4 +154,5 @@ def _row(cells: list[str]) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page_with(tables(), PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    for path, part in ((PAGE, tables()), (README, short_table())):
+        path.write_text(page_with(part, path.read_text(encoding="utf-8")), encoding="utf-8")
