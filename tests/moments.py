@@ -16,11 +16,20 @@ from tests.builds import IS_COMPILED
 Thing = TypeVar("Thing")
 
 _SOURCE = os.path.dirname(tieline.__file__)
+#: What plays the peer, and gets no signals.
+_PEER = os.path.join(_SOURCE, "testing")
 
 
 def interrupt(thing: object) -> None:
     """What Ctrl-C does."""
     raise KeyboardInterrupt
+
+
+def _is_ours(frame: FrameType | None) -> bool:
+    if frame is None:
+        return False
+    path = frame.f_code.co_filename
+    return path.startswith(_SOURCE) and not path.startswith(_PEER)
 
 
 def at_every_moment(
@@ -42,10 +51,7 @@ def at_every_moment(
         def on_event(frame: FrameType, event: str, argument: Any) -> None:
             nonlocal left
             caller = frame.f_back if event == "call" else None
-            if event not in ("call", "c_return") or not (
-                frame.f_code.co_filename.startswith(_SOURCE)
-                or (caller is not None and caller.f_code.co_filename.startswith(_SOURCE))
-            ):
+            if event not in ("call", "c_return") or not (_is_ours(frame) or _is_ours(caller)):
                 return
             left -= 1
             if left == 0:
@@ -58,7 +64,8 @@ def at_every_moment(
         try:
             act(thing)
         except BaseException as caught:
-            error = caught
+            # Without this frame: who clears the others would end the rounds with it.
+            error = caught.with_traceback(caught.__traceback__ and caught.__traceback__.tb_next)
         finally:
             sys.setprofile(before)
             gc.enable()

@@ -105,6 +105,7 @@ class Writer:
 
     def drop(self) -> None:
         """The stream is gone: nothing will be written, and nobody needs to wait any more."""
+        self._outgoing.take()  # after Ctrl-C it may hold memory that is the sender's again
         self._outbox.clear()
         self._gathering_until = 0.0
         self.blocked = False
