@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import tieline
+from tests.engine.test_sender import Bench
 from tieline.aio.line import LoopLine
 from tieline.engine.handlers import Handlers
 from tieline.options import Options
@@ -86,6 +89,32 @@ def test_a_callable_that_fails_leaves_no_dial_behind(run: Any, error: type[Excep
             with pytest.raises(error):
                 await failed.open({})
         assert failed.state is tieline.State.CLOSED
+
+    run(main())
+
+
+def test_what_the_kernel_takes_last_does_not_double_the_time(run: Any) -> None:
+    """The peer has stopped; of the kernel's buffer some is free soon after, and none is told."""
+
+    async def main() -> None:
+        bench = Bench(capacity=100, timeout=15.0)
+        bench.handler = threading.get_ident()
+        bench.sender.message(Opcode.TEXT, bytes(3000))
+        waits: list[float] = []
+
+        async def wait(limit: float) -> None:
+            if not waits:
+                bench.far.read()
+            waits.append(limit)
+            bench.clock.advance(limit)
+            raise TimeoutError
+
+        told = line("ws://localhost:1/")
+        told._senders = SimpleNamespace(wait=wait)  # type: ignore[assignment]
+        session: Any = SimpleNamespace(sender=bench.sender, lock=bench.lock, is_open=True)
+        with pytest.raises(tieline.SendTimeout):
+            await told.say(session, 1, lambda: bench.sender.is_full, lambda: None)
+        assert 15.0 <= sum(waits) <= 15.0 * 1.1
 
     run(main())
 

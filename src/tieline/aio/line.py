@@ -105,21 +105,15 @@ class LoopLine(LoopSupervisor):
             while blocked() and session.is_open:
                 left = sender.patience(deadline)
                 if left is not None and left <= 0:
-                    # A kernel tells of room only when there is plenty: a slow peer may have made
-                    # some.
-                    written = sender.bytes_written
-                    with session.lock:
-                        sender.flush()
-                    if sender.bytes_written == written and session.is_open:
-                        raise sender.no_room()
-                    continue
+                    raise sender.no_room()
                 if not self._asked_for_room:
                     self._asked_for_room = True
                     sender.call_when_ready(self._on_send_room)
                 try:
-                    await self._senders.wait(left)
+                    await self._senders.wait(sender.pause(left))
                 except TimeoutError:
-                    pass  # looked at above
+                    with session.lock:
+                        sender.flush()
 
     def _on_send_room(self) -> None:
         """On any thread, with the session's lock held."""

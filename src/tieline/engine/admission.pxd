@@ -14,3 +14,5 @@ cdef class Admission(Writer):
     cdef object _deadline(self)
 
     cpdef object patience(self, object deadline)
+
+    cpdef object pause(self, object remaining)

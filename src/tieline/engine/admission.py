@@ -17,6 +17,10 @@ from tieline.errors import SendBufferFull, SendTimeout
 from tieline.protocol.outgoing import Outgoing
 from tieline.transport.stream import Stream
 
+#: How often in each `timeout` a sender that waits looks for room by itself: a kernel tells of room
+#: only when there is plenty, and what a slow peer has taken is to count from when it was taken.
+_LOOKS = 10
+
 
 class Admission(Writer):
     """A writer whose buffer is bounded. `lock` is the session's.
@@ -152,14 +156,10 @@ class Admission(Writer):
         with self.waiting(size):
             while blocked() and self.error is None and self._outgoing.is_open:
                 remaining = self.patience(deadline)
-                if remaining is None or remaining > 0:
-                    self._made_room().wait(remaining)
-                    continue
-                # A kernel reports room only when there is plenty: a slow peer may have made some.
-                written = self._outbox.written
-                self._write()
-                if self._outbox.written == written and self.error is None:
+                if remaining is not None and remaining <= 0:
                     raise self.not_taken(size) if accepted else self.no_room()
+                self._made_room().wait(self.pause(remaining))
+                self._write()
 
     def patience(self, deadline: float | None) -> float | None:
         """Seconds until a wait has failed that began with this deadline.
@@ -172,6 +172,12 @@ class Admission(Writer):
         if self._outbox.size >= self._write_limit:
             deadline = max(deadline, self.taken_at + self._timeout)
         return deadline - self._now()
+
+    def pause(self, remaining: float | None) -> float | None:
+        """Seconds to wait to be told of room, then to look: so many `remaining` of the patience."""
+        if remaining is None or self._timeout is None:
+            return None
+        return min(remaining, self._timeout / _LOOKS)
 
     def not_taken(self, size: int) -> SendTimeout:
         """What to raise when `waiting` has lasted too long, and the message is in the buffer."""
