@@ -206,6 +206,14 @@ class _Journey:
     def _dial(self, target: Target) -> Stream:
         """Dial, and log in to the proxy where that is asked for."""
         route = target.route()
+        try:
+            return self._dial_route(target, route)
+        except ConnectError as error:
+            if route.proxy is not None:
+                route.proxy.explain(error)
+            raise
+
+    def _dial_route(self, target: Target, route: Route) -> Stream:
         proxy = route.proxy
         if proxy is None or proxy.scheme not in ("http", "https"):
             return dial(route, self._attempt)

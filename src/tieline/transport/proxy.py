@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tieline.errors import OptionError
+from tieline.errors import ConnectError, OptionError
 from tieline.hostnames import authority
 from tieline.redact import MASK, safe_headers, safe_username
 from tieline.transport.tls_settings import TLSSettings
@@ -47,6 +47,8 @@ class Proxy:
     headers: tuple[tuple[str, str], ...] = ()
     tls: TLSSettings | None = field(default=None)
     authorization: str | None = None
+    #: What named it, if that was not the caller: "HTTPS_PROXY in the environment".
+    source: str = field(default="", compare=False)
 
     @classmethod
     def parse(cls, url: str, headers: tuple[tuple[str, str], ...] = ()) -> Proxy:
@@ -86,6 +88,15 @@ class Proxy:
             user = name if name == MASK else quote(name, safe="")
             user += (f":{MASK}" if self.password else "") + "@"
         return f"{self.scheme}://{user}{self.name}"
+
+    def explain(self, error: ConnectError) -> None:
+        """Say in its text why there is a proxy at all, which the caller may not know."""
+        if self.source:
+            text = (
+                f"{error}; the proxy is {self.safe}, because of {self.source} (proxy=None connects "
+                "without it)"
+            )
+            error.args = (text, *error.args[1:])
 
     def __repr__(self) -> str:
         return f"Proxy({self.safe!r}, headers={safe_headers(self.headers)!r})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from tieline.errors import OptionError
@@ -137,6 +138,6 @@ def _parse(url: str, headers: Headers, source: str) -> Proxy:
     from tieline.transport.proxy import Proxy
 
     try:
-        return Proxy.parse(url, headers)
+        return replace(Proxy.parse(url, headers), source=source)
     except OptionError as error:
         raise OptionError(f"{source}: {error}") from error

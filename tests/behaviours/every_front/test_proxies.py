@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -177,6 +178,84 @@ def test_a_broken_variable(talk: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(tieline.OptionError, match="^ws_proxy in the environment: ") as raised:
         talk(FAR, proxy=True)
     assert "hush" not in str(raised.value)
+
+
+NAMED = (
+    "; the proxy is http://user:***@127.0.0.1:{port}, because of HTTPS_PROXY in the environment "
+    "(proxy=None connects without it)"
+)
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], str]:
+    """Have the environment name a proxy on this port; returns what an error has to say of it."""
+    for name in ("wss_proxy", "WSS_PROXY", "https_proxy", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+    def name_proxy(port: int) -> str:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://user:hush@127.0.0.1:{port}")
+        return NAMED.format(port=port)
+
+    return name_proxy
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
+
+
+def test_a_proxy_of_the_environment_that_is_not_there(
+    talk: Open, environment: Callable[[int], str], closed_port: int
+) -> None:
+    named = environment(closed_port)
+    with pytest.raises(tieline.ProxyError, match="Connection refused") as raised:
+        talk("wss://far.example/", proxy=True)
+    assert str(raised.value).endswith(named)
+
+
+@pytest.mark.parametrize(
+    ("says", "kind", "text"),
+    [
+        (answering(refusal("403 Forbidden")), tieline.ProxyError, "403 Forbidden"),
+        (
+            answering(refusal("407 Who", "", 'Proxy-Authenticate: Basic realm="x"')),
+            tieline.ProxyError,
+            "407 Who",
+        ),
+        (answering(b"HTTP/1.1 200 OK\r\n\r\n"), tieline.ConnectTimeout, "in phase .tls."),
+        (
+            answering(b"HTTP/1.1 200 OK\r\n\r\n" + b"no TLS at all"),
+            tieline.ProxyError,
+            "into the tunnel",
+        ),
+        (lambda peer: peer.hold(), tieline.ConnectTimeout, "in phase .proxy."),
+    ],
+    ids=["refuses", "wants a login", "says nothing", "babbles", "never answers"],
+)
+def test_errors_name_the_variable_that_names_the_proxy(
+    talk: Open,
+    scripted: Any,
+    environment: Callable[[int], str],
+    says: Callable[[ScriptedPeer], None],
+    kind: type[tieline.ConnectError],
+    text: str,
+) -> None:
+    named = environment(scripted(says).port)
+    timeout = 0.2 if kind is tieline.ConnectTimeout else 30
+    with pytest.raises(kind, match=text) as raised:
+        talk("wss://far.example/", proxy=True, connect_timeout=timeout)
+    assert str(raised.value).endswith(named) and "hush" not in str(raised.value)
+
+
+def test_errors_say_nothing_of_a_variable_for_a_proxy_of_the_callers(
+    talk: Open, environment: Callable[[int], str], closed_port: int
+) -> None:
+    environment(1)
+    with pytest.raises(tieline.ProxyError) as raised:
+        talk("wss://far.example/", proxy=f"http://127.0.0.1:{closed_port}")
+    assert "HTTPS_PROXY" not in str(raised.value) and "proxy=None" not in str(raised.value)
 
 
 def test_disconnect_while_the_proxy_thinks(scripted: Any) -> None:
