@@ -26,6 +26,7 @@ from tieline.reconnect import Reconnect
 
 NAMES = [entry.name for entry in fields(Options)]
 BOOLEANS = {
+    "cross_origin_redirects",
     "ssl_verify_cert",
     "decode_text",
     "frame_events",
@@ -177,6 +178,7 @@ ACCEPTED: dict[str, list[tuple[Any, Any]]] = {
     "default_path": [("/", "/"), ("/a?b=c", "/a?b=c")],
     "http_version": [("1.1", "1.1")],
     "ssl_context": [(None, None), (CONTEXT, CONTEXT)],
+    "cross_origin_redirects": [(False, False)],
     "ssl_verify_cert": [(False, False)],
     "ssl_ca_path": [(None, None), ("ca.pem", "ca.pem"), (pathlib.PurePosixPath("/ca"), "/ca")],
     "ssl_ca_data": [(None, None), (PEM, PEM), (PEM.encode(), PEM), (bytearray(b"0\x82"), b"0\x82")],
@@ -386,6 +388,7 @@ def test_defaults_are_the_promised_ones() -> None:
     options = Options(url=URL)
     promised = {
         "max_redirects": 5,
+        "cross_origin_redirects": True,
         "proxy": True,
         "token_type": "Bearer",
         "http_version": "1.1",

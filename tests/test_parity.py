@@ -48,6 +48,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "token_type": {"token": "x", "token_type": "Token"},
     "netrc": {"netrc": True},
     "max_redirects": {"max_redirects": 0},
+    "cross_origin_redirects": {"cross_origin_redirects": False},
     "proxy": {"proxy": None},
     "proxy_headers": {"proxy_headers": {"X-A": "1"}},
     "proxy_auth": {"proxy_auth": ("me", "it")},

@@ -94,6 +94,12 @@ class OpeningOptions:
         "redirects to follow; 0: a redirect is a HandshakeError",
         check.whole(0),
     )
+    cross_origin_redirects: bool = option(
+        "request",
+        True,
+        "False: a redirect to another scheme, host or port is a HandshakeError",
+        check.boolean(),
+    )
 
     # --- route
     proxy: bool | str | None = option("route", True, "the proxy to connect through", route.proxy())

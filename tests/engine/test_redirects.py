@@ -107,6 +107,14 @@ def test_encryption_is_not_given_up(location: str) -> None:
         followed(location)
 
 
+@pytest.mark.parametrize("location", ["https://g/x", "//g", "//example.com:444/"])
+def test_redirects_to_another_origin_may_be_refused(location: str) -> None:
+    with pytest.raises(HandshakeError, match="another origin.*cross_origin_redirects") as caught:
+        followed(location, cross_origin_redirects=False)
+    assert caught.value.response is not None and caught.value.response.status == 302
+    assert followed("//example.com:443/x", cross_origin_redirects=False) == "wss://example.com/x"
+
+
 def test_a_location_with_credentials() -> None:
     """They are the server's to give, for where it sends us. Ours do not go there."""
     here = target(auth=("joe", SECRET))

@@ -59,6 +59,12 @@ class Redirects:
                 "that URL itself if it is meant",
                 response,
             )
+        if not (redirected.trusted or target.options.cross_origin_redirects):
+            raise HandshakeError(
+                f"{here} redirects to {there}, which is another origin: not followed, because of "
+                "cross_origin_redirects=False; connect to that URL itself if it is meant",
+                response,
+            )
         if target.options.sock is not None:
             raise HandshakeError(
                 f"{here} redirects to {there}, and sock= serves for one request only: connect to "

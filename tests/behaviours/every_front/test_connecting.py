@@ -189,6 +189,16 @@ def test_redirects(talk: Open, scripted: Any) -> None:
         talk(server.url, max_redirects=0)
 
 
+@shows("cross_origin_redirects")
+def test_redirects_to_another_origin(talk: Open, scripted: Any) -> None:
+    there = scripted(echo_script)
+    here = scripted(*[lambda peer: peer.redirect(there.url)] * 2)
+    assert talk(here.url).front.response.url == there.url
+    with pytest.raises(tieline.HandshakeError, match="cross_origin_redirects=False"):
+        talk(here.url, cross_origin_redirects=False)
+    assert len(there.peers) == 1
+
+
 # --- route
 
 
