@@ -78,6 +78,37 @@ def test_nothing_private_is_kept(url: Any, keywords: dict[str, Any]) -> None:
     assert Options.build(url, keywords) is not Options.build(url, keywords)
 
 
+@pytest.mark.parametrize("by_name", [False, True])
+def test_what_differs_in_the_query_is_made_once_without_it(by_name: bool) -> None:
+    def build(url: str) -> Options:
+        given = {"ping_interval": 5, "compression": None}
+        return Options.build(None, {**given, "url": url}) if by_name else Options.build(url, given)
+
+    plain, first, second = map(build, ("ws://h/a", "ws://h/a?token=1", "ws://h/a?token=2"))
+    assert plain.kept is None and first.kept is second.kept is plain
+    assert (first.url, second.url, plain.url) == (
+        "ws://h/a?token=1",
+        "ws://h/a?token=2",
+        "ws://h/a",
+    )
+    assert first == Options(url="ws://h/a?token=1", ping_interval=5.0, compression=None)
+    assert first.given().keys() == plain.given().keys() and first.parsed is not plain.parsed
+    assert pickle.loads(pickle.dumps(first)) == first
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ws://user:pass?@example.com/",
+        "ws://user:pa?ss@example.com/",
+        "ws://example.com/?a#b",
+        "ws://example.com/link/2bXq81LmZ0?a=b",
+    ],
+)
+def test_nothing_is_kept_of_such_urls(url: str) -> None:
+    assert Options.build(url, {}).kept is None
+
+
 def test_a_users_mapping_is_left_as_it_was() -> None:
     given = {"url": URL, "timeout": 3}
     Options.build(given, {"timeout": 4, "max_queue": 5})

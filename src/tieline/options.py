@@ -16,11 +16,11 @@ from tieline.option_table import OptionTable
 from tieline.reconnect import Reconnect
 from tieline.redact import (
     MASK,
-    has_no_secret,
     safe_headers,
     safe_subprotocol,
     safe_url,
     safe_username,
+    without_query,
 )
 from tieline.request_checks import HeaderPairs, URLSource, normalise_headers
 
@@ -78,10 +78,10 @@ class Options(OptionTable):
         ``also_known`` are names that the caller takes itself: they help to tell what a misspelt
         name was meant to be. Raises `OptionError`.
         """
-        if cls is Options and keywords is not None and _is_plain(url_or_options, keywords):
-            values = tuple(keywords.values())
-            # To a dictionary True and 1.0 are 1, to an option they are not.
-            return _built(url_or_options, tuple(keywords), values, tuple(map(type, values)))
+        if cls is Options and keywords is not None:
+            made = _kept(url_or_options, keywords)
+            if made is not None:
+                return made
         given = _as_mapping(url_or_options)
         if keywords:
             if "url" in keywords and not isinstance(url_or_options, Mapping | Options | None):
@@ -104,6 +104,14 @@ class Options(OptionTable):
         """URLs among `urls` → what `tieline.engine.route` has made of them: it is made once."""
         parsed: dict[str, Any] = vars(self)["_parsed"]
         return parsed
+
+    @property
+    def kept(self) -> Options | None:
+        """The same without the URL's query, kept as long as the program runs; None: there is none.
+
+        Nothing in it is secret, and what is made of it may be kept there.
+        """
+        return vars(self).get("_kept")
 
     @property
     def urls(self) -> tuple[URLSource, ...]:
@@ -198,34 +206,54 @@ _ROWS: dict[str, tuple[object, Check]] = {
 }
 
 
-#: Values of these types never change, and hold no secret (but for texts: see `_is_plain`).
+#: Values of these types never change, and hold no secret (but for texts: see `_kept`).
 _PLAIN = frozenset({bool, int, float, type(None)})
 
 
-def _is_plain(url: object, keywords: Mapping[str, object]) -> bool:
-    """May the result be kept, and be given again: is there nothing private, or changing, in it?"""
+def _kept(url: object, keywords: Mapping[str, object]) -> Options | None:
+    """What was made before of the same; None where something in it is private, or may change.
+
+    The query of the URL may be private: the rest is kept, and each query joins it anew.
+    """
     if url is None:
         url = keywords.get("url")
     elif "url" in keywords:
-        return False
-    if type(url) is not str or not has_no_secret(url):
-        return False
+        return None
+    if type(url) is not str:
+        return None
+    place = without_query(url)
+    if place is None:
+        return None
+    values: list[object] = []
     for name, value in keywords.items():
-        if type(value) not in _PLAIN or name not in _ROWS:
-            if name != "url" and (name != "compression" or type(value) is not str):
-                return False
-    return True
+        if name == "url":
+            value = place
+        elif type(value) not in _PLAIN or name not in _ROWS:
+            if name != "compression" or type(value) is not str:
+                return None
+        values.append(value)
+    if place != url:
+        _ROWS["url"][1].apply("url", url)
+    # To a dictionary True and 1.0 are 1, to an option they are not.
+    kept = _built(place, tuple(keywords), tuple(values), tuple(map(type, values)))
+    return kept if place == url else _asking(kept, url)
 
 
 @lru_cache(maxsize=64)
 def _built(
-    url: object, names: tuple[str, ...], values: tuple[object, ...], types: tuple[type, ...]
+    url: str, names: tuple[str, ...], values: tuple[object, ...], types: tuple[type, ...]
 ) -> Options:
     """Programs ask again and again for the same. What is refused is not kept."""
     given: dict[str, Any] = dict(zip(names, values, strict=True))
-    if url is not None:
-        given["url"] = url
+    given["url"] = url
     return Options(**given)
+
+
+def _asking(kept: Options, url: str) -> Options:
+    """The same for a URL that differs in its query."""
+    made = object.__new__(Options)
+    vars(made).update(vars(kept), url=url, _parsed={}, _kept=kept)
+    return made
 
 
 def _as_mapping(url_or_options: object) -> dict[str, Any]:

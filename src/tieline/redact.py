@@ -145,6 +145,8 @@ def secret_spans(url: str) -> list[tuple[int, int]]:
     """Where `safe_url` puts a mask: from where to where, in order, not overlapping."""
     if "@" not in url and "=" not in url:
         return []  # neither a password nor a parameter
+    if "@" not in url:
+        return list(_secret_parameters(url, _parts(url)[0]))
     password, rest = _userinfo(url)
     found = [*password, *_nested_passwords(url, rest), *_secret_parameters(url, rest)]
     spans: list[tuple[int, int]] = []
@@ -185,9 +187,7 @@ def _userinfo(url: str) -> tuple[list[tuple[int, int]], int]:
 
 
 def _is_lone_key(name: str) -> bool:
-    from urllib.parse import unquote  # for URLs that have a user name
-
-    return _AUTHORITY_END.search(name) is None and _is_key(unquote(name))
+    return _AUTHORITY_END.search(name) is None and _is_key(_unquote(name))
 
 
 def _parts(url: str) -> tuple[int, str, str]:
@@ -216,16 +216,24 @@ def _nested_passwords(url: str, start: int) -> Iterator[tuple[int, int]]:
 
 
 def _secret_parameters(url: str, start: int) -> Iterator[tuple[int, int]]:
-    from urllib.parse import unquote  # for URLs that have parameters
-
     while match := _PARAMETER.search(url, start):
         start = match.end()
-        if _is_secret_name(unquote(match[1])):
+        name = _unquote(match[1])
+        # What is no plain word may itself be a secret, and is not remembered.
+        if _is_secret_word(name) if _is_plain_word(name) else _is_secret_name(name):
             # Only "&" ends a secret: a value may hold "?", ";" or a stray "#".
             end = url.find("&", start)
             end = len(url) if end < 0 else end
             yield start, end
             start = end
+
+
+def _unquote(text: str) -> str:
+    if "%" not in text:
+        return text
+    from urllib.parse import unquote  # for URLs that need it
+
+    return unquote(text)
 
 
 def _is_secret_name(name: str) -> bool:
@@ -240,15 +248,24 @@ def _is_secret_name(name: str) -> bool:
     )
 
 
-def has_no_secret(url: str) -> bool:
-    """Can nothing in it be one, so that it may be kept for as long as the program runs?
+#: For names that may be remembered: a program's URLs have the same ones again and again.
+_is_secret_word = lru_cache(maxsize=64)(_is_secret_name)
+
+
+def without_query(url: str) -> str | None:
+    """The URL up to its query, when nothing in that can be a secret: it may be kept for good.
 
     A host and a path of plain words. Services put tokens into paths as well as into queries.
     """
-    if "://" not in url or "@" in url or "?" in url or "#" in url:
-        return False
-    path = url.partition("://")[2].partition("/")[2]
-    return all(_is_plain_word(part) for part in path.split("/"))
+    # An "@" that follows would make a user name and a password of what comes before it.
+    if "@" in url or "#" in url:
+        return None
+    place = url.partition("?")[0]
+    _, separator, rest = place.partition("://")
+    if not separator:
+        return None
+    path = rest.partition("/")[2]
+    return place if all([_is_plain_word(part) for part in path.split("/")]) else None
 
 
 def _is_plain_word(part: str) -> bool:

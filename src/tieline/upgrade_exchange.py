@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 _UnfinishedResponse = unfinished(HTTPResponse)
 
-_TARGET = pattern(r"[\x21-\x7e]+")
-
 # Tokens and printable text (RFC 9110 sections 5.6.2 and 5.5). Possessive (++), so that no input
 # makes it look twice at a character.
 _LINE = pattern(r"([-!#$%&'*+.^_`|~0-9A-Za-z]++): ([\t\x20-\x7e\x80-\xff]*+)\r\n")
@@ -141,6 +139,20 @@ class UpgradeExchange:
 
 def write_request(target: str, headers: Sequence[tuple[str, str]]) -> bytes | None:
     """The bytes of a GET; None: h11 is to judge these headers, or to say what is wrong."""
+    line = write_line(target)
+    fields = None if line is None else write_fields(headers)
+    return None if fields is None else line + fields
+
+
+def write_line(target: str) -> bytes | None:
+    """The first line of a GET; None: it cannot be written so."""
+    if not target or not target.isascii() or not target.isprintable() or " " in target:
+        return None
+    return b"GET %b HTTP/1.1\r\n" % target.encode("ascii")
+
+
+def write_fields(headers: Sequence[tuple[str, str]]) -> bytes | None:
+    """What follows the first line, to the end; None as for `write_request`."""
     try:
         fields = [(name, value.strip(_BLANKS)) for name, value in headers]
         names = [name.lower() for name, _ in fields]
@@ -153,9 +165,9 @@ def write_request(target: str, headers: Sequence[tuple[str, str]]) -> bytes | No
         fields.insert(0, fields.pop(names.index("host")))
     lines = "".join([f"{name}: {value}\r\n" for name, value in fields])
     # Read back it has to be the very same: so nothing in it ends a line or a name early.
-    if _LINE.findall(lines) != fields or not _TARGET.fullmatch(target):
+    if _LINE.findall(lines) != fields:
         return None
-    return f"GET {target} HTTP/1.1\r\n{lines}\r\n".encode("latin-1")
+    return f"{lines}\r\n".encode("latin-1")
 
 
 def read_switch(data: bytes, limits: HeadLimits) -> tuple[HTTPResponse, int] | None:

@@ -249,3 +249,44 @@ def test_a_url_that_a_callable_gave_is_not_kept() -> None:
     options = prepared(lambda: "wss://example.com/")  # type: ignore[arg-type]
     assert target_of(options, "wss://example.com/a", ()).request().target == "/a"
     assert not options.parsed
+
+
+@pytest.mark.parametrize("text", ["ws://h", "wss://h:81/feed"])
+@pytest.mark.parametrize(
+    "query", ["", "a=b", "token=x&a=b", "a=%41%zz", "sig=a[b]/?c", "a=é", "a=b c", "//x", "a\\b"]
+)
+def test_a_query_joins_what_is_kept_of_the_rest(text: str, query: str) -> None:
+    for _ in range(2):
+        try:
+            options = prepared(f"{text}?{query}", proxy=None)
+        except OptionError as error:
+            with pytest.raises(OptionError) as alone:
+                target(f"{text}?{query}")
+            assert str(error) == str(alone.value)
+            continue
+        made, alone = target_of(options, f"{text}?{query}", ()), target(f"{text}?{query}")
+        assert (made.url, made.url.safe) == (alone.url, alone.url.safe)
+        assert (made.route(), made.request()) == (alone.route(), alone.request())
+        assert made.request().masked == alone.request().masked
+        assert made.request().written == alone.request().written
+        assert made.login().party == alone.login().party
+
+
+def test_only_the_query_is_made_anew() -> None:
+    first, second = (
+        target_of(prepared(url, proxy=None), url, ())
+        for url in ("wss://example.com/feed?token=1", "wss://example.com/feed?token=2")
+    )
+    assert first.route() is second.route()
+    assert first.request().written is second.request().written
+    assert first.place is not None and second.place is not None
+    assert first.place.shared is second.place.shared
+    kept = first.place.shared
+    assert kept.request is not None and kept.request.target == kept.url.target == "/feed"
+
+
+@pytest.mark.parametrize("url", ["ftp://h/?a=b", "ws://h:0/?a=b", "ws:///?a=b"])
+def test_an_error_shows_the_query_too(url: str) -> None:
+    for _ in range(2):
+        with pytest.raises(OptionError, match=r"\?a=b"):
+            prepared(url)

@@ -14,7 +14,6 @@ from tieline.engine.log import DEBUG, ConnectionLog
 from tieline.engine.record import Record
 from tieline.engine.route import target_of
 from tieline.options import Options
-from tieline.redact import safe_url
 from tieline.request_checks import HeaderPairs, URLSource
 from tieline.transport.attempt import Attempt
 
@@ -69,10 +68,10 @@ class Dial:
         self.thread = threading.get_ident()
         try:
             text = options.attempt_url(self._url)
-            record.url = safe_url(text)
+            record.url = text
             target = target_of(options, text, self._headers)
             inspect = self._handlers.on_frame is not None or options.frame_events
-            kept = {} if target.place is None else target.place.settings
+            kept = {} if target.place is None else target.place.shared.settings
             settings = kept.get(inspect)
             if settings is None:
                 settings = kept[inspect] = connection_settings(options, inspect)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tieline.headers import HTTPResponse, printable
-from tieline.protocol.handshake import KEY, HandshakeResponse, Masked, UpgradeRequest
-from tieline.redact import safe_headers
+from tieline.protocol.handshake import KEY, HandshakeResponse, UpgradeRequest
+from tieline.redact import safe_headers, safe_url
 from tieline.transport.attempt import Attempt
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Record:
-    """One dial, secrets masked. Written by the thread that dials; `fill` is for any thread.
+    """One dial. Written by the thread that dials; `fill` is for any thread, and masks secrets.
 
     Each open connection keeps one, so what can be derived is derived when somebody asks.
     """
@@ -34,14 +34,14 @@ class Record:
     )
 
     def __init__(self) -> None:
-        #: What was dialled first; empty while that is not known.
+        #: What was dialled first, secrets included; empty while that is not known.
         self.url = ""
         #: Where the server has sent us, in order; None before the dial.
         self.redirects: list[str] | None = None
         #: The challenges that were answered on the way.
         self.logins: list[dict[str, str | None]] = []
         # What was asked last: connections to the same place share it, but for the key.
-        self._asked: Masked | None = None
+        self._asked: UpgradeRequest | None = None
         self._key = ""
         #: The last answer to the upgrade request.
         self.answer: HTTPResponse | HandshakeResponse | None = None
@@ -61,7 +61,7 @@ class Record:
     def fill(self, info: dict[str, Any]) -> None:
         """Put all that is known into a user's dictionary."""
         if self.url:
-            info["url"] = self.url
+            info["url"] = safe_url(self.url)
         if self.redirects is None:
             return
         info["redirects"] = self.redirects
@@ -72,7 +72,7 @@ class Record:
         info["tls"] = self.tls
         info["timings"] = self.timings
         if self._asked is not None:
-            info["request-uri"] = f"GET {self._asked[0]} HTTP/1.1"
+            info["request-uri"] = f"GET {self._asked.masked[0]} HTTP/1.1"
             info["request-headers"] = dict(self.request_headers)
         if self.answer is not None:
             answer = self.answer
@@ -88,10 +88,10 @@ class Record:
 
     def asked(self, request: UpgradeRequest, key: str) -> None:
         """The upgrade request is about to be sent."""
-        self._asked, self._key = request.masked, key
+        self._asked, self._key = request, key
 
     @property
     def request_headers(self) -> tuple[tuple[str, str], ...]:
         """The headers of the last upgrade request."""
-        headers = () if self._asked is None else self._asked[1]
+        headers = () if self._asked is None else self._asked.masked[1]
         return tuple((name, self._key if name == KEY else value) for name, value in headers)

@@ -11,10 +11,11 @@ from tieline._version import __version__
 from tieline.compression import parameters_of
 from tieline.engine.credentials import server_login
 from tieline.engine.login import Login, Party
+from tieline.errors import OptionError
 from tieline.options import Options
 from tieline.protocol.handshake import UpgradeRequest
 from tieline.protocol.settings import Settings
-from tieline.redact import has_no_secret, is_secret_header, is_secret_subprotocol
+from tieline.redact import is_secret_header, is_secret_subprotocol, without_query
 from tieline.request_checks import HeaderPairs
 from tieline.transport.dial import Route
 from tieline.transport.proxy_choice import ProxyChoice, choose_proxy
@@ -38,10 +39,12 @@ SCHEMES: Mapping[str, Scheme] = {
 class Place:
     """A URL of some options, and what their dials to it have in common once one has made it."""
 
-    __slots__ = ("login", "request", "route", "settings", "url")
+    __slots__ = ("base", "login", "request", "route", "settings", "url")
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, base: Place | None = None) -> None:
         self.url = url
+        #: The same without the query of the URL, which may hold a secret: it is kept for good.
+        self.base = base
         #: Without credentials, cookies, and headers of one connection; None: not made yet.
         self.request: UpgradeRequest | None = None
         #: Without a proxy: which one is asked anew each time. None: not made yet.
@@ -50,6 +53,11 @@ class Place:
         self.login: Party | None = None
         #: With `inspect_frames` and without.
         self.settings: dict[bool, Settings] = {}
+
+    @property
+    def shared(self) -> Place:
+        """Has `route`, `settings` and `login`, which do not depend on the query."""
+        return self if self.base is None else self.base
 
 
 def parse_options_url(options: Options, text: str) -> URL:
@@ -62,7 +70,7 @@ def target_of(options: Options, text: str, headers: HeaderPairs) -> Target:
     """Where an attempt begins. `headers`: those of this connection alone. Raises `OptionError`."""
     place: Place | None = options.parsed.get(text)
     if place is None:
-        place = Place(_parse(options, text))
+        place = _place(options, text)
     if headers or callable(options.headers):
         return Target(options, place.url, (*options.attempt_headers(), *headers))
     return Target(options, place.url, options.headers, place=place)
@@ -76,12 +84,31 @@ def _parse_plain(text: str, default_port: int | None, default_path: str) -> URL:
 
 def _parse(options: Options, text: str) -> URL:
     schemes = SCHEMES
-    if not options.schemes and has_no_secret(text):
+    place = None if options.schemes else without_query(text)
+    if place == text:
         return _parse_plain(text, options.default_port, options.default_path)
     if options.schemes:
         further = {n: Scheme(entry["port"], entry["ssl"]) for n, entry in options.schemes.items()}
         schemes = {**SCHEMES, **further}
     return parse_url(text, schemes, options.default_port, options.default_path)
+
+
+def _place(options: Options, text: str) -> Place:
+    if options.kept is not None:
+        base = _base(options.kept)
+        url = None if base is None else base.url.asking(text.partition("?")[2])
+        if url is not None:
+            return Place(url, base)
+    return Place(_parse(options, text))
+
+
+def _base(kept: Options) -> Place | None:
+    try:
+        check_addresses(kept)
+    except OptionError:
+        return None  # the error that users see shows the query, too
+    base: Place = kept.parsed[kept.attempt_url()]
+    return base
 
 
 def check_addresses(options: Options) -> None:
@@ -90,7 +117,7 @@ def check_addresses(options: Options) -> None:
         return  # they were checked before
     for url in options.urls:
         if isinstance(url, str) and url not in options.parsed:
-            options.parsed[url] = Place(_parse(options, url))
+            options.parsed[url] = _place(options, url)
     if isinstance(options.proxy, str):
         from tieline.transport.proxy import Proxy
 
@@ -120,7 +147,8 @@ class Target:
 
     def route(self) -> Route:
         """How to get there. Raises `OptionError`."""
-        options, url, place = self.options, self.url, self.place
+        options, url = self.options, self.url
+        place = None if self.place is None else self.place.shared
         if place is not None and place.route is not None:
             proxy = proxy_choice(options, url).proxy
             return place.route if proxy is None else replace(place.route, proxy=proxy)
@@ -160,6 +188,10 @@ class Target:
         options = self.options
         place = self.place if authorization is None and cookies is None else None
         if place is not None and place.request is not None:
+            return place.request
+        if place is not None and place.base is not None:
+            base = Target(options, place.base.url, self.headers, place=place.base)
+            place.request = base.request().asking_for(self.url.target)
             return place.request
         user_agent = options.user_agent
         pairs = list(self.shown_headers())
@@ -211,15 +243,21 @@ class Target:
 
     def login(self) -> Login:
         """Who we are there. Asks the callable in `auth`, and the netrc file."""
-        place = self.place
+        place = None if self.place is None else self.place.shared
         if place is not None and place.login is not None:
-            return Login(place.login, None, "")
+            return Login(self._party(place.login), None, "")
         login = server_login(self.options, self.url, self.shown_headers(), self.trusted)
         # A callable may give some the next time, and a netrc file be another one.
         asks = self.options.auth is not None or self.options.netrc is not False
         if place is not None and login.credentials is None and not login.source and not asks:
-            place.login = login.party
+            place.login = login.party._replace(shown=place.url.safe)
         return login
+
+    def _party(self, known: Party) -> Party:
+        shown = self.url.safe
+        if known.shown == shown:
+            return known
+        return Party(shown, known.is_proxy, known.origin, known.advice)
 
     def cookies(self) -> str | None:
         """The Cookie header for this place now; None: there is none, or the user gave his own."""

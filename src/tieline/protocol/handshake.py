@@ -22,6 +22,7 @@ from tieline.protocol.deflate import Agreement, check_answer, offer
 from tieline.protocol.extensions import parse_extensions
 from tieline.protocol.refusal import explain_status
 from tieline.redact import safe_headers, safe_subprotocol, safe_url
+from tieline.upgrade_exchange import write_fields
 
 #: Section 1.3: proves that the server understands WebSocket; no other meaning.
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -29,6 +30,9 @@ _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 VERSION = "13"
 
 KEY = "Sec-WebSocket-Key"
+
+#: The handshake owns this line, and no header before it can hold a line break.
+_KEY_LINE = b"\r\nSec-WebSocket-Key: "
 
 EXTENSIONS = "Sec-WebSocket-Extensions"
 
@@ -54,8 +58,9 @@ class UpgradeRequest:
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     #: What to offer; None: no extension.
     compression: Deflate | None = None
-    #: What `tieline.protocol.opening` writes before and after the key, once it was asked to.
-    halves: tuple[bytes, bytes] | None = field(default=None, init=False, compare=False, repr=False)
+    _written: tuple[bytes, bytes] | None = field(
+        default=None, init=False, compare=False, repr=False
+    )
     _masked: Masked | None = field(default=None, init=False, compare=False, repr=False)
 
     @property
@@ -66,6 +71,32 @@ class UpgradeRequest:
             masked = safe_url(self.target), tuple(safe_headers(self.header_list("")))
             object.__setattr__(self, "_masked", masked)
         return masked
+
+    @property
+    def written(self) -> tuple[bytes, bytes] | None:
+        """The header fields before and after the key's value; None: h11 is to judge them."""
+        if self._written is None:
+            fields = write_fields(self.header_list(""))
+            if fields is None:
+                return None
+            before, line, after = fields.partition(_KEY_LINE)
+            object.__setattr__(self, "_written", (before + line, after))
+        return self._written
+
+    def asking_for(self, target: str) -> UpgradeRequest:
+        """The same with another target."""
+        made = _UnfinishedRequest()
+        made.host = self.host
+        made.target = target
+        made.subprotocols = self.subprotocols
+        made.origin = self.origin
+        made.user_agent = self.user_agent
+        made.headers = self.headers
+        made.compression = self.compression
+        made._written = self.written
+        made._masked = None
+        made.__class__ = UpgradeRequest
+        return made  # type: ignore[no-any-return]
 
     def header_list(self, key: str) -> list[tuple[str, str]]:
         """The request's headers in the order in which they are sent (section 4.1)."""
@@ -86,6 +117,9 @@ class UpgradeRequest:
         if self.user_agent and "user-agent" not in given:
             pairs.append(("User-Agent", self.user_agent))
         return [*pairs, *self.headers]
+
+
+_UnfinishedRequest = unfinished(UpgradeRequest)
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -18,10 +18,7 @@ from tieline.protocol.handshake import (
     check_response,
     make_key,
 )
-from tieline.upgrade_exchange import UpgradeExchange, write_request
-
-#: The handshake owns this line, and no header before it can hold a line break.
-_KEY_LINE = b"\r\nSec-WebSocket-Key: "
+from tieline.upgrade_exchange import UpgradeExchange, write_line
 
 
 class ClientOpening:
@@ -91,16 +88,11 @@ class ClientOpening:
 
 
 def _written(request: UpgradeRequest, key: str) -> bytes | None:
-    """The bytes of the request, which but for the key are always the same; None: h11 is to say."""
-    halves = request.halves
-    if halves is None:
-        whole = write_request(request.target, request.header_list(""))
-        if whole is None:
-            return None
-        before, line, after = whole.partition(_KEY_LINE)
-        halves = before + line, after
-        object.__setattr__(request, "halves", halves)
-    return b"%b%b%b" % (halves[0], key.encode("ascii"), halves[1])
+    """The bytes of the request, of which few differ from others'; None: h11 is to say."""
+    line, fields = write_line(request.target), request.written
+    if line is None or fields is None:
+        return None
+    return b"%b%b%b%b" % (line, fields[0], key.encode("ascii"), fields[1])
 
 
 class ServerOpening:

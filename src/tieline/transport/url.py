@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tieline.errors import OptionError
 from tieline.hostnames import BadHost, ascii_host, ipv6_host
+from tieline.making import unfinished
 from tieline.patterns import pattern
 from tieline.redact import MASK, safe_url, safe_username
 from tieline.transport.reference import resolve
@@ -42,7 +43,7 @@ _HOST_AND_PORT = pattern(r"(.*?)(?::([^:\]]*))?")
 # but every server takes and signed query strings may count on.
 _TARGET_SAFE = "/?:@!$&'()*+,;=-._~%[]"
 # Nothing to quote, and no percent sign that may stand for itself.
-_PLAIN_TARGET = pattern(r"[-A-Za-z0-9_/?:@!$&'()*+,;=.~\[\]]+")
+_PLAIN_TARGET = pattern(r"(?:[-A-Za-z0-9_/?:@!$&'()*+,;=.~\[\]]++|%[0-9A-Fa-f]{2})+")
 _PORT = pattern("[0-9]{1,5}")
 
 
@@ -132,19 +133,23 @@ class URL:
             return self._replaced(url.target)
         return url
 
+    def asking(self, query: str) -> URL | None:
+        """This URL, which has none, with a query as it stands in a text; None: parse the text."""
+        if not _PLAIN_TARGET.fullmatch(query):
+            return None
+        return self._replaced(f"{self.target}?{query}")
+
     def _replaced(self, target: str) -> URL:
-        return URL(
-            self.scheme,
-            self.secure,
-            self.host,
-            self.port,
-            target,
-            self.username,
-            self.password,
-            self.unix_path,
-            self._table,
-            self._default_port,
-        )
+        made = _UnfinishedURL()
+        made.scheme, made.secure, made.target = self.scheme, self.secure, target
+        made.host, made.port, made.unix_path = self.host, self.port, self.unix_path
+        made.username, made.password = self.username, self.password
+        made._table, made._default_port, made._safe = self._table, self._default_port, ""
+        made.__class__ = URL
+        return made  # type: ignore[no-any-return]
+
+
+_UnfinishedURL = unfinished(URL)
 
 
 def parse_url(
