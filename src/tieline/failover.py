@@ -18,29 +18,26 @@ _ONLY = (0,)
 class Failover(Generic[Place]):
     """Goes round the URLs: the last good one first, then the others in the order of the list.
 
-    A round tries each of them once. `current` is the one to dial; then either `failed` or
-    `succeeded` is called.
+    A round tries each of them once, beginning with the one whose place in the list is `good`.
+    `current` is the one to dial; then either `failed` or `succeeded` is called.
     """
 
-    __slots__ = ("_good", "_round", "_urls")
+    __slots__ = ("_round", "_urls", "good")
 
     def __init__(self, urls: Iterable[Place], good: int = 0) -> None:
         self._urls = tuple(urls)
         if not self._urls:
             raise ValueError("expected at least one URL")
-        self._good = good
+        #: The place of the one that comes first.
+        self.good = good
         self._round: tuple[int, ...] = ()
         self._begin()
-
-    def anew(self) -> Failover[Place]:
-        """The same, at the beginning of a round."""
-        return Failover(self._urls, self._good)
 
     def _begin(self) -> None:
         self._round = _ONLY
         if len(self._urls) > 1:
-            others = [each for each in range(len(self._urls)) if each != self._good]
-            self._round = (self._good, *others)
+            others = [each for each in range(len(self._urls)) if each != self.good]
+            self._round = (self.good, *others)
 
     @property
     def current(self) -> Place:
@@ -57,5 +54,5 @@ class Failover(Generic[Place]):
 
     def succeeded(self) -> None:
         """The dial succeeded: this URL comes first from now on."""
-        self._good = self._round[0]
+        self.good = self._round[0]
         self._begin()

@@ -34,8 +34,8 @@ class Recovery:
     """At most one outage at a time. Any thread; the user's predicate is asked with no lock held."""
 
     __slots__ = (
-        "_backoff", "_backoff_before", "_failover", "_lock", "_now", "_owner", "is_wanted",
-        "outage", "policy",
+        "_backoff", "_backoff_before", "_good", "_lock", "_now", "_options", "_owner", "is_wanted",
+        "outage",
     )  # fmt: skip
 
     def __init__(
@@ -46,9 +46,9 @@ class Recovery:
         now: Callable[[], float],
         owner: Owner,
     ) -> None:
-        #: How to reconnect; None: not at all.
-        self.policy: Reconnect | None = options.reconnect
-        self._failover = Failover(options.urls)
+        self._options = options
+        # Which of the URLs comes first: the last good one.
+        self._good = 0
         # None before the first outage.
         self._backoff: Backoff | None = None
         self._backoff_before: Backoff | None = None
@@ -59,6 +59,11 @@ class Recovery:
         self.is_wanted = False
         #: What is under way; its driver, or who puts an end to it, takes it away.
         self.outage: Outage | None = None
+
+    @property
+    def policy(self) -> Reconnect | None:
+        """How to reconnect; None: not at all."""
+        return self._options.reconnect
 
     def _new_backoff(self) -> Backoff:
         return Backoff(self.policy or _DEFAULT)
@@ -120,7 +125,7 @@ class Recovery:
         """A connection is open. With the lock held."""
         self.is_wanted = True
         outage.opened()
-        self._failover = outage.failover
+        self._good = outage.failover.good
         if self.policy is None:
             self._backoff = None  # the next outage is one that a user begins, with a new one
         if self.outage is outage:
@@ -169,7 +174,7 @@ class Recovery:
             self._backoff = self._new_backoff()
         return Outage(
             self._backoff,
-            self._failover.anew(),
+            Failover(self._options.urls, self._good),
             self._retries,
             now=self._now,
             pause=self._owner.new_pause(),
