@@ -48,6 +48,33 @@ def test_the_way_is_known_before_the_request(begun: Record) -> None:
     assert "request-uri" not in info and "response-code" not in info
 
 
+def test_what_is_known_stays_the_same_when_the_dial_is_over(begun: Record) -> None:
+    before = filled(begun)
+    for _ in range(2):
+        begun.settle()
+        after = filled(begun)
+        assert after == before and list(after["timings"]) == list(before["timings"])
+    assert begun.timings is None  # the dictionary is its user's alone
+    after["timings"].clear()
+    after["redirects"].clear()
+    assert filled(begun) == before
+
+
+def test_a_dial_whose_thread_is_not_done_is_not_over() -> None:
+    record, attempt = Record(), Attempt(5)
+    record.redirects = []
+    with attempt:
+        record.take(attempt)
+        record.settle()
+    assert "total" in filled(record)["timings"]
+
+
+def test_a_dial_that_never_began_has_nothing_to_settle() -> None:
+    record = Record()
+    record.settle()
+    assert filled(record) == {}
+
+
 def test_secrets_are_masked(begun: Record) -> None:
     given = (("Authorization", "hunter2"), ("X-A", "1"))
     begun.asked(UpgradeRequest("h", "/feed?token=hunter2&a=b", headers=given), KEY)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from tieline.headers import HTTPResponse, printable
@@ -13,6 +15,12 @@ if TYPE_CHECKING:
     from tieline.auth import Challenge
 
 
+@lru_cache(maxsize=64)
+def _shared(phases: tuple[str, ...]) -> tuple[str, ...]:
+    """The first one that was equal to it, for all whose dials went the same way."""
+    return phases
+
+
 class Record:
     """One dial. Written by the thread that dials; `fill` is for any thread, and masks secrets.
 
@@ -22,6 +30,8 @@ class Record:
     __slots__ = (
         "_asked",
         "_key",
+        "_phases",
+        "_seconds",
         "answer",
         "local",
         "logins",
@@ -37,9 +47,9 @@ class Record:
         #: What was dialled first, secrets included; empty while that is not known.
         self.url = ""
         #: Where the server has sent us, in order; None before the dial.
-        self.redirects: list[str] | None = None
+        self.redirects: Sequence[str] | None = None
         #: The challenges that were answered on the way.
-        self.logins: list[dict[str, str | None]] = []
+        self.logins: Sequence[dict[str, str | None]] = ()
         # What was asked last: connections to the same place share it, but for the key.
         self._asked: UpgradeRequest | None = None
         self._key = ""
@@ -49,8 +59,11 @@ class Record:
         self.local: Any = None
         self.proxy: str | None = None
         self.tls: dict[str, Any] | None = None
-        #: Seconds per phase; shared with the attempt, which adds "total" at its end.
-        self.timings: dict[str, float] = {}
+        #: Seconds per phase; shared with the attempt, which adds "total" at its end. None once the
+        #: dial is over: a dictionary takes as much as the rest of this together.
+        self.timings: dict[str, float] | None = {}
+        self._phases: tuple[str, ...] = ()
+        self._seconds: tuple[float, ...] = ()
 
     def take(self, attempt: Attempt) -> None:
         """What the attempt knows of the way, as far as it came."""
@@ -58,19 +71,32 @@ class Record:
         self.peer, self.local = attempt.peer, attempt.local
         self.timings = attempt.timings
 
+    def settle(self) -> None:
+        """The dial is over: what is known takes no more room than it must."""
+        timings = self.timings
+        # On a loop the thread that dials may not be done with it.
+        if timings is not None and "total" in timings:
+            self._phases, self._seconds = _shared(tuple(timings)), tuple(timings.values())
+            self.redirects = None if self.redirects is None else tuple(self.redirects)
+            self.logins = tuple(self.logins)
+            self.timings = None  # last: another thread may `fill` meanwhile
+
     def fill(self, info: dict[str, Any]) -> None:
         """Put all that is known into a user's dictionary."""
         if self.url:
             info["url"] = safe_url(self.url)
         if self.redirects is None:
             return
-        info["redirects"] = self.redirects
-        info["authentication"] = self.logins
+        info["redirects"] = list(self.redirects)
+        info["authentication"] = list(self.logins)
         info["proxy"] = self.proxy
         info["peer"] = self.peer
         info["local"] = self.local
         info["tls"] = self.tls
-        info["timings"] = self.timings
+        timings = self.timings  # looked at once: see `settle`
+        if timings is None:
+            timings = dict(zip(self._phases, self._seconds, strict=True))
+        info["timings"] = timings
         if self._asked is not None:
             info["request-uri"] = f"GET {self._asked.masked[0]} HTTP/1.1"
             info["request-headers"] = dict(self.request_headers)
@@ -84,7 +110,8 @@ class Record:
 
     def logged_in(self, url: str, challenge: Challenge) -> None:
         """A challenge is about to be answered."""
-        self.logins.append({"url": url, "scheme": challenge.scheme, "realm": challenge.realm})
+        login = {"url": url, "scheme": challenge.scheme, "realm": challenge.realm}
+        self.logins = (*self.logins, login)
 
     def asked(self, request: UpgradeRequest, key: str) -> None:
         """The upgrade request is about to be sent."""
