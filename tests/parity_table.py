@@ -14,7 +14,6 @@ from typing import Any
 
 import tieline
 from tieline.engine.handlers import HANDLER_NAMES
-from tieline.front import Front
 from tieline.options import Options
 
 PAGE = Path(__file__).parent.parent / "docs" / "parity.md"
@@ -123,13 +122,7 @@ def method_names() -> list[str]:
         names |= dict.fromkeys(name for name in vars(front) if not name.startswith("_"))
     for front in FRONTS.values():
         names |= dict.fromkeys(name for name in dir(front) if not name.startswith("_"))
-    names |= dict.fromkeys(instance_attributes())
     return [*names, *SYNTAX]
-
-
-def instance_attributes() -> list[str]:
-    """Public attributes that only the objects have, not their classes."""
-    return [name for name in Front.__annotations__ if not name.startswith("_")]
 
 
 def option_cell(name: str, front: str) -> str:
@@ -142,8 +135,6 @@ def method_cell(name: str, front: str) -> str:
     """The cell of a method or an attribute: what there is, else what to use instead."""
     if name in SYNTAX:
         return SYNTAX[name][front][1]
-    if name in instance_attributes():
-        return YES
     member = getattr(FRONTS[front], name, None)
     if member is None:
         try:

@@ -48,14 +48,14 @@ class WebSocketClient(ThreadedFront):
         /,
         **options: Any,
     ) -> None:
-        handlers, self.options = split_handlers(callback, url_or_options, options)
-        check_addresses(self.options)
+        handlers, checked = split_handlers(callback, url_or_options, options)
+        check_addresses(checked)
         self._line: Supervisor = Supervisor(
-            self.options,
+            checked,
             handlers,
-            self.options.reactor or Reactor(),
-            delivery=_delivery(self.options),
-            owns_reactor=self.options.reactor is None,
+            checked.reactor or Reactor(),
+            delivery=_delivery(checked),
+            owns_reactor=checked.reactor is None,
         )
 
     if not TYPE_CHECKING:  # a type checker finds every name that is not there

@@ -31,11 +31,17 @@ WhenOffline = Literal["raise", "queue", "drop"]
 class Front:
     """What can be asked of a connection, on any thread and at any time."""
 
-    options: Options
+    # Nothing but the line is kept: there may be thousands, and another attribute, unless a user
+    # sets one, would give each a dictionary.
     _line: Line
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.safe_url!r} {self.state.value}>"
+
+    @property
+    def options(self) -> Options:
+        """What it was made with."""
+        return self._line.options
 
     def is_open(self) -> bool:
         """True only while messages can be sent."""

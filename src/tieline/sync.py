@@ -63,7 +63,6 @@ class Connection(ShortReceive, ThreadedFront):
 
     def __init__(self, receiver: Receiver) -> None:
         """Not for users: `tieline.connect` makes connections."""
-        self.options = receiver.options
         self._line: Receiver = receiver
 
     # --- receiving ----------------------------------------------------------------------------

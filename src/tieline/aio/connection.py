@@ -138,7 +138,6 @@ class Connection(SendingFront):
 
     def __init__(self, line: LoopLine) -> None:
         """Not for users: `tieline.aio.connect` makes connections."""
-        self.options = line.options
         self._line: LoopLine = line
         self._arrivals = line.inbox.arrivals
         self._send_at_once = line.at_once.send
