@@ -22,11 +22,6 @@ def test_headers_are_case_insensitive_and_keep_the_original():
         headers["none"]
 
 
-def test_values_by_name():
-    headers = Headers([("A", "1"), ("b", "2"), ("a", "3")])
-    assert headers.by_name() == {"a": ["1", "3"], "b": ["2"]}
-
-
 def test_cookies_are_not_joined():
     headers = Headers([("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")])
     assert headers["set-cookie"] == "a=1"

@@ -48,13 +48,6 @@ class Headers(Mapping[str, str]):
         lower = name.lower()
         return [value for each, value in self._raw if each.lower() == lower]
 
-    def by_name(self) -> dict[str, list[str]]:
-        """The values of each name, in lower case, for who looks for several."""
-        found: dict[str, list[str]] = {}
-        for name, value in self._raw:
-            found.setdefault(name.lower(), []).append(value)
-        return found
-
     def __getitem__(self, name: str) -> str:
         values = self.get_all(name)
         if not values:

@@ -16,11 +16,11 @@ from tieline.option_table import OptionTable
 from tieline.reconnect import Reconnect
 from tieline.redact import (
     MASK,
+    has_no_secret,
     safe_headers,
     safe_subprotocol,
     safe_url,
     safe_username,
-    without_query,
 )
 from tieline.request_checks import HeaderPairs, URLSource, normalise_headers
 
@@ -219,11 +219,10 @@ def _kept(url: object, keywords: Mapping[str, object]) -> Options | None:
         url = keywords.get("url")
     elif "url" in keywords:
         return None
-    if type(url) is not str:
+    # An "@" behind the query would make a user name and a password of what comes before it.
+    if type(url) is not str or "@" in url or "#" in url or not url.isprintable():
         return None
-    place = without_query(url)
-    if place is None:
-        return None
+    place, mark, _ = url.partition("?")
     values: list[object] = []
     for name, value in keywords.items():
         if name == "url":
@@ -232,11 +231,16 @@ def _kept(url: object, keywords: Mapping[str, object]) -> Options | None:
             if name != "compression" or type(value) is not str:
                 return None
         values.append(value)
-    if place != url:
-        _ROWS["url"][1].apply("url", url)
-    # To a dictionary True and 1.0 are 1, to an option they are not.
-    kept = _built(place, tuple(keywords), tuple(values), tuple(map(type, values)))
-    return kept if place == url else _asking(kept, url)
+    try:
+        # To a dictionary True and 1.0 are 1, to an option they are not.
+        kept = _built(place, tuple(keywords), tuple(values), tuple(map(type, values)))
+    except _Private:
+        return None
+    return _asking(kept, url) if mark else kept
+
+
+class _Private(Exception):
+    """It is not to be kept."""
 
 
 @lru_cache(maxsize=64)
@@ -244,6 +248,8 @@ def _built(
     url: str, names: tuple[str, ...], values: tuple[object, ...], types: tuple[type, ...]
 ) -> Options:
     """Programs ask again and again for the same. What is refused is not kept."""
+    if not has_no_secret(url):
+        raise _Private
     given: dict[str, Any] = dict(zip(names, values, strict=True))
     given["url"] = url
     return Options(**given)
@@ -252,7 +258,9 @@ def _built(
 def _asking(kept: Options, url: str) -> Options:
     """The same for a URL that differs in its query."""
     made = object.__new__(Options)
-    vars(made).update(vars(kept), url=url, _parsed={}, _kept=kept)
+    stored = made.__dict__
+    stored.update(kept.__dict__)
+    stored["url"], stored["_parsed"], stored["_kept"] = url, {}, kept
     return made
 
 

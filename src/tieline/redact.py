@@ -216,11 +216,11 @@ def _nested_passwords(url: str, start: int) -> Iterator[tuple[int, int]]:
 
 
 def _secret_parameters(url: str, start: int) -> Iterator[tuple[int, int]]:
+    if not any(map(_is_secret_parameter, _PARAMETER.findall(url, start))):
+        return
     while match := _PARAMETER.search(url, start):
         start = match.end()
-        name = _unquote(match[1])
-        # What is no plain word may itself be a secret, and is not remembered.
-        if _is_secret_word(name) if _is_plain_word(name) else _is_secret_name(name):
+        if _is_secret_parameter(match[1]):
             # Only "&" ends a secret: a value may hold "?", ";" or a stray "#".
             end = url.find("&", start)
             end = len(url) if end < 0 else end
@@ -228,9 +228,14 @@ def _secret_parameters(url: str, start: int) -> Iterator[tuple[int, int]]:
             start = end
 
 
+def _is_secret_parameter(name: str) -> bool:
+    if "%" in name:
+        name = _unquote(name)
+    # What is no plain word may itself be a secret, and is not remembered.
+    return _is_secret_word(name) if _is_plain_word(name) else _is_secret_name(name)
+
+
 def _unquote(text: str) -> str:
-    if "%" not in text:
-        return text
     from urllib.parse import unquote  # for URLs that need it
 
     return unquote(text)
@@ -252,20 +257,15 @@ def _is_secret_name(name: str) -> bool:
 _is_secret_word = lru_cache(maxsize=64)(_is_secret_name)
 
 
-def without_query(url: str) -> str | None:
-    """The URL up to its query, when nothing in that can be a secret: it may be kept for good.
+def has_no_secret(url: str) -> bool:
+    """Can nothing in it be one, so that it may be kept for as long as the program runs?
 
     A host and a path of plain words. Services put tokens into paths as well as into queries.
     """
-    # An "@" that follows would make a user name and a password of what comes before it.
-    if "@" in url or "#" in url:
-        return None
-    place = url.partition("?")[0]
-    _, separator, rest = place.partition("://")
-    if not separator:
-        return None
-    path = rest.partition("/")[2]
-    return place if all([_is_plain_word(part) for part in path.split("/")]) else None
+    if "://" not in url or "@" in url or "?" in url or "#" in url:
+        return False
+    path = url.partition("://")[2].partition("/")[2]
+    return all([_is_plain_word(part) for part in path.split("/")])
 
 
 def _is_plain_word(part: str) -> bool:

@@ -14,6 +14,7 @@ cdef class UpgradeExchange:
     cpdef receive_data(self, bytes data)
 
 
+cpdef bytes write_line(str target)
 cpdef read_switch(bytes data, limits)
 @cython.locals(head=bytes, end=bytes, first=str, line=str, name=str, colon=str, value=str, lines=list, fields=list)
 cdef tuple _usual_switch(bytes data)

@@ -139,9 +139,8 @@ class UpgradeExchange:
 
 def write_request(target: str, headers: Sequence[tuple[str, str]]) -> bytes | None:
     """The bytes of a GET; None: h11 is to judge these headers, or to say what is wrong."""
-    line = write_line(target)
-    fields = None if line is None else write_fields(headers)
-    return None if fields is None else line + fields
+    line, fields = write_line(target), write_fields(headers)
+    return None if line is None or fields is None else line + fields
 
 
 def write_line(target: str) -> bytes | None:

@@ -159,7 +159,7 @@ class Aftermath:
         line = self._line
         is_down = False
         try:
-            if not self.keep_old(outage):
+            if not outage.overlaps or not self.keep_old(outage):
                 with line.lock:
                     is_down = line.recovery.outage is outage and outage.state is not State.CLOSED
                     if is_down:

@@ -127,7 +127,8 @@ def _split(
     callback: object, url_or_options: object, keywords: dict[str, Any]
 ) -> tuple[Handlers, Options]:
     given: dict[str, Any] = {}
-    if isinstance(url_or_options, Mapping):
+    # Asked last: whether something is a mapping takes long to find out.
+    if type(url_or_options) is not str and isinstance(url_or_options, Mapping):
         given.update({n: url_or_options[n] for n in HANDLER_NAMES if n in url_or_options})
         url_or_options = {n: v for n, v in url_or_options.items() if n not in given}
     if not _NAMES.isdisjoint(keywords):

@@ -170,12 +170,14 @@ class Login:
 
     def accepted(self, headers: Headers) -> bool:
         """The party took the request. False: it claims to know the password, and does not."""
-        proof = self._proof
-        name = "proxy-authentication-info" if self.party.is_proxy else "authentication-info"
         self._answers, self._is_answered, self._session = 0, False, None
         self._tried.clear()
+        proof = self._proof
+        if proof is None:
+            return True
+        name = "proxy-authentication-info" if self.party.is_proxy else "authentication-info"
         lines = headers.get_all(name)
-        if not lines or proof is None:
+        if not lines:
             return True
         from tieline.auth import Digest
         from tieline.auth.challenges import parse_parameters

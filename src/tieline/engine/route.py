@@ -15,7 +15,7 @@ from tieline.errors import OptionError
 from tieline.options import Options
 from tieline.protocol.handshake import UpgradeRequest
 from tieline.protocol.settings import Settings
-from tieline.redact import is_secret_header, is_secret_subprotocol, without_query
+from tieline.redact import has_no_secret, is_secret_header, is_secret_subprotocol
 from tieline.request_checks import HeaderPairs
 from tieline.transport.dial import Route
 from tieline.transport.proxy_choice import ProxyChoice, choose_proxy
@@ -84,8 +84,7 @@ def _parse_plain(text: str, default_port: int | None, default_path: str) -> URL:
 
 def _parse(options: Options, text: str) -> URL:
     schemes = SCHEMES
-    place = None if options.schemes else without_query(text)
-    if place == text:
+    if not options.schemes and has_no_secret(text):
         return _parse_plain(text, options.default_port, options.default_path)
     if options.schemes:
         further = {n: Scheme(entry["port"], entry["ssl"]) for n, entry in options.schemes.items()}

@@ -97,8 +97,11 @@ class Supervisor(Line):
 
     def _own(self) -> set[Outage]:
         """What this thread has begun and not settled. In a handler there is one already."""
-        ident, outage = threading.get_ident(), self.recovery.outage
-        own = {each for each in self.succession.drivers() if each.owner == ident}
+        outage, drivers = self.recovery.outage, self.succession.drivers()
+        if outage is None and not drivers:
+            return set()
+        ident = threading.get_ident()
+        own = {each for each in drivers if each.owner == ident}
         return own if outage is None or outage.owner != ident else own | {outage}
 
     def _settle(self, outages: set[Outage]) -> None:

@@ -82,28 +82,40 @@ def _await_answer(
     """Read until the server has accepted or refused. The first frames may come along."""
     buffer = bytearray(_ANSWER_SIZE)
     view = memoryview(buffer)
-    reads: Iterator[int | None] | None = None
     try:
-        while True:
-            if reads is None:
-                # Nearly always it comes whole.
-                count = receive(stream, view, attempt)
-                reads = reads_of_answer(stream, view, attempt, lambda: connection.is_refused)
-            else:
-                count = next(reads)
-            if count is None:
-                connection.stop_waiting_for_body()
-            elif count:
-                connection.receive_data(buffer, count, attempt.clock())
-            else:
-                connection.receive_eof()
-            event = connection.next_event(attempt.clock())
-            if isinstance(event, Opened | HandshakeFailed):
-                return event
+        # Nearly always it comes whole.
+        event = _judge(connection, buffer, receive(stream, view, attempt), attempt.clock())
+        if event is None:
+            for count in _further_reads(connection, stream, view, attempt):
+                event = _judge(connection, buffer, count, attempt.clock())
+                if event is not None:
+                    break
+        assert event is not None  # the reads have no end of their own
+        return event
     finally:
         # Tracebacks keep frames, and these the memory, for as long as somebody keeps an error.
         view.release()
         buffer.clear()
+
+
+def _further_reads(
+    connection: Connection, stream: Stream, view: memoryview, attempt: Attempt
+) -> Iterator[int | None]:
+    return reads_of_answer(stream, view, attempt, lambda: connection.is_refused)
+
+
+def _judge(
+    connection: Connection, buffer: bytearray, count: int | None, now: float
+) -> Opened | HandshakeFailed | None:
+    """What the answer says, if `count` more bytes of it are enough to tell."""
+    if count is None:
+        connection.stop_waiting_for_body()
+    elif count:
+        connection.receive_data(buffer, count, now)
+    else:
+        connection.receive_eof()
+    event = connection.next_event(now)
+    return event if isinstance(event, Opened | HandshakeFailed) else None
 
 
 def _note_response(

@@ -86,15 +86,10 @@ class UpgradeRequest:
     def asking_for(self, target: str) -> UpgradeRequest:
         """The same with another target."""
         made = _UnfinishedRequest()
-        made.host = self.host
-        made.target = target
-        made.subprotocols = self.subprotocols
-        made.origin = self.origin
-        made.user_agent = self.user_agent
-        made.headers = self.headers
-        made.compression = self.compression
-        made._written = self.written
-        made._masked = None
+        made.host, made.target, made.headers = self.host, target, self.headers
+        made.subprotocols, made.compression = self.subprotocols, self.compression
+        made.origin, made.user_agent = self.origin, self.user_agent
+        made._written, made._masked = self.written, None
         made.__class__ = UpgradeRequest
         return made  # type: ignore[no-any-return]
 
@@ -224,7 +219,7 @@ def check_response(
     headers = response.headers
     if response.status != 101:
         raise _refusal(response, url, explain_status(response))
-    by_name = headers.by_name()
+    by_name = _by_name(headers.raw)
     # Nearly all servers write these two so, and then there is nothing to take apart.
     upgrade = by_name.get("upgrade")
     if upgrade != ["websocket"] and not _is_websocket(upgrade):
@@ -254,11 +249,18 @@ def check_response(
         raise _refusal(
             response, url, f"expected one of the offered subprotocols ({offered}), got {found}"
         )
-    subprotocol = chosen[0] if chosen else None
     accepted = HandshakeResponse.of(
-        response, url=url, subprotocol=subprotocol, extensions=extensions
+        response, url=url, subprotocol=chosen[0] if chosen else None, extensions=extensions
     )
     return accepted, agreement
+
+
+def _by_name(fields: tuple[tuple[str, str], ...]) -> dict[str, list[str]]:
+    """The values of each name, in lower case."""
+    found: dict[str, list[str]] = {}
+    for name, value in fields:
+        found.setdefault(name.lower(), []).append(value)
+    return found
 
 
 def _refusal(response: HTTPResponse, url: str, text: str) -> HandshakeError:

@@ -8,3 +8,6 @@ cdef class ClientOpening:
     cdef UpgradeExchange _exchange
     cdef object _error
     cdef public object agreement
+
+
+cdef bytes _written(request, str key)

@@ -41,6 +41,7 @@ class ProxyChoice(NamedTuple):
     reason: str
 
 
+_NOT_WANTED = ProxyChoice(None, "none: proxy=None")
 _NO_VARIABLE = {
     secure: ProxyChoice(None, f"none: the environment has none of {' '.join(names)}")
     for secure, names in _VARIABLES.items()
@@ -63,7 +64,7 @@ def choose_proxy(
     names where an unusable value comes from.
     """
     if option is None:
-        return ProxyChoice(None, "none: proxy=None")
+        return _NOT_WANTED
     if bypass is not None:
         return ProxyChoice(None, f"none: {bypass}")
     if isinstance(option, str):
