@@ -34,6 +34,7 @@ SOURCES = [
     "engine/_lock.pyx",
     "engine/delivery.py",
     "engine/stock.py",
+    "engine/timers.py",
     "engine/turn.py",
     "engine/driving.py",
     "engine/outbox.py",

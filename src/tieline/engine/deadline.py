@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tieline.engine.reactor import Reactor, Registrant
 from tieline.engine.timers import Timer
 
@@ -16,7 +14,7 @@ class Deadline:
     def __init__(self, reactor: Reactor, registrant: Registrant) -> None:
         self._reactor = reactor
         self._registrant = registrant
-        self._timer: Timer[Any] | None = None
+        self._timer: Timer | None = None
         #: What it was set for when it last fired. What had come before that moment was read.
         self.reached = 0.0
 

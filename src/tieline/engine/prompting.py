@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 from tieline.engine.reactor import Reactor
 from tieline.engine.timers import Timer
@@ -35,7 +35,7 @@ class Prompter:
         self._lock = threading.RLock()
         self._writers: set[Gathering] = set()
         self._is_served = False
-        self._timer: Timer[Any] | None = None
+        self._timer: Timer | None = None
 
     def watch_over(self, writer: Gathering) -> bool:
         """Look at it from now on, until it says that there is no need. Any thread, any lock held.

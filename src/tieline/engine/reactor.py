@@ -75,7 +75,7 @@ class Reactor:
         self.name = name or f"tieline-{next(_numbers)}"
         #: The receive buffer that all connections share: an idle connection needs none.
         self.memory = ReceiveBuffer(0)
-        self._timers: TimerHeap[Call] = TimerHeap()
+        self._timers = TimerHeap()
         #: Tells sessions that the machine was asleep.
         self.clocks = ClockWatch(self.now, sleepless_clock())
         # Guards what other threads touch: the fields below. Reentrant, because a signal handler or
@@ -198,11 +198,9 @@ class Reactor:
         if descriptor >= 0 and descriptor in self._selector.get_map():
             self._selector.unregister(descriptor)
 
-    def call_at(
-        self, when: float, registrant: Registrant, callback: Callable[[], None]
-    ) -> Timer[Call]:
+    def call_at(self, when: float, registrant: Registrant, callback: Callable[[], None]) -> Timer:
         """Run `callback` at `when`, if `registrant` is still served then."""
-        return self._timers.add(when, (registrant, callback))
+        return self._timers.add(when, registrant, callback)
 
     def next_deadline(self) -> float:
         """When the thread is wanted next: when a timer is due."""

@@ -1,71 +1,93 @@
-"""Points in time → the things that are due."""
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
+"""Points in time → the calls that are due."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from heapq import heapify, heappop, heappush
-from itertools import count
-from typing import Generic, TypeVar
-
-T = TypeVar("T")
+from typing import Any
 
 
-class Timer(Generic[T]):
-    """One thing at one time; `cancel` takes it back."""
+class Timer:
+    """One call at one time, made by `TimerHeap.add`; `cancel` takes it back.
 
-    __slots__ = ("_heap", "due", "when")
+    Compares as it is due: earlier ones are less, of the same moment those that were made before.
+    """
 
-    def __init__(self, heap: TimerHeap[T], when: float, due: T) -> None:
-        self._heap = heap
+    def __init__(
+        self,
+        heap: TimerHeap,
+        when: float,
+        order: int,
+        registrant: Any,
+        callback: Callable[[], None],
+    ) -> None:
         self.when = when
-        #: None once cancelled.
-        self.due: T | None = due
+        self.order = order
+        self._heap = heap
+        self._registrant = registrant
+        # None once cancelled, or taken out.
+        self._callback: Callable[[], None] | None = callback
+
+    def __lt__(self, other: Timer) -> bool:
+        return self.when < other.when or (self.when == other.when and self.order < other.order)
 
     def cancel(self) -> None:
         """It will never be due. Lets go of it at once, whatever the time still to run."""
-        if self.due is not None:
-            self.due = None
+        if self._callback is not None:
+            self._registrant = self._callback = None
             self._heap.forget_one()
 
+    @property
+    def is_cancelled(self) -> bool:
+        """Is it not wanted any more?"""
+        return self._callback is None
 
-class TimerHeap(Generic[T]):
+    def take(self) -> tuple[Any, Callable[[], None]]:
+        """What is due, and on whose behalf; a `cancel` that comes too late counts nothing."""
+        registrant, callback = self._registrant, self._callback
+        assert callback is not None
+        self._registrant = self._callback = None
+        return registrant, callback
+
+
+class TimerHeap:
     """The timers of one reactor, in the order in which they are due. Owned by its thread."""
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, Timer[T]]] = []
-        # Keeps timers of the same moment in order, and timers from being compared.
-        self._order = count()
+        self._timers: list[Timer] = []
+        self._made = 0
         self._cancelled = 0
 
-    def add(self, when: float, due: T) -> Timer[T]:
-        """`due` is due at `when`."""
-        timer = Timer(self, when, due)
-        heappush(self._heap, (when, next(self._order), timer))
+    def add(self, when: float, registrant: Any, callback: Callable[[], None]) -> Timer:
+        """`callback` is due at `when`, on behalf of `registrant`."""
+        self._made += 1
+        timer = Timer(self, when, self._made, registrant, callback)
+        heappush(self._timers, timer)
         return timer
 
     def next_deadline(self) -> float | None:
         """When the first timer is due, or None."""
-        while self._heap and self._heap[0][2].due is None:
-            heappop(self._heap)
+        while self._timers and self._timers[0].is_cancelled:
+            heappop(self._timers)
             self._cancelled -= 1
-        return self._heap[0][0] if self._heap else None
+        return self._timers[0].when if self._timers else None
 
-    def pop_due(self, now: float) -> list[T]:
+    def pop_due(self, now: float) -> list[tuple[Any, Callable[[], None]]]:
         """Take out what is due at `now`, in order."""
-        taken: list[T] = []
+        taken: list[tuple[Any, Callable[[], None]]] = []
         while (deadline := self.next_deadline()) is not None and deadline <= now:
-            timer = heappop(self._heap)[2]
-            assert timer.due is not None
-            taken.append(timer.due)
-            timer.due = None  # so that a `cancel` that comes too late counts nothing
+            taken.append(heappop(self._timers).take())
         return taken
 
     def forget_one(self) -> None:
         """A timer was cancelled: it leaves the heap at the top, or now if most are cancelled."""
         self._cancelled += 1
-        if self._cancelled > 64 and self._cancelled * 2 > len(self._heap):
-            self._heap = [entry for entry in self._heap if entry[2].due is not None]
-            heapify(self._heap)
+        if self._cancelled > 64 and self._cancelled * 2 > len(self._timers):
+            self._timers = [timer for timer in self._timers if not timer.is_cancelled]
+            heapify(self._timers)
             self._cancelled = 0
 
     def __len__(self) -> int:
-        return len(self._heap) - self._cancelled
+        return len(self._timers) - self._cancelled

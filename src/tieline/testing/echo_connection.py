@@ -76,7 +76,7 @@ class EchoConnection:
         self._handshake_timeout = handshake_timeout
         self._on_ended = on_ended
         # The one timer. The protocol's deadlines only move later, or the timer is replaced.
-        self._timer: Timer[Any] | None = None
+        self._timer: Timer | None = None
         # Write side. `_queued`: bytes that other threads have handed over, guarded by `_lock`.
         self._outbox = Outbox()
         self._lock = threading.Lock()

@@ -51,7 +51,7 @@ class StepReactor:
         self.clock = clock or ManualClock()
         #: What one read goes into: all registrants share it.
         self.memory = ReceiveBuffer(buffer_size, largest=buffer_size)
-        self._timers: TimerHeap[tuple[SteppedRegistrant, Callable[[], None]]] = TimerHeap()
+        self._timers = TimerHeap()
         # Looked at when a timer fires, and by `suspend`: a timer for it would only be in the way.
         self.clocks = ClockWatch(self.clock.now, self.clock.sleepless, tick=None)
         # The only things that other threads touch; a deque needs no lock for that.
@@ -183,8 +183,8 @@ class StepReactor:
 
     def call_at(
         self, when: float, registrant: SteppedRegistrant, callback: Callable[[], None]
-    ) -> Timer[tuple[SteppedRegistrant, Callable[[], None]]]:
-        return self._timers.add(when, (registrant, callback))
+    ) -> Timer:
+        return self._timers.add(when, registrant, callback)
 
     def join(self, timeout: float | None = None) -> bool:
         return not self._registrants
