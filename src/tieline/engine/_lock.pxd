@@ -1,9 +1,9 @@
 cdef class ReentrantLock:
     # The thread that holds it, 0 for none, and how many times.
     cdef unsigned long owner
-    cdef Py_ssize_t depth
+    cdef int depth
     # How many wait, the semaphore that they wait on, and whether one of them was let through.
-    cdef Py_ssize_t waiting
+    cdef int waiting
     cdef void *semaphore
     cdef bint is_posted
     # Somebody who was let through found that another one was faster.

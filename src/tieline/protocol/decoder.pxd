@@ -27,6 +27,10 @@ cdef class FrameDecoder:
 
     cdef bint read_header(self) except -1
 
+    @cython.locals(head=bytearray)
+    cdef void _keep_head(self) except *
+
+    @cython.locals(head=bytearray)
     cdef bint _complete_header(self) except -1
 
     @cython.locals(

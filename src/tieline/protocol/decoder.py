@@ -32,8 +32,8 @@ class FrameDecoder:
         self.length = 0
         self.remaining = 0
         self.key = b""
-        # A header that was cut: its first `kept` bytes.
-        self.head = bytearray(14)
+        # A header that was cut: its first `kept` bytes. Most connections never see one.
+        self.head: bytearray | None = None
         self.kept = 0
         self.expect_masked = expect_masked
         #: permessage-deflate was negotiated: RSV1 marks a compressed message (RFC 7692 section 6).
@@ -81,19 +81,29 @@ class FrameDecoder:
             self.frames += 1
             self.in_frame = True
             return True
+        if self.position < self.end:
+            self._keep_head()
+        return False
+
+    def _keep_head(self) -> None:
+        """What is left of the piece is the beginning of a header."""
+        head = self.head
+        if head is None:
+            head = self.head = bytearray(14)
         while self.position < self.end:
-            self.head[self.kept] = self.view[self.position]
+            head[self.kept] = self.view[self.position]
             self.kept += 1
             self.position += 1
-        return False
 
     def _complete_header(self) -> bool:
         """Add the bytes that a cut header lacks."""
+        head = self.head
+        assert head is not None
         while self.position < self.end:
-            self.head[self.kept] = self.view[self.position]
+            head[self.kept] = self.view[self.position]
             self.kept += 1
             self.position += 1
-            if self._parse(self.head, 0, self.kept):
+            if self._parse(head, 0, self.kept):
                 self.kept = 0
                 self.frames += 1
                 self.in_frame = True
