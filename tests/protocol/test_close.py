@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.protocol.test_wire import NOT_SENDABLE, SENDABLE
 from tieline.errors import OptionError, ProtocolError
-from tieline.protocol.close import NO_STATUS, check_close, decode_close, encode_close
+from tieline.protocol.close import NO_STATUS, check_close, close_for, decode_close, encode_close
 from tieline.protocol.events import Close
 from tieline.protocol.wire import CloseCode
 
@@ -96,3 +96,14 @@ class TestWhatIsReceived:
                 continue
         named = {1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014}
         assert accepted == named | set(range(3000, 5000))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("gone", "gone"), ("é" * 100, "é" * 61), ("a" + "é" * 100, "a" + "é" * 61), ("\ud800", "?")],
+    ids=["short", "cut", "cut between characters", "no UTF-8"],
+)
+def test_of_an_error_the_peer_is_told_what_has_room(text: str, told: str) -> None:
+    close = close_for(ValueError(text), CloseCode.INTERNAL_ERROR)
+    assert close == Close(1011, told)
+    assert decode_close(encode_close(close)) == close

@@ -36,6 +36,13 @@ def check_close(code: int, reason: str) -> Close:
     return Close(int(code), reason)
 
 
+def close_for(error: Exception, code: int) -> Close:
+    """What the peer is told of an error: as much of its text as a Close frame has room for."""
+    # "replace": the error may be a handler's, with any text.
+    reason = str(error).encode("utf-8", "replace")[:MAX_CLOSE_REASON]
+    return Close(code, reason.decode("utf-8", "ignore"))
+
+
 def encode_close(close: Close) -> bytes:
     """A Close frame's payload; empty for `NO_STATUS`."""
     if close == NO_STATUS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tieline.errors import HandshakeError, MessageTooBig, ProtocolError
-from tieline.protocol.close import NO_STATUS, check_close, decode_close
+from tieline.protocol.close import NO_STATUS, check_close, close_for, decode_close
 from tieline.protocol.closing import Closing
 from tieline.protocol.decoder import FrameDecoder
 from tieline.protocol.events import (
@@ -28,7 +28,7 @@ from tieline.protocol.outgoing import Outgoing
 from tieline.protocol.settings import Settings
 from tieline.protocol.state import TRANSITIONS, State, Trigger
 from tieline.protocol.upkeep import Upkeep
-from tieline.protocol.wire import MAX_CLOSE_REASON, CloseCode, Opcode
+from tieline.protocol.wire import CloseCode, Opcode
 
 
 class Connection:
@@ -42,9 +42,9 @@ class Connection:
     """
 
     __slots__ = (
-        "_at_eof", "_closing", "_compression", "_is_client", "_opening", "_pings_received",
-        "_pongs_received", "_upkeep", "assembler", "close_info", "decoder", "events", "is_deaf",
-        "keepalive", "outgoing", "state",
+        "_at_eof", "_is_client", "_made_closing", "_opening", "_pings_received", "_pongs_received",
+        "_settings", "assembler", "close_info", "decoder", "events", "is_deaf", "keepalive",
+        "outgoing", "state",
     )  # fmt: skip
 
     def __init__(
@@ -53,6 +53,7 @@ class Connection:
         settings: Settings,
         random_bytes: Callable[[int], bytes],
     ) -> None:
+        self._settings = settings
         self._is_client = is_client = isinstance(opening, ClientOpening)
         self.state = State.CONNECTING
         #: Where messages, Pings and Pongs are sent.
@@ -63,7 +64,6 @@ class Connection:
         #: What `next_event` returns before it looks for more.
         self.events: list[Event | list[str | bytes]] = []
         # Read side: what is public is for drivers that decode by themselves.
-        self._compression = settings.compression
         self.decoder = FrameDecoder(not is_client)
         assembler = FrameInspector if settings.inspect_frames else MessageAssembler
         self.assembler = assembler(
@@ -73,10 +73,9 @@ class Connection:
         #: Once true, received bytes are thrown away: the peer's Close came, or a rule was broken.
         self.is_deaf = False
         self._pings_received = self._pongs_received = 0
-        self._upkeep = Upkeep(settings, self.outgoing, self.events, random_bytes)
         #: Where the driver tells of signs of life beside what it hands over.
-        self.keepalive = self._upkeep.keepalive
-        self._closing = Closing(settings.close_timeout)
+        self.keepalive = Upkeep(settings, self.outgoing, self.events, random_bytes)
+        self._made_closing: Closing | None = None
 
     # --- what the driver does -----------------------------------------------------------------
 
@@ -156,7 +155,7 @@ class Connection:
     def next_deadline(self) -> float | None:
         """When to call `on_time`, or None. Received bytes only ever move it later."""
         if self.state is State.OPEN:
-            return self._upkeep.next_deadline()
+            return self.keepalive.due_at()
         return self._closing.deadline if self.state is State.CLOSING else None
 
     def on_time(self, now: float, heard_until: float | None = None, unsent: int = 0) -> None:
@@ -166,7 +165,7 @@ class Connection:
         """
         if self.state is State.OPEN:
             until = now if heard_until is None else heard_until
-            error = self._upkeep.on_time(now, until, unsent)
+            error = self.keepalive.keep_up(now, until, unsent)
             if error is not None:
                 close = Close(CloseCode.INTERNAL_ERROR, "keepalive ping timeout")
                 self._closing_started(Trigger.FAILED, ClosingStarted(close, None, error), now)
@@ -179,7 +178,7 @@ class Connection:
     def slept(self, now: float, seconds: float) -> None:
         """The machine was asleep, or its clock was set: ask the peer at once if it is there."""
         if self.state is State.OPEN:
-            self._upkeep.slept(now, seconds)
+            self.keepalive.ask_after_sleep(now, seconds)
 
     def send_close(self, code: int, reason: str, now: float) -> None:
         """Begin the closing handshake (section 7.1.2). A no-op when it has begun already."""
@@ -193,11 +192,7 @@ class Connection:
         """Section 7.1.7: tell the peer why with a Close frame, and listen no more."""
         if self.state not in (State.OPEN, State.CLOSING):
             return
-        close = self._closing.sent
-        if self.state is State.OPEN:
-            # "replace": the error may be a handler's, with any text.
-            reason = str(error).encode("utf-8", "replace")[:MAX_CLOSE_REASON]
-            close = Close(code, reason.decode("utf-8", "ignore"))
+        close = close_for(error, code) if self.state is State.OPEN else self._closing.sent
         told = ClosingStarted(close, self._closing.received, error)
         self._closing_started(Trigger.FAILED, told, now)
         self.events += (told,)
@@ -272,13 +267,13 @@ class Connection:
         assert self._opening is not None
         early, agreement = self._opening.trailing_data, self._opening.agreement
         self._opening = None
-        if agreement is not None and self._compression is not None:
+        if agreement is not None and (compression := self._settings.compression) is not None:
             from tieline.protocol.contexts import enable  # where it was agreed on
 
-            enable(self, self._is_client, self._compression, agreement)
+            enable(self, self._is_client, compression, agreement)
         self.state = TRANSITIONS[self.state, Trigger.UPGRADED]
         self.outgoing.is_open = True
-        self._upkeep.start(now)
+        self.keepalive.begin(now)
         self.decoder.feed(early, len(early))
 
     # --- received frames ----------------------------------------------------------------------
@@ -315,6 +310,13 @@ class Connection:
         if not self._is_client:
             # 7.1.1: the server closes TCP first.
             self._end(None)
+
+    @property
+    def _closing(self) -> Closing:
+        """What was said about the end: while it is open, a connection has none."""
+        fresh = self._made_closing or Closing(self._settings.close_timeout)
+        self._made_closing = self._made_closing or fresh  # a signal handler may have been first
+        return self._made_closing
 
     def _closing_started(self, trigger: Trigger, told: ClosingStarted, now: float) -> None:
         # A signal is handled where a call begins or ends. So this, and `_end`, first do what may be

@@ -11,10 +11,10 @@ from tieline.protocol.outgoing import Outgoing
 from tieline.protocol.settings import Settings
 
 
-class Upkeep:
-    """The keepalive and the application's heartbeat of one connection, while that is open."""
+class Upkeep(Keepalive):
+    """A keepalive that sends its Pings, and the application's heartbeat, of an open connection."""
 
-    __slots__ = ("_events", "_heartbeat", "_outgoing", "_random_bytes", "keepalive")
+    __slots__ = ("_events", "_heartbeat", "_outgoing", "_random_bytes")
 
     def __init__(
         self,
@@ -23,7 +23,7 @@ class Upkeep:
         events: list[Event | list[str | bytes]],
         random_bytes: Callable[[int], bytes],
     ) -> None:
-        self.keepalive = Keepalive(settings.ping_interval, settings.ping_timeout)
+        super().__init__(settings.ping_interval, settings.ping_timeout)
         interval = settings.heartbeat_interval
         self._heartbeat = None if interval is None else Heartbeat(interval)
         self._outgoing = outgoing
@@ -31,32 +31,32 @@ class Upkeep:
         self._events = events
         self._random_bytes = random_bytes
 
-    def start(self, now: float) -> None:
+    def begin(self, now: float) -> None:
         """The connection is open."""
-        self.keepalive.start(now)
+        self.start(now)
         if self._heartbeat is not None:
             self._heartbeat.start(now)
 
-    def next_deadline(self) -> float | None:
-        """When to call `on_time`, or None."""
-        ping, heartbeat = self.keepalive.next_deadline(), self._heartbeat
+    def due_at(self) -> float | None:
+        """When to call `keep_up`, or None."""
+        ping, heartbeat = self.next_deadline(), self._heartbeat
         beat = None if heartbeat is None else heartbeat.due_at
         return ping if beat is None else beat if ping is None else min(ping, beat)
 
-    def on_time(self, now: float, heard_until: float, unsent: int) -> TimeoutError | None:
+    def keep_up(self, now: float, heard_until: float, unsent: int) -> TimeoutError | None:
         """Do what is due. Returns why the peer is given up, if it is."""
-        action = self.keepalive.on_time(now, heard_until)
+        action = self.on_time(now, heard_until)
         if action is KeepaliveAction.GIVE_UP:
-            return TimeoutError(self.keepalive.explain(now, unsent))
+            return TimeoutError(self.explain(now, unsent))
         if action is KeepaliveAction.PING:
             self._ping(now)
         if self._heartbeat is not None and self._heartbeat.is_due(now):
             self._events.append(HeartbeatDue())
         return None
 
-    def slept(self, now: float, seconds: float) -> None:
+    def ask_after_sleep(self, now: float, seconds: float) -> None:
         """The machine was asleep, or its clock was set: ask the peer at once if it is there."""
-        if self.keepalive.slept(now, seconds) is KeepaliveAction.PING:
+        if self.slept(now, seconds) is KeepaliveAction.PING:
             self._ping(now)
 
     def _ping(self, now: float) -> None:
