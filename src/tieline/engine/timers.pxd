@@ -7,7 +7,7 @@ cdef class Timer:
 
 
 cdef class TimerHeap:
-    cdef list _timers
+    cdef readonly list _timers
     cdef long long _made
     cdef Py_ssize_t _cancelled
 
