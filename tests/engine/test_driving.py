@@ -328,7 +328,7 @@ def test_ctrl_c_anywhere_in_the_end_keeps_nobody_waiting(
         "telling": lambda: interrupt(driven, "on_ended", before=False),
         "giving back": lambda: interrupt(session.pump.turn, "give_back", before=True),
         "finishing": lambda: interrupt(session, "finish", before=True),
-        "handlers": lambda: interrupt(session._dispatcher, "ended", before=True),
+        "handlers": lambda: interrupt(session.speaker, "ended", before=True),
         "before telling": lambda: interrupt(session, "_tell_end", before=True),
     }[where]()
     driven.far.close()
@@ -515,7 +515,7 @@ def test_ctrl_c_in_the_end_on_a_driving_thread_keeps_nothing_from_being_told(
 
         instead(monkeypatch, owner, name, interrupted)
 
-    dispatcher = session._dispatcher
+    dispatcher = session.speaker
     interrupt(
         *{
             "flush": (session.sender, "flush"),

@@ -332,7 +332,7 @@ def test_pings_end_with_the_connection(line: Any) -> None:
     assert error.value.close_info is line.session.connection.close_info
     with pytest.raises(ConnectionClosed):
         line.session.speaker.ping(b"2")
-    assert not line.session._dispatcher._pings
+    assert not line.session.speaker._pings
 
 
 @pytest.mark.parametrize("action", [FrameAction.SKIP, FrameAction.STOP, FrameAction.PROCESS])

@@ -11,7 +11,6 @@ import pytest
 
 from tieline.engine.callbacks import Callbacks
 from tieline.engine.delivery import Delivery
-from tieline.engine.dispatch import Dispatcher
 from tieline.engine.handlers import Handlers
 from tieline.engine.pings import PingWaiter
 from tieline.engine.speaker import Speaker
@@ -102,9 +101,8 @@ class Bench:
             owner=self,
         )
         self.lock = threading.RLock()
-        self.dispatcher = Dispatcher(delivery, teller, LOG, 7, self)
         self.sender = Sender(clock)
-        self.speaker = Speaker(self.sender, teller, self.dispatcher, self)  # type: ignore
+        self.speaker = Speaker(self.sender, delivery, teller, LOG, 7, self)  # type: ignore
 
     def new_waiter(self) -> PingWaiter:
         return PingWaiter(lambda: False)
@@ -225,7 +223,7 @@ def test_a_ping_is_resolved_by_its_pong() -> None:
     waiter = bench.speaker.ping(b"p")
     assert not waiter.done
     token = bench.sender.sent[0][2]
-    bench.dispatcher.pass_on(PongReceived(b"p", (AnsweredPing(token, 0.25),)))
+    bench.speaker.pass_on(PongReceived(b"p", (AnsweredPing(token, 0.25),)))
     assert waiter.wait(0) == 0.25
 
 
@@ -236,7 +234,7 @@ def test_a_ping_that_was_not_sent_is_forgotten() -> None:
         bench.speaker.ping(b"p")
     bench.sender.error = None
     other = bench.speaker.ping(b"q")
-    bench.dispatcher.give_up(ConnectionClosed("ended"))
+    bench.speaker.give_up(ConnectionClosed("ended"))
     with pytest.raises(ConnectionClosed, match="ended"):
         other.wait(0)
 

@@ -51,7 +51,7 @@ def test_not_at_all() -> None:
 
 
 def test_what_happens_once() -> None:
-    once = Once()
+    once = Once(threading.RLock())
     assert not once.is_set() and not once.wait(0)
     waiters = [threading.Thread(target=lambda: seen.append(once.wait(60))) for _ in range(3)]
     seen: list[bool] = []

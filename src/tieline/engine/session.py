@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from tieline.engine import lane, quiet_close
 from tieline.engine.delivery import Delivery
-from tieline.engine.dispatch import Dispatcher
 from tieline.engine.driving import Driver
 from tieline.engine.liveness import Liveness
 from tieline.engine.locks import ReentrantLock
@@ -35,8 +34,8 @@ class Session(SessionCalls):
     """
 
     __slots__ = (
-        "__weakref__", "_deadline", "_delivery", "_dispatcher", "_heartbeat_message", "_owner",
-        "_teller", "connection", "connection_id", "driver", "end_is_told", "finished", "has_ended",
+        "__weakref__", "_deadline", "_delivery", "_heartbeat_message", "_owner", "_teller",
+        "connection", "connection_id", "driver", "end_is_told", "finished", "has_ended",
         "is_started", "lane", "lock", "log", "pump", "reactor", "sender", "speaker", "stream",
     )  # fmt: skip
 
@@ -70,10 +69,9 @@ class Session(SessionCalls):
         self.sender = sender_of(self, options)
         self._heartbeat_message = options.heartbeat_message
         self._heartbeat = None
-        self._dispatcher = Dispatcher(delivery, teller, log, connection_id, self)
-        #: Where users' messages, Pings and Pongs go.
-        self.speaker = Speaker(self.sender, teller, self._dispatcher, self)
-        self.pump = Pump(self, delivery, self._dispatcher, teller)
+        #: Where users' messages, Pings and Pongs go; tells all that is no message of the peer's.
+        self.speaker = Speaker(self.sender, delivery, teller, log, connection_id, self)
+        self.pump = Pump(self, delivery, self.speaker, teller)
         #: The short way for small messages.
         self.lane = lane.lane_of(self, options, teller)
         self._deadline = Liveness(self, delivery)
@@ -84,7 +82,7 @@ class Session(SessionCalls):
         #: The socket is closed; the last handlers may still be running.
         self.has_ended = False
         #: Set when the last handler has returned.
-        self.finished = Once()
+        self.finished = Once(self.lock)
 
     # --- from any thread ----------------------------------------------------------------------
 
@@ -291,7 +289,7 @@ class Session(SessionCalls):
                 self.end_is_told = True
                 self.log.info("closed: %s", info)
         finally:
-            self._dispatcher.ended(info)
+            self.speaker.ended(info)
 
     def tell_finished(self) -> None:
         """Once the last handler has returned."""
@@ -327,7 +325,7 @@ class Session(SessionCalls):
             self.stream.detach_after_fork()
             if self.driver is not None:
                 self.driver.abandon_after_fork()
-            self._dispatcher.give_up(ConnectionClosed(str(error), self.connection.close_info))
+            self.speaker.give_up(ConnectionClosed(str(error), self.connection.close_info))
             self._delivery.callbacks.give_up_watching(self.connection_id, error)
         if not self.end_is_told:  # the thread that was about to is the parent's
             self._owner.on_ended(self)

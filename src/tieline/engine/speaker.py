@@ -1,11 +1,13 @@
-"""What users send on one connection → the sender, and what is told of it."""
+"""What users send on one connection → the sender, and what is told of it and of its answers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from tieline.engine.dispatch import Dispatcher
+from tieline.engine import dispatch
+from tieline.engine.delivery import Delivery
+from tieline.engine.log import AnyLogger
 from tieline.engine.pings import Answer, PingWaiter
 from tieline.engine.sender import Fragment, Sender
 from tieline.engine.telling import Teller
@@ -34,31 +36,34 @@ def sender_of(session: Session, options: Options) -> Sender:
     )
 
 
-class WaiterSource(Protocol):
+class Owner(dispatch.Owner, Protocol):
     """What a `Speaker` asks of its session."""
 
-    def new_waiter(self) -> PingWaiter: ...
+    def new_waiter(self) -> PingWaiter:
+        """For a Ping that is about to be sent."""
 
 
-class Speaker:
-    """Any thread. Raises ConnectionClosed, SendTimeout, SendBufferFull as `Sender` does.
+class Speaker(dispatch.Dispatcher):
+    """What is said on a connection. (What it says itself is its dispatcher's part.)
 
-    `owner` makes a `new_waiter()` for each Ping.
+    Any thread. Raises ConnectionClosed, SendTimeout, SendBufferFull as `Sender` does.
     """
 
-    __slots__ = ("_dispatcher", "_owner", "_sender", "_teller")
+    __slots__ = ("_sender",)
+
+    _owner: Owner
 
     def __init__(
         self,
         sender: Sender,
+        delivery: Delivery,
         teller: Teller,
-        dispatcher: Dispatcher,
-        owner: WaiterSource,
+        log: AnyLogger,
+        connection_id: int,
+        owner: Owner,
     ) -> None:
+        super().__init__(delivery, teller, log, connection_id, owner)
         self._sender = sender
-        self._teller = teller
-        self._dispatcher = dispatcher
-        self._owner = owner
 
     def message(
         self,
@@ -130,11 +135,11 @@ class Speaker:
 
     def ping_for(self, waiter: Answer, data: bytes) -> None:
         """The same, for a waiter of the caller's."""
-        self._dispatcher.expect(waiter)
+        self.expect(waiter)
         try:
             self._sender.ping(data, waiter)
         except BaseException:
-            self._dispatcher.forget(waiter)
+            self.forget(waiter)
             raise
         self._teller.sent(Opcode.PING, data)
 

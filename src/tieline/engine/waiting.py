@@ -19,13 +19,18 @@ class Waitable(Protocol):
 
 
 class Once:
-    """An event that is set once. Hardly anybody ever waits for it, and until then it is small."""
+    """An event that is set once. Hardly anybody ever waits for it, and until then it is small.
 
-    __slots__ = ("_is_set", "_waiting")
+    `lock` guards who waits. It is reentrant, held for moments only, and not at all while one waits.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_is_set", "_lock", "_waiting")
+
+    def __init__(self, lock: Any) -> None:
+        self._lock = lock
         self._is_set = False
-        self._waiting: list[threading.Event] = []
+        # A tuple, so that `set` needs no lock.
+        self._waiting: tuple[threading.Event, ...] = ()
 
     def is_set(self) -> bool:
         """Has it happened?"""
@@ -34,7 +39,7 @@ class Once:
     def set(self) -> None:
         """It has. Any thread, any number of times."""
         self._is_set = True
-        for event in tuple(self._waiting):
+        for event in self._waiting:
             event.set()
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -43,11 +48,14 @@ class Once:
             return True
         event = threading.Event()
         try:
-            self._waiting.append(event)  # before the look, or `set` could come in between
+            with self._lock:
+                # Before the look, or `set` could come in between. (A signal handler on top that
+                # waits as well is done with it when it returns.)
+                self._waiting = (*self._waiting, event)
             return self.is_set() or event.wait(timeout)
         finally:
-            if event in self._waiting:
-                self._waiting.remove(event)
+            with self._lock:
+                self._waiting = tuple([each for each in self._waiting if each is not event])
 
 
 class News:

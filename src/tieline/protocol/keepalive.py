@@ -97,7 +97,7 @@ class Keepalive:
 
     __slots__ = (
         "_asked_at", "_asleep", "_excuses", "_held_up", "_interval", "_last_alive", "_last_taken",
-        "_next_ping", "_noticed", "_timeout", "_tolerance", "alive_at", "condition",
+        "_next_ping", "_noticed", "_timeout", "alive_at", "condition",
     )  # fmt: skip
 
     def __init__(self, interval: float | None, timeout: float | None) -> None:
@@ -108,7 +108,6 @@ class Keepalive:
         self.alive_at: float | None = None
         self._interval = interval
         self._timeout = timeout
-        self._tolerance = LATE if timeout is None else min(LATE, timeout / 2)
         self._next_ping: float | None = None
         # The Ping from which silence counts, unless the peer is trusted.
         self._asked_at = 0.0
@@ -174,7 +173,7 @@ class Keepalive:
             return KeepaliveAction.NOTHING
         if self._waits and self._timeout is not None:
             late = now - deadline
-            is_late = late > self._tolerance and deadline != self._noticed
+            is_late = late > min(LATE, self._timeout / 2) and deadline != self._noticed
             if is_late and self._excuses < MAX_EXCUSES:
                 self._held_up += late
                 return self._ask(Sign.HELD_UP, now)
