@@ -47,6 +47,7 @@ SOURCES = [
     "aio/arrivals.py",
     "aio/at_once.py",
     "aio/watching.py",
+    "aio/short_calls.py",
     "short_calls.py",
 ]
 # They want the headers of zlib, and `protocol.deflate_backend` can do without them.

@@ -15,9 +15,14 @@ cdef class Arrival:
     cdef object _context
     cdef object __weakref__
 
+    @cython.locals(woken=list)
     cpdef wake(self)
     cpdef resume_soon(self)
     cpdef resume(self)
+
+
+cdef class Woken:
+    cdef public list now
 
 
 cdef class Arrivals:
@@ -25,7 +30,7 @@ cdef class Arrivals:
     cdef object _messages
     cdef object _pop
     cdef readonly object waiting
-    cdef readonly object reactor
+    cdef readonly Woken woken
     cdef readonly object loop
     cdef object _is_running
     cdef object _thread
@@ -36,6 +41,8 @@ cdef class Arrivals:
     cpdef Arrival news(self)
     cpdef forget(self, Arrival arrival)
     cpdef left(self, Arrival arrival)
+
+    @cython.locals(arrival=Arrival)
     cpdef tell(self, Py_ssize_t count)
 
 
@@ -44,5 +51,5 @@ cdef class Messages:
     cdef object _following
 
 
-@cython.locals(position=Py_ssize_t)
+@cython.locals(position=Py_ssize_t, arrival=Arrival)
 cpdef resume_all(list woken)

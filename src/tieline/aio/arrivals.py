@@ -97,7 +97,7 @@ class Arrival:
         if self._is_done:
             return
         self._is_done = True
-        woken = self._arrivals.reactor.woken
+        woken = self._arrivals.woken.now
         if woken is None:
             self.resume_soon()
         else:
@@ -122,6 +122,14 @@ class Arrival:
             context.run(callback, self)
 
 
+class Woken:
+    """While a connection of the loop is read: who was woken, to be resumed when that is done."""
+
+    def __init__(self) -> None:
+        #: None: no connection is read.
+        self.now: list[Arrival] | None = None
+
+
 class Arrivals:
     """Who waits for the messages of one inbox, in order. Belongs to the loop's thread."""
 
@@ -132,7 +140,7 @@ class Arrivals:
         self._pop: Callable[[], str | bytes] | None = None
         #: Those that were not woken yet.
         self.waiting: Queue[Arrival] = NONE_YET
-        self.reactor = reactor
+        self.woken = reactor.woken
         self.loop = reactor.loop
         self._is_running = reactor.loop.is_running
         self._thread = get_ident()
@@ -185,7 +193,7 @@ class Arrivals:
         waiting = self.waiting
         while waiting and count > 0:
             arrival = waiting.popleft()
-            if not arrival.done():  # its time is over, and it was told so
+            if not arrival._is_done:  # its time is over, and it was told so
                 arrival.wake()
                 count -= 1
 
@@ -215,9 +223,11 @@ def resume_all(woken: list[Arrival]) -> None:
     position = 0
     try:
         while position < len(woken):
+            arrival = woken[position]
             position += 1
-            woken[position - 1].resume()
+            arrival.resume()
     finally:
         while position < len(woken):
-            woken[position].resume_soon()
+            arrival = woken[position]
             position += 1
+            arrival.resume_soon()

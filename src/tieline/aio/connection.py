@@ -140,35 +140,14 @@ class Connection(SendingFront):
         """Not for users: `tieline.aio.connect` makes connections."""
         self._line: LoopLine = line
         self._arrivals = line.inbox.arrivals
-        self._send_at_once = line.at_once.send
+        self._at_once = line.at_once
 
     # --- receiving ----------------------------------------------------------------------------
 
-    async def recv(self, timeout: float | None = None) -> str | bytes:
-        """The next message: ``str`` for text, ``bytes`` for binary.
-
-        What came before the end can be received after it. Raises `TimeoutError` after `timeout`
-        seconds (None: wait as long as the connection lives), which loses nothing, and
-        `ConnectionClosed` when the connection has ended.
-        """
-        if timeout is not None:
-            return await self._line.receive(check_seconds("timeout", timeout))
-        # This is what every message costs: no call and no await that it can do without.
-        arrivals = self._arrivals
-        if arrivals.is_here():
-            while True:
-                message = arrivals.take()
-                if message is not None:
-                    return message
-                arrival = arrivals.next()
-                if arrival is None:
-                    break
-                try:
-                    await arrival
-                except BaseException:
-                    arrivals.left(arrival)
-                    raise
-        return await self._line.receive(None)
+    async def _recv(self, timeout: float | None) -> str | bytes:
+        """What `recv` does, in any case."""
+        limit = None if timeout is None else check_seconds("timeout", timeout)
+        return await self._line.receive(limit)
 
     def recv_stream(self, timeout: float | None = None) -> MessageStream:
         """The next message chunk by chunk, as it arrives, for messages too large to be held.

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, cast
 from weakref import WeakKeyDictionary, WeakSet, ref
 
-from tieline.aio.arrivals import Arrival
+from tieline.aio.arrivals import Woken
 from tieline.aio.failing import LoopRegistrant, give_up
 from tieline.aio.watching import DescriptorWatch
 from tieline.engine.clock_watch import ClockWatch, sleepless_clock
@@ -97,10 +97,12 @@ class LoopReactor:
         self.loop = loop
         #: The receive buffer that all connections share: an idle connection needs none.
         self.memory = ReceiveBuffer()
+        #: The same for what goes the short way, and may resume tasks before it has read everything:
+        #: empty while one does.
+        self.spares: list[ReceiveBuffer] = []
         self.clocks = ClockWatch(self.now, sleepless_clock())
         self._registrants: dict[LoopRegistrant, DescriptorWatch | TransportStream] = {}
-        #: While a connection is read: who was woken, to be resumed when that is done.
-        self.woken: list[Arrival] | None = None
+        self.woken = Woken()
         # Transports whose descriptors are open.
         self._streams: set[TransportStream] = set()
         # Set whenever nobody is served and no descriptor is open.

@@ -10,6 +10,7 @@ from tieline.aio.line import LoopLine
 from tieline.aio.loop_reactor import LoopReactor
 from tieline.aio.pings import PingWaiter
 from tieline.aio.receipts import Receipt
+from tieline.aio.short_calls import ShortCalls
 from tieline.engine.fragments import send_message
 from tieline.engine.payloads import (
     check_frame,
@@ -28,83 +29,22 @@ from tieline.front import Front, WhenOffline, check_seconds
 from tieline.protocol.wire import Opcode
 
 
-class SendingFront(Front):
+class SendingFront(ShortCalls, Front):
     """What can be said on a connection, by the tasks of its loop; `send_threadsafe` by any thread.
 
     Waiting comes before taking: a call that is cancelled has sent nothing.
     """
 
     _line: LoopLine
-    _send_at_once: Callable[[object], bool]
 
-    @overload
-    async def send(
+    async def _send(
         self,
         message: object,
-        *,
-        compress: bool | None = None,
-        when_offline: WhenOffline | None = None,
-        receipt: Literal[False] = False,
-    ) -> None: ...
-    @overload
-    async def send(
-        self,
-        message: object,
-        *,
-        compress: bool | None = None,
-        when_offline: WhenOffline | None = None,
-        receipt: Literal[True],
-    ) -> Receipt: ...
-    @overload
-    async def send(
-        self,
-        message: object,
-        *,
-        compress: bool | None = None,
-        when_offline: WhenOffline | None = None,
+        compress: bool | None,
+        when_offline: WhenOffline | None,
         receipt: bool,
-    ) -> Receipt | None: ...
-    async def send(
-        self,
-        message: object,
-        *,
-        compress: bool | None = None,
-        when_offline: WhenOffline | None = None,
-        receipt: bool = False,
     ) -> Receipt | None:
-        """Send ``str`` as text, bytes-like as binary, an iterable of either in fragments.
-
-        An iterable may be asynchronous; each piece goes out before the next is asked for. Returns
-        when the bytes are with the kernel or in the write buffer; when that holds ``write_limit``
-        bytes it first waits for room, for as long as the peer goes on taking bytes: `SendTimeout`
-        when it takes none for ``timeout`` seconds. Raises `ConnectionClosed` when the connection is
-        not open.
-
-        `when_offline` says what becomes of the message while a connection is being made (by
-        default what the option ``offline`` says): "raise" `ConnectionClosed`; "queue" it for the
-        next one, within ``offline_limit``; or "drop" it. A queued message also waits for the next
-        connection when this one ends before the kernel has all of it; it is never sent twice. An
-        iterable is never queued. When no connection will follow, `ConnectionClosed` is raised in
-        any case.
-
-        `receipt`: return a `Receipt`; awaiting it tells when the kernel has all bytes, or that it
-        never will.
-
-        `compress`: by default (None) a message of ``Deflate.threshold`` bytes and more is
-        compressed, and so is an iterable, if the server has agreed; True raises `OptionError` when
-        it has not, but a message that was queued then goes out as it is.
-
-        Bytes of any size are masked and written piece by piece, without a copy of all of them. Of a
-        bytearray or memoryview, what the kernel does not take at once is copied, because waiting
-        for it could be cancelled.
-
-        A message in fragments that is cancelled, or whose iterable fails, half-way cannot be
-        completed: the connection is failed with 1011. A compressed message of 1 MiB and more is
-        sent in fragments as well, with turns for other tasks between them.
-        """
-        is_plain = compress is None and when_offline is None and not receipt
-        if is_plain and self._send_at_once(message):
-            return None
+        """What `send` does, in any case."""
         ticket, encoded = self._new_receipt(receipt), encode_payload(message)
         if encoded is not None:
             await self._say_or_queue(*encoded, compress, when_offline, ticket)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from tieline.aio.arrivals import Arrival, resume_all
 from tieline.aio.failing import give_up
-from tieline.engine.driving import spares_of_thread
 from tieline.engine.receive_buffer import ReceiveBuffer
 
 if TYPE_CHECKING:
@@ -37,10 +36,11 @@ class DescriptorWatch:
     """
 
     def __init__(self, reactor: LoopReactor, registrant: LoopRegistrant) -> None:
-        self._reactor = reactor
         self._loop = reactor.loop
         self._registrant = registrant
         self._now = reactor.now
+        self._woken = reactor.woken
+        self._spares = reactor.spares
         self._lane: Lane | NoLane | None = getattr(registrant, "lane", None)
         self._descriptor = registrant.fileno()
         self._wants_input = self._wants_room = False
@@ -82,14 +82,15 @@ class DescriptorWatch:
         if self._lane is None:
             self._read(None)
             return
-        spares = spares_of_thread.buffers
+        spares = self._spares
         memory = spares.pop() if spares else ReceiveBuffer()
+        has_rest = True
         try:
             # The tasks take each run while it is in the processor's caches.
-            while self._read(memory):
-                pass
+            while has_rest:
+                has_rest = self._read(memory)
         finally:
-            if self._lane.has_rest:
+            if has_rest and self._lane.has_rest:  # what a task has raised comes through
                 self._registrant.pump.read_buffered()  # type: ignore[attr-defined]
             elif not spares:
                 spares.append(memory)
@@ -97,8 +98,8 @@ class DescriptorWatch:
     def _read(self, memory: ReceiveBuffer | None) -> bool:
         """Read once and resume the tasks that were waiting. True: there is more in `memory`."""
         woken: list[Arrival] = []
-        reactor, lane = self._reactor, self._lane
-        reactor.woken = woken
+        lane = self._lane
+        self._woken.now = woken
         try:
             try:
                 if lane is None or not lane.read(memory):
@@ -106,7 +107,7 @@ class DescriptorWatch:
             except BaseException as error:
                 give_up(self._registrant, error)
         finally:
-            reactor.woken = None
+            self._woken.now = None
         # Here what a task raises interrupts nothing of ours.
         if woken:
             resume_all(woken)
