@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+import io
 import os
 import socket
 
 
 class Wakeup:
-    """A flag that a selector can wait for. `set` may be called from any thread."""
+    """A flag that a selector can wait for. `set` may be called from any thread.
+
+    Ctrl-C loses no descriptor, wherever it comes: each has an owner that closes it in the end, when
+    nobody else does.
+    """
 
     def __init__(self) -> None:
-        # None: closed, or not opened yet.
-        self._descriptor: int | None = None
         self._sockets: tuple[socket.socket, socket.socket] | None = None
+        self._eventfd: io.FileIO | None = None
         if hasattr(os, "eventfd"):
-            self._descriptor = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+            # A number has no owner: one call makes both, with no bytecode in between at which a
+            # signal handler could come in.
+            flags = os.EFD_NONBLOCK | os.EFD_CLOEXEC
+            self._eventfd = next(map(io.FileIO, map(os.eventfd, (0,), (flags,)), ("r+",)))
             return
         self._sockets = socket.socketpair()
         for end in self._sockets:
             end.setblocking(False)
-        self._descriptor = self._sockets[0].fileno()
 
     def fileno(self) -> int:
-        assert self._descriptor is not None
-        return self._descriptor
+        """Raises ValueError or gives -1 when it is closed."""
+        if self._sockets:
+            return self._sockets[0].fileno()
+        assert self._eventfd is not None
+        return self._eventfd.fileno()
 
     def set(self) -> None:
         try:
@@ -48,7 +57,5 @@ class Wakeup:
         if self._sockets:
             for end in self._sockets:
                 end.close()
-        else:
-            descriptor, self._descriptor = self._descriptor, None
-            if descriptor is not None:
-                os.close(descriptor)
+        elif self._eventfd is not None:
+            self._eventfd.close()
