@@ -131,10 +131,11 @@ def patient_servers() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def no_lingering() -> None:
     """A thread that waits for more ends when it is not needed, or each test would wait for it."""
+    from tieline.aio.diallers import DIALLERS
     from tieline.engine.prompting import PROMPTER
     from tieline.engine.receiving import CARETAKER
 
-    CARETAKER.linger = 0.0
+    CARETAKER.linger = DIALLERS.linger = 0.0
     PROMPTER._reactor.linger = 0.0
 
 

@@ -1,4 +1,4 @@
-"""A blocking dial → an awaitable one on a thread of its own, and its stream → one of the loop's."""
+"""A blocking dial → an awaitable one on another thread, and its stream → one of the loop's."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import socket
 import threading
 from collections.abc import Callable
 from functools import partial
-from itertools import count
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from tieline.aio.diallers import DIALLERS
 from tieline.aio.loop_reactor import LoopReactor
 from tieline.transport.attempt import Attempt
 from tieline.transport.stream import SocketStream, Stream, lowest
@@ -23,13 +23,11 @@ T = TypeVar("T")
 #: Has a function called on the loop, after those that were posted before. From any thread.
 Post = Callable[[Callable[[], object]], None]
 
-_numbers = count(1)
-
 
 async def dial_in_thread(
     work: Callable[[Post], T], attempt: Attempt, dispose: Callable[[T], None]
 ) -> T:
-    """The result of `work(post)`, which runs on a daemon thread; what it raises is raised here.
+    """The result of `work(post)`, which runs on a thread of its own; what it raises is raised here.
 
     What `work` posts is called on the loop, in order and before the result is there. A task that is
     cancelled goes on at once: `attempt` is cancelled, nothing more is called, and a result that
@@ -38,10 +36,8 @@ async def dial_in_thread(
     """
     handover = _Handover(work, dispose, attempt, asyncio.get_running_loop())
     context = contextvars.copy_context()  # the user's `auth` or `headers` may look at theirs
-    name = f"tieline-dial-{next(_numbers)}"
-    thread = threading.Thread(target=context.run, args=(handover.run,), name=name, daemon=True)
     try:
-        thread.start()
+        DIALLERS.run(partial(context.run, handover.run))
     except BaseException:
         attempt.close()
         raise
