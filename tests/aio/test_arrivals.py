@@ -189,6 +189,36 @@ def test_tasks_are_resumed_within_the_turn_that_brings_the_news(run: Any, served
     run(main())
 
 
+def test_a_task_that_is_cancelled_by_one_that_was_woken_with_it(run: Any, served: Any) -> None:
+    """What woke it goes to the next one."""
+
+    async def main() -> None:
+        reader, far = await served()
+        await reader.until(lambda: "registered" in reader.told)
+        box = inbox()
+        read = reader.on_readable
+
+        def on_readable(now: float) -> None:
+            read(now)
+            box.messages(["a", "b"])
+
+        async def wait() -> None:
+            await box.arrival(None)
+            tasks[1].cancel()
+
+        reader.on_readable = on_readable
+        tasks = [asyncio.create_task(wait()) for _ in range(3)]
+        await turns()
+        await far.send(b"x")
+        async with asyncio.timeout(SOON):
+            await asyncio.wait(tasks)
+        assert [task.cancelled() for task in tasks] == [False, True, False]
+        assert not box.arrivals.waiting
+        reader.end()
+
+    run(main())
+
+
 def test_what_one_task_raises_does_not_keep_the_others_asleep(run: Any) -> None:
     async def main() -> None:
         arrivals = inbox().arrivals

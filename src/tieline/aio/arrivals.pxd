@@ -23,6 +23,7 @@ cdef class Arrival:
 
 cdef class Woken:
     cdef public list now
+    cdef readonly object done
 
 
 cdef class Arrivals:

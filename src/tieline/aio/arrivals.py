@@ -116,18 +116,23 @@ class Arrival:
         self._callback = self._context = None
         if callback is None:
             return
+        done = self._arrivals.woken.done
         if context is None:
-            callback(self)
+            callback(done)
         else:
-            context.run(callback, self)
+            context.run(callback, done)
 
 
 class Woken:
     """While a connection of the loop is read: who was woken, to be resumed when that is done."""
 
-    def __init__(self) -> None:
+    def __init__(self, loop: AbstractEventLoop) -> None:
         #: None: no connection is read.
         self.now: list[Arrival] | None = None
+        #: What tasks are resumed with. They look into a future of asyncio's own, where they would
+        #: have to find and call the `result` of any other.
+        self.done = loop.create_future()
+        self.done.set_result(None)
 
 
 class Arrivals:

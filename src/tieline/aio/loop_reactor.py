@@ -102,7 +102,7 @@ class LoopReactor:
         self.spares: list[ReceiveBuffer] = []
         self.clocks = ClockWatch(self.now, sleepless_clock())
         self._registrants: dict[LoopRegistrant, DescriptorWatch | TransportStream] = {}
-        self.woken = Woken()
+        self.woken = Woken(loop)
         # Transports whose descriptors are open.
         self._streams: set[TransportStream] = set()
         # Set whenever nobody is served and no descriptor is open.
