@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import sys
+
 import pytest
 
 from tests.protocol.splits import Pieces, edge_splits, every_split
@@ -77,6 +80,18 @@ class TestClient:
             assert ours.start() == opening(fresh, byte).start()
             assert ours.start().count(ours.key.encode()) == 1
             assert ("Sec-WebSocket-Key", ours.key) in ours.headers()
+
+    def test_goes_with_the_last_who_has_it(self) -> None:
+        request = UpgradeRequest("example.com", "/chat")
+        before = sys.getrefcount(request)
+        gc.disable()
+        try:
+            opening = ClientOpening(request, URL, NONCE, HeadLimits())
+            assert isinstance(feed(opening, [ANSWER]), Opened)
+            del opening
+            assert sys.getrefcount(request) == before
+        finally:
+            gc.enable()
 
     def test_waits(self) -> None:
         opening = client()

@@ -9,6 +9,7 @@ from inspect import iscoroutinefunction
 from typing import Any
 
 from tieline.errors import OptionError
+from tieline.making import unfinished
 from tieline.options import Options
 
 
@@ -34,6 +35,16 @@ class Handlers:
     on_reconnecting: Callable[[Any], object] | None = None
     on_frame: Callable[[Any], FrameAction] | None = None
     on_event: Callable[[Any], object] | None = None
+
+    @staticmethod
+    def of(given: Mapping[str, Any]) -> Handlers:
+        """Those that are given by name. Raises `OptionError`."""
+        made = _UnfinishedHandlers()
+        for name in HANDLER_NAMES:
+            setattr(made, name, given.get(name))
+        made.__class__ = Handlers
+        made.__post_init__()
+        return made  # type: ignore[no-any-return]
 
     def __post_init__(self) -> None:
         for name in HANDLER_NAMES:
@@ -66,8 +77,13 @@ class Handlers:
         return both
 
 
+_UnfinishedHandlers = unfinished(Handlers)
+
 HANDLER_NAMES = tuple(field.name for field in fields(Handlers))
 _NAMES = frozenset(HANDLER_NAMES)
+
+#: What a client is told where to connect by. (A union would be made anew by each question.)
+_ADDRESSES = (str, list, tuple, Mapping, Options)
 
 #: What most plain connections have.
 NO_HANDLERS = Handlers()
@@ -80,7 +96,7 @@ def split_handlers(
     callback: object, url_or_options: object, keywords: dict[str, Any]
 ) -> tuple[Handlers, Options]:
     """Handlers and options, from wherever a client's arguments hold them. Raises `OptionError`."""
-    if url_or_options is None and isinstance(callback, str | list | tuple | Mapping | Options):
+    if url_or_options is None and isinstance(callback, _ADDRESSES):
         callback, url_or_options = None, callback
     handlers, options = _split(callback, url_or_options, keywords)
     if all(getattr(handlers, name) is None for name in HANDLER_NAMES):
@@ -137,5 +153,5 @@ def _split(
         if given.get("callback") is not None:
             raise OptionError("callback is given twice, as first argument and by name")
         given["callback"] = callback
-    handlers = Handlers(**given) if given else NO_HANDLERS
+    handlers = Handlers.of(given) if given else NO_HANDLERS
     return handlers, Options.build(url_or_options, keywords, also_known=HANDLER_NAMES)

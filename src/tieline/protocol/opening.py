@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from tieline.compression import Deflate
 from tieline.errors import HandshakeError
 from tieline.headers import HeadLimits, HTTPFormatError
@@ -30,8 +32,10 @@ class ClientOpening:
         self.key = make_key(random_bytes)
         self.request = request
         self._url = url
+        # What is asked for the headers does not refer to this: the two would live on together.
+        headers = partial(request.header_list, self.key)
         self._exchange = UpgradeExchange(
-            request.target, self.headers, limits, _written(request, self.key)
+            request.target, headers, limits, _written(request, self.key)
         )
         self._error: HTTPFormatError | None = None
         #: How messages are compressed; None before the answer, and when they are not.
