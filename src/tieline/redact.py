@@ -146,7 +146,7 @@ def secret_spans(url: str) -> list[tuple[int, int]]:
     if "@" not in url and "=" not in url:
         return []  # neither a password nor a parameter
     if "@" not in url:
-        return list(_secret_parameters(url, _parts(url)[0]))
+        return list(_secret_parameters(url, _begin(url)))
     password, rest = _userinfo(url)
     found = [*password, *_nested_passwords(url, rest), *_secret_parameters(url, rest)]
     spans: list[tuple[int, int]] = []
@@ -195,10 +195,16 @@ def _parts(url: str) -> tuple[int, str, str]:
 
     What has no scheme is all rest.
     """
-    scheme, separator, rest = url.partition("://")
-    if not separator or ":" in scheme:
+    begin = _begin(url)
+    if not begin:
         return 0, "", url
-    return len(scheme) + len(separator), _AUTHORITY_END.split(rest, maxsplit=1)[0], rest
+    rest = url[begin:]
+    return begin, _AUTHORITY_END.split(rest, maxsplit=1)[0], rest
+
+
+def _begin(url: str) -> int:
+    found = url.find("://")
+    return 0 if found < 0 or ":" in url[:found] else found + len("://")
 
 
 def _may_be_userinfo(authority: str) -> bool:

@@ -94,19 +94,22 @@ def _parse(options: Options, text: str) -> URL:
 
 def _place(options: Options, text: str) -> Place:
     if options.kept is not None:
-        base = _base(options.kept)
-        url = None if base is None else base.url.asking(text.partition("?")[2])
+        rest, _, query = text.partition("?")
+        base = _base(options.kept, rest)
+        url = None if base is None else base.url.asking(query)
         if url is not None:
             return Place(url, base)
     return Place(_parse(options, text))
 
 
-def _base(kept: Options) -> Place | None:
-    try:
-        check_addresses(kept)
-    except OptionError:
-        return None  # the error that users see shows the query, too
-    base: Place = kept.parsed[kept.attempt_url()]
+def _base(kept: Options, text: str) -> Place | None:
+    base: Place | None = kept.parsed.get(text)
+    if base is None:
+        try:
+            check_addresses(kept)
+        except OptionError:
+            return None  # the error that users see shows the query, too
+        base = kept.parsed[text]
     return base
 
 
