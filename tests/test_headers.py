@@ -8,6 +8,18 @@ from tieline.errors import OptionError
 from tieline.headers import Headers, HTTPRequest, HTTPResponse, check_header, is_token
 
 
+def test_open_connections_share_what_nearly_every_answer_holds() -> None:
+    usual = [tuple(pair.split(": ")) for pair in ("Upgrade: websocket", "Connection: Upgrade")]
+    again = [tuple(pair.split(": ")) for pair in ("Upgrade: websocket", "Connection: Upgrade")]
+    one, two = Headers([*usual, ("X-A", "1")]), Headers([*again, ("X-A", "2")])
+    assert one.raw == (*usual, ("X-A", "1")) and two.raw == (*again, ("X-A", "2"))
+    assert [mine is other for mine, other in zip(one.raw, two.raw, strict=True)] == [
+        True,
+        True,
+        False,
+    ]
+
+
 def test_headers_are_case_insensitive_and_keep_the_original():
     headers = Headers([("Via", "a"), ("X-One", "1"), ("via", "b")])
     assert headers["VIA"] == "a, b"

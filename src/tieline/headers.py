@@ -15,6 +15,20 @@ from tieline.redact import is_secret_header, safe_headers, safe_url
 _TOKEN = pattern(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
 _CONTROL = pattern(r"[\x00-\x08\x0a-\x1f\x7f]")
 
+#: Fields of nearly every answer to an upgrade: each open connection keeps its answer, and all share
+#: these.
+_USUAL = {
+    (name, value): (name, value)
+    for name, value in (
+        ("Upgrade", "websocket"),
+        ("Connection", "Upgrade"),
+        ("Connection", "upgrade"),
+        ("upgrade", "websocket"),
+        ("connection", "Upgrade"),
+        ("connection", "upgrade"),
+    )
+}
+
 #: What an error shows of the peer's bytes.
 EXCERPT = 64
 
@@ -36,7 +50,9 @@ class Headers(Mapping[str, str]):
         pairs = (
             fields.items() if type(fields) is not list and isinstance(fields, Mapping) else fields
         )
-        self._raw: tuple[tuple[str, str], ...] = tuple(pairs)
+        self._raw: tuple[tuple[str, str], ...] = tuple(
+            [_USUAL.get(pair, pair) if type(pair) is tuple else pair for pair in pairs]
+        )
 
     @property
     def raw(self) -> tuple[tuple[str, str], ...]:

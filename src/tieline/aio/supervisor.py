@@ -47,7 +47,7 @@ class LoopSupervisor(Line):
         assert isinstance(self.delivery, LoopInbox)
         #: What came and was not taken.
         self.inbox: LoopInbox = self.delivery
-        self.inbox.on_dropped = self.complaints.dropped
+        self.inbox.on_dropped = self.aftermath.dropped
         # The task that waits and dials in the background, or the last one that did.
         self._driver: asyncio.Task[None] | None = None
 

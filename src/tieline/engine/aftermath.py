@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from tieline.engine.complaints import Complaints
 from tieline.engine.log import INFO, WARNING
 from tieline.engine.outage import Outage
 from tieline.protocol.state import State
@@ -30,13 +31,16 @@ def _level(data: dict[str, Any]) -> int:
     return WARNING if data.get("attempts") else INFO
 
 
-class Aftermath:
-    """Decides, for one line, whether its end is the end for good. No lock held while it tells."""
+class Aftermath(Complaints):
+    """Decides, for one line, whether its end is the end for good. No lock held while it tells.
 
-    __slots__ = ("_decided", "_line")
+    (And hears of what goes wrong before: an object of its own in each line would be one more.)
+    """
+
+    __slots__ = ("_decided",)
 
     def __init__(self, line: Line) -> None:
-        self._line = line
+        super().__init__(line)
         # The ends that were decided on, until the last handler has returned; and what to tell then
         # of those that will not be followed by another connection, although that was asked for.
         self._decided: dict[Session, GaveUp | None] | None = None
@@ -96,7 +100,7 @@ class Aftermath:
             if outage is not None and follows:
                 outage.has_driver = True
         try:
-            line.complaints.log_dropped()
+            self.log_dropped()
             self._tell_drops()
             if farewell is not None:
                 self._tell_gave_up(farewell)

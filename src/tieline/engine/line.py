@@ -7,7 +7,6 @@ from typing import Any
 from tieline.engine.aftermath import Aftermath
 from tieline.engine.callbacks import Callbacks
 from tieline.engine.chunks import closed_error
-from tieline.engine.complaints import Complaints
 from tieline.engine.connecting import Connected
 from tieline.engine.delivery import Delivery
 from tieline.engine.dial import Dial
@@ -44,7 +43,7 @@ class Line:
 
     __slots__ = (
         "__weakref__", "_drivable", "_headers", "_record", "_streams", "aftermath", "callbacks",
-        "changed", "close_info", "complaints", "delivery", "dial", "gave_up", "handlers",
+        "changed", "close_info", "delivery", "dial", "gave_up", "handlers",
         "is_abandoned", "lock", "options", "owns_reactor", "reactor", "recorder", "recovery",
         "response", "resumption", "session", "succession",
     )  # fmt: skip
@@ -61,14 +60,14 @@ class Line:
         self.options = options
         self.handlers = handlers
         self.recorder = StatsRecorder()
-        self.complaints = Complaints(self)
+        self.aftermath = Aftermath(self)
         self.callbacks = Callbacks(
             handlers,
             UNNUMBERED if options.logger is None else ConnectionLog(options.logger, 0),
             options.slow_callback,
             # Each is kept only where it is of any use.
-            on_slow=None if options.slow_callback is None else self.complaints.slow_callback,
-            on_raised=self.complaints.handler_raised if options.close_on_callback_error else None,
+            on_slow=None if options.slow_callback is None else self.aftermath.slow_callback,
+            on_raised=self.aftermath.handler_raised if options.close_on_callback_error else None,
         )
         runner = None if options.executor is None else Runner(options.executor)
         self.delivery = delivery(self.callbacks, runner, options.max_queue, self._on_room)
@@ -80,13 +79,7 @@ class Line:
         # signal handlers.
         self.lock = ReentrantLock()
         self.changed = News(self.lock)
-        self.recovery = Recovery(
-            options,
-            self.lock,
-            now=reactor.now,
-            owner=self,
-        )
-        self.aftermath = Aftermath(self)
+        self.recovery = Recovery(options, self.lock, now=reactor.now, owner=self)
         self.succession = Succession(self)
         self.delivery.drivers = self.succession
         self.resumption = Resumption(self)
@@ -176,7 +169,7 @@ class Line:
 
     def predicate_raised(self, error: BaseException) -> None:
         """``Reconnect.retry`` has raised."""
-        self.complaints.predicate_raised(error)
+        self.aftermath.predicate_raised(error)
 
     def recover(self, outage: Outage) -> None:
         """Drive it in the background until it is over. Must not raise; any thread may call it."""

@@ -31,7 +31,6 @@ class Record:
         "_asked",
         "_key",
         "_phases",
-        "_seconds",
         "answer",
         "local",
         "logins",
@@ -59,11 +58,10 @@ class Record:
         self.local: Any = None
         self.proxy: str | None = None
         self.tls: dict[str, Any] | None = None
-        #: Seconds per phase; shared with the attempt, which adds "total" at its end. None once the
-        #: dial is over: a dictionary takes as much as the rest of this together.
-        self.timings: dict[str, float] | None = {}
+        #: Seconds per phase; shared with the attempt, which adds "total" at its end. Once the dial
+        #: is over, the seconds of `_phases`: a dictionary takes as much as the rest of this.
+        self.timings: dict[str, float] | tuple[float, ...] = {}
         self._phases: tuple[str, ...] = ()
-        self._seconds: tuple[float, ...] = ()
 
     def take(self, attempt: Attempt) -> None:
         """What the attempt knows of the way, as far as it came."""
@@ -75,11 +73,11 @@ class Record:
         """The dial is over: what is known takes no more room than it must."""
         timings = self.timings
         # On a loop the thread that dials may not be done with it.
-        if timings is not None and "total" in timings:
-            self._phases, self._seconds = _shared(tuple(timings)), tuple(timings.values())
+        if isinstance(timings, dict) and "total" in timings:
+            self._phases = _shared(tuple(timings))
             self.redirects = None if self.redirects is None else tuple(self.redirects)
             self.logins = tuple(self.logins)
-            self.timings = None  # last: another thread may `fill` meanwhile
+            self.timings = tuple(timings.values())  # last: another thread may `fill` meanwhile
 
     def fill(self, info: dict[str, Any]) -> None:
         """Put all that is known into a user's dictionary."""
@@ -94,8 +92,8 @@ class Record:
         info["local"] = self.local
         info["tls"] = self.tls
         timings = self.timings  # looked at once: see `settle`
-        if timings is None:
-            timings = dict(zip(self._phases, self._seconds, strict=True))
+        if isinstance(timings, tuple):
+            timings = dict(zip(self._phases, timings, strict=True))
         info["timings"] = timings
         if self._asked is not None:
             info["request-uri"] = f"GET {self._asked.masked[0]} HTTP/1.1"
