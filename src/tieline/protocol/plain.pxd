@@ -13,6 +13,7 @@ cdef class PlainMessages:
     @cython.locals(
         decoder=FrameDecoder, position=Py_ssize_t, end=Py_ssize_t, enough=Py_ssize_t,
         run_end=Py_ssize_t, last=Py_ssize_t, count=Py_ssize_t, payload=cython.longlong,
-        is_text=cython.bint, size=cython.longlong, start=Py_ssize_t, stop=Py_ssize_t, i=Py_ssize_t
+        is_text=cython.bint, size=cython.longlong, start=Py_ssize_t, stop=Py_ssize_t, i=Py_ssize_t,
+        piece=bytes
     )
     cdef bint take_plain(self, list batch, const unsigned char *view) except -1

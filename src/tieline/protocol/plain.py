@@ -69,11 +69,14 @@ class PlainMessages:
                 stop = start + size
                 if size > end - start or size > self.max_size:
                     break
-                if is_text:
-                    text = view[start:stop].decode("utf-8")
-                    batch.append(text if self.decode_text else bytes(view[start:stop]))
+                if is_text and self.decode_text:
+                    batch.append(view[start:stop].decode("utf-8"))
                 else:
-                    batch.append(bytes(view[start:stop]))
+                    piece = view[start:stop]
+                    if is_text and not piece.isascii():
+                        piece.decode("utf-8")  # only to see whether it is text
+                    # (C's slices are bytes, and asking for their type costs nothing there.)
+                    batch.append(piece if type(piece) is bytes else bytes(piece))
                 position = stop
                 payload += size
                 count += 1
