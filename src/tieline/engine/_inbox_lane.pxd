@@ -1,5 +1,6 @@
 from tieline.engine._read_lane cimport ReadLane
 from tieline.engine.driving cimport Driver
+from tieline.engine.receive_buffer cimport ReceiveBuffer
 from tieline.engine.stock cimport Stock
 from tieline.engine.turn cimport Turn
 
@@ -8,11 +9,12 @@ cdef class InboxLane(ReadLane):
     cdef Stock inbox
     cdef object waiting
     cdef object popleft
+    cdef object appendleft
     cdef Driver driver
     cdef object pump
     cdef Turn turn
     cdef object spares
-    cdef object main_thread
+    cdef unsigned long main_thread
     # Is it `read` that reads?
     cdef bint fills
     # Who is told of a message there, and whether that is still to be done.
@@ -20,7 +22,7 @@ cdef class InboxLane(ReadLane):
     cdef bint has_news
     # Was a run taken that more follows? What that is in, unless the decoder has its own copy.
     cdef readonly bint has_rest
-    cdef object unread
+    cdef ReceiveBuffer unread
 
     cdef int _leave(self, Driver driver, Stock inbox, thread) except -1
 
@@ -28,6 +30,6 @@ cdef class InboxLane(ReadLane):
 
     cdef int _give_back(self, thread) except -1
 
-    cdef list _next_run(self, memory, Stock inbox, bint is_read, bint takes)
+    cdef list _next_run(self, ReceiveBuffer memory, Stock inbox, bint is_read, bint takes)
 
     cdef int _put(self, Stock inbox, list batch) except -1

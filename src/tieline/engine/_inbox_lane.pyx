@@ -9,6 +9,7 @@ from cpython.list cimport PyList_GET_SIZE
 from tieline.engine._kernel cimport HAS_GIL, PyThread_get_thread_ident, clock
 from tieline.engine._read_lane cimport NOTHING, SOMETHING, UNUSUAL, ReadLane
 from tieline.engine.driving cimport Driver
+from tieline.engine.receive_buffer cimport ReceiveBuffer
 from tieline.engine.stock cimport Stock
 from tieline.engine.turn cimport Turn
 
@@ -50,7 +51,7 @@ cdef class InboxLane(ReadLane):
         self.arrivals = inbox.arrivals
         self.fills = True
 
-    def read(self, memory):
+    def read(self, ReceiveBuffer memory):
         """Read once and put a run into the inbox, or, with `has_rest`, the next one from `memory`.
 
         False: the general way is to do it. The loop's thread.
@@ -67,15 +68,15 @@ cdef class InboxLane(ReadLane):
             or inbox.discards
             or inbox.is_streaming
             or self.assembler.streaming
-            or (pump.has_more and not is_read)
-            or pump.response is not None
+            or (turn.has_more and not is_read)
+            or turn.response is not None
             or pump.calls
             or turn.holder is not None
             or not turn.lock.try_enter()
         ):
             return False
         # None of these runs Python code, so nobody has come in between.
-        thread = PyThread_get_thread_ident()
+        thread = <object>PyThread_get_thread_ident()
         turn.holder = thread
         try:
             self._next_run(memory, inbox, is_read, False)
@@ -85,7 +86,7 @@ cdef class InboxLane(ReadLane):
                 self.has_news = False
                 if self.arrivals.waiting:
                     self.arrivals.tell(len(inbox))
-        if turn.is_asked or (pump.has_more and not self.has_rest):
+        if turn.is_asked or (turn.has_more and not self.has_rest):
             self.has_rest = False
             pump.deliver(clock())
             pump.read_buffered()
@@ -103,10 +104,13 @@ cdef class InboxLane(ReadLane):
         cdef Stock inbox = self.inbox
         cdef Driver driver = self.driver
         cdef Turn turn = self.turn
+        cdef unsigned long caller
+        cdef object thread
         if inbox is None or not HAS_GIL:
             return None
         if self.popleft is None:  # nobody has asked before
             self.waiting = inbox.waiting
+            self.appendleft = self.waiting.appendleft
             self.popleft = self.waiting.popleft
         if len(self.waiting):
             message = self.popleft()
@@ -124,13 +128,14 @@ cdef class InboxLane(ReadLane):
             or driver.thread is not None
             or not driver.is_driven
             or driver.is_closed
-            or self.pump.response is not None
+            or turn.response is not None
             or turn.holder is not None
             or not turn.lock.try_enter()
         ):
             return None
         # None of these runs Python code, so nobody has come in between.
-        thread = PyThread_get_thread_ident()
+        caller = PyThread_get_thread_ident()
+        thread = caller
         turn.holder = thread
         driver.thread = thread
         driver.drives += 1
@@ -142,12 +147,12 @@ cdef class InboxLane(ReadLane):
                 self._leave(driver, inbox, thread)
         except BaseException:
             if message is not None:
-                self.waiting.appendleft(message)
+                self.appendleft(message)
             raise
-        if message is None or thread != self.main_thread:
+        if message is None or caller != self.main_thread:
             return message
         # A signal that came during the wait is handled while the message is still kept.
-        self.waiting.appendleft(message)
+        self.appendleft(message)
         PyErr_CheckSignals()
         try:
             return self.popleft()
@@ -171,9 +176,10 @@ cdef class InboxLane(ReadLane):
     cdef object _drive(self, Driver driver, Stock inbox, thread, list spares):
         """The next message or None: read once, or go on with what was read. Gives the turn back."""
         cdef list batch = None
-        cdef bint is_read = self.pump.has_more
+        cdef bint is_read = self.turn.has_more
         # Others may have gone on with what is in there.
-        memory, self.unread = self.unread, None
+        cdef ReceiveBuffer memory = self.unread
+        self.unread = None
         self.has_rest = False
         try:
             if memory is None and spares and not is_read:
@@ -191,7 +197,7 @@ cdef class InboxLane(ReadLane):
             raise
         finally:
             self._give_back(thread)
-        if self.turn.is_asked or (self.pump.has_more and not self.has_rest):
+        if self.turn.is_asked or (self.turn.has_more and not self.has_rest):
             driver.deliver()
         return None if batch is None else batch[0]
 
@@ -203,7 +209,7 @@ cdef class InboxLane(ReadLane):
             turn.lock.leave()
         return 0
 
-    cdef list _next_run(self, memory, Stock inbox, bint is_read, bint takes):
+    cdef list _next_run(self, ReceiveBuffer memory, Stock inbox, bint is_read, bint takes):
         """The next run goes into the inbox, but for its first message if that is what one `takes`.
 
         That one is the first of the list which is returned. What follows the run waits where it was
@@ -212,11 +218,12 @@ cdef class InboxLane(ReadLane):
         """
         cdef list batch = None
         cdef list rest
+        cdef Turn turn = self.turn
         cdef int outcome
         self.lock.enter()
         try:
-            outcome = SOMETHING if is_read else self._fill(memory, clock(), takes)
-            self.pump.has_more = False
+            outcome = SOMETHING if is_read else self._fill(memory, takes)
+            turn.has_more = False
             if outcome == SOMETHING:
                 batch = self._next_batch(&outcome)
             if batch is not None:
@@ -224,17 +231,17 @@ cdef class InboxLane(ReadLane):
                     self.pump.hold_back()
                 rest = batch
                 if takes and not inbox.discards and not len(self.waiting):
-                    rest = batch[1:]
+                    rest = batch[1:] if PyList_GET_SIZE(batch) > 1 else None
                 else:
                     batch = None
                 if rest:
                     self._put(inbox, rest)
                 if self.assembler.has_more():
-                    self.pump.has_more = self.has_rest = True
+                    turn.has_more = self.has_rest = True
             if outcome == UNUSUAL:
                 # The buffer is for others, too.
                 self.connection.keep_unread()
-                self.pump.has_more = True
+                turn.has_more = True
             return batch
         finally:
             self.lock.leave()

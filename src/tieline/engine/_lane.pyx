@@ -6,6 +6,7 @@ from cpython.list cimport PyList_GET_SIZE
 from tieline.engine._inbox_lane cimport InboxLane
 from tieline.engine._kernel cimport PyThread_get_thread_ident, clock
 from tieline.engine._read_lane cimport NOTHING, SOMETHING, UNUSUAL
+from tieline.engine.receive_buffer cimport ReceiveBuffer
 from tieline.engine.sender cimport Sender
 from tieline.protocol.messages cimport MessageAssembler
 
@@ -36,7 +37,7 @@ cdef class Lane(InboxLane):
         """Is it `serve` that reads?"""
         return self.is_open and self.callbacks is not None
 
-    def serve(self, memory, calls, double until, bint alone):
+    def serve(self, ReceiveBuffer memory not None, calls, double until, bint alone):
         """Read and deliver for as long as there is something, or something is soon to be expected.
 
         On the one thread that reads, which has the turn. `calls`: others want something of this
@@ -44,20 +45,20 @@ cdef class Lane(InboxLane):
         else, and may wait for more. True: the general way is to go on (`Pump`).
         """
         cdef int outcome
-        cdef double now
+        cdef double now = clock()
         self.lock.enter()
         try:
             while self.is_open:
-                now = clock()
-                outcome = self._fill(
-                    memory, now, alone and self.hot >= HOT and until - now > MARGIN
-                )
+                outcome = self._fill(memory, alone and self.hot >= HOT and until - now > MARGIN)
                 if outcome == SOMETHING:
                     outcome = self._deliver()
                 if outcome != SOMETHING:
                     return outcome == UNUSUAL
                 # What waits to be written is written by who waits for the descriptor.
-                if not alone or self.sender.blocked or len(calls) or clock() >= until:
+                if not alone or self.sender.blocked or len(calls):
+                    return False
+                now = clock()
+                if now >= until:
                     return False
             return False
         finally:

@@ -26,7 +26,7 @@ class Inbox(Stock):
     gives the messages before it, `take_whole` and `take_chunks` give it as well, and what follows.
     """
 
-    __slots__ = ("_cut", "_dropped", "_skips_chunks", "_taken", "on_dropped", "waiters")
+    __slots__ = ("_cut", "_dropped", "_skips_chunks", "_taken", "on_dropped")
 
     def __init__(
         self,
@@ -41,8 +41,6 @@ class Inbox(Stock):
         self._taken: list[Chunks] | tuple[()] = NONE_YET
         self._cut: tuple[Chunks, ...] = ()
         self._skips_chunks = False
-        #: Threads that wait for news, so that nobody is told when nobody waits.
-        self.waiters = 0
         # How many messages were thrown away, see `discard_rest`; told at the end.
         self._dropped = 0
         self.on_dropped: Callable[[int], None] | None = None

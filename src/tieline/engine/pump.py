@@ -14,7 +14,6 @@ from tieline.engine.telling import Teller
 from tieline.engine.turn import Turn
 from tieline.engine.unsent import NONE_YET, Queue
 from tieline.protocol.events import Closed, Frame, FrameReceived, MessageChunk
-from tieline.protocol.handshake import HandshakeResponse
 from tieline.protocol.wire import CloseCode
 
 if TYPE_CHECKING:
@@ -34,8 +33,7 @@ class Pump:
 
     __slots__ = (
         "_delivery", "_dispatcher", "_reads_on", "_session", "_streams", "_teller", "bytes_read",
-        "calls", "found_nothing_at", "has_more", "has_stopped", "receive_seconds", "response",
-        "turn",
+        "calls", "found_nothing_at", "has_stopped", "receive_seconds", "turn",
     )  # fmt: skip
 
     def __init__(
@@ -48,11 +46,6 @@ class Pump:
         self.turn = Turn()
         #: Handlers' calls that other threads have asked for.
         self.calls: Queue[Callable[[], None]] = NONE_YET
-        #: Told to the handlers before anything else, then None.
-        self.response: HandshakeResponse | None = None
-        #: There is something to deliver before more may be read: what came with the 101, which
-        #: the reactor may not have had time for, or what was left because the delivery was full.
-        self.has_more = True
         # What TLS holds will be read soon.
         self._reads_on = False
         self._streams = False
@@ -63,6 +56,11 @@ class Pump:
         #: Statistics: bytes read, and seconds spent in reading and decoding.
         self.bytes_read = 0
         self.receive_seconds = 0.0
+
+    @property
+    def has_more(self) -> bool:
+        """Is there something to deliver before more may be read?"""
+        return self.turn.has_more
 
     @property
     def is_mine(self) -> bool:
@@ -82,7 +80,7 @@ class Pump:
         has_read = False
         try:
             if self.turn.take(patience):
-                if self.has_more:
+                if self.turn.has_more:
                     self._deliver(now)
                 received = self._receive(now, memory)
                 if received is not None:
@@ -97,7 +95,7 @@ class Pump:
     def serve(self, now: float) -> None:
         """Read and deliver for as long as there is something, the short way. Reactor's thread."""
         session = self._session
-        if self.has_more or self.response is not None or self.calls:
+        if self.turn.has_more or self.turn.response is not None or self.calls:
             self.read(now, session.reactor.memory)
             return
         reactor = session.reactor
@@ -121,7 +119,7 @@ class Pump:
         session = self._session
         if session.has_ended or self._reads_on or self._delivery.is_full:
             return
-        if self.has_more or session.stream.has_buffered_input:
+        if self.turn.has_more or session.stream.has_buffered_input:
             self._reads_on = True
             session.reactor.call_soon(session, self._read_on)
 
@@ -185,7 +183,7 @@ class Pump:
         """
         session = self._session
         with session.lock:
-            if session.has_ended or self.has_more:
+            if session.has_ended or self.turn.has_more:
                 return None
             try:
                 target = session.connection.receive_target
@@ -221,9 +219,9 @@ class Pump:
     def _deliver(self, now: float) -> None:
         """Deliver what the connection has to tell, then write what is to be sent."""
         session, connection = self._session, self._session.connection
-        self.has_more = False
-        if self.response is not None:
-            response, self.response = self.response, None
+        self.turn.has_more = False
+        if self.turn.response is not None:
+            response, self.turn.response = self.turn.response, None
             with session.lock:
                 session.sender.cork(1)
             self._dispatcher.opened(response)
@@ -237,7 +235,7 @@ class Pump:
                 if self._delivery.is_full and connection.is_listening:
                     # A few bytes may become a thousand times as many. What follows waits as it
                     # came, in memory of its own: what was read into is for all connections.
-                    self.has_more = True
+                    self.turn.has_more = True
                     connection.keep_unread()
                     session.sender.flush()
                     break
@@ -265,7 +263,7 @@ class Pump:
                 session.finish()
             else:
                 self._dispatcher.pass_on(event)
-        if not self.has_more:
+        if not self.turn.has_more:
             session.lane.rest_is_taken()
         session.delivered()
 

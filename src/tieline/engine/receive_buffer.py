@@ -1,3 +1,5 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """How much each read brings → memory to read into, larger while reads keep filling it."""
 
 from __future__ import annotations

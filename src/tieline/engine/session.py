@@ -88,7 +88,7 @@ class Session(SessionCalls):
 
     def start(self, response: HandshakeResponse) -> None:
         """Hand the connection over to the reactor, which delivers from now on."""
-        self.pump.response = response
+        self.pump.turn.response = response
         self.is_started = True
         lane.begin(self, self._delivery)
         if self.may_end_anywhere:
@@ -320,7 +320,8 @@ class Session(SessionCalls):
         self.lane.abandon_after_fork(self.lock)
         if not self.has_ended:
             self.has_ended = True
-            self.connection.is_deaf = True  # another thread may have been in the middle of decoding
+            # Another thread may have been in the middle of decoding.
+            self.connection.decoder.is_deaf = True
             self.connection.connection_lost(error)
             self.stream.detach_after_fork()
             if self.driver is not None:

@@ -17,6 +17,7 @@ cdef class Stock(Delivery):
     cdef public object _behind
     cdef public object _chunks
     cdef public object news
+    cdef public Py_ssize_t waiters
 
     @cython.locals(size=Py_ssize_t)
     cpdef bint keep(self, object message) except -1

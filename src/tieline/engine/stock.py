@@ -54,6 +54,8 @@ class Stock(Delivery):
         #: Notified when a message comes, when a thread stops driving, and at the end. Reentrant,
         #: because a signal handler may come on top of any line.
         self.news = News(ReentrantLock())
+        #: Threads that wait for news, so that nobody is told when nobody waits.
+        self.waiters = 0
 
     @property
     def waiting(self) -> deque[str | bytes]:

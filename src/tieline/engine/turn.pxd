@@ -5,3 +5,5 @@ cdef class Turn:
     cdef readonly _lock.ReentrantLock lock
     cdef public object holder
     cdef public bint is_asked
+    cdef public bint has_more
+    cdef public object response

@@ -8,10 +8,11 @@ import threading
 from contextlib import suppress
 
 from tieline.engine.locks import ReentrantLock
+from tieline.protocol.handshake import HandshakeResponse
 
 
 class Turn:
-    """Held by the one thread that reads and delivers at present; it guards no data.
+    """Held by the one thread that reads and delivers at present, and what it has to begin with.
 
     Whoever finds it taken leaves the work to the holder: set `is_asked`, then `take`; the holder
     looks at `is_asked` after `give_back`. Call `take` inside of the ``try`` whose ``finally`` gives
@@ -25,6 +26,11 @@ class Turn:
         self.holder: int | None = None
         #: There is something to deliver that the holder may not have seen.
         self.is_asked = False
+        #: There is something to deliver before more may be read: what came with the 101, which
+        #: the reactor may not have had time for, or what was left because the delivery was full.
+        self.has_more = True
+        #: Told to the handlers before anything else, then None.
+        self.response: HandshakeResponse | None = None
 
     @property
     def is_taken(self) -> bool:

@@ -43,8 +43,8 @@ class Connection:
 
     __slots__ = (
         "_at_eof", "_is_client", "_made_closing", "_opening", "_pings_received", "_pongs_received",
-        "_settings", "assembler", "close_info", "decoder", "events", "is_deaf", "keepalive",
-        "outgoing", "state",
+        "_settings", "assembler", "close_info", "decoder", "events", "keepalive", "outgoing",
+        "state",
     )  # fmt: skip
 
     def __init__(
@@ -70,8 +70,6 @@ class Connection:
             self.decoder, settings.max_message_size, settings.max_fragments, settings.decode_text
         )
         self._at_eof = False
-        #: Once true, received bytes are thrown away: the peer's Close came, or a rule was broken.
-        self.is_deaf = False
         self._pings_received = self._pongs_received = 0
         #: Where the driver tells of signs of life beside what it hands over.
         self.keepalive = Upkeep(settings, self.outgoing, self.events, random_bytes)
@@ -83,7 +81,7 @@ class Connection:
         """Hand over ``data[:end]``, which stays unchanged until `next_event` has returned None."""
         if self._opening is not None:
             self._opening.receive_data(bytes(data[:end]))
-        elif not self.is_deaf:
+        elif not self.decoder.is_deaf:
             self.keepalive.alive_at = now
             self.decoder.feed(data, end)
 
@@ -116,7 +114,7 @@ class Connection:
                 return None
             if self._opening is not None:
                 return self._next_of_opening(now)
-            if not self.is_deaf:
+            if not self.decoder.is_deaf:
                 try:
                     item = self.assembler.next_batch()
                     if isinstance(item, Frame):
@@ -137,7 +135,7 @@ class Connection:
     @property
     def is_listening(self) -> bool:
         """Would `next_event` look for messages, having nothing else to tell?"""
-        return not self.events and not self.is_deaf
+        return not self.events and not self.decoder.is_deaf
 
     def keep_unread(self) -> None:
         """The driver asks for no more events now, and needs the memory of what it handed over."""
@@ -146,7 +144,7 @@ class Connection:
     @property
     def is_broken(self) -> bool:
         """The peer broke a rule behind the messages returned last: `next_event` will act on it."""
-        return self.assembler.failure is not None and not self.is_deaf
+        return self.assembler.failure is not None and not self.decoder.is_deaf
 
     def data_to_send(self) -> list[bytes | bytearray]:
         """What to write, in order; each byte string is handed out once."""
@@ -331,18 +329,18 @@ class Connection:
             self.outgoing.close(told.sent)
         closing.sent, closing.received = told.sent, told.received
         closing.error = closing.error or told.error
-        self.is_deaf = self.is_deaf or trigger is not Trigger.CLOSE_SENT
+        self.decoder.is_deaf = self.decoder.is_deaf or trigger is not Trigger.CLOSE_SENT
         self.state = state
 
     def _end(self, error: Exception | None) -> None:
         """The one way into CLOSED for a connection that was, or might have been, open."""
-        left = () if self.is_deaf else messages_left(self.assembler, error)
+        left = () if self.decoder.is_deaf else messages_left(self.assembler, error)
         self._closing.error = self._closing.error or error
         state, info = TRANSITIONS[self.state, Trigger.ENDED], self._closing.info()
         told = (*left, Closed(info))
         self.close_info = self.outgoing.close_info = info
         self.outgoing.is_open = False
-        self.is_deaf = True
+        self.decoder.is_deaf = True
         self.state = state
         self.events += told
         self.assembler.release()  # clients live on with their last connection

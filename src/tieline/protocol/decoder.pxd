@@ -17,6 +17,7 @@ cdef class FrameDecoder:
     cdef int kept
     cdef bint expect_masked
     cdef public bint allow_rsv1
+    cdef public bint is_deaf
     cdef readonly long long frames
 
     cpdef void feed(self, object data, Py_ssize_t end) except *

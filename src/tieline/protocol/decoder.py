@@ -38,6 +38,8 @@ class FrameDecoder:
         self.expect_masked = expect_masked
         #: permessage-deflate was negotiated: RSV1 marks a compressed message (RFC 7692 section 6).
         self.allow_rsv1 = False
+        #: Once true, received bytes are thrown away: the peer's Close came, or a rule was broken.
+        self.is_deaf = False
         #: Statistics: headers read since the start.
         self.frames = 0
 

@@ -1,3 +1,5 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """Time and signs of life → when to send a Ping, and when to give the peer up.
 
 Every sign of life counts, not only the Pong, which may wait behind a large message: a byte that was

@@ -1,0 +1,12 @@
+cdef class ReceiveBuffer:
+    cdef readonly bytearray buffer
+    cdef readonly object view
+    cdef readonly Py_ssize_t watched_from
+    cdef Py_ssize_t _smallest
+    cdef Py_ssize_t _largest
+    cdef Py_ssize_t _full_reads
+    cdef Py_ssize_t _quiet_reads
+
+    cpdef void received(self, Py_ssize_t count) except *
+
+    cdef void _resize(self, Py_ssize_t size) except *
