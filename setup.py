@@ -33,6 +33,7 @@ SOURCES = [
     "protocol/opening.py",
     "upgrade_exchange.py",
     "engine/_lock.pyx",
+    "engine/short_way.py",
     "engine/delivery.py",
     "engine/stock.py",
     "engine/timers.py",

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import tieline
 import tieline.sync
+from tieline.engine.short_way import HasLane, HasSession, ShortWay
 from tieline.short_calls import ShortReceive, ShortSend
 
 
-class Lane:
+class Lane(ShortWay):
     """Takes what it is told to."""
 
     def __init__(self, *, takes: bool, message: object = None) -> None:
@@ -25,14 +25,17 @@ class Lane:
         self.sent.append(message)
         return self.takes
 
-    def recv(self) -> object:
+    def recv(self) -> Any:
         return self.message
 
 
 class Front(ShortReceive):
     def __init__(self, lane: Lane | None) -> None:
-        session = None if lane is None else SimpleNamespace(lane=lane)
-        self._line: Any = SimpleNamespace(session=session)
+        line: Any = HasSession()
+        line.session = session = None if lane is None else HasLane()
+        if session is not None:
+            session.lane = lane  # type: ignore[assignment]
+        self._line = line
         self.left: list[tuple[Any, ...]] = []
 
     def _send(self, *arguments: Any) -> Any:

@@ -1,5 +1,8 @@
+from tieline.engine.short_way cimport HasSession
+
+
 cdef class ShortSend:
-    cdef public object _line
+    cdef public HasSession _line
 
 
 cdef class ShortReceive(ShortSend):

@@ -1,5 +1,5 @@
 # cython: language_level=3, annotation_typing=False
-# cython: freethreading_compatible=True
+# cython: freethreading_compatible=True, nonecheck=True
 """The calls of every message → the session's lane, with no Python in between.
 
 What a lane does not take, and all that is out of the ordinary, is the front's own business.

@@ -24,6 +24,8 @@ cdef class InboxLane(ReadLane):
     cdef readonly bint has_rest
     cdef ReceiveBuffer unread
 
+    cpdef object recv(self)
+
     cdef int _leave(self, Driver driver, Stock inbox, thread) except -1
 
     cdef object _drive(self, Driver driver, Stock inbox, thread, list spares)

@@ -96,7 +96,7 @@ cdef class InboxLane(ReadLane):
 
     # --- to who asks --------------------------------------------------------------------------
 
-    def recv(self):
+    cpdef object recv(self):
         """The next message if it is here, or comes very soon. None: the general way.
 
         The caller drives meanwhile, as in `Receiver`. Any thread; for handlers there is nothing.

@@ -1,8 +1,10 @@
 from collections.abc import Callable
 from typing import Any, final
 
+from tieline.engine.short_way import ShortWay
+
 @final
-class Lane:
+class Lane(ShortWay):
     bytes_read: int
     receive_seconds: float
     @property

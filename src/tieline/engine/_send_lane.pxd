@@ -3,11 +3,12 @@ from libc.stdint cimport uint8_t
 from tieline.engine._lock cimport ReentrantLock
 from tieline.engine.outbox cimport Outbox
 from tieline.engine.sender cimport Sender
+from tieline.engine.short_way cimport ShortWay
 from tieline.protocol.encoder cimport FrameEncoder
 from tieline.protocol.outgoing cimport Outgoing
 
 
-cdef class SendLane:
+cdef class SendLane(ShortWay):
     cdef int descriptor
     # TLS over the socket, or None. (Not typed: that would load all of TLS with this.)
     cdef object layer
@@ -27,6 +28,8 @@ cdef class SendLane:
     # The thread that is calling handlers now.
     cdef unsigned long deliverer
     cdef bint is_delivering
+
+    cpdef bint send(self, object message) except -1
 
     cdef bint _send(self, int opcode, const uint8_t *payload, Py_ssize_t size) except -1
 

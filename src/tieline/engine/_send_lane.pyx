@@ -21,6 +21,7 @@ from tieline.engine._kernel cimport (
 )
 from tieline.engine._lock cimport ReentrantLock
 from tieline.engine.sender cimport Sender
+from tieline.engine.short_way cimport ShortWay
 from tieline.protocol._masking cimport xor
 
 cdef enum:
@@ -81,7 +82,7 @@ cdef class SendLane:
         self.is_open = self.may_send = False
         self.lock = lock
 
-    def send(self, message):
+    cpdef bint send(self, object message) except -1:
         """Send a whole message if nothing is in the way. False: nothing was done. Any thread.
 
         Raises as `Sender.message` does.

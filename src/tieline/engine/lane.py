@@ -9,6 +9,7 @@ from tieline.engine.delivery import Delivery
 from tieline.engine.driving import spares_of_thread
 from tieline.engine.inbox import Inbox
 from tieline.engine.reactor import Reactor
+from tieline.engine.short_way import ShortWay
 from tieline.engine.telling import Teller
 from tieline.options import Options
 from tieline.protocol.inspection import FrameInspector
@@ -19,16 +20,12 @@ if TYPE_CHECKING:
     from tieline.engine.session import Session
 
 
-class NoLane:
+class NoLane(ShortWay):
     """What a session without a short way has: all messages go the general way."""
 
     may_serve = has_rest = False
     bytes_read = 0
     receive_seconds = 0.0
-
-    def send(self, message: object) -> bool:
-        """False: nothing was done."""
-        return False
 
     def send_run(self, messages: list[Any]) -> None:
         """All of them are left."""
@@ -36,9 +33,6 @@ class NoLane:
     def read(self, memory: object) -> bool:
         """False: nothing was done."""
         return False
-
-    def recv(self) -> None:
-        """None: it is for the general way to find a message."""
 
     def serve(self, memory: object, calls: object, until: float, alone: bool) -> bool:
         """True: the general way is to go on."""

@@ -36,7 +36,7 @@ class Session(SessionCalls):
     __slots__ = (
         "__weakref__", "_deadline", "_delivery", "_heartbeat_message", "_owner", "_teller",
         "connection", "connection_id", "driver", "end_is_told", "finished", "has_ended",
-        "is_started", "lane", "lock", "log", "pump", "reactor", "sender", "speaker", "stream",
+        "is_started", "lock", "log", "pump", "reactor", "sender", "speaker", "stream",
     )  # fmt: skip
 
     def __init__(

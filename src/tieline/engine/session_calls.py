@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from tieline.engine.heartbeat import HeartbeatSender
 from tieline.engine.pings import PingWaiter
 from tieline.engine.prompting import Gathering, watch_over_of
+from tieline.engine.short_way import HasLane
 
 if TYPE_CHECKING:
     from tieline.engine.delivery import Delivery
@@ -34,7 +35,7 @@ class Owner(Protocol):
         """Its last handler has returned."""
 
 
-class SessionCalls:
+class SessionCalls(HasLane):
     """Who asks keeps the session and calls these: functions would take more room in each one."""
 
     __slots__ = ("_heartbeat",)

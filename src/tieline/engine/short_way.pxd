@@ -1,0 +1,12 @@
+cdef class ShortWay:
+    cpdef bint send(self, object message) except -1
+
+    cpdef object recv(self)
+
+
+cdef class HasLane:
+    cdef public ShortWay lane
+
+
+cdef class HasSession:
+    cdef public HasLane session
