@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import queue
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 import tieline
 from tests.builds import compiled_only
 from tests.fronts import PATIENCE
+from tests.outages import wait_until
 from tieline.engine.driving import spares_of_thread
 from tieline.engine.lane import NO_LANE, NoLane
 from tieline.protocol.big_frame import BIG, BigFrame
@@ -489,6 +491,26 @@ def test_an_end_takes_nothing_from_what_waits_behind_a_run(scripted: Any, how: s
                 while True:
                     got.append(int(connection.recv()))
     assert got == list(range(1, count))
+
+
+@compiled_only
+def test_what_a_thread_keeps_does_not_outlive_it_in_an_idle_connection(server: EchoServer) -> None:
+    kept: list[Any] = []
+
+    def talk() -> None:
+        for _ in range(3):
+            connection.send(b"a")
+            connection.recv()
+        kept.append(spares_of_thread.buffers)
+
+    with tieline.connect(server.url, proxy=None, compression=None) as connection:
+        thread = threading.Thread(target=talk)
+        thread.start()
+        thread.join(PATIENCE)
+        # Nobody asks for messages any more, and the reactor takes the descriptor back.
+        wait_until(lambda: sys.getrefcount(kept[0]) == 2)
+        connection.send(b"b")
+        assert connection.recv() == b"b"
 
 
 def test_buffers_do_not_pile_up_where_another_thread_goes_on(scripted: Any) -> None:

@@ -14,6 +14,9 @@ cdef class InboxLane(ReadLane):
     cdef object pump
     cdef Turn turn
     cdef object spares
+    # Those of the thread that asked last, and which that was.
+    cdef list near
+    cdef unsigned long nearest
     cdef unsigned long main_thread
     # Is it `read` that reads?
     cdef bint fills
@@ -25,6 +28,8 @@ cdef class InboxLane(ReadLane):
     cdef ReceiveBuffer unread
 
     cpdef object recv(self)
+
+    cdef list _spares_of(self, unsigned long thread)
 
     cdef int _leave(self, Driver driver, Stock inbox, thread) except -1
 

@@ -35,11 +35,17 @@ cdef class InboxLane(ReadLane):
         """Nothing goes this way any more. With the lock held."""
         ReadLane.close(self)
         self.unread = None
+        self.forget_thread()
 
     def rest_is_taken(self):
         """The general way has gone on with what was read here, to its end."""
         self.unread = None
         self.has_rest = False
+
+    def forget_thread(self):
+        """Nobody has asked for a while: what a thread keeps shall not outlive it here."""
+        self.near = None
+        self.nearest = 0
 
     # --- to the tasks of an event loop ---------------------------------------------------------
 
@@ -142,7 +148,7 @@ cdef class InboxLane(ReadLane):
         message = None
         try:
             try:
-                message = self._drive(driver, inbox, thread, self.spares.buffers)
+                message = self._drive(driver, inbox, thread, self._spares_of(caller))
             finally:
                 self._leave(driver, inbox, thread)
         except BaseException:
@@ -158,6 +164,15 @@ cdef class InboxLane(ReadLane):
             return self.popleft()
         except IndexError:
             return None  # the handler took it
+
+    cdef list _spares_of(self, unsigned long thread):
+        """The caller's spare buffers: `threading.local` is slow to ask, and mostly it is the same."""
+        cdef list near = self.near
+        if near is None or self.nearest != thread:
+            near = self.spares.buffers
+            self.near = near
+            self.nearest = thread
+        return near
 
     cdef int _leave(self, Driver driver, Stock inbox, thread) except -1:
         """Drive no more, and tell who waits for that."""

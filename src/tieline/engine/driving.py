@@ -300,6 +300,7 @@ class Driver:
             if look_at is not None:
                 look_at.cancel()
             self._release()
+            self._session.lane.forget_thread()
         self._session.resume()
 
     def close(self) -> None:

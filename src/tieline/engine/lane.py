@@ -38,6 +38,9 @@ class NoLane(ShortWay):
         """True: the general way is to go on."""
         return True
 
+    def forget_thread(self) -> None:
+        """None is remembered."""
+
     def rest_is_taken(self) -> None:
         """There is none."""
 
