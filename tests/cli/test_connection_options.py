@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+import tieline
 from tieline.cli.arguments import parse
 from tieline.cli.connection_options import connection_options
 from tieline.cli.status import CommandError
 from tieline.options import Options
+from tieline.testing import ScriptedPeer, ScriptedServer
 
 
 def options_of(*words: str) -> dict[str, Any]:
@@ -29,6 +31,9 @@ def options_of(*words: str) -> dict[str, Any]:
         ),
         (["--subprotocol", "a", "--subprotocol", "b"], "subprotocols", ["a", "b"]),
         (["--origin", "https://host"], "origin", "https://host"),
+        (["--cookie", "a=b=c", "--cookie", "d="], "cookies", {"a": "b=c", "d": ""}),
+        (["--cookie", "a=1; b=2;"], "cookies", {"a": "1", "b": "2"}),
+        (["--server-hostname", "other.example"], "server_hostname", "other.example"),
         (["--user", "me:a:b"], "password", "a:b"),
         (["--token", "abc"], "token", "abc"),
         (["--netrc"], "netrc", True),
@@ -67,9 +72,49 @@ def test_a_token_is_read_from_a_file_without_its_line_end(tmp_path: Path) -> Non
     assert options_of("--token-file", str(path))["token"] == "abc"
 
 
+COOKIES = """# Netscape HTTP Cookie File
+{host}\tFALSE\t/\tFALSE\t0\tsession\tS3CR3T
+#HttpOnly_{host}\tFALSE\t/\tFALSE\t4102444800\tlasting\t2
+{host}\tFALSE\t/\tFALSE\t1000000000\texpired\t3
+other.example\tFALSE\t/\tFALSE\t0\tforeign\t4
+"""
+
+
+def test_cookies_of_a_file_go_where_they_belong(tmp_path: Path) -> None:
+    """As curl and browsers write it; those of the session, without an end, count too."""
+
+    def script(peer: ScriptedPeer) -> None:
+        peer.accept_upgrade()
+        peer.expect_close(1000)
+        peer.send_close()
+
+    path = tmp_path / "cookies.txt"
+    path.write_text(COOKIES.format(host="127.0.0.1"))
+    before = path.read_bytes()
+    options = options_of("--cookie-file", str(path), "--no-proxy")
+    with ScriptedServer(script) as server:
+        with tieline.connect(**options | {"url": server.url}):
+            pass
+        assert server.peers[0].request.headers["cookie"] == "session=S3CR3T; lasting=2"
+    assert path.read_bytes() == before
+
+
+def test_a_file_that_holds_no_cookies(tmp_path: Path) -> None:
+    path = tmp_path / "cookies.txt"
+    for content in (b"S3CR3T=1\n", b"\xff\xfe", b"# Netscape HTTP Cookie File\nS3CR3T\n"):
+        path.write_bytes(content)
+        with pytest.raises(CommandError, match="expected a file in the format of Netscape") as told:
+            options_of("--cookie-file", str(path))
+        assert told.value.status == 2 and "S3CR3T" not in str(told.value)
+
+
 @pytest.mark.parametrize(
     "words, said",
     [
+        (["--cookie", "S3CR3T"], "--cookie: expected NAME=VALUE, got a word without an ="),
+        (["--cookie", "a=1; S3CR3T"], "--cookie: expected NAME=VALUE"),
+        (["--cookie", "a=S3CR3T", "--cookie-file", "f"], "exclude each other"),
+        (["--cookie-file", "/no/such/file"], "cannot read '/no/such/file': No such file"),
         (["--header", "S3CR3T"], "--header: expected 'Name: value', got a word without a colon"),
         (["--token", "S3CR3T", "--token-file", "f"], "exclude each other"),
         (["--proxy", "http://me:S3CR3T@host", "--no-proxy"], "exclude each other"),

@@ -30,6 +30,11 @@ from tieline.cli.wording import in_the_commands_words
         ),
         ("ssl_ca_path: cannot read 'nope.pem'", "--ca: cannot read 'nope.pem'"),
         ("none: proxy=None", "none: --no-proxy"),
+        (
+            "may want a cookie (cookies=), a login (auth=), or another URL",
+            "may want a cookie (--cookie), a login (--user), or another URL",
+        ),
+        ("one of its names as server_hostname=", "one of its names as --server-hostname"),
     ],
 )
 def test_options_are_named_as_the_command_names_them(text: str, said: str) -> None:
@@ -40,6 +45,7 @@ def test_options_are_named_as_the_command_names_them(text: str, said: str) -> No
     "text",
     [
         "check user name and password, or the token",
+        "the cookies of the auth server",
         "ws://host/feed?token=***&username=a refused",
         "cannot read '/home/me/ssl_ca_path/token': No such file",
         "the header's proxy_auth_x is unknown",

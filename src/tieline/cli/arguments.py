@@ -170,6 +170,19 @@ def _connection(parser: argparse.ArgumentParser) -> None:
     )
     request.add_argument("--origin", metavar="O", help="the Origin header")
     request.add_argument(
+        "--cookie",
+        action="append",
+        default=[],
+        metavar="'N=V'",
+        help="a cookie for the URL's origin; may be repeated (see --cookie-file)",
+    )
+    request.add_argument(
+        "--cookie-file",
+        metavar="FILE",
+        help="cookies in Netscape's format, as curl and browsers write it; those that are for the "
+        "URL are sent, and the file stays as it is",
+    )
+    request.add_argument(
         "--user",
         metavar="USER[:PASS]",
         help="basic or, where the server asks for it, digest authentication; without PASS it is "
@@ -203,6 +216,9 @@ def _connection(parser: argparse.ArgumentParser) -> None:
     tls.add_argument("--ca", metavar="FILE", help="certificates to trust, not the system's")
     tls.add_argument("--cert", metavar="FILE", help="client certificate with its chain, PEM")
     tls.add_argument("--key", metavar="FILE", help="its private key, unless it is in --cert")
+    tls.add_argument(
+        "--server-hostname", metavar="NAME", help="that the certificate must be for, not the URL's"
+    )
     tls.add_argument(
         "--fingerprint", metavar="SHA256", help="that the server's certificate must have"
     )

@@ -5,11 +5,15 @@ from __future__ import annotations
 import getpass
 import math
 import sys
+import warnings
 from argparse import Namespace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tieline.cli.status import usage_error
+
+if TYPE_CHECKING:
+    from http.cookiejar import CookieJar
 
 #: A person waits: less patience with a server that does not answer a Close than a program has.
 _CLOSE_TIMEOUT = 3.0
@@ -33,9 +37,11 @@ def connection_options(arguments: Namespace) -> dict[str, Any]:
         "ssl_ca_path": arguments.ca,
         "ssl_cert_path": arguments.cert,
         "ssl_key_path": arguments.key,
+        "server_hostname": arguments.server_hostname,
         "ssl_fingerprint": arguments.fingerprint,
         "connect_timeout": arguments.timeout,
         "token": _token(arguments),
+        "cookies": _cookies(arguments),
     }
     options.update({name: value for name, value in given.items() if value is not None})
     if arguments.user is not None:
@@ -78,6 +84,46 @@ def _credentials(option: str, word: str) -> tuple[str, str]:
         return user, getpass.getpass(f"Password of {user} ({option}): ")
     except EOFError:
         usage_error(f"{option}: expected a password, got the end of the input")
+
+
+def _cookies(arguments: Namespace) -> dict[str, str] | CookieJar | None:
+    if arguments.cookie_file is not None:
+        if arguments.cookie:
+            usage_error("--cookie and --cookie-file exclude each other")
+        return _cookie_jar(arguments.cookie_file)
+    cookies: dict[str, str] = {}
+    for word in arguments.cookie:
+        # Several in one word, as in the header and in curl's -b.
+        for part in filter(None, map(str.strip, word.split(";"))):
+            name, equals, value = part.partition("=")
+            if not equals:
+                # What was given may be a secret, so it is not repeated.
+                usage_error("--cookie: expected NAME=VALUE, got a word without an =")
+            cookies[name.strip()] = value.strip()
+    return cookies or None
+
+
+def _cookie_jar(path: str) -> CookieJar:
+    from http.cookiejar import LoadError, MozillaCookieJar
+
+    jar = MozillaCookieJar(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it takes an odd line for a bug of its own
+            jar.load(ignore_discard=True, ignore_expires=True)
+    except (LoadError, ValueError):
+        # Its own words would repeat the line.
+        usage_error(
+            "--cookie-file: expected a file in the format of Netscape, which begins with the line "
+            f"'# Netscape HTTP Cookie File'; {path!r} has a line that does not belong there"
+        )
+    except OSError as error:
+        usage_error(f"--cookie-file: cannot read {path!r}: {error.strerror}")
+    for cookie in jar:
+        if cookie.expires == 0:  # how curl writes that it lasts as long as the session
+            cookie.expires, cookie.discard = None, True
+    jar.clear_expired_cookies()
+    return jar
 
 
 def _token(arguments: Namespace) -> str | None:

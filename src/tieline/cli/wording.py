@@ -18,9 +18,12 @@ _WORDS = {
     "ssl_cert_path": "--cert",
     "ssl_key_path": "--key",
     "ssl_fingerprint": "--fingerprint",
+    "server_hostname": "--server-hostname",
     "unix_socket": "--unix-socket",
     "proxy_auth": "--proxy-user",
     "username": "--user",
+    "cookies": "--cookie",
+    "auth": "--user",
     "token": "--token",
 }
 _KNOWN = re.compile(
@@ -30,7 +33,7 @@ _KNOWN = re.compile(
     + r")(?P=quote)(?P<equals>=(?![\w'\"]))?(?![\w./-])"
 )
 #: Words that are also plain English, and mean the option only where they are written as one.
-_ENGLISH = frozenset({"username", "token"})
+_ENGLISH = frozenset({"username", "token", "cookies", "auth"})
 
 
 def in_the_commands_words(text: str) -> str:
