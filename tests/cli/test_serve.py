@@ -88,5 +88,13 @@ def test_files_that_are_no_certificate(capfd: pytest.CaptureFixture[str], tmp_pa
     assert main(["serve", "--cert", str(tmp_path / "cert.pem")]) == 2
     assert "expected PEM files with a certificate and its key" in capfd.readouterr().err
 
+    for words in (
+        ["--cert", "/none.pem"],
+        ["--cert", str(tmp_path / "cert.pem"), "--key", "/none"],
+    ):
+        assert main(["serve", *words]) == 2
+        error = f"{words[-2]}: cannot read {words[-1]!r}: No such file or directory"
+        assert capfd.readouterr().err == f"tieline: {error}\n"
+
     assert main(["serve", "--key", "key.pem"]) == 2
     assert "--key: expected --cert as well" in capfd.readouterr().err

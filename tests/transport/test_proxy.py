@@ -82,3 +82,9 @@ def test_headers_are_for_http_proxies(scheme):
 
 def test_the_user_id_of_socks4_may_be_empty():
     assert Proxy.parse("socks4://@proxy.example").username in (None, "")
+
+
+def test_no_scheme_is_advised_that_no_proxy_can_have() -> None:
+    with pytest.raises(OptionError, match="unknown scheme: 'foo'.*expected http://") as caught:
+        Proxy.parse("foo://proxy.example")
+    assert "unix" not in str(caught.value)

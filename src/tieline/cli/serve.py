@@ -78,6 +78,9 @@ def _tls_context(arguments: Namespace) -> ssl.SSLContext | None:
         if arguments.key is not None:
             usage_error("--key: expected --cert as well, the certificate that the key belongs to")
         return None
+    for option, path in (("--cert", arguments.cert), ("--key", arguments.key)):
+        if path is not None:
+            _check_readable(option, path)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
         # An empty password: an encrypted key is an error, not a prompt in a server's log.
@@ -86,3 +89,12 @@ def _tls_context(arguments: Namespace) -> ssl.SSLContext | None:
         reason = getattr(error, "reason", None) or error.strerror or str(error)
         usage_error(f"--cert, --key: expected PEM files with a certificate and its key: {reason}")
     return context
+
+
+def _check_readable(option: str, path: str) -> None:
+    """OpenSSL would not say which of the two it is."""
+    try:
+        with open(path, "rb"):
+            pass
+    except OSError as error:
+        usage_error(f"{option}: cannot read {path!r}: {error.strerror}")

@@ -175,7 +175,9 @@ def parse_url(
     scheme, authority, path = parts["scheme"], parts["authority"], parts["path"]
     name = (scheme or "").lower().removesuffix("+unix")
     if scheme is None or name not in schemes:
-        known = f"expected {', '.join(f'{known}://' for known in schemes)} or one with +unix"
+        known = f"expected {', '.join(f'{known}://' for known in schemes)}"
+        if option != "proxy":  # which is not reached by a socket of this machine
+            known += " or one with +unix"
         if scheme and authority is not None:
             fail("unknown scheme", known, parts.span("scheme"))
         fail("no scheme", known)
