@@ -213,10 +213,13 @@ class LoopSupervisor(Line):
 
     async def _render_all(self) -> Rendered:
         """What all subscriptions say; their functions may take as long as a dial."""
+        subscriptions = self.subscriptions()
+        if not subscriptions:
+            return {}  # a timer costs as much as a system call
         limit = self.options.connect_timeout
         try:
             async with asyncio.timeout(limit):
-                return {each: await self.render(each) for each in self.subscriptions()}
+                return {each: await self.render(each) for each in subscriptions}
         except TimeoutError as error:
             raise ConnectTimeout(
                 f"connecting timed out: a subscription took more than connect_timeout={limit:g} s "
