@@ -29,6 +29,7 @@ SOURCES = [
     "protocol/_compress.pyx",
     "protocol/_zlib.pyx",
     "protocol/outgoing.py",
+    "protocol/connection.py",
     "protocol/handshake.py",
     "protocol/opening.py",
     "upgrade_exchange.py",

@@ -1,3 +1,5 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """Bytes and time → messages and bytes: one WebSocket connection, from its handshake to its end."""
 
 from __future__ import annotations
@@ -40,12 +42,6 @@ class Connection:
 
     Owned by one thread at a time. `endpoints` has the functions that make one.
     """
-
-    __slots__ = (
-        "_at_eof", "_is_client", "_made_closing", "_opening", "_pings_received", "_pongs_received",
-        "_settings", "assembler", "close_info", "decoder", "events", "keepalive", "outgoing",
-        "state",
-    )  # fmt: skip
 
     def __init__(
         self,
@@ -105,7 +101,7 @@ class Connection:
         """The stream died under the driver, or (None) the driver drops it on purpose."""
         if self.state is not State.CLOSED:
             # Many peers reset the stream after the closing handshake, which takes nothing away.
-            self._end(None if self._closing.is_settled else error)
+            self._end(None if self._closing().is_settled else error)
 
     def next_event(self, now: float) -> Event | list[str | bytes] | None:
         """The next event, or None when there is nothing more to tell before more bytes come."""
@@ -129,7 +125,7 @@ class Connection:
                     return item
             if not self._at_eof:
                 return None
-            self._end(self._closing.stream_ended())
+            self._end(self._closing().stream_ended())
         return self.events.pop(0)
 
     @property
@@ -154,7 +150,7 @@ class Connection:
         """When to call `on_time`, or None. Received bytes only ever move it later."""
         if self.state is State.OPEN:
             return self.keepalive.due_at()
-        return self._closing.deadline if self.state is State.CLOSING else None
+        return self._closing().deadline if self.state is State.CLOSING else None
 
     def on_time(self, now: float, heard_until: float | None = None, unsent: int = 0) -> None:
         """Do what is due, once what there was to read was read; `next_event` then tells of it.
@@ -169,9 +165,9 @@ class Connection:
                 self._closing_started(Trigger.FAILED, ClosingStarted(close, None, error), now)
                 self._end(error)
         elif self.state is State.CLOSING:
-            deadline = self._closing.deadline
+            deadline = self._closing().deadline
             if deadline is not None and now >= deadline:
-                self._end(self._closing.timed_out())
+                self._end(self._closing().timed_out())
 
     def slept(self, now: float, seconds: float) -> None:
         """The machine was asleep, or its clock was set: ask the peer at once if it is there."""
@@ -190,8 +186,8 @@ class Connection:
         """Section 7.1.7: tell the peer why with a Close frame, and listen no more."""
         if self.state not in (State.OPEN, State.CLOSING):
             return
-        close = close_for(error, code) if self.state is State.OPEN else self._closing.sent
-        told = ClosingStarted(close, self._closing.received, error)
+        close = close_for(error, code) if self.state is State.OPEN else self._closing().sent
+        told = ClosingStarted(close, self._closing().received, error)
         self._closing_started(Trigger.FAILED, told, now)
         self.events += (told,)
 
@@ -298,7 +294,7 @@ class Connection:
             self._on_close(decode_close(data), now)
 
     def _on_close(self, received: Close, now: float) -> None:
-        close = self._closing.sent
+        close = self._closing().sent
         if self.state is State.OPEN:
             # 5.5.1: the answer typically echoes the code.
             close = received if received == NO_STATUS else Close(received.code, "")
@@ -309,7 +305,6 @@ class Connection:
             # 7.1.1: the server closes TCP first.
             self._end(None)
 
-    @property
     def _closing(self) -> Closing:
         """What was said about the end: while it is open, a connection has none."""
         fresh = self._made_closing or Closing(self._settings.close_timeout)
@@ -319,7 +314,7 @@ class Connection:
     def _closing_started(self, trigger: Trigger, told: ClosingStarted, now: float) -> None:
         # A signal is handled where a call begins or ends. So this, and `_end`, first do what may be
         # done again, and then all the rest without a call: Ctrl-C never leaves half of it.
-        closing, state = self._closing, TRANSITIONS[self.state, trigger]
+        closing, state = self._closing(), TRANSITIONS[self.state, trigger]
         if self.state is State.OPEN:
             closing.begin("remote" if trigger is Trigger.CLOSE_RECEIVED else "local", now)
         if trigger is not Trigger.CLOSE_SENT:
@@ -335,8 +330,8 @@ class Connection:
     def _end(self, error: Exception | None) -> None:
         """The one way into CLOSED for a connection that was, or might have been, open."""
         left = () if self.decoder.is_deaf else messages_left(self.assembler, error)
-        self._closing.error = self._closing.error or error
-        state, info = TRANSITIONS[self.state, Trigger.ENDED], self._closing.info()
+        self._closing().error = self._closing().error or error
+        state, info = TRANSITIONS[self.state, Trigger.ENDED], self._closing().info()
         told = (*left, Closed(info))
         self.close_info = self.outgoing.close_info = info
         self.outgoing.is_open = False

@@ -1,0 +1,38 @@
+from tieline.protocol.decoder cimport FrameDecoder
+from tieline.protocol.messages cimport MessageAssembler
+from tieline.protocol.outgoing cimport Outgoing
+
+
+cdef class Connection:
+    cdef bint _is_client
+    # Other threads look at `state` and `close_info` without the lock. Neither frees what it was
+    # before: the states are the class's, and None becomes the one `CloseInfo`.
+    cdef readonly object state
+    cdef readonly Outgoing outgoing
+    cdef readonly object close_info
+    cdef object _opening
+    cdef readonly list events
+    cdef object _settings
+    cdef readonly FrameDecoder decoder
+    cdef readonly MessageAssembler assembler
+    cdef bint _at_eof
+    cdef long long _pings_received
+    cdef long long _pongs_received
+    cdef readonly object keepalive
+    cdef object _made_closing
+
+    cpdef object next_event(self, double now)
+
+    cdef object _next_of_opening(self, double now)
+
+    cdef void _open(self, double now) except *
+
+    cdef void _on_control(self, object frame, double now) except *
+
+    cdef void _on_close(self, object received, double now) except *
+
+    cdef object _closing(self)
+
+    cdef void _closing_started(self, object trigger, object told, double now) except *
+
+    cdef void _end(self, object error) except *
