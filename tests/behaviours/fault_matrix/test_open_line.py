@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -189,20 +189,22 @@ SILENCE = {
 
 
 @pytest.fixture
-def pinged_once(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+def pinged_once(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     """Options: the first connection is pinged often, and the others not at all.
 
     So that a machine that is busy for longer than `ping_timeout` does not kill these as well.
     """
-    settings_of, calls = dial.connection_settings, []
+    connect, intervals = dial.connect, []
 
-    def settings(*arguments: Any) -> Any:
-        calls.append(arguments)
-        made = settings_of(*arguments)
-        return made if len(calls) == 1 else replace(made, ping_interval=None)
+    def connected(target: Any, settings: Any, *others: Any) -> Any:
+        if intervals:
+            settings = replace(settings, ping_interval=None)
+        intervals.append(settings.ping_interval)
+        return connect(target, settings, *others)
 
-    monkeypatch.setattr(dial, "connection_settings", settings)
-    return {"ping_interval": 0.05, "ping_timeout": 0.05, "close_timeout": 0.05}
+    monkeypatch.setattr(dial, "connect", connected)
+    yield {"ping_interval": 0.05, "ping_timeout": 0.05, "close_timeout": 0.05}
+    assert len(intervals) > 1 and intervals == [0.05] + [None] * (len(intervals) - 1)
 
 
 @pytest.mark.parametrize("fault", SILENCE.values(), ids=SILENCE)
