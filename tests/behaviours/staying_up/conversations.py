@@ -41,6 +41,12 @@ class Conversations:
         with self._changed:
             return [said.copy() for said in self._of.values()]
 
+    @property
+    def counts(self) -> list[int]:
+        """How much was said on each, without a copy: what is asked after each of many messages."""
+        with self._changed:
+            return [len(said) for said in self._of.values()]
+
     def wait_for(self, *said: list[str | bytes]) -> None:
         """So many connections, on which exactly this was said."""
         self.wait_until(lambda: self.all == list(said), f"{said}")

@@ -108,13 +108,13 @@ def test_no_gap_for_those_who_send(
 
     workers = {name: in_thread(work, name) for name in "ab"}
     for count in range(2, 8):
-        said.wait_until(lambda: len(said.all[-1]) >= 20)
+        said.wait_until(lambda: said.counts[-1] >= 20)
         overlap(talk)
-        said.wait_until(lambda count=count: len(said.all) == count)
+        said.wait_until(lambda count=count: len(said.counts) == count)
     enough.append(True)
     counts = {name: join() for name, join in workers.items()}
     wanted = {f"{name} {number}" for name, count in counts.items() for number in range(count)}
-    said.wait_until(lambda: sum(map(len, said.all)) >= len(wanted))
+    said.wait_until(lambda: sum(said.counts) >= len(wanted))
     arrived = [message for conversation in said.all for message in conversation]
     assert len(arrived) == len(wanted) and set(arrived) == wanted
     for name in "ab":
