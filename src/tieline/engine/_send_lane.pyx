@@ -35,6 +35,11 @@ cdef enum:
     SAMPLE = 16
 
 
+cdef inline Py_ssize_t frame_size(Py_ssize_t size, bint masked) noexcept nogil:
+    """What a whole message of so many bytes becomes. Up to 64 KiB of payload."""
+    return size + (2 if size < 126 else 4) + (4 if masked else 0)
+
+
 cdef inline Py_ssize_t write_header(
     uint8_t *head, int opcode, Py_ssize_t size, bint masked
 ) noexcept nogil:
@@ -286,23 +291,22 @@ cdef class SendLane:
         """Put a handler's message to the others of this run."""
         cdef bytearray gathered = self.gathered
         cdef Outbox outbox = self.outbox
-        cdef Py_ssize_t before, added
+        cdef Py_ssize_t before
+        cdef Py_ssize_t added = frame_size(size, self.encoder.masked)
         cdef uint8_t *end
-        if self.outgoing._ready:
+        if PyList_GET_SIZE(self.outgoing._ready):
             outbox.extend_from(self.outgoing.take)
         if gathered is None or not outbox.chunks or outbox.chunks[-1] is not gathered:
             self.gathered = gathered = bytearray()
             outbox.chunks.append(gathered)
         before = PyByteArray_GET_SIZE(gathered)
-        PyByteArray_Resize(gathered, before + size + 8)
+        PyByteArray_Resize(gathered, before + added)
         end = <uint8_t *>PyByteArray_AS_STRING(gathered) + before
-        added = write_header(end, opcode, size, self.encoder.masked)
         try:
-            added += self._mask(end + added, payload, size)
+            self._mask(end + write_header(end, opcode, size, self.encoder.masked), payload, size)
         except BaseException:
             PyByteArray_Resize(gathered, before)
             raise
-        PyByteArray_Resize(gathered, before + added)
         self._count(size)
         outbox.size += added
         if before + added >= GATHERED:

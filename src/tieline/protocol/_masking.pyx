@@ -13,8 +13,9 @@ cdef void xor(
     cdef uint8_t pattern[8]
     cdef uint64_t wide, word, second, third, fourth
     cdef Py_ssize_t i
-    for i in range(8):
+    for i in range(4):
         pattern[i] = key[(i + offset) & 3]
+    memcpy(pattern + 4, pattern, 4)
     memcpy(&wide, pattern, 8)
     i = 0
     # memcpy of a fixed size compiles to one unaligned load or store. All four words are read before
