@@ -344,8 +344,7 @@ def _target(path: str, query: str | None, default_path: str | None) -> str:
     path = path or default_path or "/"
     if not path.startswith("/"):
         path = "/" + path
-    if query is not None:
-        path += "?" + query
+    path += "" if query is None else "?" + query
     if _PLAIN_TARGET.fullmatch(path):
         return path
     return _quote(_BAD_PERCENT.sub("%25", path), safe=_TARGET_SAFE)
