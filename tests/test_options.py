@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
 import re
 import socket
 import ssl
+import weakref
 from collections.abc import Callable
 from dataclasses import fields
 from http.cookiejar import Cookie, CookieJar
@@ -14,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.refusals import PEM, SECRET, URL, Stranger, assert_silent, refusal
+from tieline import Reactor
 from tieline.auth import Basic, Bearer, Challenge, Digest
 from tieline.errors import OptionError
 from tieline.options import Options, describe
@@ -94,6 +97,31 @@ def test_what_differs_in_the_query_is_made_once_without_it(by_name: bool) -> Non
     assert first == Options(url="ws://h/a?token=1", ping_interval=5.0, compression=None)
     assert first.given().keys() == plain.given().keys() and first.parsed is not plain.parsed
     assert pickle.loads(pickle.dumps(first)) == first
+
+
+@pytest.mark.parametrize("query", ["", "?token=1"])
+def test_clients_of_reactors_share_all_but_the_reactor(query: str) -> None:
+    reactors = Reactor(), Reactor()
+    plain = Options.build("ws://h/a", {"ping_interval": 5})
+    first, second = (
+        Options.build(f"ws://h/a{query}", {"ping_interval": 5, "reactor": reactor})
+        for reactor in reactors
+    )
+    assert (first.reactor, second.reactor, plain.reactor) == (*reactors, None)
+    assert first.kept is second.kept is plain
+    assert first == Options(url=f"ws://h/a{query}", ping_interval=5.0, reactor=reactors[0])
+    assert first.given().keys() == {*plain.given(), "reactor"}
+    with pytest.raises(OptionError, match="reactor"):
+        Options.build("ws://h/a", {"reactor": 5})
+
+
+def test_no_reactor_is_kept() -> None:
+    reactor = Reactor()
+    known = weakref.ref(reactor)
+    Options.build("ws://h/a", {"reactor": reactor})
+    del reactor
+    gc.collect()
+    assert known() is None
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ class Options(OptionTable):
 
     @property
     def kept(self) -> Options | None:
-        """The same without the URL's query, kept as long as the program runs; None: there is none.
+        """The same without query and reactor, kept while the program runs; None: there is none.
 
         Nothing in it is secret, and what is made of it may be kept there.
         """
@@ -213,7 +213,8 @@ _PLAIN = frozenset({bool, int, float, type(None)})
 def _kept(url: object, keywords: Mapping[str, object]) -> Options | None:
     """What was made before of the same; None where something in it is private, or may change.
 
-    The query of the URL may be private: the rest is kept, and each query joins it anew.
+    The query of the URL may be private, and a reactor is not to be kept alive: the rest is kept,
+    and these join it anew.
     """
     if url is None:
         url = keywords.get("url")
@@ -223,20 +224,26 @@ def _kept(url: object, keywords: Mapping[str, object]) -> Options | None:
     if type(url) is not str or "@" in url or "#" in url or not url.isprintable():
         return None
     place, mark, _ = url.partition("?")
+    names: list[str] = []
     values: list[object] = []
+    joining: dict[str, object] = {}
     for name, value in keywords.items():
         if name == "url":
             value = place
+        elif name == "reactor" and value is not None:
+            joining[name] = _ROWS[name][1].apply(name, value)
+            continue
         elif type(value) not in _PLAIN or name not in _ROWS:
             if name != "compression" or type(value) is not str:
                 return None
+        names.append(name)
         values.append(value)
     try:
         # To a dictionary True and 1.0 are 1, to an option they are not.
-        kept = _built(place, tuple(keywords), tuple(values), tuple(map(type, values)))
+        kept = _built(place, tuple(names), tuple(values), tuple(map(type, values)))
     except _Private:
         return None
-    return _asking(kept, url) if mark else kept
+    return _joined(kept, url, joining) if mark or joining else kept
 
 
 class _Private(Exception):
@@ -255,12 +262,13 @@ def _built(
     return Options(**given)
 
 
-def _asking(kept: Options, url: str) -> Options:
-    """The same for a URL that differs in its query."""
+def _joined(kept: Options, url: str, further: Mapping[str, object]) -> Options:
+    """The same, but for the query of the URL and what is given here."""
     made = object.__new__(Options)
     stored = made.__dict__
     stored.update(kept.__dict__)
     stored["url"], stored["_parsed"], stored["_kept"] = url, {}, kept
+    stored.update(further)
     return made
 
 

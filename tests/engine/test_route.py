@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tieline import Reactor
 from tieline.auth import Basic, Bearer
 from tieline.compression import Deflate
 from tieline.engine.route import Target, check_addresses, parse_options_url, target_of
@@ -283,6 +284,15 @@ def test_only_the_query_is_made_anew() -> None:
     assert first.place.shared is second.place.shared
     kept = first.place.shared
     assert kept.request is not None and kept.request.target == kept.url.target == "/feed"
+
+
+def test_clients_of_two_reactors_share_all_of_a_place() -> None:
+    url = "wss://example.com/feed"
+    first, second = (
+        target_of(prepared(url, proxy=None, reactor=Reactor()), url, ()) for _ in range(2)
+    )
+    assert first.place is second.place is not None
+    assert first.options.reactor is not second.options.reactor
 
 
 @pytest.mark.parametrize("url", ["ftp://h/?a=b", "ws://h:0/?a=b", "ws:///?a=b"])

@@ -94,8 +94,10 @@ def _parse(options: Options, text: str) -> URL:
 
 def _place(options: Options, text: str) -> Place:
     if options.kept is not None:
-        rest, _, query = text.partition("?")
+        rest, mark, query = text.partition("?")
         base = _base(options.kept, rest)
+        if base is not None and not mark:
+            return base
         url = None if base is None else base.url.asking(query)
         if url is not None:
             return Place(url, base)
