@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from tieline import ConnectionClosed, OptionError, State, WebSocketClient
-from tieline.engine.short_way import HasSession
 from tieline.events import ConnectionEvent, OpenEvent
 from tieline.front import check_seconds
 from tieline.testing import EchoServer
@@ -38,7 +37,7 @@ def test_during_and_after_it() -> None:
         assert client.latency is None
 
 
-class Replaced(HasSession):
+class Replaced:
     """A line whose connection is replaced by another open one while somebody looks at it."""
 
     def __init__(self) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import tieline
 import tieline.sync
-from tieline.engine.short_way import HasLane, HasSession, ShortWay
+from tieline.engine.short_way import HasLane, ShortWay
 from tieline.short_calls import ShortReceive, ShortSend
 
 
@@ -31,11 +32,10 @@ class Lane(ShortWay):
 
 class Front(ShortReceive):
     def __init__(self, lane: Lane | None) -> None:
-        line: Any = HasSession()
-        line.session = session = None if lane is None else HasLane()
+        session = None if lane is None else HasLane()
         if session is not None:
             session.lane = lane  # type: ignore[assignment]
-        self._line = line
+        self._line: Any = SimpleNamespace(session=session)
         self.left: list[tuple[Any, ...]] = []
 
     def _send(self, *arguments: Any) -> Any:

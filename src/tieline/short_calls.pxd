@@ -1,8 +1,11 @@
-from tieline.engine.short_way cimport HasSession
+from tieline.engine.short_way cimport HasLane, ShortWay
+
+
+cdef ShortWay _lane_of(HasLane session)
 
 
 cdef class ShortSend:
-    cdef public HasSession _line
+    cdef public object _line
 
 
 cdef class ShortReceive(ShortSend):

@@ -1,5 +1,5 @@
 # cython: language_level=3, annotation_typing=False
-# cython: freethreading_compatible=True, nonecheck=True
+# cython: freethreading_compatible=True
 """The calls of every message → the session's lane, with no Python in between.
 
 What a lane does not take, and all that is out of the ordinary, is the front's own business.
@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Literal, overload
 if TYPE_CHECKING:
     from tieline.engine.line import Line
     from tieline.engine.receipts import Receipt
+    from tieline.engine.short_way import HasLane, ShortWay
     from tieline.front import WhenOffline
+
+
+def _lane_of(session: HasLane) -> ShortWay:
+    return session.lane
 
 
 class ShortSend:
@@ -94,7 +99,7 @@ class ShortSend:
         """
         if compress is None and when_offline is None and not receipt:
             session = self._line.session
-            if session is not None and session.lane.send(message):
+            if session is not None and _lane_of(session).send(message):
                 return None
         return self._send(message, compress, when_offline, receipt)
 
@@ -117,7 +122,7 @@ class ShortReceive(ShortSend):
         if timeout is None:
             session = self._line.session
             if session is not None:
-                message: str | bytes | None = session.lane.recv()
+                message: str | bytes | None = _lane_of(session).recv()
                 if message is not None:
                     return message
         return self._recv(timeout)

@@ -1,4 +1,4 @@
-"""What every message looks at, where there is no lane, no session, or no connection."""
+"""What every message looks at, where there is no lane, or no connection."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import pytest
 
 import tieline
 from tieline.engine.lane import NO_LANE
-from tieline.engine.line import Line
 from tieline.engine.session import Session
-from tieline.engine.short_way import HasLane, HasSession, ShortWay
+from tieline.engine.short_way import HasLane, ShortWay
 from tieline.testing import EchoServer
 
 
@@ -19,8 +18,8 @@ def test_what_is_no_lane_takes_and_finds_nothing(way: ShortWay) -> None:
     assert way.recv() is None
 
 
-def test_sessions_and_lines_are_found_without_a_look_up() -> None:
-    assert issubclass(Session, HasLane) and issubclass(Line, HasSession)
+def test_a_session_has_one() -> None:
+    assert issubclass(Session, HasLane)
 
 
 def test_a_connection_that_was_never_made_is_no_crash() -> None:

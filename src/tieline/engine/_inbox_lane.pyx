@@ -75,7 +75,7 @@ cdef class InboxLane(ReadLane):
             or inbox.is_streaming
             or self.assembler.streaming
             or (turn.has_more and not is_read)
-            or turn.response is not None
+            or turn.has_response
             or pump.calls
             or turn.holder is not None
             or not turn.lock.try_enter()
@@ -134,7 +134,7 @@ cdef class InboxLane(ReadLane):
             or driver.thread is not None
             or not driver.is_driven
             or driver.is_closed
-            or turn.response is not None
+            or turn.has_response
             or turn.holder is not None
             or not turn.lock.try_enter()
         ):

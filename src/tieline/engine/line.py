@@ -21,7 +21,6 @@ from tieline.engine.recovery import Recovery
 from tieline.engine.resumption import Resumption
 from tieline.engine.serial import Runner
 from tieline.engine.session import Session
-from tieline.engine.short_way import HasSession
 from tieline.engine.stats import Stats, StatsRecorder
 from tieline.engine.subscriptions import Rendered, Subscription
 from tieline.engine.succession import Succession
@@ -36,7 +35,7 @@ from tieline.reconnect import GaveUp
 from tieline.request_checks import HeaderPairs
 
 
-class Line(HasSession):
+class Line:
     """Has at most one outage and one dial under way, and one connection up.
 
     Its lock is never held while waiting for the network or while a handler runs.
@@ -46,7 +45,7 @@ class Line(HasSession):
         "__weakref__", "_drivable", "_headers", "_record", "_streams", "aftermath", "callbacks",
         "changed", "close_info", "delivery", "dial", "gave_up", "handlers",
         "is_abandoned", "lock", "options", "owns_reactor", "reactor", "recorder", "recovery",
-        "response", "resumption", "succession",
+        "response", "resumption", "session", "succession",
     )  # fmt: skip
 
     def __init__(

@@ -14,6 +14,7 @@ from tieline.engine.telling import Teller
 from tieline.engine.turn import Turn
 from tieline.engine.unsent import NONE_YET, Queue
 from tieline.protocol.events import Closed, Frame, FrameReceived, MessageChunk
+from tieline.protocol.handshake import HandshakeResponse
 from tieline.protocol.wire import CloseCode
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Pump:
 
     __slots__ = (
         "_delivery", "_dispatcher", "_reads_on", "_session", "_streams", "_teller", "bytes_read",
-        "calls", "found_nothing_at", "has_stopped", "receive_seconds", "turn",
+        "calls", "found_nothing_at", "has_stopped", "receive_seconds", "response", "turn",
     )  # fmt: skip
 
     def __init__(
@@ -46,6 +47,8 @@ class Pump:
         self.turn = Turn()
         #: Handlers' calls that other threads have asked for.
         self.calls: Queue[Callable[[], None]] = NONE_YET
+        #: Told to the handlers before anything else, then None.
+        self.response: HandshakeResponse | None = None
         # What TLS holds will be read soon.
         self._reads_on = False
         self._streams = False
@@ -95,7 +98,7 @@ class Pump:
     def serve(self, now: float) -> None:
         """Read and deliver for as long as there is something, the short way. Reactor's thread."""
         session = self._session
-        if self.turn.has_more or self.turn.response is not None or self.calls:
+        if self.turn.has_more or self.turn.has_response or self.calls:
             self.read(now, session.reactor.memory)
             return
         reactor = session.reactor
@@ -220,8 +223,8 @@ class Pump:
         """Deliver what the connection has to tell, then write what is to be sent."""
         session, connection = self._session, self._session.connection
         self.turn.has_more = False
-        if self.turn.response is not None:
-            response, self.turn.response = self.turn.response, None
+        if self.response is not None:
+            response, self.response, self.turn.has_response = self.response, None, False
             with session.lock:
                 session.sender.cork(1)
             self._dispatcher.opened(response)

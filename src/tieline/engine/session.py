@@ -88,7 +88,7 @@ class Session(SessionCalls):
 
     def start(self, response: HandshakeResponse) -> None:
         """Hand the connection over to the reactor, which delivers from now on."""
-        self.pump.turn.response = response
+        self.pump.response, self.pump.turn.has_response = response, True
         self.is_started = True
         lane.begin(self, self._delivery)
         if self.may_end_anywhere:

@@ -6,7 +6,3 @@ cdef class ShortWay:
 
 cdef class HasLane:
     cdef public ShortWay lane
-
-
-cdef class HasSession:
-    cdef public HasLane session

@@ -1,9 +1,9 @@
 # cython: language_level=3, annotation_typing=False
 # cython: freethreading_compatible=True
-"""The call of every message → its session's lane, with no look-up by name on the way there.
+"""The call of every message → its session's lane, without asking for that by its name.
 
-A line has a session, and a session has a lane: both inherit that one attribute from here, where
-compiled callers find it without asking for it by its name.
+A session keeps its lane for life, so any thread may look at it, also where there is no global
+interpreter lock. Which session a line has at present is another matter, and stays Python's.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tieline.engine._lane import Lane
     from tieline.engine.lane import NoLane
-    from tieline.engine.session import Session
 
 
 class ShortWay:
@@ -35,13 +34,3 @@ class HasLane:
 
     if TYPE_CHECKING:
         lane: Lane | NoLane
-
-
-class HasSession:
-    """The part of a line that every message looks at."""
-
-    __slots__ = ("session",)
-
-    if TYPE_CHECKING:
-        #: What messages are sent on and taken from, or None.
-        session: Session | None

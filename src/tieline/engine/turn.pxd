@@ -6,4 +6,4 @@ cdef class Turn:
     cdef public object holder
     cdef public bint is_asked
     cdef public bint has_more
-    cdef public object response
+    cdef public bint has_response

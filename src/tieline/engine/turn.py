@@ -8,7 +8,6 @@ import threading
 from contextlib import suppress
 
 from tieline.engine.locks import ReentrantLock
-from tieline.protocol.handshake import HandshakeResponse
 
 
 class Turn:
@@ -29,8 +28,8 @@ class Turn:
         #: There is something to deliver before more may be read: what came with the 101, which
         #: the reactor may not have had time for, or what was left because the delivery was full.
         self.has_more = True
-        #: Told to the handlers before anything else, then None.
-        self.response: HandshakeResponse | None = None
+        #: The answer to the handshake is to be told to the handlers before anything else.
+        self.has_response = False
 
     @property
     def is_taken(self) -> bool:
