@@ -57,7 +57,7 @@ def _plain(url: str, stack: ExitStack) -> Any:
 
 
 def _send_callback(url: Url, counts: tuple[int, ...], stack: ExitStack) -> Run:
-    return _sending(_callback_client(url("send"), len, stack).send)
+    return _sending(_callback_client(url("send"), id, stack).send)
 
 
 def _send_plain(url: Url, counts: tuple[int, ...], stack: ExitStack) -> Run:
@@ -230,7 +230,7 @@ def _echo_asyncio(url: Url, counts: tuple[int, ...], stack: ExitStack) -> Run:
 def _connect_callback(url: Url, counts: tuple[int, ...], stack: ExitStack) -> Run:
     def run(count: int) -> None:
         for _ in range(count):
-            client = tieline.WebSocketClient(len, url("connect"), **_OPTIONS)
+            client = tieline.WebSocketClient(id, url("connect"), **_OPTIONS)
             client.connect()
             client.disconnect(1000)
 
