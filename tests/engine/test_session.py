@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.builds import reaches_inside
+from tests.outages import wait_until
 from tieline.engine.handlers import FrameAction
 from tieline.engine.writer import AT_ONCE
 from tieline.errors import ConnectionClosed
@@ -19,6 +21,8 @@ from tieline.protocol.wire import Opcode
 from tieline.testing import Recorder
 
 Lines = Callable[..., Any]
+
+SOON = 20.0
 
 
 def kinds(recorder: Recorder) -> list[str]:
@@ -436,3 +440,15 @@ def test_ctrl_c_while_ending_it(line_of: Lines, call: str) -> None:
     line.reactor.advance(60)
     assert line.session.finished.is_set()
     assert line.session.connection.close_info.sent is not None
+
+
+def test_a_wait_for_the_end_that_a_fork_came_in_ends_in_the_child(line: Any) -> None:
+    """Such as in a signal handler on top of it: whoever held the lock is the parent's."""
+    session, lock = line.session, line.session.lock
+    waiting = threading.Thread(target=session.finished.wait, args=(SOON,), daemon=True)
+    waiting.start()
+    wait_until(lambda: bool(session.finished._waiting))
+    with lock:  # as another thread may, which does not exist in the child
+        session.abandon_after_fork()
+        waiting.join(SOON)
+        assert not waiting.is_alive()

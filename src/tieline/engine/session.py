@@ -318,6 +318,7 @@ class Session(SessionCalls):
         self.sender.abandon_after_fork(self.lock)
         error = ConnectionAbortedError("the process was forked, and the parent has the connection")
         self.lane.abandon_after_fork(self.lock)
+        self.finished.abandon_after_fork(self.lock)
         if not self.has_ended:
             self.has_ended = True
             # Another thread may have been in the middle of decoding.

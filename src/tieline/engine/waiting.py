@@ -57,6 +57,10 @@ class Once:
             with self._lock:
                 self._waiting = tuple([each for each in self._waiting if each is not event])
 
+    def abandon_after_fork(self, lock: Any) -> None:
+        """In a child process: another thread may have held the lock."""
+        self._lock = lock
+
 
 class News:
     """A condition of a lock, which is held around every call. Small until somebody waits."""
