@@ -169,6 +169,22 @@ def text(bench: Bench, message: str) -> None:
     bench.sender.message(Opcode.TEXT, message.encode())
 
 
+def test_who_waits_for_room_leaves_alone_a_stream_that_is_gone(waiting: Any) -> None:
+    """The session has ended, and what TLS still held is nobody's: its descriptor may be closed."""
+    bench = Bench(capacity=10)
+    touched: list[str] = []
+    bench.near.flush = lambda: touched.append("flush") or True  # type: ignore[func-returns-value, method-assign]
+    result = waiting(bench, lambda: bench.sender.message(Opcode.BINARY, b"a" * 60))
+    with bench.lock:
+        bench.outgoing.is_open = False
+        bench.sender.drop()
+        bench.near.has_pending_output = True
+        bench.told.clear()
+    result()  # it was in the buffer, whose end others tell of
+    assert touched == []
+    assert "broken" not in bench.told
+
+
 def test_above_the_limit_a_thread_waits_and_its_message_is_accepted(
     bench: Bench, waiting: Any
 ) -> None:

@@ -159,7 +159,8 @@ class Admission(Writer):
                 if remaining is not None and remaining <= 0:
                     raise self.not_taken(size) if accepted else self.no_room()
                 self._made_room().wait(self.pause(remaining))
-                self._write()
+                if self._outgoing.is_open:  # else the stream may be closed by now
+                    self._write()
 
     def patience(self, deadline: float | None) -> float | None:
         """Seconds until a wait has failed that began with this deadline.
