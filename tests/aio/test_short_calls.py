@@ -13,6 +13,7 @@ import tieline
 import tieline.aio
 from tieline.aio.sending import SendingFront
 from tieline.aio.short_calls import ShortCalls
+from tieline.front import Front
 from tieline.testing import EchoServer
 
 _OPTIONS: dict[str, Any] = {"proxy": None, "compression": None}
@@ -72,6 +73,19 @@ def test_options_are_the_fronts(watched: Any, option: dict[str, Any]) -> None:
         assert await connection.recv() == "a"
         wanted = {"compress": None, "when_offline": None, "receipt": False} | option
         assert connection.left == [("a", *wanted.values())]
+
+    watched(work)
+
+
+def test_what_it_was_made_with_is_the_lines(watched: Any) -> None:
+    """No attribute of the compiled class is in front of what the fronts have in common."""
+
+    async def work(connection: Watched) -> None:
+        options = connection.opened.options
+        assert options is connection._line.options
+        assert options.proxy is None
+        own = {name for name in vars(ShortCalls) if not name.startswith("_")}
+        assert own.isdisjoint(vars(Front)), "hidden by the class that comes first"
 
     watched(work)
 
