@@ -119,6 +119,29 @@ def test_what_the_kernel_takes_last_does_not_double_the_time(run: Any) -> None:
     run(main())
 
 
+def test_who_waits_for_room_leaves_alone_a_stream_that_is_gone(run: Any) -> None:
+    async def main() -> None:
+        bench = Bench(capacity=100, timeout=15.0)
+        bench.handler = threading.get_ident()
+        bench.sender.message(Opcode.TEXT, bytes(3000))
+        touched: list[str] = []
+        bench.near.flush = lambda: touched.append("flush") or True  # type: ignore[func-returns-value, method-assign]
+
+        async def wait(limit: float) -> None:
+            bench.outgoing.is_open = session.is_open = False
+            bench.sender.drop()
+            bench.near.has_pending_output = True
+            raise TimeoutError
+
+        told = line("ws://localhost:1/")
+        told._senders = SimpleNamespace(wait=wait, wake=bool)  # type: ignore[assignment]
+        session: Any = SimpleNamespace(sender=bench.sender, lock=bench.lock, is_open=True)
+        await told._room(session, 1, lambda: True)
+        assert touched == []
+
+    run(main())
+
+
 def test_an_answer_that_is_cut_off(run: Any) -> None:
     def script(peer: Any) -> None:
         peer.read_request()

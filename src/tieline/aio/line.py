@@ -113,7 +113,7 @@ class LoopLine(LoopSupervisor):
                     await self._senders.wait(sender.pause(left))
                 except TimeoutError:
                     with session.lock:
-                        sender.flush()
+                        sender.look_for_room()
 
     def _on_send_room(self) -> None:
         """On any thread, with the session's lock held."""

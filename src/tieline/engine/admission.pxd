@@ -16,3 +16,5 @@ cdef class Admission(Writer):
     cpdef object patience(self, object deadline)
 
     cpdef object pause(self, object remaining)
+
+    cpdef void look_for_room(self) except *

@@ -159,8 +159,7 @@ class Admission(Writer):
                 if remaining is not None and remaining <= 0:
                     raise self.not_taken(size) if accepted else self.no_room()
                 self._made_room().wait(self.pause(remaining))
-                if self._outgoing.is_open:  # else the stream may be closed by now
-                    self._write()
+                self.look_for_room()
 
     def patience(self, deadline: float | None) -> float | None:
         """Seconds until a wait has failed that began with this deadline.
@@ -179,6 +178,11 @@ class Admission(Writer):
         if remaining is None or self._timeout is None:
             return None
         return min(remaining, self._timeout / _LOOKS)
+
+    def look_for_room(self) -> None:
+        """Write what the kernel takes without having said so."""
+        if self._outgoing.is_open:  # else the stream may be closed
+            self._write()
 
     def not_taken(self, size: int) -> SendTimeout:
         """What to raise when `waiting` has lasted too long, and the message is in the buffer."""

@@ -330,8 +330,9 @@ class Connection:
     def _end(self, error: Exception | None) -> None:
         """The one way into CLOSED for a connection that was, or might have been, open."""
         left = () if self.decoder.is_deaf else messages_left(self.assembler, error)
-        self._closing().error = self._closing().error or error
-        state, info = TRANSITIONS[self.state, Trigger.ENDED], self._closing().info()
+        closing = self._closing()
+        closing.error = closing.error or error
+        state, info = TRANSITIONS[self.state, Trigger.ENDED], closing.info()
         told = (*left, Closed(info))
         self.close_info = self.outgoing.close_info = info
         self.outgoing.is_open = False
