@@ -226,7 +226,7 @@ def test_an_overlap_tells_beside_nobody(waits: Waits) -> None:
     with EchoServer() as server:
         told = Told([server.url, "ws://127.0.0.1:1/"])
         told.connect()
-        told.supervisor.recovery._good = 1  # from now on the second one comes first
+        told.supervisor.recovery.good = 1  # from now on the second one comes first
         told.threads.clear()
         told.supervisor.reconnect(overlap=True)
         told.supervisor.disconnect(1000, "", None)

@@ -11,7 +11,6 @@ import pytest
 from tests.causes import answered, ended
 from tieline.engine.outage import Outage, Pause
 from tieline.errors import ConnectError, OptionError
-from tieline.failover import Failover
 from tieline.protocol.state import State
 from tieline.reconnect import Backoff, Cause, GaveUp, Reconnect, ReconnectAttempt
 from tieline.testing import ManualClock
@@ -33,15 +32,13 @@ class Bench:
     ) -> None:
         self.clock = ManualClock()
         backoff = Backoff(Reconnect(**policy), lambda low, high: high)
-        self.outage = Outage(
-            backoff,
-            Failover(urls or URLS[:1]),
-            retries,
-            now=self.clock.now,
-            pause=Pause(lambda: None),
-            is_first=is_first,
-            goes_on=goes_on,
-        )
+        self.urls = urls or URLS[:1]
+        self.good = 0
+        self.retries = retries
+        self.outage = Outage(self, backoff, now=self.clock.now, is_first=is_first, goes_on=goes_on)
+
+    def new_pause(self) -> Pause:
+        return Pause(lambda: None)
 
     def fail(self, text: str = "refused") -> tuple[Any, Any]:
         """A dial that fails: the URL, and what follows."""

@@ -19,12 +19,10 @@ class Bench:
     def __init__(self, reconnect: Any = True) -> None:
         self.clock = ManualClock()
         self.raised: list[BaseException] = []
-        self.recovery = Recovery(
-            Options.build("ws://one/", {"reconnect": reconnect}),
-            threading.RLock(),
-            now=self.clock.now,
-            owner=self,
-        )
+        self.reactor = self.clock
+        self.lock = threading.RLock()
+        self.options = Options.build("ws://one/", {"reconnect": reconnect})
+        self.recovery = Recovery(self)
 
     def new_pause(self) -> Pause:
         return Pause(lambda: None)
@@ -177,7 +175,7 @@ def test_after_a_fork() -> None:
     bench = Bench()
     bench.open()
     bench.lose()
-    bench.recovery.abandon_after_fork(threading.RLock())
+    bench.recovery.abandon_after_fork()
     assert bench.recovery.outage is None and bench.lose() is None
 
 

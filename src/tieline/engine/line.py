@@ -79,7 +79,7 @@ class Line:
         # signal handlers.
         self.lock = ReentrantLock()
         self.changed = News(self.lock)
-        self.recovery = Recovery(options, self.lock, now=reactor.now, owner=self)
+        self.recovery = Recovery(self)
         self.succession = Succession(self)
         self.delivery.drivers = self.succession
         self.resumption = Resumption(self)
@@ -333,7 +333,7 @@ class Line:
         self.lock = ReentrantLock()
         self.changed = News(self.lock)
         self.dial = None
-        self.recovery.abandon_after_fork(self.lock)
+        self.recovery.abandon_after_fork()
         self.resumption.abandon_after_fork()
         self.recorder.abandon_after_fork()
         self.delivery.abandon_after_fork()

@@ -68,34 +68,60 @@ class Pause:
             self._calls.put(False)
 
 
+class Owner(Protocol):
+    """What an outage asks of its line."""
+
+    @property
+    def urls(self) -> tuple[URLSource, ...]:
+        """Where to dial."""
+
+    #: The place of the one that comes first.
+    good: int
+
+    def retries(self, cause: Cause) -> bool:
+        """Is it worth another attempt?"""
+
+    def new_pause(self) -> Interruptible:
+        """How its driver waits."""
+
+
 class Outage:
     """From the loss of a connection, or from `connect()`, to the next open one or to giving up.
 
     Decides and remembers; its driver waits and dials: a thread (`Supervisor`) or a task
     (`LoopLine`). It belongs to that driver, but for `interrupt`, which is for anybody, even a
-    finalizer.
+    finalizer. Most are over with one dial, which needs nothing of what a second one does.
     """
+
+    __slots__ = (
+        "_backoff", "_down_since", "_errors", "_failover", "_first", "_now", "_owner", "_pause",
+        "_waiting", "after", "backoff_before", "dials", "goes_on", "has_driver", "has_opened",
+        "hint", "is_finished", "is_first", "is_interrupted", "overlaps", "owner", "plan", "rounds",
+        "state", "thread",
+    )  # fmt: skip
 
     def __init__(
         self,
-        backoff: Backoff,
-        failover: Failover[URLSource],
-        retries: Callable[[Cause], bool],
+        owner: Owner,
+        backoff: Backoff | None,
         *,
         now: Callable[[], float],
-        pause: Interruptible,
         is_first: bool,
         goes_on: bool,
     ) -> None:
+        self._owner = owner
+        # None: there is no further attempt.
         self._backoff = backoff
-        #: Which URL is next, in a round of its own.
-        self.failover = failover
-        self._retries = retries
+        #: What the connection that is to be replaced would back off by, see `Recovery.keep`.
+        self.backoff_before: Backoff | None = None
+        # The place of the URL that is dialled first, and what goes round all of them once the
+        # first dial has failed.
+        self._first = owner.good
+        self._failover: Failover[URLSource] | None = None
         self._now = now
         # When the line went down; None while it is up, or was never.
         self._down_since: float | None = None
-        #: How its driver waits.
-        self.pause = pause
+        self._pause: Interruptible | None = None
         #: There was no connection before.
         self.is_first = is_first
         #: The connection before is to be kept until there is a new one.
@@ -135,9 +161,10 @@ class Outage:
 
     def lost(self, info: CloseInfo) -> None:
         """The connection has ended; `plan` says what follows."""
+        assert self._backoff is not None
         self._backoff.lost(self._now())
         self.went_down()
-        self._decide(info, self._retries(info))
+        self._decide(info, self._owner.retries(info))
 
     def went_down(self, since: float | None = None) -> None:
         """There is no connection (any more): now, or since then. The first word counts."""
@@ -148,13 +175,15 @@ class Outage:
         """A dial begins; returns the URL."""
         self.dials += 1
         self.state = State.CONNECTING
-        return self.failover.current
+        return self._url
 
     def failed(self, raised: BaseException) -> None:
         """The dial has failed; `plan` says what follows."""
         error = raised if isinstance(raised, Exception) else _as_error(raised)
         self._errors.append(error)
-        is_over = self.failover.failed()
+        if self._failover is None:
+            self._failover = Failover(self._owner.urls, self._first)
+        is_over = self._failover.failed()
         if isinstance(error, OptionError):
             is_over = True  # it would be the same with every URL
         if not is_over:
@@ -169,7 +198,7 @@ class Outage:
             self.give_up("every URL was tried", error)
         else:
             # Each is asked: whoever decides may want to know of all of them.
-            self._decide(error, any([self._retries(each) for each in errors]))
+            self._decide(error, any([self._owner.retries(each) for each in errors]))
         if isinstance(self.plan, GaveUp):
             for other in errors[:-1]:
                 error.add_note(f"before that: {other}")
@@ -181,10 +210,24 @@ class Outage:
     def opened(self) -> None:
         """The dial has succeeded."""
         self.has_opened = True
-        self.failover.succeeded()
-        self._backoff.opened(self._now())
+        if self._failover is not None:
+            self._failover.succeeded()
+        if self._backoff is not None:
+            self._backoff.opened(self._now())
+
+    @property
+    def good(self) -> int:
+        """The place of the last good URL."""
+        return self._first if self._failover is None else self._failover.good
+
+    @property
+    def _url(self) -> URLSource:
+        """What comes next."""
+        failover = self._failover
+        return self._owner.urls[self._first] if failover is None else failover.current
 
     def _decide(self, cause: Cause, retry: bool, at_once: bool = False) -> None:
+        assert self._backoff is not None
         plan = self._backoff.next(cause, self._now(), time.time(), retry=retry, at_once=at_once)
         if isinstance(plan, GaveUp):
             self.plan = plan
@@ -193,7 +236,7 @@ class Outage:
         self._plan(cause, plan.number, plan.delay)
 
     def _plan(self, cause: Cause, number: int, delay: float) -> None:
-        url = self.failover.current
+        url = self._url
         self.plan = ReconnectAttempt(
             number=number,
             delay=delay,
@@ -241,10 +284,23 @@ class Outage:
         self._waiting.append(event)  # before the look, or `finish` could come in between
         return self.is_finished or wait_for_event(event, timeout)
 
+    @property
+    def pause(self) -> Interruptible:
+        """How its driver waits. Any thread."""
+        fresh = self._owner.new_pause() if self._pause is None else self._pause
+        # No call between the look and the assignment: another thread may bring news.
+        if self._pause is None:
+            self._pause = fresh
+        pause = self._pause
+        if self.is_interrupted:  # after the assignment, or `interrupt` could have seen none
+            pause.interrupt()
+        return pause
+
     def interrupt(self) -> None:
         """Nothing follows any more: end the wait, and every later one."""
         self.is_interrupted = True
-        self.pause.interrupt()
+        if self._pause is not None:
+            self._pause.interrupt()
 
 
 def _as_error(raised: BaseException) -> Exception:

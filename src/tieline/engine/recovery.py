@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from tieline.engine.outage import Interruptible, Outage
-from tieline.failover import Failover
 from tieline.options import Options
 from tieline.protocol.events import CloseInfo
 from tieline.reconnect import Backoff, Cause, GaveUp, Reconnect, default_retry
+from tieline.request_checks import URLSource
 
 _NOT_REPEATED = (
     "the first connect() is not repeated; Reconnect(initial_connect=True) makes it keep trying"
 )
 
-#: What backs off where nothing says how: made once, since its values are checked.
-_DEFAULT = Reconnect()
+
+class Clock(Protocol):
+    """Seconds."""
+
+    def now(self) -> float: ...
 
 
 class Owner(Protocol):
     """What it asks of its line."""
+
+    @property
+    def options(self) -> Options: ...
+
+    #: Guards it.
+    lock: Any
+
+    @property
+    def reactor(self) -> Clock: ...
 
     def new_pause(self) -> Interruptible:
         """How the driver of an outage waits."""
@@ -33,28 +44,14 @@ class Owner(Protocol):
 class Recovery:
     """At most one outage at a time. Any thread; the user's predicate is asked with no lock held."""
 
-    __slots__ = (
-        "_backoff", "_backoff_before", "_good", "_lock", "_now", "_options", "_owner", "is_wanted",
-        "outage",
-    )  # fmt: skip
+    __slots__ = ("_backoff", "_line", "good", "is_wanted", "outage")
 
-    def __init__(
-        self,
-        options: Options,
-        lock: threading.RLock,
-        *,
-        now: Callable[[], float],
-        owner: Owner,
-    ) -> None:
-        self._options = options
-        # Which of the URLs comes first: the last good one.
-        self._good = 0
-        # None before the first outage.
+    def __init__(self, line: Owner) -> None:
+        self._line = line
+        #: The place of the URL that comes first: the last good one.
+        self.good = 0
+        # None before the first outage, and where nothing is ever repeated.
         self._backoff: Backoff | None = None
-        self._backoff_before: Backoff | None = None
-        self._lock = lock
-        self._now = now
-        self._owner = owner
         #: The user wants the line to be up: a connection that ends is to be replaced.
         self.is_wanted = False
         #: What is under way; its driver, or who puts an end to it, takes it away.
@@ -63,32 +60,31 @@ class Recovery:
     @property
     def policy(self) -> Reconnect | None:
         """How to reconnect; None: not at all."""
-        return self._options.reconnect
-
-    def _new_backoff(self) -> Backoff:
-        return Backoff(self.policy or _DEFAULT)
+        return self._line.options.reconnect
 
     # --- outages ------------------------------------------------------------------------------
 
     def begin(self, *, is_first: bool, goes_on: bool) -> Outage:
         """Connecting begins, by a user's wish. Whatever was under way is put an end to."""
-        with self._lock:
+        with self._line.lock:
             self.stop()
-            self._backoff = self._new_backoff()
+            policy = self.policy
+            self._backoff = None if policy is None else Backoff(policy)
             outage = self._new_outage(is_first, goes_on)
-            if self.policy is not None and is_first and not goes_on:
+            if policy is not None and is_first and not goes_on:
                 outage.hint = _NOT_REPEATED
             self.outage = outage
             return outage
 
     def begin_again(self, *, is_first: bool, overlaps: bool) -> Outage:
         """The same, in place of what is up or under way: the wish to be up is as it was."""
-        with self._lock:
+        with self._line.lock:
             before = self.outage
             was_wanted = self.is_wanted or (before is not None and before.goes_on)
             goes_on = was_wanted and self.policy is not None
-            self._backoff_before = self._backoff
+            backoff_before = self._backoff
             outage = self.begin(is_first=is_first, goes_on=goes_on)
+            outage.backoff_before = backoff_before
             outage.overlaps = overlaps
             outage.has_driver = True
             self.is_wanted = was_wanted
@@ -103,13 +99,13 @@ class Recovery:
 
         `still_lost` is asked with the lock held: is it the line's last connection?
         """
-        with self._lock:
+        with self._line.lock:
             if self.policy is None or not self._may_begin(still_lost):
                 return None
             outage = self._new_outage(False, True)
             outage.after = lost
         outage.lost(info)
-        with self._lock:
+        with self._line.lock:
             if not self._may_begin(still_lost):
                 return None  # while the predicate ran, a user has decided otherwise
             if isinstance(outage.plan, GaveUp):
@@ -125,9 +121,7 @@ class Recovery:
         """A connection is open. With the lock held."""
         self.is_wanted = True
         outage.opened()
-        self._good = outage.failover.good
-        if self.policy is None:
-            self._backoff = None  # the next outage is one that a user begins, with a new one
+        self.good = outage.good
         if self.outage is outage:
             self.outage = None
 
@@ -142,7 +136,7 @@ class Recovery:
 
     def stop(self) -> Outage | None:
         """The line is not wanted any more. Returns the outage that this has ended."""
-        with self._lock:
+        with self._line.lock:
             self.is_wanted = False
             outage, self.outage = self.outage, None
             if outage is not None:
@@ -154,12 +148,12 @@ class Recovery:
     def keep(self, outage: Outage) -> None:
         """What it was to replace stays, as if nothing had been tried. With the lock held."""
         if self.outage is outage:
-            self._backoff = self._backoff_before
+            self._backoff = outage.backoff_before
             self.outage = None
 
     def remove(self, outage: Outage) -> None:
         """Its driver is done with it."""
-        with self._lock:
+        with self._line.lock:
             if self.outage is outage:
                 self.outage = None
 
@@ -169,30 +163,32 @@ class Recovery:
         if self.outage is not None:
             self.outage.interrupt()
 
-    def _new_outage(self, is_first: bool, goes_on: bool) -> Outage:
-        if self._backoff is None:
-            self._backoff = self._new_backoff()
-        return Outage(
-            self._backoff,
-            Failover(self._options.urls, self._good),
-            self._retries,
-            now=self._now,
-            pause=self._owner.new_pause(),
-            is_first=is_first,
-            goes_on=goes_on,
-        )
-
-    def _retries(self, cause: Cause) -> bool:
-        """The verdict: the user's; ours when there is none, or when it could not be had."""
-        policy = self.policy or _DEFAULT
-        try:
-            return policy.retries(cause)
-        except BaseException as error:  # it must not end a thread that others rely on
-            self._owner.predicate_raised(error)
-            return default_retry(cause)
-
-    def abandon_after_fork(self, lock: threading.RLock) -> None:
+    def abandon_after_fork(self) -> None:
         """In a child process: the thread that drives is the parent's."""
-        self._lock = lock
         self.is_wanted = False
         self.outage = None
+
+    # --- what an outage asks ------------------------------------------------------------------
+
+    @property
+    def urls(self) -> tuple[URLSource, ...]:
+        """Where to dial."""
+        return self._line.options.urls
+
+    def new_pause(self) -> Interruptible:
+        """How its driver waits."""
+        return self._line.new_pause()
+
+    def retries(self, cause: Cause) -> bool:
+        """The verdict: the user's; ours when there is none, or when it could not be had."""
+        policy = self.policy
+        try:
+            return default_retry(cause) if policy is None else policy.retries(cause)
+        except BaseException as error:  # it must not end a thread that others rely on
+            self._line.predicate_raised(error)
+            return default_retry(cause)
+
+    def _new_outage(self, is_first: bool, goes_on: bool) -> Outage:
+        return Outage(
+            self, self._backoff, now=self._line.reactor.now, is_first=is_first, goes_on=goes_on
+        )
