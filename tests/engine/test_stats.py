@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from dataclasses import fields
+from threading import RLock
+from typing import Any
 
 from tieline.engine.stats import Stats, StatsRecorder, Traffic
 
@@ -22,7 +26,7 @@ def sent(recorder: StatsRecorder) -> int:
 
 
 def test_a_connection_counts_while_it_is_up_and_after() -> None:
-    recorder = StatsRecorder()
+    recorder = StatsRecorder(RLock())
     one = Counting(3)
     recorder.connected(one)
     assert sent(recorder) == 3
@@ -37,7 +41,7 @@ def test_a_connection_counts_while_it_is_up_and_after() -> None:
 
 
 def test_connections_may_overlap() -> None:
-    recorder = StatsRecorder()
+    recorder = StatsRecorder(RLock())
     old, new = Counting(1), Counting(10)
     recorder.connected(old)
     recorder.connected(new)
@@ -50,7 +54,7 @@ def test_connections_may_overlap() -> None:
 
 
 def test_reset() -> None:
-    recorder = StatsRecorder()
+    recorder = StatsRecorder(RLock())
     one = Counting(3)
     recorder.connected(one)
     recorder.round_trip(0.1)
@@ -66,7 +70,7 @@ def test_reset() -> None:
 
 
 def test_latency() -> None:
-    recorder = StatsRecorder()
+    recorder = StatsRecorder(RLock())
     assert recorder.last_round_trip is None
     assert recorder.snapshot(0, 0, 0).latency.p50 is None
     for number in range(1, 101):
@@ -79,7 +83,7 @@ def test_latency() -> None:
 
 
 def test_percentiles_are_of_the_last_thousand() -> None:
-    recorder = StatsRecorder()
+    recorder = StatsRecorder(RLock())
     for _ in range(1000):
         recorder.round_trip(100.0)
     for _ in range(1000):
@@ -95,12 +99,72 @@ def test_plus_and_minus() -> None:
 
 
 def test_after_a_fork_a_lock_of_another_thread_is_no_matter() -> None:
-    import threading
-
-    recorder = StatsRecorder()
+    recorder = StatsRecorder(RLock())
     thread = threading.Thread(target=recorder._lock.acquire)
     thread.start()
     thread.join()
-    recorder.abandon_after_fork()
+    recorder.abandon_after_fork(RLock())
     recorder.round_trip(1.0)
     assert recorder.last_round_trip == 1.0
+
+
+class Locked(Counting):
+    """A connection that is asked while others can have the recorder's lock.
+
+    Whoever holds the connection's may want it: a signal handler on top of a send, for example.
+    """
+
+    def __init__(self, lock: Any) -> None:
+        super().__init__(1)
+        self._lock = lock
+        self.looks = 0
+
+    def traffic(self) -> Traffic:
+        free: list[bool] = []
+
+        def look() -> None:
+            free.append(self._lock.acquire(blocking=False))
+            if free[0]:
+                self._lock.release()
+
+        thread = threading.Thread(target=look)
+        thread.start()
+        thread.join()
+        assert free == [True]
+        self.looks += 1
+        return super().traffic()
+
+
+def test_no_connection_is_asked_under_the_lock() -> None:
+    lock = RLock()
+    asks: tuple[Callable[[StatsRecorder], object], ...] = (sent, StatsRecorder.reset)
+    for ask in asks:
+        recorder, one = StatsRecorder(lock), Locked(lock)
+        recorder.connected(one)
+        ask(recorder)
+        recorder.ended(one)
+        assert one.looks == 2
+
+
+def test_connections_that_come_and_go_meanwhile() -> None:
+    recorder, first = StatsRecorder(RLock()), Counting(1)
+    others = [Counting(10), Counting(100)]
+
+    class Changing(Counting):
+        def traffic(self) -> Traffic:
+            if others:
+                other = others.pop()
+                recorder.connected(other)
+                recorder.ended(other)
+            return super().traffic()
+
+    recorder.connected(first)
+    changing = Changing(1000)
+    recorder.connected(changing)
+    assert sent(recorder) == 1111
+    others.append(Counting(10000))
+    recorder.ended(changing)
+    assert sent(recorder) == 11111
+    recorder.ended(first)
+    recorder.ended(first)
+    assert sent(recorder) == 11111

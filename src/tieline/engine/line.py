@@ -59,7 +59,11 @@ class Line:
     ) -> None:
         self.options = options
         self.handlers = handlers
-        self.recorder = StatsRecorder()
+        # Guards the fields below; `changed` tells when a dial or an outage is over. Reentrant for
+        # signal handlers.
+        self.lock = ReentrantLock()
+        self.changed = News(self.lock)
+        self.recorder = StatsRecorder(self.lock)
         self.aftermath = Aftermath(self)
         self.callbacks = Callbacks(
             handlers,
@@ -75,10 +79,6 @@ class Line:
         #: Nobody else's connections are on it: its thread ends with ours.
         self.owns_reactor = owns_reactor
         self._drivable = drivable
-        # Guards the fields below; `changed` tells when a dial or an outage is over. Reentrant for
-        # signal handlers.
-        self.lock = ReentrantLock()
-        self.changed = News(self.lock)
         self.recovery = Recovery(self)
         self.succession = Succession(self)
         self.delivery.drivers = self.succession
@@ -335,7 +335,7 @@ class Line:
         self.dial = None
         self.recovery.abandon_after_fork()
         self.resumption.abandon_after_fork()
-        self.recorder.abandon_after_fork()
+        self.recorder.abandon_after_fork(self.lock)
         self.delivery.abandon_after_fork()
         if self.session is not None:
             self.session.abandon_after_fork()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tieline.engine.locks import ReentrantLock
+from tieline.making import unfinished
 
 if TYPE_CHECKING:
     from tieline.engine.sender import Sender
@@ -59,14 +59,15 @@ class Traffic:
         cls, connection: Connection, sender: Sender, bytes_read: int, receive_seconds: float
     ) -> Traffic:
         """The counters of one connection."""
-        counted = connection.counters()
-        return cls(
-            **counted,
-            wire_bytes_sent=sender.bytes_written,
-            wire_bytes_received=bytes_read,
-            send_seconds=sender.seconds,
-            receive_seconds=receive_seconds,
-        )
+        made = _UnfinishedTraffic()
+        for name, value in connection.counters().items():
+            setattr(made, name, value)
+        made.wire_bytes_sent = sender.bytes_written
+        made.wire_bytes_received = bytes_read
+        made.send_seconds = sender.seconds
+        made.receive_seconds = receive_seconds
+        made.__class__ = cls
+        return made  # type: ignore[no-any-return]
 
     def plus(self, other: Traffic, factor: int = 1) -> Traffic:
         """The sum, or with factor -1 the difference."""
@@ -78,6 +79,8 @@ class Traffic:
             }
         )
 
+
+_UnfinishedTraffic = unfinished(Traffic)
 
 _COUNTERS = tuple(field.name for field in fields(Traffic))
 _counted: Callable[[Traffic], tuple[Any, ...]] = attrgetter(*_COUNTERS)
@@ -116,15 +119,20 @@ class Counting(Protocol):
 
 
 class StatsRecorder:
-    """Adds up a client's connections. Any thread."""
+    """Adds up a client's connections. Any thread.
+
+    Its lock is held for moments. A connection is asked for its counters before, since that takes
+    the connection's lock, on top of whose owner a signal handler may want this one.
+    """
 
     __slots__ = (
         "_connects", "_dropped", "_ended", "_latency", "_lock", "_offline_dropped", "_present",
         "_reconnects", "_round_trips", "_zero",
     )  # fmt: skip
 
-    def __init__(self) -> None:
-        self._lock = ReentrantLock()
+    def __init__(self, lock: Any) -> None:
+        """`lock`: reentrant; the line's."""
+        self._lock = lock
         # Each connection that is up. Another one may come up before the last one has ended.
         self._present: tuple[Counting, ...] = ()
         self._ended = self._zero = _NO_TRAFFIC
@@ -146,13 +154,15 @@ class StatsRecorder:
 
     def ended(self, connection: Counting) -> None:
         """That connection has ended. A second call for it does nothing."""
-        with self._lock:
-            while connection in self._present:
-                counted, ended, present = connection.traffic(), self._ended, self._present
+        while connection in self._present:
+            counted = connection.traffic()
+            with self._lock:
+                ended, present = self._ended, self._present
                 # Most lines have one connection.
                 total = counted if ended is _NO_TRAFFIC else ended.plus(counted)
                 others = tuple([each for each in present if each is not connection])
-                if self._present is present:  # no signal handler has come on top
+                # No other thread was faster, and no signal handler has come on top.
+                if len(others) < len(present) and self._present is present:
                     self._ended, self._present = total, others
 
     def dropped(self, count: int) -> None:
@@ -188,18 +198,23 @@ class StatsRecorder:
 
     def snapshot(self, queue_depth: int, buffered_bytes: int, offline_queued: int) -> Stats:
         """The picture now."""
-        with self._lock:
-            traffic = self._total().plus(self._zero, -1)
-            latency = self._with_percentiles()
-            counted = {
-                "connects": self._connects,
-                "reconnects": self._reconnects,
-                "dropped": self._dropped,
-                "offline_dropped": self._offline_dropped,
-            }
+        while True:
+            present = self._present
+            counted = _counters_of(present)
+            with self._lock:
+                if self._present is present:  # nobody has come or gone meanwhile
+                    traffic = self._ended.plus(counted).plus(self._zero, -1)
+                    latency = self._with_percentiles()
+                    numbers = {
+                        "connects": self._connects,
+                        "reconnects": self._reconnects,
+                        "dropped": self._dropped,
+                        "offline_dropped": self._offline_dropped,
+                    }
+                    break
         return Stats(
             **{name: getattr(traffic, name) for name in _COUNTERS},
-            **counted,
+            **numbers,
             offline_queued=offline_queued,
             queue_depth=queue_depth,
             buffered_bytes=buffered_bytes,
@@ -208,23 +223,22 @@ class StatsRecorder:
 
     def reset(self) -> None:
         """Count from zero; what the present connections have counted so far is taken off."""
-        with self._lock:
-            self._ended = _NO_TRAFFIC
-            self._zero = self._total()
-            self._connects = self._reconnects = 0
-            self._dropped = self._offline_dropped = 0
-            self._round_trips = None
-            self._latency = _NO_LATENCY
+        while True:
+            present = self._present
+            counted = _counters_of(present)
+            with self._lock:
+                if self._present is present:  # as above
+                    self._ended = _NO_TRAFFIC
+                    self._zero = counted
+                    self._connects = self._reconnects = 0
+                    self._dropped = self._offline_dropped = 0
+                    self._round_trips = None
+                    self._latency = _NO_LATENCY
+                    return
 
-    def abandon_after_fork(self) -> None:
+    def abandon_after_fork(self, lock: Any) -> None:
         """In a child process: another thread may have held the lock."""
-        self._lock = ReentrantLock()
-
-    def _total(self) -> Traffic:
-        total = self._ended
-        for connection in self._present:
-            total = total.plus(connection.traffic())
-        return total
+        self._lock = lock
 
     def _with_percentiles(self) -> Latency:
         latency = self._latency
@@ -245,3 +259,10 @@ class StatsRecorder:
             p90=percentile(0.90),
             p99=percentile(0.99),
         )
+
+
+def _counters_of(connections: tuple[Counting, ...]) -> Traffic:
+    total = _NO_TRAFFIC
+    for connection in connections:
+        total = total.plus(connection.traffic())
+    return total
