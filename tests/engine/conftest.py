@@ -13,7 +13,7 @@ import pytest
 from tieline.engine.callbacks import Callbacks
 from tieline.engine.connecting import connection_settings
 from tieline.engine.delivery import Delivery
-from tieline.engine.handlers import Handlers
+from tieline.engine.handlers import NO_HANDLERS, Handlers
 from tieline.engine.inbox import Inbox
 from tieline.engine.reactor import Reactor
 from tieline.engine.receiving import Receiver
@@ -256,7 +256,7 @@ def receiver_of() -> Iterator[Callable[..., Receiver]]:
 
     def connect(server: Any, handlers: Handlers | None = None, **options: Any) -> Receiver:
         checked = Options.build(server.url, {"proxy": None} | options)
-        made.append(Receiver(checked, handlers or Handlers()))
+        made.append(Receiver(checked, handlers or NO_HANDLERS))
         made[-1].connect((), checked.connect_timeout, {})
         return made[-1]
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from tieline.engine.callbacks import Callbacks, Watcher
-from tieline.engine.handlers import FrameAction, Handlers
+from tieline.engine.callbacks import Callbacks, Watcher, callbacks_of
+from tieline.engine.handlers import NO_HANDLERS, FrameAction, Handlers
+from tieline.options import Options
 from tieline.protocol.events import Frame
 from tieline.protocol.wire import Opcode
 
@@ -219,3 +220,28 @@ def test_ctrl_c_in_on_close_keeps_the_callback_from_nothing() -> None:
     with pytest.raises(KeyboardInterrupt):
         callbacks(callback=order.append, on_close=interrupted).closed("info")  # type: ignore[arg-type]
     assert order == [None]
+
+
+class Told:
+    """Who is told of slow handlers, and of those that raise."""
+
+    def slow_callback(self, handler: str, seconds: float) -> None: ...
+    def handler_raised(self, error: BaseException) -> None: ...
+
+
+def made(handlers: Handlers = NO_HANDLERS, **options: Any) -> Callbacks:
+    return callbacks_of(handlers, Options.build("ws://one/", options), Told())
+
+
+def test_lines_without_handlers_share_what_has_nothing_to_call() -> None:
+    shared = made()
+    assert shared is made(slow_callback=1.0) and shared.are_none
+    shared.begin(LOG)  # which changes nothing for the others
+    assert shared._log is not LOG
+    assert made(Handlers(on_close=print)) is not made(Handlers(on_close=print))
+
+
+def test_what_may_raise_is_told_to_the_log_of_its_own_connection() -> None:
+    assert made(reconnect=True) is not made(reconnect=True)
+    assert made(heartbeat_message=input, heartbeat_interval=1.0).are_none
+    assert made(heartbeat_message=input, heartbeat_interval=1.0) is not made()

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from tieline.engine.handlers import HANDLER_NAMES, Handlers, split_handlers, split_plain
+from tieline.engine.handlers import (
+    HANDLER_NAMES,
+    NO_HANDLERS,
+    Handlers,
+    split_handlers,
+    split_plain,
+)
 from tieline.errors import OptionError
 
 
@@ -56,3 +62,7 @@ def test_a_stream_has_one_reader() -> None:
 def test_a_list_of_urls_may_come_first_too(urls: object) -> None:
     handlers, options = split_handlers(urls, None, {"on_message": print})
     assert options.urls == ("ws://a/", "ws://b/") and handlers.callback is None
+
+
+def test_handlers_that_are_none_are_shared() -> None:
+    assert Handlers.of({"on_open": None, "on_close": None}) is NO_HANDLERS

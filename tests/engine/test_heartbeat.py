@@ -227,7 +227,6 @@ def test_on_a_connection_that_a_thread_drives(beating: Any) -> None:
 
 def test_it_is_told_as_a_frame(beating: Any, recorder: Recorder) -> None:
     line = beating("beat", kinds=("event",), frame_events=True)
-    line.callbacks.wants_events = True
     line.reactor.advance(30)
     sent = [record.value.frame for record in recorder.take() if hasattr(record.value, "frame")]
     assert [(frame.opcode, frame.payload) for frame in sent] == [(Opcode.TEXT, b"beat")]

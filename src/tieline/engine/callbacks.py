@@ -6,10 +6,11 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
 from tieline.engine.handlers import NO_HANDLERS, FrameAction, Handlers
-from tieline.engine.log import AnyLogger
+from tieline.engine.log import UNNUMBERED, AnyLogger, ConnectionLog
+from tieline.options import Options
 from tieline.protocol.events import CloseInfo, Frame
 from tieline.protocol.handshake import HandshakeResponse
 from tieline.reconnect import ReconnectAttempt
@@ -44,6 +45,16 @@ class Watcher:
             self.done.set()
 
 
+class Owner(Protocol):
+    """Who is told of what goes wrong around them."""
+
+    def slow_callback(self, handler: str, seconds: float) -> None:
+        """A handler took longer than ``slow_callback``."""
+
+    def handler_raised(self, error: BaseException) -> None:
+        """A handler raised, and was told of."""
+
+
 class Callbacks:
     """Calls the handlers of one client. Runs on one thread at a time, with no lock held.
 
@@ -52,10 +63,7 @@ class Callbacks:
     thread that others rely on.
     """
 
-    __slots__ = (
-        "_handlers", "_log", "_message_name", "_on_raised", "_on_slow", "_slow_callback",
-        "are_none", "on_message", "wants_events", "watchers",
-    )  # fmt: skip
+    __slots__ = ("_log", "_on_raised", "_slow", "handlers", "on_message", "watchers")
 
     def __init__(
         self,
@@ -65,22 +73,31 @@ class Callbacks:
         on_slow: Callable[[str, float], None] | None = None,
         on_raised: Callable[[BaseException], None] | None = None,
     ) -> None:
-        self._handlers = handlers
+        self.handlers = handlers
         self._log = log
-        self._slow_callback = slow_callback
-        self._on_slow = on_slow
+        # Above how many seconds a call is slow, and who is told.
+        self._slow = None if slow_callback is None or on_slow is None else (slow_callback, on_slow)
         self._on_raised = on_raised
         message_function = handlers.message_function()
-        # What errors of a message's handler are told under.
-        self._message_name = "callback" if handlers.on_message is None else "on_message"
         #: What gets each message; when it raises, `message_raised` is to be called.
         self.on_message = self._timed(self._message_name, message_function or _ignore)
         #: Seen before each message, in the loop that delivers it: `show` them to it.
         self.watchers: list[Watcher] = []
-        #: True when somebody listens to events.
-        self.wants_events = handlers.on_event is not None
-        #: There is no handler at all.
-        self.are_none = handlers is NO_HANDLERS or handlers == NO_HANDLERS
+
+    @property
+    def _message_name(self) -> str:
+        """What errors of a message's handler are told under."""
+        return "callback" if self.handlers.on_message is None else "on_message"
+
+    @property
+    def are_none(self) -> bool:
+        """There is no handler at all."""
+        return self.handlers is NO_HANDLERS
+
+    @property
+    def wants_events(self) -> bool:
+        """Does somebody listen to events?"""
+        return self.handlers.on_event is not None
 
     def begin(self, log: AnyLogger) -> None:
         """The calls that follow are of another connection, whose number its log knows."""
@@ -116,30 +133,30 @@ class Callbacks:
         self.raised(self._message_name, error)
 
     def opened(self, response: HandshakeResponse) -> None:
-        self._call("on_open", self._handlers.on_open, response)
+        self._call("on_open", self.handlers.on_open, response)
 
     def closed(self, info: CloseInfo) -> None:
         """The last two calls for a connection: `on_close`, then `callback` with None."""
         try:
-            self._call("on_close", self._handlers.on_close, info)
+            self._call("on_close", self.handlers.on_close, info)
         finally:  # Ctrl-C
-            self._call("callback", self._handlers.callback, None)
+            self._call("callback", self.handlers.callback, None)
 
     def ping(self, data: bytes) -> None:
-        self._call("on_ping", self._handlers.on_ping, data)
+        self._call("on_ping", self.handlers.on_ping, data)
 
     def pong(self, data: bytes) -> None:
-        self._call("on_pong", self._handlers.on_pong, data)
+        self._call("on_pong", self.handlers.on_pong, data)
 
     def reconnecting(self, attempt: ReconnectAttempt) -> None:
-        self._call("on_reconnecting", self._handlers.on_reconnecting, attempt)
+        self._call("on_reconnecting", self.handlers.on_reconnecting, attempt)
 
     def event(self, event: Any) -> None:
-        self._call("on_event", self._handlers.on_event, event)
+        self._call("on_event", self.handlers.on_event, event)
 
     def frame(self, frame: Frame) -> FrameAction:
         """What `on_frame` wants done; PROCESS when it raises or returns something else."""
-        on_frame = self._handlers.on_frame
+        on_frame = self.handlers.on_frame
         if on_frame is None:
             return FrameAction.PROCESS
         try:
@@ -156,7 +173,7 @@ class Callbacks:
 
     def error(self, error: BaseException) -> None:
         """Tell `on_error`; when that raises too, the log is all that is left."""
-        on_error = self._handlers.on_error
+        on_error = self.handlers.on_error
         if on_error is not None:
             try:
                 on_error(error)  # type: ignore[arg-type]
@@ -194,9 +211,9 @@ class Callbacks:
 
     def _timed(self, name: str, function: Callable[[Any], object]) -> Callable[[Any], object]:
         """`function`, with a clock around it if slow calls are to be told."""
-        limit, on_slow = self._slow_callback, self._on_slow
-        if limit is None or on_slow is None or name == "on_event":
+        if self._slow is None or name == "on_event":
             return function
+        limit, on_slow = self._slow
 
         def timed(argument: Any) -> None:
             started = perf_counter()
@@ -210,6 +227,37 @@ class Callbacks:
         return timed
 
 
+def _ignore(message: object) -> None:
+    """Where messages go when nobody asked for them."""
+
+
+class _Unheard(Callbacks):
+    """What all lines share that have no handlers, and no function of the user's that may raise."""
+
+    __slots__ = ()
+
+    def begin(self, log: AnyLogger) -> None:
+        """Nothing is ever told."""
+
+
+_UNHEARD = _Unheard(NO_HANDLERS, UNNUMBERED)
+
+
+def callbacks_of(handlers: Handlers, options: Options, owner: Owner) -> Callbacks:
+    """A line's."""
+    may_raise = options.reconnect is not None or options.heartbeat_message is not None
+    if handlers is NO_HANDLERS and not may_raise:
+        return _UNHEARD
+    return Callbacks(
+        handlers,
+        UNNUMBERED if options.logger is None else ConnectionLog(options.logger, 0),
+        options.slow_callback,
+        # Each is kept only where it is of any use.
+        on_slow=None if options.slow_callback is None else owner.slow_callback,
+        on_raised=owner.handler_raised if options.close_on_callback_error else None,
+    )
+
+
 def _let_ctrl_c_through(error: BaseException) -> None:
     """Handlers run on the main thread during a dial, or with an executor that wants it so."""
     if (
@@ -217,7 +265,3 @@ def _let_ctrl_c_through(error: BaseException) -> None:
         and threading.current_thread() is threading.main_thread()
     ):
         raise error
-
-
-def _ignore(message: object) -> None:
-    """Where messages go when nobody asked for them."""

@@ -39,6 +39,8 @@ class Handlers:
     @staticmethod
     def of(given: Mapping[str, Any]) -> Handlers:
         """Those that are given by name. Raises `OptionError`."""
+        if all([function is None for function in given.values()]):
+            return NO_HANDLERS
         made = _UnfinishedHandlers()
         for name in HANDLER_NAMES:
             setattr(made, name, given.get(name))

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from tieline.engine.aftermath import Aftermath
-from tieline.engine.callbacks import Callbacks
+from tieline.engine.callbacks import callbacks_of
 from tieline.engine.chunks import closed_error
 from tieline.engine.connecting import Connected
 from tieline.engine.delivery import Delivery
 from tieline.engine.dial import Dial
 from tieline.engine.handlers import Handlers
 from tieline.engine.locks import ReentrantLock
-from tieline.engine.log import UNNUMBERED, ConnectionLog
 from tieline.engine.outage import Interruptible, Outage
 from tieline.engine.process import forkables, is_ending
 from tieline.engine.reactor import Reactor
@@ -43,7 +42,7 @@ class Line:
 
     __slots__ = (
         "__weakref__", "_drivable", "_headers", "_record", "_streams", "aftermath", "callbacks",
-        "changed", "close_info", "delivery", "dial", "gave_up", "handlers",
+        "changed", "close_info", "delivery", "dial", "gave_up",
         "is_abandoned", "lock", "options", "owns_reactor", "reactor", "recorder", "recovery",
         "response", "resumption", "session", "succession",
     )  # fmt: skip
@@ -58,21 +57,13 @@ class Line:
         drivable: bool = False,
     ) -> None:
         self.options = options
-        self.handlers = handlers
         # Guards the fields below; `changed` tells when a dial or an outage is over. Reentrant for
         # signal handlers.
         self.lock = ReentrantLock()
         self.changed = News(self.lock)
         self.recorder = StatsRecorder(self.lock)
         self.aftermath = Aftermath(self)
-        self.callbacks = Callbacks(
-            handlers,
-            UNNUMBERED if options.logger is None else ConnectionLog(options.logger, 0),
-            options.slow_callback,
-            # Each is kept only where it is of any use.
-            on_slow=None if options.slow_callback is None else self.aftermath.slow_callback,
-            on_raised=self.aftermath.handler_raised if options.close_on_callback_error else None,
-        )
+        self.callbacks = callbacks_of(handlers, options, self.aftermath)
         runner = None if options.executor is None else Runner(options.executor)
         self.delivery = delivery(self.callbacks, runner, options.max_queue, self._on_room)
         self.reactor = reactor
@@ -104,6 +95,11 @@ class Line:
         forkables.add(self)
 
     # --- looking ------------------------------------------------------------------------------
+
+    @property
+    def handlers(self) -> Handlers:
+        """The user's functions."""
+        return self.callbacks.handlers
 
     @property
     def present(self) -> Session | None:
