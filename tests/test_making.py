@@ -8,6 +8,8 @@ import pytest
 
 from tieline.headers import Headers, HTTPResponse
 from tieline.making import unfinished
+from tieline.protocol.closing import Closing
+from tieline.protocol.events import Close, CloseInfo
 from tieline.protocol.handshake import HandshakeResponse
 from tieline.upgrade_exchange import UpgradeExchange
 
@@ -47,3 +49,15 @@ def test_no_field_of_an_answer_is_forgotten() -> None:
         assert getattr(made, each.name) == getattr(same, each.name)
     with pytest.raises(FrozenInstanceError):
         made.status = 200  # type: ignore[misc]
+
+
+def test_no_field_of_how_it_ended_is_forgotten() -> None:
+    closing = Closing(10.0)
+    closing.begin("local", 1.0)
+    closing.sent, closing.received = Close(1000, ""), Close(1001, "bye")
+    error = closing.error = ValueError("broken")
+    made, sent = closing.info(), Close(1000, "")
+    same = CloseInfo(1001, "bye", sent, Close(1001, "bye"), False, "local", error)
+    assert type(made) is CloseInfo and made == same and repr(made) == repr(same)
+    with pytest.raises(FrozenInstanceError):
+        made.code = 1000  # type: ignore[misc]

@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 
 from tests.protocol.test_wire import NOT_SENDABLE, SENDABLE
 from tieline.errors import OptionError, ProtocolError
-from tieline.protocol.close import NO_STATUS, check_close, close_for, decode_close, encode_close
+from tieline.protocol.close import (
+    NO_STATUS,
+    answer_to,
+    check_close,
+    close_for,
+    decode_close,
+    encode_close,
+)
 from tieline.protocol.events import Close
 from tieline.protocol.wire import CloseCode
 
@@ -96,6 +103,17 @@ class TestWhatIsReceived:
                 continue
         named = {1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014}
         assert accepted == named | set(range(3000, 5000))
+
+
+@pytest.mark.parametrize("code", [1000, 1001, 1013, 3000, 4999])
+def test_an_answer_has_the_code_alone(code: int) -> None:
+    assert answer_to(Close(code, "why")) == answer_to(Close(code, "")) == Close(code, "")
+    assert answer_to(decode_close(b"")) is NO_STATUS
+
+
+def test_connections_share_what_nearly_every_close_says() -> None:
+    for code in (1000, 1001):
+        assert check_close(code, "") is decode_close(code.to_bytes(2, "big"))
 
 
 @pytest.mark.parametrize(

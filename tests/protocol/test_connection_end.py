@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.builds import IS_COMPILED
 from tests.moments import at_every_moment
 from tests.protocol.frame_bytes import (
     BINARY,
@@ -530,7 +531,8 @@ class TestInterrupts:
                 connection.on_time(1e9)
             assert connection.state is State.CLOSED
             assert connection.close_info is not None and connection.close_info.sent is not None
-        assert State.OPEN in outcomes
+        # Compiled, a step that calls no Python has no such moment.
+        assert State.OPEN in outcomes or (IS_COMPILED and not outcomes)
 
     @pytest.mark.parametrize("closing", [True, False])
     def test_a_connection_that_has_ended_says_how(self, role: str, closing: bool) -> None:

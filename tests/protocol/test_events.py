@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tieline.protocol.events import Close, CloseInfo, Frame
+from tieline.protocol.events import Close, CloseInfo, ClosingStarted, Frame, closing_in_order
 from tieline.protocol.wire import Opcode
 
 
@@ -45,3 +45,11 @@ def test_a_frame_is_shown_in_one_short_line(frame: Frame, text: str) -> None:
 
 def test_a_whole_frame_needs_no_bits() -> None:
     assert Frame(Opcode.TEXT, b"")[2:] == (True, False, False, False)
+
+
+def test_connections_share_the_news_of_an_orderly_end() -> None:
+    told = closing_in_order(Close(1000, ""), Close(1000, ""))
+    assert told is closing_in_order(Close(1000, ""), Close(1000, ""))
+    assert told == ClosingStarted(Close(1000, ""), Close(1000, ""), None)
+    with pytest.raises(AttributeError):
+        told.sent = None  # type: ignore[misc]

@@ -31,7 +31,7 @@ class Started:
         return self.keepalive.on_time(now, now)
 
     def hear(self, now: float) -> None:
-        self.keepalive.alive_at = now
+        self.keepalive.heard(now)
 
     def slept(self, now: float, seconds: float) -> KeepaliveAction:
         return self.keepalive.slept(now, seconds)
@@ -398,7 +398,7 @@ class Schedule:
     def read(self, until: float) -> None:
         come = [when for when in self.arrivals if when <= until]
         if come:
-            self.keepalive.alive_at = self.now
+            self.keepalive.heard(self.now)
             self.arrivals = [when for when in self.arrivals if when > until]
 
     def fire(self, delay: float, unread: float, jump: float | None) -> KeepaliveAction:

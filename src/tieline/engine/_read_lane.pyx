@@ -218,7 +218,7 @@ cdef class ReadLane(SendLane):
             self.connection.received_directly(count, now)
             memory.received(0)
             return SOMETHING
-        self.keepalive.alive_at = now
+        self.keepalive.heard(now)
         self.decoder.feed(buffer, count)
         if count >= memory.watched_from:
             memory.received(count)

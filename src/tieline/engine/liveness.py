@@ -78,7 +78,7 @@ class Liveness(Deadline):
         before, pending = self._hidden_input, self._pending
         self._hidden_input, self._pending = stream.hidden_input, stream.pending_size
         if self._hidden_input != before:
-            keepalive.alive_at = now
+            keepalive.heard(now)
         if self._pending < pending:
             keepalive.peer_took_bytes(now)
 

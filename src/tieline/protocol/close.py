@@ -1,17 +1,28 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """Close frames: code and reason ↔ payload (RFC 6455 sections 5.5.1 and 7.4)."""
 
 from __future__ import annotations
 
 from tieline.errors import OptionError, ProtocolError
 from tieline.protocol.events import Close
-from tieline.protocol.wire import MAX_CLOSE_REASON, is_sendable_close_code
+from tieline.protocol.wire import MAX_CLOSE_REASON, CloseCode, is_sendable_close_code
 
 #: What a Close frame without a code counts as (section 7.1.5).
 NO_STATUS = Close(1005, "")
 
+#: Nearly every Close frame is one of these.
+_WITHOUT_REASON = {
+    code: Close(code, "") for code in map(int, CloseCode) if is_sendable_close_code(code)
+}
+
 
 def check_close(code: int, reason: str) -> Close:
     """The arguments of a close that this side wants to send. Raises `OptionError`."""
+    if type(code) is int and type(reason) is str and not reason:
+        known = _WITHOUT_REASON.get(code)
+        if known is not None:
+            return known
     if isinstance(code, bool) or not isinstance(code, int):
         raise OptionError(
             f"close code: expected an integer such as 1000 or CloseCode.GOING_AWAY, "
@@ -36,6 +47,14 @@ def check_close(code: int, reason: str) -> Close:
     return Close(int(code), reason)
 
 
+def answer_to(received: Close) -> Close:
+    """5.5.1: what the peer's Close is answered with typically echoes its code."""
+    if received is NO_STATUS:
+        return NO_STATUS
+    known = _WITHOUT_REASON.get(received.code)
+    return known if known is not None else Close(received.code, "")
+
+
 def close_for(error: Exception, code: int) -> Close:
     """What the peer is told of an error: as much of its text as a Close frame has room for."""
     # "replace": the error may be a handler's, with any text.
@@ -58,7 +77,9 @@ def decode_close(payload: bytes) -> Close:
         raise ProtocolError(
             "expected a Close frame with no payload or at least 2 bytes, got 1 byte"
         )
-    code = int.from_bytes(payload[:2], "big")
+    code = payload[0] << 8 | payload[1]
+    if len(payload) == 2 and code in _WITHOUT_REASON:
+        return _WITHOUT_REASON[code]
     if not is_sendable_close_code(code):
         raise ProtocolError(
             f"expected a close code that may be sent, got {code} (RFC 6455 section 7.4)"

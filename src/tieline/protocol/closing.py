@@ -1,10 +1,15 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """What was said and done about the end of a connection → its deadline and its `CloseInfo`."""
 
 from __future__ import annotations
 
 from typing import Literal
 
+from tieline.making import unfinished
 from tieline.protocol.events import Close, CloseInfo
+
+_UnfinishedInfo = unfinished(CloseInfo)
 
 #: Seconds that a side waits for the end of the stream when all is said. 7.1.1 lets the server
 #: close TCP first; and a socket closed with bytes unread resets, which can take our Close frame
@@ -14,8 +19,6 @@ LINGER = 2.0
 
 class Closing:
     """The closing handshake of one connection (RFC 6455 section 7); times in seconds."""
-
-    __slots__ = ("_close_timeout", "_initiator", "deadline", "error", "received", "sent")
 
     def __init__(self, close_timeout: float | None) -> None:
         self._close_timeout = close_timeout
@@ -63,13 +66,12 @@ class Closing:
 
     def info(self) -> CloseInfo:
         """How it all ended (sections 7.1.4 to 7.1.6)."""
-        received = self.received
-        return CloseInfo(
-            code=1006 if received is None else received.code,
-            reason="" if received is None else received.reason,
-            sent=self.sent,
-            received=received,
-            clean=received is not None and self.sent is not None and self.error is None,
-            initiator=self._initiator,
-            error=self.error,
-        )
+        sent, received, error = self.sent, self.received, self.error
+        made = _UnfinishedInfo()
+        made.code = 1006 if received is None else received.code
+        made.reason = "" if received is None else received.reason
+        made.sent, made.received, made.error = sent, received, error
+        made.clean = received is not None and sent is not None and error is None
+        made.initiator = self._initiator
+        made.__class__ = CloseInfo
+        return made  # type: ignore[no-any-return]

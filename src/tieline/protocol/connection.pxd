@@ -1,6 +1,8 @@
+from tieline.protocol.closing cimport Closing
 from tieline.protocol.decoder cimport FrameDecoder
 from tieline.protocol.messages cimport MessageAssembler
 from tieline.protocol.outgoing cimport Outgoing
+from tieline.protocol.upkeep cimport Upkeep
 
 
 cdef class Connection:
@@ -18,8 +20,8 @@ cdef class Connection:
     cdef bint _at_eof
     cdef long long _pings_received
     cdef long long _pongs_received
-    cdef readonly object keepalive
-    cdef object _made_closing
+    cdef readonly Upkeep keepalive
+    cdef Closing _made_closing
 
     cpdef object next_event(self, double now)
 
@@ -31,7 +33,7 @@ cdef class Connection:
 
     cdef void _on_close(self, object received, double now) except *
 
-    cdef object _closing(self)
+    cdef Closing _closing(self)
 
     cdef void _closing_started(self, object trigger, object told, double now) except *
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tieline.errors import HandshakeError, MessageTooBig, ProtocolError
-from tieline.protocol.close import NO_STATUS, check_close, close_for, decode_close
+from tieline.protocol.close import answer_to, check_close, close_for, decode_close
 from tieline.protocol.closing import Closing
 from tieline.protocol.decoder import FrameDecoder
 from tieline.protocol.events import (
@@ -21,16 +21,32 @@ from tieline.protocol.events import (
     Opened,
     PingReceived,
     PongReceived,
+    closing_in_order,
 )
 from tieline.protocol.inspection import FrameInspector
 from tieline.protocol.leftover import messages_left
 from tieline.protocol.messages import MessageAssembler
-from tieline.protocol.opening import ClientOpening, ServerOpening
+from tieline.protocol.opening import ClientOpening, Fields, ServerOpening
 from tieline.protocol.outgoing import Outgoing
 from tieline.protocol.settings import Settings
-from tieline.protocol.state import TRANSITIONS, State, Trigger
+from tieline.protocol.state import (
+    CLOSE_RECEIVED,
+    CLOSE_SENT,
+    CLOSED,
+    CLOSING,
+    CONNECTING,
+    ENDED,
+    FAILED,
+    OPEN,
+    TRANSITIONS,
+    UPGRADED,
+    Trigger,
+)
 from tieline.protocol.upkeep import Upkeep
 from tieline.protocol.wire import CloseCode, Opcode
+
+# As in `state`.
+_PING, _PONG = Opcode.PING, Opcode.PONG
 
 
 class Connection:
@@ -51,7 +67,7 @@ class Connection:
     ) -> None:
         self._settings = settings
         self._is_client = is_client = isinstance(opening, ClientOpening)
-        self.state = State.CONNECTING
+        self.state = CONNECTING
         #: Where messages, Pings and Pongs are sent.
         self.outgoing = Outgoing(random_bytes if is_client else None)
         #: How the connection ended, or None.
@@ -68,7 +84,7 @@ class Connection:
         self._at_eof = False
         self._pings_received = self._pongs_received = 0
         #: Where the driver tells of signs of life beside what it hands over.
-        self.keepalive = Upkeep(settings, self.outgoing, self.events, random_bytes)
+        self.keepalive = Upkeep(settings, random_bytes)
         self._made_closing: Closing | None = None
 
     # --- what the driver does -----------------------------------------------------------------
@@ -78,7 +94,7 @@ class Connection:
         if self._opening is not None:
             self._opening.receive_data(bytes(data[:end]))
         elif not self.decoder.is_deaf:
-            self.keepalive.alive_at = now
+            self.keepalive.heard(now)
             self.decoder.feed(data, end)
 
     @property
@@ -88,7 +104,7 @@ class Connection:
 
     def received_directly(self, count: int, now: float) -> None:
         """So many bytes were read to `receive_target`."""
-        self.keepalive.alive_at = now
+        self.keepalive.heard(now)
         self.assembler.received_directly(count)
 
     def receive_eof(self) -> None:
@@ -99,14 +115,14 @@ class Connection:
 
     def connection_lost(self, error: Exception | None) -> None:
         """The stream died under the driver, or (None) the driver drops it on purpose."""
-        if self.state is not State.CLOSED:
+        if self.state is not CLOSED:
             # Many peers reset the stream after the closing handshake, which takes nothing away.
             self._end(None if self._closing().is_settled else error)
 
     def next_event(self, now: float) -> Event | list[str | bytes] | None:
         """The next event, or None when there is nothing more to tell before more bytes come."""
         while not self.events:
-            if self.state is State.CLOSED:
+            if self.state is CLOSED:
                 return None
             if self._opening is not None:
                 return self._next_of_opening(now)
@@ -148,47 +164,47 @@ class Connection:
 
     def next_deadline(self) -> float | None:
         """When to call `on_time`, or None. Received bytes only ever move it later."""
-        if self.state is State.OPEN:
+        if self.state is OPEN:
             return self.keepalive.due_at()
-        return self._closing().deadline if self.state is State.CLOSING else None
+        return self._closing().deadline if self.state is CLOSING else None
 
     def on_time(self, now: float, heard_until: float | None = None, unsent: int = 0) -> None:
         """Do what is due, once what there was to read was read; `next_event` then tells of it.
 
         What came before `heard_until` (None: `now`) was read; `unsent` bytes wait to be taken.
         """
-        if self.state is State.OPEN:
+        if self.state is OPEN:
             until = now if heard_until is None else heard_until
-            error = self.keepalive.keep_up(now, until, unsent)
+            error = self.keepalive.keep_up(now, until, unsent, self.outgoing, self.events)
             if error is not None:
                 close = Close(CloseCode.INTERNAL_ERROR, "keepalive ping timeout")
-                self._closing_started(Trigger.FAILED, ClosingStarted(close, None, error), now)
+                self._closing_started(FAILED, ClosingStarted(close, None, error), now)
                 self._end(error)
-        elif self.state is State.CLOSING:
+        elif self.state is CLOSING:
             deadline = self._closing().deadline
             if deadline is not None and now >= deadline:
                 self._end(self._closing().timed_out())
 
     def slept(self, now: float, seconds: float) -> None:
         """The machine was asleep, or its clock was set: ask the peer at once if it is there."""
-        if self.state is State.OPEN:
-            self.keepalive.ask_after_sleep(now, seconds)
+        if self.state is OPEN:
+            self.keepalive.ask_after_sleep(now, seconds, self.outgoing, self.events)
 
     def send_close(self, code: int, reason: str, now: float) -> None:
         """Begin the closing handshake (section 7.1.2). A no-op when it has begun already."""
         close = check_close(code, reason)
-        if self.state is State.OPEN:
-            told = ClosingStarted(close, None, None)
-            self._closing_started(Trigger.CLOSE_SENT, told, now)
+        if self.state is OPEN:
+            told = closing_in_order(close, None)
+            self._closing_started(CLOSE_SENT, told, now)
             self.events += (told,)
 
     def fail(self, error: Exception, code: int, now: float) -> None:
         """Section 7.1.7: tell the peer why with a Close frame, and listen no more."""
-        if self.state not in (State.OPEN, State.CLOSING):
+        if self.state not in (OPEN, CLOSING):
             return
-        close = close_for(error, code) if self.state is State.OPEN else self._closing().sent
+        close = close_for(error, code) if self.state is OPEN else self._closing().sent
         told = ClosingStarted(close, self._closing().received, error)
-        self._closing_started(Trigger.FAILED, told, now)
+        self._closing_started(FAILED, told, now)
         self.events += (told,)
 
     def counters(self) -> dict[str, int]:
@@ -225,25 +241,17 @@ class Connection:
 
     # --- the opening, server role -------------------------------------------------------------
 
-    def accept(
-        self, now: float, subprotocol: str | None = None, headers: tuple[tuple[str, str], ...] = ()
-    ) -> None:
+    def accept(self, now: float, subprotocol: str | None = None, headers: Fields = ()) -> None:
         """Answer `RequestReceived` with 101: the connection is open."""
         assert isinstance(self._opening, ServerOpening)
         self.outgoing.raw(self._opening.accept(subprotocol, headers))
         self._open(now)
 
-    def reject(
-        self,
-        status: int,
-        text: str = "",
-        headers: tuple[tuple[str, str], ...] = (),
-        reason: str = "",
-    ) -> None:
+    def reject(self, status: int, text: str = "", headers: Fields = (), reason: str = "") -> None:
         """Answer `RequestReceived` with another status; `HandshakeFailed` follows."""
         assert isinstance(self._opening, ServerOpening)
         self.outgoing.raw(self._opening.reject(status, text, headers, reason))
-        self.state = TRANSITIONS[self.state, Trigger.ENDED]
+        self.state = TRANSITIONS[self.state, ENDED]
         self.events.append(HandshakeFailed(HandshakeError(f"rejected with status {status}")))
 
     def _next_of_opening(self, now: float) -> Event | None:
@@ -254,7 +262,7 @@ class Connection:
         elif isinstance(event, HandshakeFailed):
             if isinstance(self._opening, ServerOpening) and self._opening.refusal:
                 self.outgoing.raw(self._opening.refusal)
-            self.state = TRANSITIONS[self.state, Trigger.ENDED]
+            self.state = TRANSITIONS[self.state, ENDED]
         return event
 
     def _open(self, now: float) -> None:
@@ -265,7 +273,7 @@ class Connection:
             from tieline.protocol.contexts import enable  # where it was agreed on
 
             enable(self, self._is_client, compression, agreement)
-        self.state = TRANSITIONS[self.state, Trigger.UPGRADED]
+        self.state = TRANSITIONS[self.state, UPGRADED]
         self.outgoing.is_open = True
         self.keepalive.begin(now)
         self.decoder.feed(early, len(early))
@@ -283,23 +291,20 @@ class Connection:
 
     def _on_control(self, frame: Frame, now: float) -> None:
         data = frame.payload
-        if frame.opcode is Opcode.PING:
+        if frame.opcode is _PING:
             self._pings_received += 1
             self.outgoing.answer_ping(data)
             self.events.append(PingReceived(data))
-        elif frame.opcode is Opcode.PONG:
+        elif frame.opcode is _PONG:
             self._pongs_received += 1
             self.events.append(PongReceived(data, self.outgoing.pong_received(data, now)))
         else:
             self._on_close(decode_close(data), now)
 
     def _on_close(self, received: Close, now: float) -> None:
-        close = self._closing().sent
-        if self.state is State.OPEN:
-            # 5.5.1: the answer typically echoes the code.
-            close = received if received == NO_STATUS else Close(received.code, "")
-        told = ClosingStarted(close, received, None)
-        self._closing_started(Trigger.CLOSE_RECEIVED, told, now)
+        close = answer_to(received) if self.state is OPEN else self._closing().sent
+        told = closing_in_order(close, received)
+        self._closing_started(CLOSE_RECEIVED, told, now)
         self.events += (told,)
         if not self._is_client:
             # 7.1.1: the server closes TCP first.
@@ -315,16 +320,16 @@ class Connection:
         # A signal is handled where a call begins or ends. So this, and `_end`, first do what may be
         # done again, and then all the rest without a call: Ctrl-C never leaves half of it.
         closing, state = self._closing(), TRANSITIONS[self.state, trigger]
-        if self.state is State.OPEN:
-            closing.begin("remote" if trigger is Trigger.CLOSE_RECEIVED else "local", now)
-        if trigger is not Trigger.CLOSE_SENT:
+        if self.state is OPEN:
+            closing.begin("remote" if trigger is CLOSE_RECEIVED else "local", now)
+        if trigger is not CLOSE_SENT:
             closing.linger(now)
-        if self.state is State.OPEN:
+        if self.state is OPEN:
             assert told.sent is not None
             self.outgoing.close(told.sent)
         closing.sent, closing.received = told.sent, told.received
         closing.error = closing.error or told.error
-        self.decoder.is_deaf = self.decoder.is_deaf or trigger is not Trigger.CLOSE_SENT
+        self.decoder.is_deaf = self.decoder.is_deaf or trigger is not CLOSE_SENT
         self.state = state
 
     def _end(self, error: Exception | None) -> None:
@@ -332,7 +337,7 @@ class Connection:
         left = () if self.decoder.is_deaf else messages_left(self.assembler, error)
         closing = self._closing()
         closing.error = closing.error or error
-        state, info = TRANSITIONS[self.state, Trigger.ENDED], closing.info()
+        state, info = TRANSITIONS[self.state, ENDED], closing.info()
         told = (*left, Closed(info))
         self.close_info = self.outgoing.close_info = info
         self.outgoing.is_open = False

@@ -47,6 +47,10 @@ class Sign(Enum):
     SILENT = "ping_timeout is over without a byte"
 
 
+# Members by names of their own, as in `state`.
+_OFF, _TRUSTED, _GIVEN_UP = Condition.OFF, Condition.TRUSTED, Condition.GIVEN_UP
+_OPENED, _ALIVE, _PING_DUE = Sign.OPENED, Sign.ALIVE, Sign.PING_DUE
+
 TRANSITIONS: dict[tuple[Condition, Sign], Condition] = {
     (Condition.OFF, Sign.OPENED): Condition.TRUSTED,
     (Condition.TRUSTED, Sign.PING_DUE): Condition.ASKED,
@@ -84,6 +88,22 @@ class KeepaliveAction(Enum):
     GIVE_UP = "give up"
 
 
+class _Unanswered:
+    """A Ping that was asked for and not answered yet, and what this side is to blame for since."""
+
+    __slots__ = ("asked_at", "asleep", "excuses", "held_up", "noticed")
+
+    def __init__(self, now: float) -> None:
+        #: The Ping from which silence counts.
+        self.asked_at = now
+        #: The end of a wait that was noticed in time, when not all that came in it was read yet.
+        self.noticed: float | None = None
+        #: How often this side was to blame, and its seconds.
+        self.excuses = 0
+        self.held_up = 0.0
+        self.asleep = 0.0
+
+
 class Keepalive:
     """Keepalive of one connection; all times in seconds of one monotonic clock.
 
@@ -97,64 +117,56 @@ class Keepalive:
     within `timeout`, whatever the delays.
     """
 
-    __slots__ = (
-        "_asked_at", "_asleep", "_excuses", "_held_up", "_interval", "_last_alive", "_last_taken",
-        "_next_ping", "_noticed", "_timeout", "alive_at", "condition",
-    )  # fmt: skip
-
     def __init__(self, interval: float | None, timeout: float | None) -> None:
         self.condition = Condition.OFF
-        #: When a byte came. The owner sets it at every read, and that is all that a read costs;
-        #: None once it was looked at. What is set after a Ping was asked for came after the Ping,
-        #: whatever the clock says.
-        self.alive_at: float | None = None
         self._interval = interval
         self._timeout = timeout
-        self._next_ping: float | None = None
-        # The Ping from which silence counts, unless the peer is trusted.
-        self._asked_at = 0.0
-        # The end of a wait that was noticed in time, when not all that came in it was read yet.
-        self._noticed: float | None = None
-        self._last_alive = 0.0
-        self._last_taken = 0.0
-        # Since the last sign of life: how often this side was to blame, and its seconds.
-        self._excuses = 0
-        self._held_up = 0.0
-        self._asleep = 0.0
+        # The last sign of life, and is it one that was not looked at yet? What is heard after a
+        # Ping was asked for came after the Ping, whatever the clock says.
+        self._alive_at = 0.0
+        self._is_heard = False
+        # Unless it is off, or the peer was given up.
+        self._next_ping = 0.0
+        # None while the peer is trusted.
+        self._unanswered: _Unanswered | None = None
 
     def start(self, now: float) -> None:
         """The connection is open."""
-        self._last_alive = now
+        self._alive_at = now
         if self._interval is not None:
             self._next_ping = now + self._interval
-            self._move(Sign.OPENED)
+            self._move(_OPENED)
 
     @property
     def is_on(self) -> bool:
         """Will there be Pings?"""
-        return self.condition not in (Condition.OFF, Condition.GIVEN_UP)
+        return self.condition is not _OFF and self.condition is not _GIVEN_UP
 
     def next_deadline(self) -> float | None:
         """When `on_time` has something to do next. Signs of life only ever move it later."""
-        next_ping = self._next_ping
-        if next_ping is None or self.alive_at is not None or not self._waits:
-            return next_ping
-        return (
-            next_ping if self._timeout is None else min(next_ping, self._asked_at + self._timeout)
-        )
+        if self.condition is _OFF or self.condition is _GIVEN_UP:
+            return None
+        unanswered, timeout = self._unanswered, self._timeout
+        if self._is_heard or unanswered is None or timeout is None:
+            return self._next_ping
+        return min(self._next_ping, unanswered.asked_at + timeout)
 
     # --- signs of life ------------------------------------------------------------------------
+
+    def heard(self, when: float) -> None:
+        """A byte came. The owner says so at every read, and that is all that a read costs."""
+        self._alive_at = when
+        self._is_heard = True
 
     def peer_took_bytes(self, when: float) -> None:
         """The peer took bytes that it had refused before.
 
         Its answer to a Ping behind them cannot come before they have gone.
         """
-        if when > self._last_taken:
-            self._last_taken = when
-            # Taken before the last Ping, it proves nothing now.
-            if not self._waits or when >= self._asked_at:
-                self.alive_at = when
+        unanswered = self._unanswered
+        # Taken before the last Ping, it proves nothing now.
+        if when > self._alive_at and (unanswered is None or when >= unanswered.asked_at):
+            self.heard(when)
 
     def not_reading(self) -> None:
         """The owner leaves bytes unread, so the peer's silence proves nothing."""
@@ -163,7 +175,7 @@ class Keepalive:
 
     def may_give_up(self, now: float) -> bool:
         """Would `on_time` give the peer up? Then read once more before: it is the last chance."""
-        return self._waits and self.alive_at is None and self._is_over(now)
+        return self._waits and not self._is_heard and self._is_over(now)
 
     # --- time ---------------------------------------------------------------------------------
 
@@ -173,22 +185,22 @@ class Keepalive:
         deadline = self.next_deadline()
         if deadline is None or now < deadline:
             return KeepaliveAction.NOTHING
-        if self._waits and self._timeout is not None:
+        unanswered, timeout = self._unanswered, self._timeout
+        if unanswered is not None and timeout is not None:
             late = now - deadline
-            is_late = late > min(LATE, self._timeout / 2) and deadline != self._noticed
-            if is_late and self._excuses < MAX_EXCUSES:
-                self._held_up += late
+            is_late = late > min(LATE, timeout / 2) and deadline != unanswered.noticed
+            if is_late and unanswered.excuses < MAX_EXCUSES:
+                unanswered.held_up += late
                 return self._ask(Sign.HELD_UP, now)
             if self._is_over(now):
                 if not self._is_over(heard_until):
                     # Called again at once, for the end of the wait and not for a Ping that was due
                     # before it, and what came meanwhile is read before.
-                    self._noticed = self._next_ping = self._asked_at + self._timeout
+                    unanswered.noticed = self._next_ping = unanswered.asked_at + timeout
                     return KeepaliveAction.NOTHING
                 self._move(Sign.SILENT)
-                self._next_ping = None
                 return KeepaliveAction.GIVE_UP
-        return self._ask(Sign.PING_DUE, now)
+        return self._ask(_PING_DUE, now)
 
     def slept(self, now: float, seconds: float) -> KeepaliveAction:
         """The machine was asleep, or its clock was set: who knows what is left of the link?
@@ -196,10 +208,14 @@ class Keepalive:
         Never a reason to give up, and too many of them in a row are no reason to ask again.
         """
         self._look_for_life()
-        if not self.is_on or (self._waits and self._excuses >= MAX_EXCUSES):
+        unanswered = self._unanswered
+        is_excused = unanswered is not None and unanswered.excuses >= MAX_EXCUSES
+        if not self.is_on or is_excused:
             return KeepaliveAction.NOTHING
-        self._asleep += abs(seconds)
-        return self._ask(Sign.SLEPT, now)
+        action = self._ask(Sign.SLEPT, now)
+        assert self._unanswered is not None
+        self._unanswered.asleep += abs(seconds)
+        return action
 
     def explain(self, now: float, unsent: int) -> str:
         """Why the peer was given up, and which side was late.
@@ -207,17 +223,21 @@ class Keepalive:
         `unsent`: bytes that wait for the peer to take them.
         """
         here = []
-        if self._held_up:
-            here.append(f"this program was held up for {self._held_up:.1f} s")
-        if self._asleep:
-            here.append(f"the machine was asleep for {self._asleep:.1f} s (or its clock was set)")
+        unanswered = self._unanswered
+        assert unanswered is not None
+        if unanswered.held_up:
+            here.append(f"this program was held up for {unanswered.held_up:.1f} s")
+        if unanswered.asleep:
+            here.append(
+                f"the machine was asleep for {unanswered.asleep:.1f} s (or its clock was set)"
+            )
         blame = (
             f"{' and '.join(here)} meanwhile, and a Ping after that went unanswered too"
             if here
             else "this program was on time"
         )
         return (
-            f"the peer sent nothing for {now - self._last_alive:.1f} s and did not answer a Ping "
+            f"the peer sent nothing for {now - self._alive_at:.1f} s and did not answer a Ping "
             f"within ping_timeout={self._timeout:g} s"
             + (f", nor did it take any of {unsent} bytes that wait to be sent" if unsent else "")
             + f"; {blame}"
@@ -226,32 +246,34 @@ class Keepalive:
     @property
     def _waits(self) -> bool:
         """Is an answer awaited, or was when it was last looked at?"""
-        return self.condition is Condition.ASKED or self.condition is Condition.ASKED_AGAIN
+        return self._unanswered is not None and self.condition is not _GIVEN_UP
 
     def _is_over(self, now: float) -> bool:
-        return self._timeout is not None and now >= self._asked_at + self._timeout
+        unanswered, timeout = self._unanswered, self._timeout
+        if unanswered is None or timeout is None:
+            return False
+        return now >= unanswered.asked_at + timeout
 
     def _look_for_life(self) -> None:
-        if self.alive_at is not None:
-            self._last_alive, self.alive_at = self.alive_at, None
+        if self._is_heard:
+            self._is_heard = False
             if self._waits:
-                self._move(Sign.ALIVE)
-            self._asleep = 0.0
+                self._move(_ALIVE)
 
     def _ask(self, sign: Sign, now: float) -> KeepaliveAction:
         assert self._interval is not None
-        if not self._waits:
-            self._asked_at = now
-        elif sign is not Sign.PING_DUE:
+        unanswered = self._unanswered
+        if unanswered is None:
+            self._unanswered = _Unanswered(now)
+        elif sign is not _PING_DUE:
             # This side's fault: the peer gets the whole time once more.
-            self._asked_at = now
-            self._excuses += 1
+            unanswered.asked_at = now
+            unanswered.excuses += 1
         self._next_ping = now + self._interval
         self._move(sign)
         return KeepaliveAction.PING
 
     def _move(self, sign: Sign) -> None:
         self.condition = TRANSITIONS[self.condition, sign]
-        if self.condition is Condition.TRUSTED:
-            self._excuses = 0
-            self._held_up = self._asleep = 0.0
+        if self.condition is _TRUSTED:
+            self._unanswered = None

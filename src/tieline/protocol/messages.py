@@ -23,6 +23,9 @@ _DIRECT = 256 * 1024
 #: be a thousand times fewer.
 _LONGEST_RUN = 1024 * 1024
 
+#: Those that the decoder lets pass, from 8 on: to look one up by its number takes an enum long.
+_CONTROL_OPCODES = (Opcode.CLOSE, Opcode.PING, Opcode.PONG)
+
 #: A run of messages; a chunk of one; a control frame; or, from an inspector, any frame.
 Item = list[str | bytes] | MessageChunk | Frame | FrameReceived
 
@@ -334,4 +337,5 @@ class MessageAssembler(WholeMessages):
         decoder = self.decoder
         self.control_payload += decoder.take_bytes()
         if not decoder.in_frame:
-            self.control = Frame(Opcode(decoder.opcode), self.control_payload)
+            opcode = _CONTROL_OPCODES[decoder.opcode - 8]
+            self.control = Frame(opcode, self.control_payload)

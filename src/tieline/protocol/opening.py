@@ -22,6 +22,9 @@ from tieline.protocol.handshake import (
 )
 from tieline.upgrade_exchange import UpgradeExchange, write_line
 
+#: Header fields that a server adds to its answer.
+Fields = tuple[tuple[str, str], ...]
+
 
 class ClientOpening:
     """Asks for the upgrade and judges the answer. `url` is for error texts and holds no secret."""
@@ -150,7 +153,7 @@ class ServerOpening:
             self._extensions = answer(self._compression, request.headers.get_all(EXTENSIONS))
         return RequestReceived(request, subprotocols)
 
-    def accept(self, subprotocol: str | None, headers: tuple[tuple[str, str], ...]) -> bytes:
+    def accept(self, subprotocol: str | None, headers: Fields) -> bytes:
         """Section 4.2.2: the answer that completes the handshake.
 
         Who gives a Sec-WebSocket-Extensions of his own speaks that extension himself.
@@ -168,9 +171,7 @@ class ServerOpening:
             pairs.append((EXTENSIONS, text))
         return self._exchange.respond(101, "Switching Protocols", [*pairs, *headers])
 
-    def reject(
-        self, status: int, text: str, headers: tuple[tuple[str, str], ...] = (), reason: str = ""
-    ) -> bytes:
+    def reject(self, status: int, text: str, headers: Fields = (), reason: str = "") -> bytes:
         """An answer other than 101, with `text` as its body."""
         body = text.encode()
         pairs = (

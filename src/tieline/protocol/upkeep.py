@@ -1,3 +1,5 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """The time → what an open connection does because of it: Pings, heartbeats, giving up."""
 
 from __future__ import annotations
@@ -12,23 +14,15 @@ from tieline.protocol.settings import Settings
 
 
 class Upkeep(Keepalive):
-    """A keepalive that sends its Pings, and the application's heartbeat, of an open connection."""
+    """A keepalive that sends its Pings, and the application's heartbeat, of an open connection.
 
-    __slots__ = ("_events", "_heartbeat", "_outgoing", "_random_bytes")
+    What it sends with, and where it tells of it, comes with each call.
+    """
 
-    def __init__(
-        self,
-        settings: Settings,
-        outgoing: Outgoing,
-        events: list[Event | list[str | bytes]],
-        random_bytes: Callable[[int], bytes],
-    ) -> None:
-        super().__init__(settings.ping_interval, settings.ping_timeout)
+    def __init__(self, settings: Settings, random_bytes: Callable[[int], bytes]) -> None:
+        Keepalive.__init__(self, settings.ping_interval, settings.ping_timeout)
         interval = settings.heartbeat_interval
         self._heartbeat = None if interval is None else Heartbeat(interval)
-        self._outgoing = outgoing
-        # Where what is done is told of.
-        self._events = events
         self._random_bytes = random_bytes
 
     def begin(self, now: float) -> None:
@@ -43,25 +37,40 @@ class Upkeep(Keepalive):
         beat = None if heartbeat is None else heartbeat.due_at
         return ping if beat is None else beat if ping is None else min(ping, beat)
 
-    def keep_up(self, now: float, heard_until: float, unsent: int) -> TimeoutError | None:
+    def keep_up(
+        self,
+        now: float,
+        heard_until: float,
+        unsent: int,
+        outgoing: Outgoing,
+        events: list[Event | list[str | bytes]],
+    ) -> TimeoutError | None:
         """Do what is due. Returns why the peer is given up, if it is."""
         action = self.on_time(now, heard_until)
         if action is KeepaliveAction.GIVE_UP:
             return TimeoutError(self.explain(now, unsent))
         if action is KeepaliveAction.PING:
-            self._ping(now)
+            self._ping(now, outgoing, events)
         if self._heartbeat is not None and self._heartbeat.is_due(now):
-            self._events.append(HeartbeatDue())
+            events.append(HeartbeatDue())
         return None
 
-    def ask_after_sleep(self, now: float, seconds: float) -> None:
+    def ask_after_sleep(
+        self,
+        now: float,
+        seconds: float,
+        outgoing: Outgoing,
+        events: list[Event | list[str | bytes]],
+    ) -> None:
         """The machine was asleep, or its clock was set: ask the peer at once if it is there."""
         if self.slept(now, seconds) is KeepaliveAction.PING:
-            self._ping(now)
+            self._ping(now, outgoing, events)
 
-    def _ping(self, now: float) -> None:
+    def _ping(
+        self, now: float, outgoing: Outgoing, events: list[Event | list[str | bytes]]
+    ) -> None:
         # A peer that does not read has enough to take: every byte of it would be an answer.
-        if not self._outgoing.is_congested:
+        if not outgoing.is_congested:
             data = self._random_bytes(4)
-            self._outgoing.ping(data, now)
-            self._events.append(PingSent(data))
+            outgoing.ping(data, now)
+            events.append(PingSent(data))
