@@ -29,6 +29,8 @@ _USUAL = {
     )
 }
 
+_END = "\r\n"
+
 #: What an error shows of the peer's bytes.
 EXCERPT = 64
 
@@ -43,26 +45,40 @@ class Headers(Mapping[str, str]):
 
     # A head has a dozen fields: looking through them takes no longer than making an index of
     # them, which each of many thousand connections would keep.
-    __slots__ = ("_raw",)
+    __slots__ = ("_fields",)
 
     def __init__(self, fields: Mapping[str, str] | Iterable[tuple[str, str]] = ()) -> None:
         # A list is asked for first: whether something is a mapping takes long to find out.
         pairs = (
             fields.items() if type(fields) is not list and isinstance(fields, Mapping) else fields
         )
-        self._raw: tuple[tuple[str, str], ...] = tuple(
+        # Or the bytes that they will be read from, once somebody asks: a third of the memory.
+        self._fields: tuple[tuple[str, str], ...] | bytes = tuple(
             [_USUAL.get(pair, pair) if type(pair) is tuple else pair for pair in pairs]
         )
+
+    @staticmethod
+    def unread(section: bytes) -> Headers:
+        """The fields of these lines, which somebody has looked at: nothing is wrong with them."""
+        headers = Headers.__new__(Headers)
+        headers._fields = section
+        return headers
 
     @property
     def raw(self) -> tuple[tuple[str, str], ...]:
         """The fields in their order, names as they were written."""
-        return self._raw
+        fields = self._fields
+        if isinstance(fields, bytes):
+            # Two threads that ask at once get equal ones.
+            self._fields = fields = tuple(
+                [_USUAL.get(pair, pair) for pair in map(_field, str(fields, "latin-1").split(_END))]
+            )
+        return fields
 
     def get_all(self, name: str) -> list[str]:
         """Every value of this name, in order; empty if there is none."""
         lower = name.lower()
-        return [value for each, value in self._raw if each.lower() == lower]
+        return [value for each, value in self.raw if each.lower() == lower]
 
     def __getitem__(self, name: str) -> str:
         values = self.get_all(name)
@@ -76,13 +92,18 @@ class Headers(Mapping[str, str]):
         return isinstance(name, str) and bool(self.get_all(name))
 
     def __iter__(self) -> Iterator[str]:
-        return iter(dict.fromkeys([name.lower() for name, _ in self._raw]))
+        return iter(dict.fromkeys([name.lower() for name, _ in self.raw]))
 
     def __len__(self) -> int:
-        return len({name.lower() for name, _ in self._raw})
+        return len({name.lower() for name, _ in self.raw})
 
     def __repr__(self) -> str:
-        return f"Headers({safe_headers(self._raw)!r})"
+        return f"Headers({safe_headers(self.raw)!r})"
+
+
+def _field(line: str) -> tuple[str, str]:
+    name, _, value = line.partition(":")
+    return name, value.strip("\t ")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ cdef class UpgradeExchange:
     cdef object _h11
     cdef object _request
     cdef object _switched
+    cdef readonly dict values
     cdef bytes _trailing_data
 
     cdef _by_h11(self)
@@ -16,5 +17,8 @@ cdef class UpgradeExchange:
 
 cpdef bytes write_line(str target)
 cpdef read_switch(bytes data, limits)
-@cython.locals(head=bytes, end=bytes, first=str, line=str, name=str, colon=str, value=str, lines=list, fields=list)
+@cython.locals(
+    end=Py_ssize_t, head=bytes, section=bytes, reason=str, line=str, name=str, colon=str, value=str,
+    lines=list, values=dict
+)
 cdef tuple _usual_switch(bytes data)

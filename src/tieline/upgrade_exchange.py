@@ -12,7 +12,6 @@ h11 from its first byte on, so what is accepted, refused and said in errors is t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from sys import intern
 from typing import TYPE_CHECKING
 
 from tieline.headers import Headers, HeadLimits, HTTPResponse
@@ -40,9 +39,9 @@ _BLANKS = "\t "
 _FRAMING = frozenset({"content-length", "transfer-encoding"})
 
 
-#: The names in the answers of nearly all servers, as they write them.
+#: The names in the answers of nearly all servers, as they write them, to what they mean.
 _USUAL_NAMES = {
-    intern(spelling): intern(spelling)
+    spelling: name.lower()
     for name in (
         "Upgrade",
         "Connection",
@@ -56,6 +55,9 @@ _USUAL_NAMES = {
     )
     for spelling in (name, name.lower(), name.replace("WebS", "Webs"))
 }
+
+#: Connections keep the reason: nearly all share this one.
+_USUAL_REASON = "Switching Protocols"
 
 
 class UpgradeExchange:
@@ -83,6 +85,8 @@ class UpgradeExchange:
         # Nobody asks for it twice.
         self._request = written or self._by_h11().request_bytes()
         self._switched: HTTPResponse | None = None
+        #: The values of each field of a 101, names in lower case; None: they were not looked at.
+        self.values: dict[str, list[str]] | None = None
         self._trailing_data = b""
 
     def _by_h11(self) -> ClientExchange:
@@ -120,7 +124,7 @@ class UpgradeExchange:
         if self._h11 is None:
             found = read_switch(data, self._limits)
             if found is not None:
-                self._switched, size = found
+                self._switched, size, self.values = found
                 self._trailing_data = data[size:]
                 return
         if data:
@@ -169,45 +173,56 @@ def write_fields(headers: Sequence[tuple[str, str]]) -> bytes | None:
     return f"{lines}\r\n".encode("latin-1")
 
 
-def read_switch(data: bytes, limits: HeadLimits) -> tuple[HTTPResponse, int] | None:
-    """The 101 that `data` begins with, and its size; None: h11 is to read it."""
+def read_switch(
+    data: bytes, limits: HeadLimits
+) -> tuple[HTTPResponse, int, dict[str, list[str]]] | None:
+    """The 101 that `data` begins with, its size and its values; None: h11 is to read it."""
     found = _usual_switch(data) or _any_switch(data)
     if found is None:
         return None
-    reason, fields, size = found
-    if size > limits.max_head_size or len(fields) > limits.max_header_count:
+    reason, section, values, count, size = found
+    if size > limits.max_head_size or count > limits.max_header_count:
         return None
     made = _UnfinishedResponse()
     made.http_version = "1.1"
     made.status = 101
     made.reason = reason
-    made.headers = Headers(fields)
+    # Each connection keeps them, and hardly ever does anybody ask for more than `values`.
+    made.headers = Headers.unread(section) if section else Headers()
     made.body = b""
     made.__class__ = HTTPResponse
-    return made, size
+    return made, size, values
 
 
-#: A reason, the header fields, and the size of it all.
-_Switch = tuple[str, list[tuple[str, str]], int]
+#: A reason, the lines of header fields, their values and number, and the size of it all.
+_Switch = tuple[str, bytes, dict[str, list[str]], int, int]
 
 
 def _usual_switch(data: bytes) -> _Switch | None:
     """One of ASCII, without tabs, with no other fields than nearly all servers send."""
-    head, end, _ = data.partition(b"\r\n\r\n")
-    if not end or not head.startswith(b"HTTP/1.1 101 ") or not head.isascii():
+    end = data.find(b"\r\n\r\n")
+    if end < 0 or not data.startswith(b"HTTP/1.1 101 "):
         return None
-    first, *lines = head.decode("ascii").split("\r\n")
-    fields = []
+    head = data[13:end]
+    if not head.isascii():
+        return None
+    reason, *lines = head.decode("ascii").split("\r\n")
+    values: dict[str, list[str]] = {}
     for line in lines:
         name, colon, value = line.partition(":")
         known = _USUAL_NAMES.get(name)
         # What is not printable here is a tab, or no part of a line.
         if known is None or not colon or not value.isprintable():
             return None
-        # Kept as long as the connection, and the same names come with each.
-        fields.append((known, value.strip(" ")))
-    reason = first[13:]
-    return (reason.strip(), fields, len(head) + 4) if reason.isprintable() else None
+        if known in values:
+            values[known].append(value.strip(" "))
+        else:
+            values[known] = [value.strip(" ")]
+    if not reason.isprintable():
+        return None
+    section = head[len(reason) + 2 :]
+    reason = _USUAL_REASON if reason == _USUAL_REASON else reason.strip()
+    return reason, section, values, len(lines), end + 4
 
 
 def _any_switch(data: bytes) -> _Switch | None:
@@ -215,10 +230,10 @@ def _any_switch(data: bytes) -> _Switch | None:
     if found is None:
         return None
     reason, lines = found.groups(b"")
-    fields = [
-        (intern(name), value.rstrip(_BLANKS))
-        for name, value in _FIELD.findall(str(lines, "latin-1"))
-    ]
-    if not _FRAMING.isdisjoint([name.lower() for name, _ in fields]):
+    values: dict[str, list[str]] = {}
+    fields = _FIELD.findall(str(lines, "latin-1"))
+    for name, value in fields:
+        values.setdefault(name.lower(), []).append(value.rstrip(_BLANKS))
+    if not _FRAMING.isdisjoint(values):
         return None
-    return str(reason, "latin-1").strip(), fields, found.end()
+    return str(reason, "latin-1").strip(), lines[:-2], values, len(fields), found.end()

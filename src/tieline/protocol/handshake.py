@@ -210,16 +210,21 @@ def _sha1() -> Callable[..., Any]:
 
 
 def check_response(
-    response: HTTPResponse, request: UpgradeRequest, key: str, url: str
+    response: HTTPResponse,
+    request: UpgradeRequest,
+    key: str,
+    url: str,
+    values: dict[str, list[str]] | None = None,
 ) -> tuple[HandshakeResponse, Agreement | None]:
     """Section 4.1, the client's checks, in its order: the answer, and what compression it allows.
 
+    `values`: of each name in the response's headers, in lower case, where they are known.
     Raises `HandshakeError`.
     """
     headers = response.headers
     if response.status != 101:
         raise _refusal(response, url, explain_status(response))
-    by_name = _by_name(headers.raw)
+    by_name = _by_name(headers.raw) if values is None else values
     # Nearly all servers write these two so, and then there is nothing to take apart.
     upgrade = by_name.get("upgrade")
     if upgrade != ["websocket"] and not _is_websocket(upgrade):

@@ -74,7 +74,9 @@ class ClientOpening:
         if response is None:
             return None
         try:
-            accepted, self.agreement = check_response(response, self.request, self.key, self._url)
+            accepted, self.agreement = check_response(
+                response, self.request, self.key, self._url, self._exchange.values
+            )
         except HandshakeError as error:
             return HandshakeFailed(error)
         return Opened(accepted)
