@@ -74,7 +74,7 @@ class Aftermath(Complaints):
                 self._opened_decisions().setdefault(session, None)
             if present is not None and line.session is session:
                 present.went_down()
-            line.resumption.put_back(rest)
+            line.put_back(rest)
             if present is not None or line.session is not session:
                 line.delivery.cut(info)
             else:
@@ -143,7 +143,8 @@ class Aftermath(Complaints):
 
     def bring_news(self) -> None:
         """While the next dial is being waited for, now and then."""
-        self._line.resumption.drop_aged()
+        if self._line.carried_over is not None:
+            self._line.carried_over.drop_aged()
         self._tell_drops()
 
     def stopped(self) -> None:
@@ -201,8 +202,9 @@ class Aftermath(Complaints):
         line = self._line
         line.recovery.is_wanted = False
         line.delivery.end(line.close_info)
-        if line.resumption.has_queue:
-            line.resumption.drop_all("closed", line.closed_error())
+        carried_over = line.carried_over
+        if carried_over is not None and carried_over.has_queue:
+            carried_over.drop_all("closed", line.closed_error())
 
     def abandon_after_fork(self) -> None:
         """In a child process: the driver is the parent's, and nothing follows."""
@@ -213,7 +215,8 @@ class Aftermath(Complaints):
 
     def _tell_drops(self, driver: Outage | None = None) -> None:
         """Tell of the messages that were dropped since it was done last. See `_post`."""
-        for reason, size in self._line.resumption.take_drops():
+        carried_over = self._line.carried_over
+        for reason, size in () if carried_over is None else carried_over.take_drops():
             self._tell("MessageDroppedEvent", driver=driver, reason=reason, size=size)
 
     def _tell_gave_up(self, plan: GaveUp) -> None:

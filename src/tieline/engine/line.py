@@ -23,6 +23,7 @@ from tieline.engine.session import Session
 from tieline.engine.stats import Stats, StatsRecorder
 from tieline.engine.subscriptions import Rendered, Subscription
 from tieline.engine.succession import Succession
+from tieline.engine.unsent import Unsent
 from tieline.engine.waiting import News
 from tieline.errors import ConnectCancelled, ConnectionClosed
 from tieline.options import Options
@@ -42,9 +43,9 @@ class Line:
 
     __slots__ = (
         "__weakref__", "_drivable", "_headers", "_record", "_streams", "aftermath", "callbacks",
-        "changed", "close_info", "delivery", "dial", "gave_up",
+        "carried_over", "changed", "close_info", "delivery", "dial", "gave_up",
         "is_abandoned", "lock", "options", "owns_reactor", "reactor", "recorder", "recovery",
-        "response", "resumption", "session", "succession",
+        "response", "session", "succession",
     )  # fmt: skip
 
     def __init__(
@@ -73,7 +74,8 @@ class Line:
         self.recovery = Recovery(self)
         self.succession = Succession(self)
         self.delivery.drivers = self.succession
-        self.resumption = Resumption(self)
+        #: What is carried over from one connection to the next, once there is anything.
+        self.carried_over: Resumption | None = None
         # The extra headers of the last dial.
         self._headers: HeaderPairs = ()
         #: The dial that is under way.
@@ -149,7 +151,8 @@ class Line:
         """A snapshot over all connections."""
         session = self.present
         buffered = 0 if session is None else session.sender.buffered
-        return self.recorder.snapshot(self.delivery.load, buffered, self.resumption.waiting)
+        waiting = 0 if self.carried_over is None else self.carried_over.waiting
+        return self.recorder.snapshot(self.delivery.load, buffered, waiting)
 
     def in_handler(self) -> bool:
         """Is the caller inside a handler, where waiting for the connection would never end?"""
@@ -157,7 +160,18 @@ class Line:
 
     def subscriptions(self) -> tuple[Subscription, ...]:
         """What every connection begins with."""
-        return self.resumption.subscriptions
+        return () if self.carried_over is None else self.carried_over.subscriptions
+
+    @property
+    def resumption(self) -> Resumption:
+        """What is carried over; made when somebody first needs it. Any thread."""
+        if self.carried_over is None:
+            fresh = Resumption(self)
+            with self.lock:
+                if self.carried_over is None:  # a signal handler on top may have been first
+                    self.carried_over = fresh
+        assert self.carried_over is not None
+        return self.carried_over
 
     def new_pause(self) -> Interruptible:
         """How the driver of an outage waits."""
@@ -233,7 +247,7 @@ class Line:
         """It was not served: what it was to begin with waits for the next one."""
         with session.lock:
             session.sender.drop()
-        self.resumption.put_back(session.sender.take_rest())
+        self.put_back(session.sender.take_rest())
         session.stream.close()
 
     def _start(
@@ -251,7 +265,8 @@ class Line:
             if self._streams:
                 session.connection.stream_messages()
             # Before anybody else can say anything.
-            self.resumption.greet(session, rendered)
+            if self.carried_over is not None:
+                self.carried_over.greet(session, rendered)
             was_wanted = self.recovery.is_wanted
             try:
                 # All that handlers look at is there before the start: they may run before it
@@ -276,6 +291,11 @@ class Line:
             before.close(CloseCode.GOING_AWAY, "", reads_on=True)
         elif before is not None:
             before.drop()  # two threads connect at once
+
+    def put_back(self, rest: list[Unsent]) -> None:
+        """What a connection did not take comes first on the next one."""
+        if rest:
+            self.resumption.put_back(rest)
 
     def end(self, dial: Dial) -> None:
         """The dial is over, well or not."""
@@ -330,7 +350,8 @@ class Line:
         self.changed = News(self.lock)
         self.dial = None
         self.recovery.abandon_after_fork()
-        self.resumption.abandon_after_fork()
+        if self.carried_over is not None:
+            self.carried_over.abandon_after_fork()
         self.recorder.abandon_after_fork(self.lock)
         self.delivery.abandon_after_fork()
         if self.session is not None:

@@ -92,8 +92,11 @@ class Resumption:
             if subscription in rendered or subscription.first is not None:
                 subscription.said_on = session
         taken = [] if self._offline is None else self._offline.take_all()
+        greeting = [*(unsent for unsent in said if unsent is not None), *taken]
+        if not greeting:
+            return
         try:
-            session.speaker.greet([*(unsent for unsent in said if unsent is not None), *taken])
+            session.speaker.greet(greeting)
         except ConnectionClosed:
             if taken:
                 self.offline.put_back(taken)
@@ -156,8 +159,6 @@ class Resumption:
 
     def put_back(self, rest: list[Unsent]) -> None:
         """What an ended connection did not take comes first on the next one."""
-        if not rest:
-            return
         line = self._line
         with line.lock:
             self.offline.put_back(rest)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -40,7 +40,7 @@ class Succession:
 
     def start(self, session: Session, response: HandshakeResponse, driver: Outage) -> None:
         """Serve it, now or as soon as the others are done; `driver` calls no handlers any more."""
-        if self._others(driver) or self._waiting:
+        if self._waiting or self._are_others(driver):
             self._waiting = (*self._waiting, (session, response))
         else:
             self._start(session, response)
@@ -50,20 +50,27 @@ class Succession:
 
         May be called again, which makes up for what Ctrl-C kept the first call from.
         """
-        line, failure = self._line, None
-        with line.lock:
-            others = self._others(who)
-            if self._waiting and all(each is self._waiting[0][0] for each in others):
-                session, response = self._waiting[0]
-                try:
-                    if not session.has_ended and session not in line.reactor.registrants():
-                        self._start(session, response)
-                except Exception as error:  # no thread can be had
-                    failure = error
-                self._waiting = self._waiting[1:]
+        failed = None
+        with self._line.lock:
+            if self._waiting:
+                failed = self._start_next(who)
             self._remove(who)
-        if failure is not None:
-            session.fail_unserved(failure)
+        if failed is not None:
+            session, error = failed
+            session.fail_unserved(error)
+
+    def _start_next(self, leaving: Session | Outage) -> tuple[Session, Exception] | None:
+        """Whoever waits, if nobody else is busy. Returns which could not be served, and why."""
+        session, response = self._waiting[0]
+        failed = None
+        if all([each is session or each is leaving for each in self._busy]):
+            try:
+                if not session.has_ended and session not in self._line.reactor.registrants():
+                    self._start(session, response)
+            except Exception as error:  # no thread can be had
+                failed = session, error
+            self._waiting = self._waiting[1:]
+        return failed
 
     def _start(self, session: Session, response: HandshakeResponse) -> None:
         line = self._line
@@ -88,12 +95,17 @@ class Succession:
     def _remove(self, who: Session | Outage) -> None:
         while who in self._busy:
             busy = self._busy
-            others = tuple([each for each in busy if each is not who])
+            # Mostly nobody else is.
+            others = () if busy == (who,) else tuple([each for each in busy if each is not who])
             if self._busy is busy:  # no signal handler has come on top
                 self._busy = others
 
-    def _others(self, who: Session | Outage) -> list[Session | Outage]:
-        return [each for each in self._busy if each is not who]
+    def _are_others(self, who: Session | Outage) -> bool:
+        """Is anybody else busy?"""
+        for each in self._busy:  # no list, see below
+            if each is not who:
+                return True
+        return False
 
     def hurry(self) -> None:
         """Somebody waits for the end of the last connection: end those before it at once."""
@@ -115,16 +127,17 @@ class Succession:
                 return True
         return False
 
-    def drivers(self) -> list[Outage]:
+    def drivers(self) -> Sequence[Outage]:
         """The outages whose drivers are not done. Without the lock."""
-        return [each for each in self._busy if isinstance(each, Outage)]
+        busy = self._busy
+        return [each for each in busy if isinstance(each, Outage)] if busy else ()
 
     def tell(self, function: Callable[..., None], *arguments: object, driver: Outage) -> None:
         """Have the driver of an outage call a handler, behind what a connection may just call."""
         with self._line.lock:
-            others = self._others(driver)
+            are_others = self._are_others(driver)
             session = self.served
-        if others and session is not None and not session.has_ended:
+        if are_others and session is not None and not session.has_ended:
             session.pump.call_soon(partial(function, *arguments))
         else:
             self._line.delivery.post(function, *arguments)

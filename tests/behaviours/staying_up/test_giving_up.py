@@ -12,7 +12,7 @@ from tests.behaviours.staying_up.losing import LOST, Proxied, lose
 from tests.fronts import AsyncioTalk, CallbackTalk, Talk
 from tests.outages import Waits, Watch, policy, wait_until
 from tieline import ConnectError, FrameAction, HandshakeError, State
-from tieline.engine import line as engine_line
+from tieline.engine import outage
 from tieline.testing import EchoServer, ScriptedPeer, faults
 
 # --- the first connection
@@ -79,14 +79,14 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
     class Clock:
         ahead = 0.0
 
-    made = engine_line.Recovery.__init__
+    made = outage.Outage.__init__
 
-    def with_clock(recovery: Any, *arguments: Any, **keywords: Any) -> None:
+    def with_clock(one: Any, *arguments: Any, **keywords: Any) -> None:
         now = keywords["now"]
         keywords["now"] = lambda: now() + Clock.ahead
-        made(recovery, *arguments, **keywords)
+        made(one, *arguments, **keywords)
 
-    monkeypatch.setattr(engine_line.Recovery, "__init__", with_clock)
+    monkeypatch.setattr(outage.Outage, "__init__", with_clock)
     return Clock
 
 
