@@ -114,9 +114,9 @@ def test_messages_that_nobody_will_get(
 ) -> None:
     supervisor = connected()
     with caplog.at_level(logging.INFO, "tieline"):
-        supervisor.aftermath.dropped(3)
-        supervisor.aftermath.log_dropped()
-        supervisor.aftermath.log_dropped()  # only once
+        supervisor.on_dropped(3)
+        supervisor.log_dropped()
+        supervisor.log_dropped()  # only once
     assert supervisor.stats().dropped == 3
     told = [text for text in caplog.messages if "after close()" in text]
     assert len(told) == 1 and told[0].startswith("3 messages") or "] 3 messages" in told[0]

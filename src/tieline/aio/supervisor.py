@@ -47,12 +47,12 @@ class LoopSupervisor(Line):
         assert isinstance(self.delivery, LoopInbox)
         #: What came and was not taken.
         self.inbox: LoopInbox = self.delivery
-        self.inbox.on_dropped = self.aftermath.dropped
+        self.inbox.on_dropped = self.on_dropped
         # The task that waits and dials in the background, or the last one that did.
         self._driver: asyncio.Task[None] | None = None
 
     def new_pause(self) -> LoopPause:
-        return LoopPause(self._loop_reactor.loop, self.aftermath.bring_news)
+        return LoopPause(self._loop_reactor.loop, self.bring_news)
 
     @property
     def is_leaving(self) -> bool:
@@ -94,7 +94,7 @@ class LoopSupervisor(Line):
                 self.succession.hurry()
                 await self.inbox.finished(session.finished, _PATIENCE)
         except BaseException:
-            self.aftermath.settle(outage, is_background=False)
+            self.settle(outage, is_background=False)
             raise
         return await self._open(outage, None, rounds=1)
 
@@ -144,7 +144,7 @@ class LoopSupervisor(Line):
                     outage.failed(error)
                     goes_on = isinstance(outage.plan, ReconnectAttempt)
                     is_last = outage.rounds == rounds or not goes_on
-                    if is_last and (self.aftermath.keep_old(outage) or not goes_on):
+                    if is_last and (self.keep_old(outage) or not goes_on):
                         if is_background:
                             raise ConnectCancelled("reconnecting was given up") from error
                         raise
@@ -154,11 +154,11 @@ class LoopSupervisor(Line):
                         raise
         finally:
             if not is_handed_over:
-                self.aftermath.settle(outage, is_background=is_background)
+                self.settle(outage, is_background=is_background)
 
     async def _await_turn(self, outage: Outage, plan: ReconnectAttempt) -> None:
         if not outage.is_interrupted:
-            self.aftermath.await_turn(outage, plan)
+            self.await_turn(outage, plan)
         assert isinstance(outage.pause, LoopPause)
         if not await outage.pause.wait(plan.delay):
             raise ConnectCancelled("reconnecting was cancelled")
@@ -243,7 +243,7 @@ class LoopSupervisor(Line):
             outage, session = self.recovery.stop(), self.session
             self.cancel_dial()
             if outage is not None:
-                self.aftermath.stopped()
+                self.outage_stopped()
         assert session is not None
         session.close(code, reason)
         self.succession.hurry()

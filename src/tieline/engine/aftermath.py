@@ -14,8 +14,13 @@ from tieline.protocol.state import State
 from tieline.reconnect import GaveUp, ReconnectAttempt
 
 if TYPE_CHECKING:
-    from tieline.engine.line import Line
+    from tieline.engine.recovery import Recovery
+    from tieline.engine.resumption import Resumption
     from tieline.engine.session import Session
+    from tieline.engine.unsent import Unsent
+    from tieline.engine.waiting import News
+    from tieline.errors import ConnectionClosed
+    from tieline.protocol.events import CloseInfo
 
 
 #: What the log says of each event.
@@ -32,51 +37,68 @@ def _level(data: dict[str, Any]) -> int:
 
 
 class Aftermath(Complaints):
-    """Decides, for one line, whether its end is the end for good. No lock held while it tells.
+    """Decides, for its line, whether an end is the end for good. No lock held while it tells.
 
-    (And hears of what goes wrong before: an object of its own in each line would be one more.)
+    (A part of the line: an object of its own in each one would be one more.)
     """
 
-    __slots__ = ("_decided",)
+    __slots__ = ("_decided", "close_info", "gave_up")
 
-    def __init__(self, line: Line) -> None:
-        super().__init__(line)
+    if TYPE_CHECKING:
+        lock: Any
+        changed: News
+        recovery: Recovery
+        carried_over: Resumption | None
+        is_abandoned: bool
+
+        @property
+        def is_leaving(self) -> bool: ...
+        def put_back(self, rest: list[Unsent]) -> None: ...
+        def recover(self, outage: Outage) -> None: ...
+        def closed_error(self) -> ConnectionClosed: ...
+
+    def __init__(self) -> None:
+        super().__init__()
         # The ends that were decided on, until the last handler has returned; and what to tell then
         # of those that will not be followed by another connection, although that was asked for.
         self._decided: dict[Session, GaveUp | None] | None = None
+        #: How the last connection ended.
+        self.close_info: CloseInfo | None = None
+        #: Why there will be no further one, when that was tried.
+        self.gave_up: GaveUp | None = None
 
     # --- a connection has ended ---------------------------------------------------------------
 
     def on_round_trip(self, seconds: float) -> None:
         """Long before: a Ping was answered."""
-        self._line.recorder.round_trip(seconds)
+        self.recorder.round_trip(seconds)
 
     def on_ended(self, session: Session) -> None:
         """Before its last handlers are called: they already see what follows."""
-        line = self._line
         info = session.connection.close_info
         assert info is not None
-        line.recorder.ended(session)
+        self.recorder.ended(session)
         outage = None
-        if not (session.pump.has_stopped or line.is_leaving or line.is_abandoned):
-            outage = line.recovery.begin_after(session, info, lambda: line.session is session)
+        is_over = session.pump.has_stopped or self.is_abandoned
+        if self.recovery.policy is not None and not is_over and not self.is_leaving:
+            outage = self.recovery.begin_after(session, info, lambda: self.session is session)
         rest = session.sender.take_rest()
         # In one step, or somebody who connects or closes meanwhile would find half of it.
-        with line.lock:
-            line.close_info = info
-            if line.is_abandoned:
-                line.recovery.stop()
-            present = line.recovery.outage
+        with self.lock:
+            self.close_info = info
+            if self.is_abandoned:
+                self.recovery.stop()
+            present = self.recovery.outage
             if outage is not None and isinstance(outage.plan, GaveUp):
-                line.gave_up = outage.plan
+                self.gave_up = outage.plan
                 self._opened_decisions()[session] = outage.plan
             else:
                 self._opened_decisions().setdefault(session, None)
-            if present is not None and line.session is session:
+            if present is not None and self.session is session:
                 present.went_down()
-            line.put_back(rest)
-            if present is not None or line.session is not session:
-                line.delivery.cut(info)
+            self.put_back(rest)
+            if present is not None or self.session is not session:
+                self.delivery.cut(info)
             else:
                 self._end_for_good()
 
@@ -91,10 +113,9 @@ class Aftermath(Complaints):
 
     def on_finished(self, session: Session) -> None:
         """Its last handler has returned."""
-        line = self._line
-        with line.lock:
+        with self.lock:
             farewell = None if self._decided is None else self._decided.pop(session, None)
-            outage = line.recovery.outage
+            outage = self.recovery.outage
             # Otherwise a user has closed, or connects himself.
             follows = outage is not None and outage.after is session and not outage.has_driver
             if outage is not None and follows:
@@ -105,15 +126,14 @@ class Aftermath(Complaints):
             if farewell is not None:
                 self._tell_gave_up(farewell)
             elif outage is not None and follows:
-                line.recover(outage)
+                self.recover(outage)
         finally:
-            line.succession.leave(session)
+            self.succession.leave(session)
 
     def keep_old(self, outage: Outage) -> bool:
         """It was to replace a connection and has failed: is that one still there? Then it stays."""
-        line = self._line
-        with line.lock:
-            session = line.session
+        with self.lock:
+            session = self.session
             is_there = (
                 outage.overlaps
                 and session is not None
@@ -121,7 +141,7 @@ class Aftermath(Complaints):
                 and not session.end_is_told
             )
             if is_there:
-                line.recovery.keep(outage)
+                self.recovery.keep(outage)
             return is_there
 
     # --- an outage goes on, or is over --------------------------------------------------------
@@ -139,21 +159,20 @@ class Aftermath(Complaints):
             cause=str(plan.cause),
             url=plan.url,
         )
-        self._post(outage, self._line.callbacks.reconnecting, plan)
+        self._post(outage, self.callbacks.reconnecting, plan)
 
     def bring_news(self) -> None:
         """While the next dial is being waited for, now and then."""
-        if self._line.carried_over is not None:
-            self._line.carried_over.drop_aged()
+        if self.carried_over is not None:
+            self.carried_over.drop_aged()
         self._tell_drops()
 
-    def stopped(self) -> None:
+    def outage_stopped(self) -> None:
         """A user has put an end to an outage. With the line's lock held."""
-        line = self._line
-        session = line.session
-        line.changed.notify_all()
+        session = self.session
+        self.changed.notify_all()
         is_up = session is not None and not self._is_decided(session) and not session.end_is_told
-        if line.recovery.outage is None and not is_up:
+        if self.recovery.outage is None and not is_up:
             self._end_for_good()
 
     def settle(self, outage: Outage, *, is_background: bool) -> None:
@@ -161,16 +180,15 @@ class Aftermath(Complaints):
 
         May be called again, which makes up for what Ctrl-C kept the first call from.
         """
-        line = self._line
         is_down = False
         try:
             if not outage.overlaps or not self.keep_old(outage):
-                with line.lock:
-                    is_down = line.recovery.outage is outage and outage.state is not State.CLOSED
+                with self.lock:
+                    is_down = self.recovery.outage is outage and outage.state is not State.CLOSED
                     if is_down:
                         outage.state = State.CLOSED
                         if isinstance(outage.plan, GaveUp) and outage.goes_on:
-                            line.gave_up = outage.plan
+                            self.gave_up = outage.plan
                         self._end_for_good()
             if is_down and is_background and isinstance(outage.plan, GaveUp):
                 self._tell_gave_up(outage.plan)
@@ -180,42 +198,40 @@ class Aftermath(Complaints):
         finally:
             over = partial(self._over, outage)
             if is_background and not outage.has_opened:
-                line.delivery.finish(over)
+                self.delivery.finish(over)
             else:
                 over()
 
     def _over(self, outage: Outage) -> None:
         """Its last handler has returned."""
-        line = self._line
-        with line.lock:
+        with self.lock:
             outage.thread = None
-            line.recovery.remove(outage)
+            self.recovery.remove(outage)
             outage.finish()
-            line.changed.notify_all()
-        line.succession.leave(outage)
+            self.changed.notify_all()
+        self.succession.leave(outage)
 
     def _end_for_good(self) -> None:
         """Nothing follows: those who wait for messages, or for theirs to be sent, are told.
 
         With the line's lock held: from then on nobody queues, and who connects begins anew.
         """
-        line = self._line
-        line.recovery.is_wanted = False
-        line.delivery.end(line.close_info)
-        carried_over = line.carried_over
+        self.recovery.is_wanted = False
+        self.delivery.end(self.close_info)
+        carried_over = self.carried_over
         if carried_over is not None and carried_over.has_queue:
-            carried_over.drop_all("closed", line.closed_error())
+            carried_over.drop_all("closed", self.closed_error())
 
     def abandon_after_fork(self) -> None:
         """In a child process: the driver is the parent's, and nothing follows."""
         self._decided = None
-        self._line.delivery.end(self._line.close_info)
+        self.delivery.end(self.close_info)
 
     # --- telling ------------------------------------------------------------------------------
 
     def _tell_drops(self, driver: Outage | None = None) -> None:
         """Tell of the messages that were dropped since it was done last. See `_post`."""
-        carried_over = self._line.carried_over
+        carried_over = self.carried_over
         for reason, size in () if carried_over is None else carried_over.take_drops():
             self._tell("MessageDroppedEvent", driver=driver, reason=reason, size=size)
 
@@ -224,27 +240,26 @@ class Aftermath(Complaints):
             "GaveUpEvent", reason=plan.reason, attempts=plan.attempts, downtime=plan.downtime
         )
         if isinstance(plan.cause, Exception):
-            self._line.delivery.post(self._line.callbacks.error, plan.cause)
+            self.delivery.post(self.callbacks.error, plan.cause)
 
     def _tell(self, kind: str, *, driver: Outage | None = None, **data: Any) -> None:
-        line = self._line
-        session = line.session
+        session = self.session
         if session is not None:
             try:
                 session.log.log(_level(data), _LOGGED[kind], data)
             except Exception as error:
                 # A filter of the user's: it must not keep the line from coming up again.
-                line.delivery.post(line.callbacks.error, error)
-        if line.callbacks.wants_events:
+                self.delivery.post(self.callbacks.error, error)
+        if self.callbacks.wants_events:
             number = 0 if session is None else session.connection_id
             from tieline import events  # loaded where somebody listens
 
             event = getattr(events, kind)(time=time.monotonic(), connection_id=number, **data)
-            self._post(driver, line.callbacks.event, event)
+            self._post(driver, self.callbacks.event, event)
 
     def _post(self, driver: Outage | None, handler: Callable[..., None], what: object) -> None:
         """Call it where handlers run; a `driver` may not be the only one that calls any."""
         if driver is None:
-            self._line.delivery.post(handler, what)
+            self.delivery.post(handler, what)
         else:
-            self._line.succession.tell(handler, what, driver=driver)
+            self.succession.tell(handler, what, driver=driver)

@@ -8,27 +8,39 @@ from typing import TYPE_CHECKING
 from tieline.protocol.wire import CloseCode
 
 if TYPE_CHECKING:
-    from tieline.engine.line import Line
+    from tieline.engine.callbacks import Callbacks
+    from tieline.engine.delivery import Delivery
+    from tieline.engine.session import Session
+    from tieline.engine.stats import StatsRecorder
+    from tieline.engine.succession import Succession
+    from tieline.options import Options
 
 
 class Complaints:
-    """Whom to tell. No lock held, except with `dropped`."""
+    """Whom a line tells. No lock held, except with `on_dropped`."""
 
-    __slots__ = ("_dropped", "_line")
+    __slots__ = ("_dropped",)
 
-    def __init__(self, line: Line) -> None:
-        self._line = line
+    if TYPE_CHECKING:
+        options: Options
+        callbacks: Callbacks
+        delivery: Delivery
+        recorder: StatsRecorder
+        succession: Succession
+        session: Session | None
+
+    def __init__(self) -> None:
         # Messages that nobody will get, and how many waited then; the log does not know yet.
         self._dropped: tuple[int, int] | None = None
 
     def slow_callback(self, handler: str, seconds: float) -> None:
         """A handler took longer than ``slow_callback``."""
-        session = self._line.session
+        session = self.session
         if session is not None:
             from tieline.events import SlowCallbackEvent  # loaded when it is needed
 
             session.log.warning("handler %s took %.3f s", handler, seconds)
-            self._line.callbacks.event(
+            self.callbacks.event(
                 SlowCallbackEvent(
                     time=time.monotonic(),
                     connection_id=session.connection_id,
@@ -39,8 +51,8 @@ class Complaints:
 
     def handler_raised(self, error: BaseException) -> None:
         """A handler raised, and was told of."""
-        session = self._line.succession.served
-        if self._line.options.close_on_callback_error and session is not None:
+        session = self.succession.served
+        if self.options.close_on_callback_error and session is not None:
             # The text goes to the peer as well, and what the error says is not for it.
             cause = RuntimeError(f"a handler raised {type(error).__name__}")
             cause.__cause__ = error
@@ -48,18 +60,17 @@ class Complaints:
 
     def predicate_raised(self, error: BaseException) -> None:
         """``Reconnect.retry`` raised, and the default rules decide."""
-        line = self._line
-        line.delivery.post(line.callbacks.raised, "Reconnect.retry", error)
+        self.delivery.post(self.callbacks.raised, "Reconnect.retry", error)
 
-    def dropped(self, count: int) -> None:
+    def on_dropped(self, count: int) -> None:
         """Messages came during the close that nobody will get. The caller may hold locks."""
-        self._line.recorder.dropped(count)
-        self._dropped = count, self._line.delivery.load
+        self.recorder.dropped(count)
+        self._dropped = count, self.delivery.load
 
     def log_dropped(self) -> None:
         """Tell the log of them."""
         dropped, self._dropped = self._dropped, None
-        session = self._line.session
+        session = self.session
         if dropped is not None and session is not None:
             session.log.info(
                 "%d messages that came after close() were not kept: %d wait to be received",

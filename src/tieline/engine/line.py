@@ -27,23 +27,21 @@ from tieline.engine.unsent import Unsent
 from tieline.engine.waiting import News
 from tieline.errors import ConnectCancelled, ConnectionClosed
 from tieline.options import Options
-from tieline.protocol.events import CloseInfo
 from tieline.protocol.handshake import HandshakeResponse
 from tieline.protocol.state import State
 from tieline.protocol.wire import CloseCode
-from tieline.reconnect import GaveUp
 from tieline.request_checks import HeaderPairs
 
 
-class Line:
+class Line(Aftermath):
     """Has at most one outage and one dial under way, and one connection up.
 
     Its lock is never held while waiting for the network or while a handler runs.
     """
 
     __slots__ = (
-        "__weakref__", "_drivable", "_headers", "_record", "_streams", "aftermath", "callbacks",
-        "carried_over", "changed", "close_info", "delivery", "dial", "gave_up",
+        "__weakref__", "_drivable", "_headers", "_record", "_streams", "callbacks",
+        "carried_over", "changed", "delivery", "dial",
         "is_abandoned", "lock", "options", "owns_reactor", "reactor", "recorder", "recovery",
         "response", "session", "succession",
     )  # fmt: skip
@@ -57,14 +55,14 @@ class Line:
         owns_reactor: bool = False,
         drivable: bool = False,
     ) -> None:
+        super().__init__()
         self.options = options
         # Guards the fields below; `changed` tells when a dial or an outage is over. Reentrant for
         # signal handlers.
         self.lock = ReentrantLock()
         self.changed = News(self.lock)
         self.recorder = StatsRecorder(self.lock)
-        self.aftermath = Aftermath(self)
-        self.callbacks = callbacks_of(handlers, options, self.aftermath)
+        self.callbacks = callbacks_of(handlers, options, self)
         runner = None if options.executor is None else Runner(options.executor)
         self.delivery = delivery(self.callbacks, runner, options.max_queue, self._on_room)
         self.reactor = reactor
@@ -88,12 +86,8 @@ class Line:
         self._record: Record | None = None
         #: The server's answer that opened the last connection.
         self.response: HandshakeResponse | None = None
-        #: How the last connection ended.
-        self.close_info: CloseInfo | None = None
         #: Nobody will use it any more.
         self.is_abandoned = False
-        #: Why there will be no further one, when that was tried.
-        self.gave_up: GaveUp | None = None
         forkables.add(self)
 
     # --- looking ------------------------------------------------------------------------------
@@ -177,10 +171,6 @@ class Line:
         """How the driver of an outage waits."""
         raise NotImplementedError
 
-    def predicate_raised(self, error: BaseException) -> None:
-        """``Reconnect.retry`` has raised."""
-        self.aftermath.predicate_raised(error)
-
     def recover(self, outage: Outage) -> None:
         """Drive it in the background until it is over. Must not raise; any thread may call it."""
         raise NotImplementedError
@@ -227,7 +217,7 @@ class Line:
                 delivery=self.delivery,
                 options=self.options,
                 log=dial.log,
-                owner=self.aftermath,
+                owner=self,
                 drivable=self._drivable,
             )
             # Before the lock: log handlers are the user's code.
@@ -357,4 +347,4 @@ class Line:
         if self.session is not None:
             self.session.abandon_after_fork()
         self.succession.abandon_after_fork()
-        self.aftermath.abandon_after_fork()
+        super().abandon_after_fork()

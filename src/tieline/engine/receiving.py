@@ -44,7 +44,7 @@ class Receiver(Supervisor):
         )
         assert isinstance(self.delivery, Inbox)
         self.inbox = self.delivery
-        self.inbox.on_dropped = self.aftermath.dropped
+        self.inbox.on_dropped = self.on_dropped
 
     def receive(self, timeout: float | None) -> str | bytes:
         """The next message. Raises TimeoutError, and ConnectionClosed when there is none left."""

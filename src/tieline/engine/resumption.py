@@ -74,7 +74,7 @@ class Resumption:
         if outage is not None:
             outage.pause.bring_news()
         elif session is not None and not session.has_ended:
-            session.pump.call_soon(line.aftermath.bring_news)
+            session.pump.call_soon(line.bring_news)
 
     def take_drops(self) -> list[tuple[str, int]]:
         """The drops that were not told of yet."""

@@ -44,7 +44,7 @@ class Supervisor(Line):
     __slots__ = ()
 
     def new_pause(self) -> Pause:
-        return Pause(self.aftermath.bring_news)
+        return Pause(self.bring_news)
 
     # --- connecting ---------------------------------------------------------------------------
 
@@ -107,7 +107,7 @@ class Supervisor(Line):
     def _settle(self, outages: set[Outage]) -> None:
         """They are over, wherever Ctrl-C came."""
         for outage in outages:
-            self.aftermath.settle(outage, is_background=False)
+            self.settle(outage, is_background=False)
 
     def recover(self, outage: Outage) -> None:
         thread = threading.Thread(
@@ -119,7 +119,7 @@ class Supervisor(Line):
             thread.start()
         except RuntimeError as error:  # no thread can be had
             outage.give_up("no thread to dial on", error)
-            self.aftermath.settle(outage, is_background=True)
+            self.settle(outage, is_background=True)
         except BaseException:  # Ctrl-C
             if thread.ident is None:
                 outage.owner = owner
@@ -162,7 +162,7 @@ class Supervisor(Line):
                     outage.failed(error)
                     goes_on = isinstance(outage.plan, ReconnectAttempt)
                     is_last = outage.rounds == rounds or not goes_on
-                    if is_last and (self.aftermath.keep_old(outage) or not goes_on):
+                    if is_last and (self.keep_old(outage) or not goes_on):
                         raise
                     if is_last:
                         outage.thread = None
@@ -170,11 +170,11 @@ class Supervisor(Line):
                         raise
         finally:
             if outage.owner == ident:
-                self.aftermath.settle(outage, is_background=is_background)
+                self.settle(outage, is_background=is_background)
 
     def _await_turn(self, outage: Outage, plan: ReconnectAttempt) -> None:
         if not outage.is_interrupted:
-            self.aftermath.await_turn(outage, plan)
+            self.await_turn(outage, plan)
         assert isinstance(outage.pause, Pause)
         is_over = outage.pause.wait(plan.delay)
         if is_ending.is_set():
@@ -239,7 +239,7 @@ class Supervisor(Line):
         with self.lock:
             outage, dial = self.recovery.stop(), self.cancel_dial()
             if outage is not None:
-                self.aftermath.stopped()
+                self.outage_stopped()
         self._close(code, reason, timeout, patience)
         self._await_drivers(outage, dial)
 
