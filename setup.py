@@ -48,6 +48,7 @@ SOURCES = [
     "engine/writer.py",
     "engine/admission.py",
     "engine/sender.py",
+    "transport/timings.py",
     "transport/attempt.py",
     "transport/stream.py",
     "transport/tls_stream.py",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
 
+from tieline.auth import Challenge
 from tieline.engine.record import Record
 from tieline.headers import Headers, HTTPResponse
 from tieline.protocol.handshake import UpgradeRequest
@@ -31,10 +33,11 @@ def test_nothing_is_known_at_first() -> None:
 @pytest.fixture
 def begun() -> Record:
     record = Record()
-    record.redirects = ["ws://other/"]
     with Attempt(5) as attempt:
+        record.begin(attempt)
+        record.add(redirects=["ws://other/"])
         attempt.peer, attempt.local = ("192.0.2.1", 80), ("192.0.2.2", 5000)
-        record.take(attempt)
+        record.end(attempt)
     return record
 
 
@@ -43,41 +46,69 @@ def test_the_way_is_known_before_the_request(begun: Record) -> None:
     assert info["redirects"] == ["ws://other/"]
     assert (info["peer"], info["local"]) == (("192.0.2.1", 80), ("192.0.2.2", 5000))
     assert info["proxy"] is None and info["tls"] is None
-    # The attempt ended after it was taken from.
+    # The attempt was closed later.
     assert "total" in info["timings"]
     assert "request-uri" not in info and "response-code" not in info
 
 
-def test_what_is_known_stays_the_same_when_the_dial_is_over(begun: Record) -> None:
+@pytest.mark.parametrize(
+    "local", [("192.0.2.2", 5000), ("2001:db8::1", 5000, 0, 2), "", "/run/x.sock", (3, 1234), None]
+)
+def test_both_ends_are_told_as_the_system_has_them(local: Any) -> None:
+    record = Record()
+    with Attempt(5) as attempt:
+        record.begin(attempt)
+        attempt.peer = attempt.local = local
+        record.end(attempt)
+    info = filled(record)
+    assert info["peer"] == info["local"] == record.local == local
+
+
+def test_what_few_have_is_told_as_well() -> None:
+    record = Record()
+    with Attempt(5) as attempt:
+        record.begin(attempt)
+        record.logged_in("ws://h/", Challenge("basic", "here"))
+        record.logged_in("ws://h/", Challenge("digest", None))
+        attempt.proxy, attempt.tls = "http://proxy:80", {"version": "TLSv1.3"}
+        record.end(attempt)
+    info = filled(record)
+    assert info["authentication"] == [
+        {"url": "ws://h/", "scheme": "basic", "realm": "here"},
+        {"url": "ws://h/", "scheme": "digest", "realm": None},
+    ]
+    assert (info["proxy"], info["tls"]) == ("http://proxy:80", {"version": "TLSv1.3"})
+    assert info["redirects"] == []
+
+
+def test_the_lists_and_dictionaries_are_their_users(begun: Record) -> None:
     before = filled(begun)
-    for _ in range(2):
-        begun.settle()
-        after = filled(begun)
-        assert after == before and list(after["timings"]) == list(before["timings"])
-    assert not isinstance(begun.timings, dict)  # the dictionary is its user's alone
-    after["timings"].clear()
-    after["redirects"].clear()
+    changed = filled(begun)
+    changed["timings"].clear()
+    changed["redirects"].clear()
     assert filled(begun) == before
 
 
-def test_a_dial_whose_thread_is_not_done_is_not_over() -> None:
-    record, attempt = Record(), Attempt(5)
-    record.redirects = []
-    with attempt:
-        record.take(attempt)
-        record.settle()
-    assert "total" in filled(record)["timings"]
-
-
-def test_a_dial_that_never_began_has_nothing_to_settle() -> None:
-    record = Record()
-    record.settle()
-    assert filled(record) == {}
+@pytest.mark.parametrize("is_shared", [True, False])
+def test_a_request_of_this_dial_alone_is_kept_masked(is_shared: bool) -> None:
+    record, request = Record(), UpgradeRequest("h", "/", headers=(("Authorization", "hunter2"),))
+    with Attempt(5) as attempt:
+        record.begin(attempt)
+        references = sys.getrefcount(request)
+        record.asked(request, KEY, is_shared)
+        before = filled(record)
+        record.end(attempt)
+    after = filled(record)
+    for told in (before, after):
+        assert told["request-headers"]["Authorization"] == "***"
+        del told["timings"]
+    assert before == after
+    assert sys.getrefcount(request) - references == is_shared
 
 
 def test_secrets_are_masked(begun: Record) -> None:
     given = (("Authorization", "hunter2"), ("X-A", "1"))
-    begun.asked(UpgradeRequest("h", "/feed?token=hunter2&a=b", headers=given), KEY)
+    begun.asked(UpgradeRequest("h", "/feed?token=hunter2&a=b", headers=given), KEY, False)
     headers = Headers([("Set-Cookie", "hunter2"), ("X-Server", "me")])
     begun.answer = HTTPResponse("1.1", 403, "", headers)
     info = filled(begun)
@@ -102,6 +133,6 @@ def test_a_servers_reason_can_be_printed(begun: Record) -> None:
 
 
 def test_what_was_filled_in_is_the_users_own(begun: Record) -> None:
-    begun.asked(UpgradeRequest("h", "/"), KEY)
+    begun.asked(UpgradeRequest("h", "/"), KEY, False)
     filled(begun)["request-headers"]["Host"] = "changed"
     assert filled(begun)["request-headers"]["Host"] == "h"

@@ -282,7 +282,8 @@ def test_only_the_query_is_made_anew() -> None:
     assert first.request().written is second.request().written
     assert first.place is not None and second.place is not None
     assert first.place.shared is second.place.shared
-    kept = first.place.shared
+    kept = first.place.base
+    assert kept is second.place.base is not None
     assert kept.request is not None and kept.request.target == kept.url.target == "/feed"
 
 

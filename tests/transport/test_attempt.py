@@ -251,8 +251,8 @@ def test_what_is_ready_goes_before_a_wake(make_attempt, pair):
 
 def test_the_text_of_a_timeout_is_made_when_it_is_needed(make_attempt, pair):
     attempt = make_attempt(0.01)
-    with attempt.in_phase("tcp", lambda: "looking"):
-        with pytest.raises(ConnectTimeout, match="in phase 'tcp' while looking"):
+    with attempt.in_phase("tcp", ("looking at ", 5, " things")):
+        with pytest.raises(ConnectTimeout, match="in phase 'tcp' while looking at 5 things"):
             attempt.wait(pair[0].fileno(), readable=True)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 import threading
+from contextlib import closing
 
 import pytest
 
@@ -36,7 +37,8 @@ def started(make_attempt):
 
 def test_one_address(attempt, serve, handlers):
     server = serve(handlers.echo)
-    with race([v4(server.port)], attempt) as connected:
+    connected = race([v4(server.port)], attempt)
+    with closing(connected):
         assert connected.getpeername() == server.address
         assert not connected.getblocking()
         assert connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
@@ -49,7 +51,8 @@ def test_a_refused_address_starts_the_next_at_once(
     monkeypatch.setattr(race_module, "STAGGER", 60)
     attempt, addresses = started
     server = serve(handlers.echo)
-    with race([v4(refusing_port), v4(server.port)], attempt) as connected:
+    connected = race([v4(refusing_port), v4(server.port)], attempt)
+    with closing(connected):
         assert connected.getpeername() == server.address
     assert addresses == [f"127.0.0.1:{refusing_port}", f"127.0.0.1:{server.port}"]
 
@@ -58,7 +61,8 @@ def test_a_silent_address_is_overtaken(started, serve, handlers, unanswering_por
     monkeypatch.setattr(race_module, "STAGGER", 0.01)
     attempt, addresses = started
     server = serve(handlers.echo)
-    with race([v4(unanswering_port), v4(server.port)], attempt) as connected:
+    connected = race([v4(unanswering_port), v4(server.port)], attempt)
+    with closing(connected):
         assert connected.getpeername() == server.address
     assert len(addresses) == 2
 
@@ -102,7 +106,7 @@ def test_no_descriptors_left_is_a_reason_too(attempt, monkeypatch):
     def socket_without_descriptors(*_):
         raise OSError(errno.EMFILE, "Too many open files")
 
-    monkeypatch.setattr(socket, "socket", socket_without_descriptors)
+    monkeypatch.setattr(socket, "SocketType", socket_without_descriptors)
     with pytest.raises(ConnectError, match=r"127.0.0.1:80: Too many open files"):
         race([v4(80)], attempt)
 
@@ -180,7 +184,8 @@ def test_late_addresses_when_all_others_have_failed(started, serve, handlers, re
     server = serve(handlers.echo)
     late = Late(None, None, [v4(server.port)])
     attempt.wake()
-    with race([v4(refusing_port)], attempt, late=late) as connected:
+    connected = race([v4(refusing_port)], attempt, late=late)
+    with closing(connected):
         assert connected.getpeername() == server.address
     assert len(addresses) == 2
 
@@ -193,7 +198,8 @@ def test_a_late_address_overtakes(started, serve, handlers, unanswering_port, mo
     late = Late(None, [v4(server.port)])
     # While nobody but the silent one is left, only being woken makes the race look.
     threading.Thread(target=attempt.wake).start()
-    with race([v4(unanswering_port)], attempt, late=late) as connected:
+    connected = race([v4(unanswering_port)], attempt, late=late)
+    with closing(connected):
         assert connected.getpeername() == server.address
     assert len(addresses) == 2
 
@@ -254,13 +260,15 @@ def test_cancel_while_late_addresses_are_awaited(make_attempt, refusing_port):
 
 def test_source_address(attempt, serve, handlers):
     server = serve(handlers.echo)
-    with race([v4(server.port)], attempt, source_address=("127.0.0.9", 0)) as connected:
+    connected = race([v4(server.port)], attempt, source_address=("127.0.0.9", 0))
+    with closing(connected):
         assert connected.getsockname()[0] == "127.0.0.9"
 
 
 def test_source_address_of_the_other_family(attempt, serve, handlers):
     server = serve(handlers.echo)
-    with race([v6(1), v4(server.port)], attempt, source_address=("127.0.0.1", 0)) as connected:
+    connected = race([v6(1), v4(server.port)], attempt, source_address=("127.0.0.1", 0))
+    with closing(connected):
         assert connected.family == socket.AF_INET
     with pytest.raises(ConnectError, match="source_address ::1 is of the other address family"):
         race([v4(server.port)], attempt, source_address=("::1", 0))
@@ -282,7 +290,8 @@ def test_socket_options(attempt, serve, handlers):
         (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
         (socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0"),
     ]
-    with race([v4(server.port)], attempt, socket_options=options) as connected:
+    connected = race([v4(server.port)], attempt, socket_options=options)
+    with closing(connected):
         assert connected.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
         assert connected.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER)
 
@@ -297,9 +306,10 @@ def test_an_option_for_connected_sockets_only(attempt, serve, handlers, monkeypa
             super().setsockopt(*option)
 
     server = serve(handlers.echo)
-    monkeypatch.setattr(socket, "socket", Fussy)
+    monkeypatch.setattr(socket, "SocketType", Fussy)
     options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
-    with race([v4(server.port)], attempt, socket_options=options) as connected:
+    connected = race([v4(server.port)], attempt, socket_options=options)
+    with closing(connected):
         assert connected.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
 
 
@@ -321,7 +331,8 @@ def test_an_option_that_is_none(attempt, option):
 def test_unix_socket(attempt, serve, handlers, tmp_path):
     path = str(tmp_path / "x.sock")
     serve(handlers.echo, path=path)
-    with connect_unix(path, attempt, [(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)]) as connected:
+    connected = connect_unix(path, attempt, [(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)])
+    with closing(connected):
         assert connected.getpeername() == path
         assert not connected.getblocking()
 

@@ -155,9 +155,10 @@ async def adopt(stream: Stream, reactor: LoopReactor) -> Stream:
     if not isinstance(below, SocketStream):
         stream.close()
         raise TypeError(f"a loop cannot take over a {type(below).__name__}")
+    peer, local = below.peer, below.local
     connected = below.release()
     adopted = TransportStream(
-        reactor, connected, peer=below.peer, local=below.local, under_tls=stream is not below
+        reactor, connected, peer=peer, local=local, under_tls=stream is not below
     )
     loop = reactor.loop
     try:

@@ -36,7 +36,6 @@ class Connected(NamedTuple):
     connection: Connection
     stream: Stream
     response: HandshakeResponse
-    target: Target
 
 
 def connection_settings(options: Options, inspect_frames: bool) -> Settings:
@@ -99,35 +98,33 @@ def connect(
     `record` learns of things as they become known, also when the attempt fails. `tell(kind,
     **data)` gets the events. Raises `ConnectError` or `OptionError`; every socket is closed then.
     """
-    redirects = Redirects(target)
-    record.redirects, record.logins = redirects.followed, []
+    record.begin(attempt)
     journey = _Journey(settings, attempt, record, tell)
     try:
         while True:
-            try:
-                outcome = journey.visit(target, redirects)
-            except ConnectError as error:
-                redirects.explain(error)
-                raise
+            outcome = journey.visit(target)
             if isinstance(outcome, Connected):
                 return outcome
-            target = redirects.follow(target, outcome)
-            if tell is not None:
-                from tieline.events import RedirectEvent
-
-                tell(RedirectEvent, status=outcome.status, location=target.url.safe)
-    except BaseException:
+            target = journey.follow(target, outcome)
+    except BaseException as error:
+        if isinstance(error, ConnectError):
+            journey.explain(error)
         # A login that fails before the dial has not handed it over.
         given = target.options.sock
         if given is not None and hasattr(given, "close"):
             given.close()
         raise
     finally:
-        record.take(attempt)
+        record.end(attempt)
 
 
 class _Journey:
-    """One call of `connect`: what its requests to one place after the other have in common."""
+    """One call of `connect`: what its requests to one place after the other have in common.
+
+    Most ask once, and are let in without a login: what more is needed is made when it is.
+    """
+
+    __slots__ = ("_attempt", "_proxy_logins", "_record", "_redirects", "_settings", "_tell")
 
     def __init__(
         self, settings: Settings, attempt: Attempt, record: Record, tell: Tell | None
@@ -136,21 +133,25 @@ class _Journey:
         self._attempt = attempt
         self._record = record
         self._tell = tell
+        #: Since the first answer that is not to stay.
+        self._redirects: Redirects | None = None
         #: Origin of a proxy → its login, which a redirect does not end.
-        self._proxy_logins: dict[tuple[str, str, int], Login] = {}
+        self._proxy_logins: dict[tuple[str, str, int], Login] | None = None
 
-    def visit(self, target: Target, redirects: Redirects) -> Connected | HandshakeResponse:
+    def visit(self, target: Target) -> Connected | HandshakeResponse:
         """Ask there, and log in where that is asked for. An answer to be followed is returned."""
-        login = target.login()
+        login = None if target.has_no_login else target.login()
         while True:
-            cookies = target.cookies()
-            redirects.asking(target, cookies)
+            cookies = None if target.options.cookies == () else target.cookies()
             outcome = self._ask(target, login, cookies)
             if isinstance(outcome, Connected):
                 return outcome
             response = outcome.response
             assert response is not None
+            self._asked(target, cookies)
             if response.status == 401:
+                if login is None:
+                    login = target.login()
                 self._answer(target, login, outcome, response)
             elif target.options.max_redirects and is_redirect(response):
                 return response
@@ -159,24 +160,52 @@ class _Journey:
             else:
                 raise outcome
 
-    def _ask(self, target: Target, login: Login, cookies: str | None) -> Connected | HandshakeError:
+    def _asked(self, target: Target, cookies: str | None) -> None:
+        """This was asked, and is not the end."""
+        if self._redirects is None:
+            self._redirects = Redirects(target)
+            self._record.add(redirects=self._redirects.followed)
+        self._redirects.asked(target, cookies)
+
+    def follow(self, target: Target, response: HandshakeResponse) -> Target:
+        """Where an answer leads. Raises ConnectError when that is nowhere."""
+        assert self._redirects is not None
+        there = self._redirects.follow(target, response)
+        if self._tell is not None:
+            from tieline.events import RedirectEvent
+
+            self._tell(RedirectEvent, status=response.status, location=there.url.safe)
+        return there
+
+    def explain(self, error: ConnectError) -> None:
+        """Say in its text how one came to a place that nobody has asked for."""
+        if self._redirects is not None:
+            self._redirects.explain(error)
+
+    def _ask(
+        self, target: Target, login: Login | None, cookies: str | None
+    ) -> Connected | HandshakeError:
         """One dial and one upgrade; a refusal that has a response is returned, not raised."""
-        authorization = login.authorization("GET", target.url.target)
+        authorization = None
+        if login is not None:
+            authorization = login.authorization("GET", target.url.target)
         request = target.request(authorization, cookies)
         connection = client_connection(request, target.url.safe, self._settings)
         # Once on the list, a socket that was handed over is ours, also when the dial fails.
-        stream = self._dial(target)
+        route = target.route()
+        attempt = self._attempt
+        stream = dial(route, attempt) if route.proxy is None else self._dial_through(target, route)
         try:
-            outcome = upgrade(connection, stream, target, self._attempt, self._record, self._tell)
+            outcome = upgrade(connection, stream, target, attempt, self._record, self._tell)
             if isinstance(outcome, HandshakeResponse):
-                if not login.accepted(outcome.headers):
+                if login is not None and not login.accepted(outcome.headers):
                     raise HandshakeError(
                         f"{target.url.safe} accepted the upgrade, but its Authentication-Info "
                         "shows that it does not know the password (RFC 7616 section 3.5): is this "
                         "the right server?",
                         outcome,
                     )
-                return Connected(connection, stream, outcome, target)
+                return Connected(connection, stream, outcome)
         except BaseException:
             stream.close()
             raise
@@ -203,24 +232,20 @@ class _Journey:
             )
         self._note(login, challenge)
 
-    def _dial(self, target: Target) -> Stream:
-        """Dial, and log in to the proxy where that is asked for."""
-        route = target.route()
+    def _dial_through(self, target: Target, route: Route) -> Stream:
+        """Dial by a proxy, and log in to it where that is asked for."""
+        proxy = route.proxy
+        assert proxy is not None
         try:
-            return self._dial_route(target, route)
+            if proxy.scheme in ("http", "https"):
+                return self._dial_by_http(target, route, proxy)
+            return dial(route, self._attempt)
         except ConnectError as error:
-            if route.proxy is not None:
-                route.proxy.explain(error)
+            proxy.explain(error)
             raise
 
-    def _dial_route(self, target: Target, route: Route) -> Stream:
-        proxy = route.proxy
-        if proxy is None or proxy.scheme not in ("http", "https"):
-            return dial(route, self._attempt)
-        origin = (proxy.scheme, proxy.host, proxy.port)
-        login = self._proxy_logins.get(origin)
-        if login is None:
-            login = self._proxy_logins[origin] = proxy_login(target.options, proxy)
+    def _dial_by_http(self, target: Target, route: Route, proxy: Proxy) -> Stream:
+        login = self._proxy_login(target, proxy)
         far_end = authority(*(route.connect_to or (route.host, route.port)))
         while True:
             asked = through(route, proxy, login.authorization("CONNECT", far_end))
@@ -246,6 +271,15 @@ class _Journey:
                 assert asked.proxy is not None
                 self._refused(asked.proxy, far_end, login.explain(lines), refusal)
             self._note(login, challenge)
+
+    def _proxy_login(self, target: Target, proxy: Proxy) -> Login:
+        if self._proxy_logins is None:
+            self._proxy_logins = {}
+        origin = (proxy.scheme, proxy.host, proxy.port)
+        login = self._proxy_logins.get(origin)
+        if login is None:
+            login = self._proxy_logins[origin] = proxy_login(target.options, proxy)
+        return login
 
     def _refused(self, proxy: Proxy, far_end: str, why: str, refusal: ProxyError) -> NoReturn:
         response = refusal.response

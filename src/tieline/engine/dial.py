@@ -67,7 +67,8 @@ class Dial:
         options, record = self._options, self.record
         self.thread = threading.get_ident()
         try:
-            text = options.attempt_url(self._url)
+            url = self._url
+            text = url if isinstance(url, str) else options.attempt_url(url)
             record.url = text
             target = target_of(options, text, self._headers)
             inspect = self._handlers.on_frame is not None or options.frame_events
@@ -78,8 +79,11 @@ class Dial:
             tell = self._tell if self._is_heard else None
             return connect(target, settings, self.attempt, record, tell)
         finally:
-            if self._info is not None:
-                record.fill(self._info)
+            try:
+                self.attempt.close()
+            finally:  # Ctrl-C
+                if self._info is not None:
+                    record.fill(self._info)
 
     def _tell_phase(self, kind: str, data: dict[str, Any]) -> None:
         from tieline.events import DIAL_EVENTS  # loaded where somebody listens

@@ -289,7 +289,6 @@ class Line(Aftermath):
 
     def end(self, dial: Dial) -> None:
         """The dial is over, well or not."""
-        dial.record.settle()
         with self.lock:
             if self.dial is dial:
                 self.dial = None

@@ -40,7 +40,11 @@ class ConnectionLog:
         if self._logger is not None:
             return self._logger.isEnabledFor(level)
         # Where nobody has loaded it, only warnings and errors are shown.
-        return level >= WARNING if "logging" not in sys.modules else self._lines.isEnabledFor(level)
+        if "logging" not in sys.modules:
+            return level >= WARNING
+        from tieline.engine.log_lines import TIELINE
+
+        return TIELINE.isEnabledFor(level)
 
     @property
     def debug(self) -> Say:

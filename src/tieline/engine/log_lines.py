@@ -14,7 +14,7 @@ else:
     Adapter = LoggerAdapter
 
 #: Asked for once: looking it up takes a lock.
-_TIELINE = getLogger("tieline")
+TIELINE = getLogger("tieline")
 
 #: Lines say nothing more: one dictionary for all of them.
 _NOTHING_EXTRA: dict[str, object] = {}
@@ -24,7 +24,7 @@ class ConnectionLines(Adapter):
     """Puts ``[id]`` in front of each line."""
 
     def __init__(self, logger: Logger | Adapter | None, connection_id: int) -> None:
-        super().__init__(logger or _TIELINE, _NOTHING_EXTRA)
+        super().__init__(logger or TIELINE, _NOTHING_EXTRA)
         self._connection_id = connection_id
 
     def process(

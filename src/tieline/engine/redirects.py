@@ -16,19 +16,21 @@ _MOST_SHOWN = 6
 
 
 class Redirects:
-    """The way of one dial from place to place. Not thread-safe: the thread that dials has it."""
+    """The way of one dial from place to place. Not thread-safe: the thread that dials has it.
+
+    Made once an answer leads elsewhere, or asks for a login: few do.
+    """
 
     def __init__(self, target: Target) -> None:
         #: Where the server has sent us, in order, secrets masked.
         self.followed: list[str] = []
         self._first = target.url.safe
-        # What was asked already, and whether as the first origin: the same request is not answered
-        # otherwise. A list, because most dials ask once and never look.
-        self._asked: list[tuple[URL, bool, str | None]] = []
+        # And whether as the first origin: the same request is not answered otherwise.
+        self._asked: set[tuple[URL, bool, str | None]] = set()
 
-    def asking(self, target: Target, cookies: str | None) -> None:
-        """This is asked now, perhaps with cookies."""
-        self._asked.append((target.url, target.trusted, cookies))
+    def asked(self, target: Target, cookies: str | None) -> None:
+        """This was asked, perhaps with cookies."""
+        self._asked.add((target.url, target.trusted, cookies))
 
     def explain(self, error: ConnectError) -> None:
         """Say in its text how one came to a place that nobody has asked for."""

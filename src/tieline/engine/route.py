@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tieline._version import __version__
 from tieline.compression import parameters_of
 from tieline.engine.credentials import server_login
-from tieline.engine.login import Login, Party
+from tieline.engine.login import Login
 from tieline.errors import OptionError
 from tieline.options import Options
 from tieline.protocol.handshake import UpgradeRequest
@@ -36,10 +36,24 @@ SCHEMES: Mapping[str, Scheme] = {
 }
 
 
+class Shared:
+    """What the places that differ in their query have in common."""
+
+    __slots__ = ("has_no_login", "route", "settings")
+
+    def __init__(self) -> None:
+        #: Without a proxy: which one is asked anew each time. None: not made yet.
+        self.route: Route | None = None
+        #: Nobody has given credentials for it, nor will. False also while that is not known.
+        self.has_no_login = False
+        #: With `inspect_frames` and without.
+        self.settings: dict[bool, Settings] = {}
+
+
 class Place:
     """A URL of some options, and what their dials to it have in common once one has made it."""
 
-    __slots__ = ("base", "login", "request", "route", "settings", "url")
+    __slots__ = ("base", "request", "shared", "url")
 
     def __init__(self, url: URL, base: Place | None = None) -> None:
         self.url = url
@@ -47,17 +61,8 @@ class Place:
         self.base = base
         #: Without credentials, cookies, and headers of one connection; None: not made yet.
         self.request: UpgradeRequest | None = None
-        #: Without a proxy: which one is asked anew each time. None: not made yet.
-        self.route: Route | None = None
-        #: Who asks for credentials, where there are none to give; None: not known yet.
-        self.login: Party | None = None
-        #: With `inspect_frames` and without.
-        self.settings: dict[bool, Settings] = {}
-
-    @property
-    def shared(self) -> Place:
-        """Has `route`, `settings` and `login`, which do not depend on the query."""
-        return self if self.base is None else self.base
+        #: What does not depend on the query.
+        self.shared: Shared = Shared() if base is None else base.shared
 
 
 def parse_options_url(options: Options, text: str) -> URL:
@@ -154,6 +159,8 @@ class Target:
         options, url = self.options, self.url
         place = None if self.place is None else self.place.shared
         if place is not None and place.route is not None:
+            if options.proxy is None:
+                return place.route
             proxy = proxy_choice(options, url).proxy
             return place.route if proxy is None else replace(place.route, proxy=proxy)
         if not self.trusted:
@@ -216,6 +223,10 @@ class Target:
             place.request = request
         return request
 
+    def keeps(self, request: UpgradeRequest) -> bool:
+        """Is it kept for the dials that follow? Then it says nothing that the options do not."""
+        return self.place is not None and self.place.request is request
+
     def redirected(self, location: str) -> Target:
         """The target that a redirect leads to. Raises `OptionError` for an unusable location."""
         url = self.url.join(location)
@@ -247,21 +258,17 @@ class Target:
 
     def login(self) -> Login:
         """Who we are there. Asks the callable in `auth`, and the netrc file."""
-        place = None if self.place is None else self.place.shared
-        if place is not None and place.login is not None:
-            return Login(self._party(place.login), None, "")
         login = server_login(self.options, self.url, self.shown_headers(), self.trusted)
         # A callable may give some the next time, and a netrc file be another one.
         asks = self.options.auth is not None or self.options.netrc is not False
-        if place is not None and login.credentials is None and not login.source and not asks:
-            place.login = login.party._replace(shown=place.url.safe)
+        if self.place is not None and not (login.credentials or login.source or asks):
+            self.place.shared.has_no_login = True
         return login
 
-    def _party(self, known: Party) -> Party:
-        shown = self.url.safe
-        if known.shown == shown:
-            return known
-        return Party(shown, known.is_proxy, known.origin, known.advice)
+    @property
+    def has_no_login(self) -> bool:
+        """Is it known that nobody has given credentials for this place, nor will?"""
+        return self.place is not None and self.place.shared.has_no_login
 
     def cookies(self) -> str | None:
         """The Cookie header for this place now; None: there is none, or the user gave his own."""

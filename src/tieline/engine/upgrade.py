@@ -22,7 +22,7 @@ from tieline.transport.exchange import reads_of_answer, receive, send_all
 from tieline.transport.stream import Stream
 
 #: One read of the answer: most are much smaller. What follows it waits for the session's reads.
-_ANSWER_SIZE = 4 * 1024
+_ANSWER_SIZE = 2 * 1024
 
 #: Many servers just reset what does not begin with a TLS record.
 _IS_IT_TLS = "; does this port expect TLS (wss://)?"
@@ -43,29 +43,25 @@ def upgrade(
 
     `tell`: None, when nobody wants events.
     """
-    with attempt.in_phase("upgrade", f"waiting for {target.url.safe} to accept the upgrade"):
-        record.asked(connection.opening.request, connection.opening.key)
-        try:
-            connection.start()
-            for chunk in connection.data_to_send():
-                send_all(stream, chunk, attempt)
-            if tell is not None:
-                from tieline.events import RequestEvent  # loaded where somebody listens
+    outer = attempt.begin_phase("upgrade", ("waiting for ", target.url, " to accept the upgrade"))
+    try:
+        opening = connection.opening
+        request = opening.request
+        record.asked(request, opening.key, target.keeps(request))
+        connection.start()
+        for chunk in connection.data_to_send():
+            send_all(stream, chunk, attempt)
+        if tell is not None:
+            from tieline.events import RequestEvent  # loaded where somebody listens
 
-                tell(RequestEvent, url=target.url.safe, headers=record.request_headers)
-            event = _await_answer(connection, stream, attempt)
-        except (ConnectTimeout, ConnectCancelled):
-            raise
-        except OSError as error:
-            if (explained := _late_refusal(error, target)) is not None:
-                raise explained from error
-            reason = error.strerror or str(error)
-            if not isinstance(error, ConnectionError):  # such as too many open files, here
-                raise ConnectError(f"the upgrade of {target.url.safe} failed: {reason}") from error
-            raise ConnectError(
-                f"{target.url.safe} broke the connection during the upgrade: "
-                f"{reason}{'' if target.url.secure else _IS_IT_TLS}"
-            ) from error
+            tell(RequestEvent, url=target.url.safe, headers=record.request_headers)
+        event = _await_answer(connection, stream, attempt)
+    except (ConnectTimeout, ConnectCancelled):
+        raise
+    except OSError as error:
+        raise _broken(error, target) from error
+    finally:
+        attempt.end_phase(outer)
     if isinstance(event, Opened):
         _note_response(event.response, target, record, tell)
         return event.response
@@ -128,6 +124,20 @@ def _note_response(
 
         headers = tuple(safe_headers(response.headers.raw))
         tell(ResponseEvent, url=response.url, status=response.status, headers=headers)
+
+
+def _broken(error: OSError, target: Target) -> ConnectError:
+    """What it means that the stream failed meanwhile."""
+    explained = _late_refusal(error, target)
+    if explained is not None:
+        return explained
+    reason = error.strerror or str(error)
+    if not isinstance(error, ConnectionError):  # such as too many open files, here
+        return ConnectError(f"the upgrade of {target.url.safe} failed: {reason}")
+    return ConnectError(
+        f"{target.url.safe} broke the connection during the upgrade: "
+        f"{reason}{'' if target.url.secure else _IS_IT_TLS}"
+    )
 
 
 def _late_refusal(error: OSError, target: Target) -> TLSError | None:

@@ -1,3 +1,6 @@
+from tieline.transport.timings cimport Timings
+
+
 cdef class Attempt:
     cdef public object clock
     cdef public object timeout
@@ -7,7 +10,7 @@ cdef class Attempt:
     cdef public object destination
     cdef public object phase
     cdef object _doing
-    cdef public dict timings
+    cdef readonly Timings spent
     cdef Py_ssize_t _phases
     cdef double _charged_until
     cdef public object peer

@@ -18,6 +18,7 @@ from typing import Any
 
 from tieline.errors import ConnectCancelled, ConnectTimeout
 from tieline.headers import Headers
+from tieline.transport.timings import Timings
 from tieline.transport.wakeup import Wakeup
 
 #: Asked for at most this long at once, in seconds. A signal that comes just before the system call
@@ -28,8 +29,9 @@ _LONGEST_POLL = 1.0
 #: that time a descriptor of our own, which costs as much as a round trip, is not worth it.
 _FIRST_LOOK = 0.002
 
-#: What goes on, as it completes "... ran out while", or a function that gives it when it is needed.
-Doing = str | Callable[[], str]
+#: What goes on, as it completes "... ran out while". The text is made when it is needed: of what
+#: stands before the name of something, that thing, and what stands behind it.
+Doing = str | tuple[str, object, str]
 
 
 class Attempt:
@@ -61,8 +63,8 @@ class Attempt:
         #: "dns", "tcp", "proxy", "tls" or "upgrade": the present one, between two the last one.
         self.phase = "dns"
         self._doing: Doing = "starting"
-        #: Seconds spent per phase so far, and "total" once closed.
-        self.timings: dict[str, float] = {}
+        #: What each phase has taken so far, and all of it once closed.
+        self.spent = Timings()
         self._phases = 0
         self._charged_until = self._started
 
@@ -99,14 +101,19 @@ class Attempt:
 
     def close(self) -> None:
         """End the attempt: "total" is known, the descriptors are closed. Idempotent."""
+        if self._closed:
+            return
         with self._lock:
-            if self._closed:
-                return
             self._closed = True
             wakeup, self._wakeup = self._wakeup, None
             if wakeup is not None:
                 wakeup.close()
-        self.timings["total"] = self.clock() - self._started
+        self.spent.end(self.clock() - self._started)
+
+    @property
+    def timings(self) -> dict[str, float]:
+        """Seconds spent per phase so far, and "total" once closed."""
+        return self.spent.known()
 
     @property
     def is_closed(self) -> bool:
@@ -160,13 +167,12 @@ class Attempt:
     @property
     def _told(self) -> str:
         doing = self._doing
-        return doing if isinstance(doing, str) else doing()
+        return doing if isinstance(doing, str) else "".join(map(str, doing))
 
     def _charge(self) -> None:
         now = self.clock()
         if self._phases:
-            spent = self.timings.get(self.phase, 0.0)
-            self.timings[self.phase] = spent + now - self._charged_until
+            self.spent.add(self.phase, now - self._charged_until)
         self._charged_until = now
 
     def remaining(self) -> float | None:

@@ -17,9 +17,10 @@ from tieline.errors import (
 )
 from tieline.hostnames import authority
 from tieline.transport.attempt import Attempt
-from tieline.transport.race import SocketOption, connect_unix, race
+from tieline.transport.connecting_socket import SocketOption, connect_alone
+from tieline.transport.race import connect_unix, race
 from tieline.transport.resolve import Resolution, known_address
-from tieline.transport.stream import SocketStream, Stream
+from tieline.transport.stream import SocketStream, Stream, shared_address
 from tieline.transport.tls_settings import TLSSettings
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def dial(route: Route, attempt: Attempt) -> Stream:
     On any failure, KeyboardInterrupt included, every socket is closed, also the route's `sock`.
     """
     attempt.destination = route.name
+    attempt.peer = attempt.local = None  # of a dial before
     stream: Stream | None = None
     try:
         # First of all, since it can fail without the network having been bothered.
@@ -112,25 +114,20 @@ def _connect(route: Route, attempt: Attempt) -> Stream:
     if route.sock is not None:
         return _given(route.sock, attempt)
     if route.unix_path is not None:
-        return _record(attempt, connect_unix(route.unix_path, attempt, route.socket_options))
+        return _stream(attempt, connect_unix(route.unix_path, attempt, route.socket_options))
     host, port = route.connect_to or (route.host, route.port)
     if route.proxy is None:
-        return _record(attempt, _connect_tcp(host, port, route, attempt))
+        return _stream(attempt, _connect_tcp(host, port, route, attempt))
     return _connect_through(route.proxy, host, port, route, attempt)
 
 
-def _connect_tcp(host: str, port: int, route: Route, attempt: Attempt) -> socket.socket:
+def _connect_tcp(host: str, port: int, route: Route, attempt: Attempt) -> socket.SocketType:
     known = known_address(host, port, route.family)
     if known is not None:
-        attempt.timings.setdefault("dns", 0.0)
+        attempt.spent.add("dns", 0.0)
         if attempt.is_heard:
             attempt.emit("resolve", host=host, addresses=[str(known)])
-        return race(
-            (known,),
-            attempt,
-            source_address=route.source_address,
-            socket_options=route.socket_options,
-        )
+        return connect_alone(known, attempt, route.source_address, route.socket_options)
     with Resolution(host, port, route.family, attempt) as found:
         addresses = found.first()
         return race(
@@ -162,7 +159,7 @@ def _connect_through(proxy: Proxy, host: str, port: int, route: Route, attempt: 
         except ConnectError as error:
             refused = isinstance(error, ResolveError) and error.refused
             raise ProxyError(str(error), refused=refused) from error
-        stream: Stream = _record(attempt, connected)
+        stream: Stream = _stream(attempt, connected)
         try:
             if secure is not None:
                 stream = secure(stream, proxy.host, attempt, f"the proxy {proxy.name}")
@@ -177,6 +174,7 @@ def _connect_through(proxy: Proxy, host: str, port: int, route: Route, attempt: 
 def _given(given: object, attempt: Attempt) -> Stream:
     if hasattr(given, "receive_into"):
         stream: Stream = given  # type: ignore[assignment]
+        attempt.peer = stream.peer
         return _note(attempt, stream)
     import ssl
 
@@ -188,13 +186,14 @@ def _given(given: object, attempt: Attempt) -> Stream:
     if not isinstance(given, socket.socket) or given.type != socket.SOCK_STREAM:
         raise OptionError(f"sock: expected a connected stream socket, got {given!r}")
     try:
-        given.getpeername()
+        attempt.peer = shared_address(given.getpeername())
     except OSError as error:
         raise OptionError(f"sock: expected a connected socket: {error.strerror}") from error
-    return _record(attempt, given)
+    return _stream(attempt, given)
 
 
-def _record(attempt: Attempt, connected: socket.socket) -> SocketStream:
+def _stream(attempt: Attempt, connected: socket.SocketType) -> SocketStream:
+    """The stream of a socket whose peer is known already."""
     try:
         stream = SocketStream(connected)
         _note(attempt, stream)
@@ -205,7 +204,7 @@ def _record(attempt: Attempt, connected: socket.socket) -> SocketStream:
 
 
 def _note(attempt: Attempt, stream: Stream) -> Stream:
-    attempt.peer, attempt.local = stream.peer, stream.local
+    attempt.local = stream.local
     if attempt.is_heard:
-        attempt.emit("connected", peer=stream.peer, local=stream.local)
+        attempt.emit("connected", peer=attempt.peer, local=attempt.local)
     return stream

@@ -39,10 +39,11 @@ def receive(
     waits_first = type(stream) is SocketStream
     while True:
         # A peer that always has one more byte must not outrun the time either.
-        attempt.check()
         if until is not None and attempt.clock() >= until:
             return None
-        if waits_first and not attempt.wait(stream.fileno(), readable=True, until=until):
+        if not waits_first:
+            attempt.check()  # as a wait does
+        elif not attempt.wait(stream.fileno(), True, False, until):
             return None
         count = stream.receive_into(buffer)
         if count is not None:

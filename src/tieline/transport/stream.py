@@ -20,9 +20,13 @@ class Stream(Protocol):
     Errors of the kernel come through as OSError (`ssl.SSLError` is one).
     """
 
-    #: The far and the near address: (host, port, ...), or the path of a unix socket.
-    peer: Any
-    local: Any
+    @property
+    def peer(self) -> Any:
+        """The far address: (host, port, ...), or the path of a unix socket; while it is open."""
+
+    @property
+    def local(self) -> Any:
+        """The near address, likewise."""
 
     def fileno(self) -> int:
         """The descriptor to wait on; -1 once closed."""
@@ -77,22 +81,34 @@ _MSG_DONTWAIT = int(getattr(socket, "MSG_DONTWAIT", 0))
 
 
 class SocketStream:
-    """A connected stream socket. Owns it from now on; no call here waits."""
+    """A connected stream socket. Owns it from now on; no call here waits.
+
+    Each open connection keeps one, so what can be asked of the socket, or is always the same, takes
+    no room in it.
+    """
 
     #: May others wait in a call of their own on the descriptor? Linux can be told with each call
     #: that it must not wait, so the descriptor itself need not be non-blocking there.
     waits_in_calls = sys.platform == "linux"
 
-    def __init__(self, connected: socket.socket) -> None:
+    tls: dict[str, Any] | None = None
+    has_buffered_input = False
+    has_pending_output = False
+    hidden_input = 0
+    pending_size = 0
+
+    def __init__(self, connected: socket.SocketType) -> None:
         connected.setblocking(self.waits_in_calls)
         self._at_once: int = _MSG_DONTWAIT if self.waits_in_calls else 0
         self._socket = connected
-        self.peer = _address(connected.getpeername)
-        self.local = _address(connected.getsockname)
-        self.tls: dict[str, Any] | None = None
-        self.has_buffered_input = False
-        self.has_pending_output = False
-        self.hidden_input = self.pending_size = 0
+
+    @property
+    def peer(self) -> Any:
+        return _address(self._socket.getpeername)
+
+    @property
+    def local(self) -> Any:
+        return _address(self._socket.getsockname)
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -140,11 +156,14 @@ def lowest(stream: Stream) -> Stream:
 
 def _address(get: Any) -> Any:
     try:
-        address = get()
+        return shared_address(get())
     except OSError:
         return None  # reset in the meantime; reading from it will say so
+
+
+def shared_address(address: Any) -> Any:
+    """The same address. Each open connection keeps both of its ends, and thousands share hosts."""
     if isinstance(address, tuple) and isinstance(address[0], str):
-        # Each open connection keeps both of its ends, and thousands share the hosts.
         if len(address) == 2:
             return (intern(address[0]), address[1])
         return (intern(address[0]), *address[1:])

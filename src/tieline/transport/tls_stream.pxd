@@ -3,8 +3,6 @@ cimport cython
 
 cdef class TLSStream:
     cdef public object lower
-    cdef public object peer
-    cdef public object local
     cdef object _incoming
     cdef object _outgoing
     cdef object _session

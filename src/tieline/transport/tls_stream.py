@@ -36,8 +36,6 @@ class TLSStream:
     def __init__(self, lower: Stream, context: ssl.SSLContext, server_hostname: str) -> None:
         #: Replaced when the connection below has moved to another kind of stream.
         self.lower = lower
-        self.peer = lower.peer
-        self.local = lower.local
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._session = context.wrap_bio(
@@ -75,6 +73,14 @@ class TLSStream:
         self._ciphertext: bytes | memoryview = b""  # on its way to `lower`
         self._has_output = False  # the session may have made more of it, which is in `_outgoing`
         self._shut_down = False
+
+    @property
+    def peer(self) -> Any:
+        return self.lower.peer
+
+    @property
+    def local(self) -> Any:
+        return self.lower.local
 
     def fileno(self) -> int:
         return self.lower.fileno()
@@ -296,17 +302,14 @@ class TLSStream:
 
     def _note_buffered_input(self, is_full: bool) -> None:
         """`is_full`: what was done last did not stop for want of records."""
-        if len(self._plaintext) or self._failure is not None or self._pauses:
-            self.has_buffered_input = True
-        elif self._ended and not self._end_is_told:
-            # A close_notify may come along with the last data, and then the socket stays silent:
-            # the peer waits for ours.
-            self.has_buffered_input = True
-        elif is_full:
+        # A close_notify may come along with the last data, and then the socket stays silent: the
+        # peer waits for ours.
+        is_news = self._failure is not None or (self._ended and not self._end_is_told)
+        has_input = is_news or len(self._plaintext) > 0 or self._pauses
+        if is_full and not has_input:
             inside = self._session.pending() or self._incoming.pending
-            self.has_buffered_input = bool(inside) or self.lower.has_buffered_input
-        else:
-            self.has_buffered_input = False
+            has_input = bool(inside) or self.lower.has_buffered_input
+        self.has_buffered_input = has_input
 
     def _take_plaintext(self, buffer: memoryview, size: int) -> int:
         count = min(size, len(self._plaintext))
