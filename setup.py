@@ -65,7 +65,7 @@ LANES = [
     "engine/_send_lane.pyx",
     "engine/_read_lane.pyx",
     "engine/_inbox_lane.pyx",
-    "engine/_lane.pyx",
+    "engine/_handler_lane.pyx",
 ]
 if sys.platform == "linux":
     SOURCES += LANES

@@ -433,7 +433,7 @@ def test_events_of_other_threads_wait_for_the_handler_on_the_driving_thread(
 def test_in_a_child_process(driven: Any) -> None:
     before = descriptors()
     driver = driven.session.driver
-    driven.in_another_thread(lambda: (driver.enter(), driver._lock.acquire()))
+    driven.in_another_thread(lambda: (driver.enter(), driven.session.lock.acquire()))
     driven.session.abandon_after_fork()
     assert descriptors() == before
     assert not driver.enter() and not driver.leave()
@@ -519,7 +519,7 @@ def test_ctrl_c_in_the_end_on_a_driving_thread_keeps_nothing_from_being_told(
     interrupt(
         *{
             "flush": (session.sender, "flush"),
-            "drop": (session.sender._outbox, "clear"),
+            "drop": (session.sender, "clear"),
             "ended": (dispatcher, "give_up"),
             "tell": (waiter, "settled"),
             "post": (driven.delivery, "post"),

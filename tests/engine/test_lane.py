@@ -16,7 +16,7 @@ from tests.builds import compiled_only
 from tests.fronts import PATIENCE
 from tests.outages import wait_until
 from tieline.engine.driving import spares_of_thread
-from tieline.engine.lane import NO_LANE, NoLane
+from tieline.engine.lane import NO_LANE
 from tieline.protocol.big_frame import BIG, BigFrame
 from tieline.testing import EchoServer, ScriptedPeer, ScriptedServer
 
@@ -99,8 +99,10 @@ def test_sends_that_somebody_follows_do_not(server: EchoServer, options: Any) ->
 
 
 def test_there_is_none_over_tls_and_in_the_pure_build() -> None:
-    assert isinstance(NO_LANE, NoLane)
-    assert NO_LANE.send("a") is False and NO_LANE.recv() is None  # type: ignore[func-returns-value]
+    assert NO_LANE.send("a") is False and NO_LANE.recv() is None
+    messages = ["a"]
+    NO_LANE.send_run(messages)
+    assert messages == ["a"] and not NO_LANE.read(None)
     closed: list[bool] = []
     NO_LANE.close_descriptor(lambda: closed.append(True))
     assert closed == [True] and NO_LANE.serve(None, (), 0.0, True) and not NO_LANE.may_serve
@@ -112,6 +114,8 @@ def test_what_is_to_be_compressed_does_not(size: int) -> None:
     with EchoServer(compression=tieline.Deflate()) as server:
         with Client(server.url, compression=tieline.Deflate(threshold=10)) as one:
             assert one.lane.send("x" * size) is (size < 10)
+        with Client(server.url, compression=tieline.Deflate(threshold=0)) as one:
+            assert one.lane.send("") is False and one.lane.send("x" * size) is False
 
 
 @pytest.mark.parametrize("kind", [str, bytes])

@@ -44,8 +44,8 @@ def test_all_appetites(sizes: list[int], appetites: list[int]) -> None:
     for _ in range(len(appetites) + 2):
         done = outbox.write_to(taker)  # type: ignore[arg-type]
         assert outbox.written == len(taker.taken)
-        assert outbox.size == sum(map(len, chunks)) - len(taker.taken)
-        assert done == (outbox.size == 0)
+        assert outbox.unwritten == sum(map(len, chunks)) - len(taker.taken)
+        assert done == (outbox.unwritten == 0)
         if done:
             break
     assert bytes(taker.taken) == b"".join(chunks)
@@ -90,11 +90,11 @@ def test_big_frames_among_others(payloads: list[bytes], appetites: list[int]) ->
             for payload in payloads
         ]
     )
-    assert outbox.size == len(whole)
+    assert outbox.unwritten == len(whole)
     for _ in range(len(appetites) + 2):
         done = outbox.write_to(taker)  # type: ignore[arg-type]
         assert outbox.written == len(taker.taken)
-        assert outbox.size == len(whole) - len(taker.taken)
+        assert outbox.unwritten == len(whole) - len(taker.taken)
         if done:
             break
     assert bytes(taker.taken) == whole
@@ -129,7 +129,7 @@ def test_what_is_cleared_uses_no_memory_of_its_owners(begun: bool) -> None:
     if begun:
         assert not outbox.write_to(taker)  # type: ignore[arg-type]
     outbox.clear()
-    assert outbox.size == 0
+    assert outbox.unwritten == 0
     payload.clear()
 
 
@@ -140,7 +140,7 @@ def test_more_may_come_while_some_wait() -> None:
     assert not outbox.write_to(near)
     outbox.extend([b"cdef"])
     read = far.read()
-    assert not outbox.write_to(near) or outbox.size == 0
+    assert not outbox.write_to(near) or outbox.unwritten == 0
     read += far.read()
     assert outbox.write_to(near)
     assert read + far.read() == b"0123456789abcdef"
@@ -151,7 +151,7 @@ def test_clear() -> None:
     outbox.extend([b"abcdef"])
     assert not outbox.write_to(taker) or True  # type: ignore[arg-type]
     outbox.clear()
-    assert outbox.size == 0
+    assert outbox.unwritten == 0
     assert outbox.write_to(taker)  # type: ignore[arg-type]
     assert outbox.written == len(taker.taken)
 

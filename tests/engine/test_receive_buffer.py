@@ -8,6 +8,7 @@ from tieline.engine.receive_buffer import (
     LARGEST_BUFFER,
     QUIET_READS,
     ReceiveBuffer,
+    SpareBuffers,
 )
 
 
@@ -94,3 +95,15 @@ def test_it_may_begin_small_until_a_read_fills_it() -> None:
     assert len(memory.buffer) == BUFFER_SIZE
     read(memory, BUFFER_SIZE)
     assert len(memory.buffer) == 2 * BUFFER_SIZE
+
+
+def test_a_thread_keeps_two_at_most_and_the_last_one_first() -> None:
+    spares = SpareBuffers()
+    assert spares.take() is None and len(spares) == 0
+    first, second, third = (ReceiveBuffer(16) for _ in range(3))
+    for buffer in (first, second, third):
+        spares.keep(buffer)
+    assert len(spares) == 2
+    assert [spares.take(), spares.take(), spares.take()] == [third, second, None]
+    spares.keep(first)
+    assert len(spares) == 1 and spares.take() is first

@@ -194,7 +194,7 @@ def test_ctrl_c_between_encoding_and_keeping(bench: Bench, monkeypatch: pytest.M
     def interrupted(take: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(bench.sender._outbox, "extend_from", interrupted)
+    monkeypatch.setattr(bench.sender, "extend_from", interrupted)
     with pytest.raises(KeyboardInterrupt):
         text(bench, "a")
     assert bench.sender.error is not None and bench.told == ["broken"]

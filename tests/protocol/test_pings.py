@@ -43,6 +43,7 @@ def test_pings_without_a_token_do_not_pile_up() -> None:
     log.sent(b"user", 0.0, "token")
     for number in range(10 * MAX_UNCLAIMED):
         log.sent(b"%d" % number, float(number), None)
+    assert log.count == 10 * MAX_UNCLAIMED + 1
     newest = b"%d" % (10 * MAX_UNCLAIMED - 1)
     answered = log.answered(newest, 1000.0)
     assert len(answered) == MAX_UNCLAIMED + 1

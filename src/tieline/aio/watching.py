@@ -14,8 +14,7 @@ from tieline.engine.receive_buffer import ReceiveBuffer
 if TYPE_CHECKING:
     from tieline.aio.failing import LoopRegistrant
     from tieline.aio.loop_reactor import LoopReactor
-    from tieline.engine._lane import Lane
-    from tieline.engine.lane import NoLane
+    from tieline.engine.short_way import ShortWay
 
 
 def watches_descriptors(loop: asyncio.AbstractEventLoop, descriptor: int) -> bool:
@@ -41,7 +40,7 @@ class DescriptorWatch:
         self._now = reactor.now
         self._woken = reactor.woken
         self._spares = reactor.spares
-        self._lane: Lane | NoLane | None = getattr(registrant, "lane", None)
+        self._lane: ShortWay | None = getattr(registrant, "lane", None)
         self._descriptor = registrant.fileno()
         self._wants_input = self._wants_room = False
         # What the loop watches for.

@@ -1,5 +1,5 @@
 # What the lanes ask the kernel and the interpreter for, in C.
-from libc.stdint cimport uint8_t
+from cpython.object cimport PyObject
 
 
 cdef extern from "Python.h":
@@ -7,6 +7,7 @@ cdef extern from "Python.h":
     const char *PyUnicode_1BYTE_DATA "(const char *)PyUnicode_1BYTE_DATA" (object text)
     Py_ssize_t PyUnicode_GET_LENGTH(object text)
     unsigned long PyThread_get_thread_ident()
+    PyObject *PyThreadState_GetDict()
 
 cdef extern from *:
     """

@@ -1,8 +1,12 @@
+from tieline._flag cimport flag
 from tieline.engine._send_lane cimport SendLane
 from tieline.engine.receive_buffer cimport ReceiveBuffer
-from tieline.protocol.decoder cimport FrameDecoder
-from tieline.protocol.keepalive cimport Keepalive
-from tieline.protocol.messages cimport MessageAssembler
+from tieline.protocol.connection cimport Connection
+
+cdef enum:
+    # So many reads in a row must have found something before a thread waits for the next one in
+    # the very call that reads.
+    HOT = 4
 
 # What a read has come to.
 cdef enum:
@@ -12,22 +16,18 @@ cdef enum:
 
 
 cdef class ReadLane(SendLane):
-    cdef object connection
-    cdef list events
-    cdef Keepalive keepalive
-    cdef FrameDecoder decoder
-    cdef MessageAssembler assembler
-    cdef bint can_wait
-    # How many reads in a row have found something; and how many had to wait, for one message each.
-    cdef int hot
-    cdef int lonely
-    cdef unsigned int batches
+    cdef Connection connection
     # A thread waits in a call on the descriptor: what to do when that has returned.
-    cdef bint is_waited_on
     cdef object on_left
     # Statistics: bytes read here, and seconds spent in decoding.
     cdef readonly long long bytes_read
     cdef readonly double receive_seconds
+    # How many reads in a row have found something; and how many had to wait, for one message each.
+    cdef unsigned char hot
+    cdef unsigned char lonely
+    cdef unsigned char batches
+    cdef flag is_waited_on
+    cdef flag can_wait
 
     cdef int _fill(self, ReceiveBuffer memory, bint waits) except -1
 

@@ -20,9 +20,10 @@ from tieline.engine._kernel cimport (
     timeval,
 )
 
-from tieline.engine._lock cimport ReentrantLock
 from tieline.engine.receive_buffer cimport ReceiveBuffer
 from tieline.engine.sender cimport Sender
+from tieline.protocol.connection cimport Connection
+from tieline.protocol.keepalive cimport Keepalive
 from tieline.errors import MessageTooBig, ProtocolError
 from tieline.protocol.events import MessageChunk
 from tieline.transport.scratch import SIZE, ciphertext
@@ -47,15 +48,11 @@ cdef class ReadLane(SendLane):
     """
 
     def __init__(
-        self, int descriptor, layer, ReentrantLock lock, Sender sender, connection, *, bint may_send
+        self, int descriptor, layer, Sender sender, bint may_send, Connection connection not None
     ):
         cdef timeval patience
-        SendLane.__init__(self, descriptor, layer, lock, sender, may_send=may_send)
+        SendLane.__init__(self, descriptor, layer, sender, may_send)
         self.connection = connection
-        self.events = connection.events
-        self.keepalive = connection.keepalive
-        self.decoder = connection.decoder
-        self.assembler = connection.assembler
         patience.tv_sec = 0
         patience.tv_usec = PATIENCE
         self.can_wait = c_setsockopt(
@@ -87,12 +84,12 @@ cdef class ReadLane(SendLane):
         cdef bytearray buffer
         if self.layer is not None:
             return self._fill_through(memory, waits)
-        if self.assembler.target is None:
+        if self.connection.assembler.target is None:
             buffer = memory.buffer
             return self._fill_to(
                 memory, buffer, PyByteArray_AS_STRING(buffer), PyByteArray_GET_SIZE(buffer), waits
             )
-        PyObject_GetBuffer(self.assembler.target, &view, PyBUF_WRITABLE)
+        PyObject_GetBuffer(self.connection.assembler.target, &view, PyBUF_WRITABLE)
         try:
             return self._fill_to(memory, None, <char *>view.buf, view.len, waits)
         finally:
@@ -115,7 +112,7 @@ cdef class ReadLane(SendLane):
         """The same through TLS."""
         cdef int error = 0
         cdef bytearray buffer
-        target = self.assembler.target
+        target = self.connection.assembler.target
         buffer = None if target is not None else memory.buffer
         if target is None:
             target = memory.view
@@ -181,8 +178,9 @@ cdef class ReadLane(SendLane):
                 self.lonely = 0
                 return count
         count = self._wait(data, size, error)
-        if count > 0 and count < BIG:
-            self.lonely += 1
+        if 0 < count < BIG:
+            if self.lonely < ALONE:
+                self.lonely += 1
         else:
             self.lonely = 0
         if count < 0:
@@ -209,17 +207,18 @@ cdef class ReadLane(SendLane):
     cdef int _received(self, ReceiveBuffer memory, bytearray buffer, ssize_t count) except -1:
         """So many bytes are in `buffer`, or (None) where the assembler wanted them."""
         cdef double now
-        self.hot = min(self.hot + 1, 1000)
+        if self.hot < HOT:
+            self.hot += 1
         self.bytes_read += count
-        if self.decoder.is_deaf:
+        if self.connection.decoder.is_deaf:
             return SOMETHING
         now = clock()
         if buffer is None:
             self.connection.received_directly(count, now)
             memory.received(0)
             return SOMETHING
-        self.keepalive.heard(now)
-        self.decoder.feed(buffer, count)
+        (<Keepalive>self.connection.keepalive).heard(now)
+        self.connection.decoder.feed(buffer, count)
         if count >= memory.watched_from:
             memory.received(count)
         return SOMETHING
@@ -247,7 +246,7 @@ cdef class ReadLane(SendLane):
 
     cdef list _next_batch(self, int *outcome):
         """The next run of messages, or None: `outcome` says what that means. With the lock held."""
-        if PyList_GET_SIZE(self.events) or self.decoder.is_deaf:
+        if PyList_GET_SIZE(self.connection.events) or self.connection.decoder.is_deaf:
             outcome[0] = UNUSUAL
             return None
         try:
@@ -263,9 +262,9 @@ cdef class ReadLane(SendLane):
         if item is not None:
             # As if nobody had looked.
             if type(item) is MessageChunk:
-                self.assembler.chunk = item
+                self.connection.assembler.chunk = item
             else:
-                self.assembler.control = item
+                self.connection.assembler.control = item
             outcome[0] = UNUSUAL
         return None
 
@@ -276,9 +275,9 @@ cdef class ReadLane(SendLane):
         if self.lonely >= ALONE:
             self.batches += 1
             if self.batches % SAMPLE:
-                return self.assembler.next_batch()
+                return self.connection.assembler.next_batch()
             weight = SAMPLE
         started = clock()
-        item = self.assembler.next_batch()
+        item = self.connection.assembler.next_batch()
         self.receive_seconds += weight * (clock() - started)
         return item

@@ -54,6 +54,26 @@ cdef inline Py_ssize_t write_header(
     return 4
 
 
+cdef inline Py_ssize_t write_payload(
+    Outgoing outgoing, uint8_t *target, const uint8_t *payload, Py_ssize_t size
+) except -1:
+    """A whole message behind its header, the key first, and count it: how many bytes."""
+    cdef Py_ssize_t key = 0
+    if outgoing.masked:
+        if outgoing.used + 4 > PyBytes_GET_SIZE(outgoing.pool):
+            outgoing._refill()
+        key = 4
+        memcpy(target, PyBytes_AS_STRING(outgoing.pool) + outgoing.used, 4)
+        outgoing.used += 4
+        xor(target + 4, payload, size, target, 0)
+    else:
+        memcpy(target, payload, size)
+    outgoing.frames += 1
+    outgoing._messages += 1
+    outgoing._payload_bytes += size
+    return key + size
+
+
 cdef class SendLane:
     """The short way that nearly every message can take, made when the session is open.
 
@@ -62,21 +82,21 @@ cdef class SendLane:
     signal handler comes in between either. Every method takes the session's lock.
     """
 
-    def __init__(self, int descriptor, layer, ReentrantLock lock, Sender sender, *, bint may_send):
+    def __init__(self, int descriptor, layer, Sender sender, bint may_send):
         self.descriptor = descriptor
         self.layer = layer
         self.is_open = True
-        self.lock = lock
+        self.lock = sender._lock
         self.may_send = may_send
         self.sender = sender
-        self.outgoing = sender._outgoing
-        self.outbox = sender._outbox
-        self.encoder = self.outgoing._encoder
         # Over TLS a frame is one record: what takes more might be taken in parts.
         self.limit = LARGEST if layer is None else LARGEST - HEADER
-        deflater = self.outgoing.deflater
+        deflater = sender._outgoing.deflater
         if deflater is not None and deflater.threshold <= self.limit:
-            self.limit = deflater.threshold - 1
+            if deflater.threshold == 0:
+                self.may_send = False  # even the empty ones are to be compressed
+            else:
+                self.limit = deflater.threshold - 1
 
     def close(self):
         """Nothing goes this way any more. With the lock held."""
@@ -105,7 +125,7 @@ cdef class SendLane:
             payload = <const uint8_t *>PyUnicode_1BYTE_DATA(message)
         else:
             return False
-        if size > self.limit or not self.may_send:
+        if size > self.limit:
             return False
         self.lock.enter()
         try:
@@ -138,12 +158,12 @@ cdef class SendLane:
                     break
                 done += 1
                 total += size
-                if self.outbox.size >= self.sender._write_limit:
+                if self.sender.unwritten >= self.sender._write_limit:
                     self.sender._push(size)
                 # A write may have waited for room, and been told of the end.
                 if not self._is_clear():
                     break
-            if self.outbox.size:
+            if self.sender.unwritten:
                 self.sender._push(total)
         finally:
             del messages[:done]
@@ -157,25 +177,28 @@ cdef class SendLane:
         cdef double started
         cdef double now = 0.0  # not looked at: who sends so much is quick
         cdef Sender sender = self.sender
+        cdef Outgoing outgoing = sender._outgoing
         if not self._is_clear():
             return False
-        if sender._left_at_once == 0 and self._is_corked():
-            self._gather(opcode, payload, size)
-            if not sender._gathering_until or sender._gathered < SAMPLE or (
-                sender._gathered % SAMPLE == 0
-            ):
-                now = clock()
-            if not sender._gathers(now):
-                self.gathered = None
-                sender._write()
-            return True
-        if self._has_waiting():
+        if sender._corked:
+            if sender._left_at_once == 0 and self._is_corked():
+                self._gather(opcode, payload, size)
+                if sender._gathering_until == 0.0 or sender._gathered < SAMPLE or (
+                    sender._gathered % SAMPLE == 0
+                ):
+                    now = clock()
+                if not sender._gathers(now):
+                    self.gathered = None
+                    sender._write()
+                return True
+            if self._has_waiting():
+                return False
+            if sender._left_at_once:
+                sender._left_at_once -= 1
+        elif self._has_waiting():
             return False
-        if sender._corked and sender._left_at_once:
-            sender._left_at_once -= 1
-        start = write_header(frame, opcode, size, self.encoder.masked)
-        total = start + self._mask(frame + start, payload, size)
-        self._count(size)
+        start = write_header(frame, opcode, size, outgoing.masked)
+        total = start + write_payload(outgoing, frame + start, payload, size)
         self.sends += 1
         if self.sends % SAMPLE:
             taken = self._write(frame, total, &is_held)
@@ -184,7 +207,7 @@ cdef class SendLane:
             taken = self._write(frame, total, &is_held)
             sender.seconds += SAMPLE * (clock() - started)
         if taken == total and not is_held:
-            self.outbox.written += total
+            sender.written += total
         elif sender.error is None:
             self._keep(frame, total, taken, size)
         return True
@@ -224,53 +247,30 @@ cdef class SendLane:
         self.layer.keep(sealed, written)
         return total
 
-    cdef bint _is_clear(self) noexcept:
+    cdef bint _is_clear(self) except -1:
         """Could a message of somebody be written now, as far as the connection goes?"""
         cdef Sender sender = self.sender
+        cdef Outgoing outgoing = sender._outgoing
         return (
             self.may_send
-            and self.outgoing.is_open
-            and not self.outgoing._fragmenting
+            and outgoing.is_open
+            and not outgoing._fragmenting
             and sender.error is None
             and not sender._flushing
             and not sender.blocked
-            and not self.outbox.is_adding
-            and len(sender._noted) == 0
+            and not sender.is_adding
+            and (sender._ledger is None or not sender._has_noted())
         )
 
     cdef bint _has_waiting(self) noexcept:
         """Would a message have to wait for others?"""
-        return PyList_GET_SIZE(self.outbox.chunks) > 0 or PyList_GET_SIZE(self.outgoing._ready) > 0
+        return self.sender.unwritten > 0 or PyList_GET_SIZE(self.sender._outgoing._ready) > 0
 
     cdef bint _is_corked(self) noexcept:
         """Is the caller a handler, and what it sends may be gathered?"""
-        return (
-            self.sender._corked
-            and self.is_delivering
-            and self.deliverer == PyThread_get_thread_ident()
-        )
+        return self.sender._corked and self.deliverer == PyThread_get_thread_ident()
 
-    cdef Py_ssize_t _mask(
-        self, uint8_t *target, const uint8_t *payload, Py_ssize_t size
-    ) except -1:
-        """Write key and masked payload: how many bytes."""
-        cdef FrameEncoder encoder = self.encoder
-        if not encoder.masked:
-            memcpy(target, payload, size)
-            return size
-        if encoder.used + 4 > PyBytes_GET_SIZE(encoder.pool):
-            encoder._refill()
-        memcpy(target, PyBytes_AS_STRING(encoder.pool) + encoder.used, 4)
-        encoder.used += 4
-        xor(target + 4, payload, size, target, 0)
-        return size + 4
-
-    cdef void _count(self, Py_ssize_t size) noexcept:
-        self.encoder.frames += 1
-        self.outgoing._messages += 1
-        self.outgoing._payload_bytes += size
-
-    cdef int _keep(
+    cdef Py_ssize_t _keep(
         self, const uint8_t *frame, Py_ssize_t total, ssize_t taken, Py_ssize_t size
     ) except -1:
         """The kernel did not take all of a frame, or has refused it."""
@@ -280,35 +280,35 @@ cdef class SendLane:
             return 0
         if taken < 0:
             taken = 0
-        self.outbox.written += taken
+        self.sender.written += taken
         if taken < total:
-            self.outbox.chunks.append(frame[taken:total])
-            self.outbox.size += total - taken
+            self.sender.add(frame[taken:total])
         self.sender._push(size)
         return 0
 
     cdef int _gather(self, int opcode, const uint8_t *payload, Py_ssize_t size) except -1:
         """Put a handler's message to the others of this run."""
         cdef bytearray gathered = self.gathered
-        cdef Outbox outbox = self.outbox
+        cdef Sender sender = self.sender
+        cdef Outgoing outgoing = sender._outgoing
         cdef Py_ssize_t before
-        cdef Py_ssize_t added = frame_size(size, self.encoder.masked)
+        cdef Py_ssize_t added = frame_size(size, outgoing.masked)
         cdef uint8_t *end
-        if PyList_GET_SIZE(self.outgoing._ready):
-            outbox.extend_from(self.outgoing.take)
-        if gathered is None or not outbox.chunks or outbox.chunks[-1] is not gathered:
+        if PyList_GET_SIZE(outgoing._ready):
+            sender.extend_from(outgoing.take)
+        if gathered is None or not sender.chunks or sender.chunks[-1] is not gathered:
             self.gathered = gathered = bytearray()
-            outbox.chunks.append(gathered)
+            sender.add(gathered)
         before = PyByteArray_GET_SIZE(gathered)
         PyByteArray_Resize(gathered, before + added)
         end = <uint8_t *>PyByteArray_AS_STRING(gathered) + before
         try:
-            self._mask(end + write_header(end, opcode, size, self.encoder.masked), payload, size)
+            end += write_header(end, opcode, size, outgoing.masked)
+            write_payload(outgoing, end, payload, size)
         except BaseException:
             PyByteArray_Resize(gathered, before)
             raise
-        self._count(size)
-        outbox.size += added
+        sender.unwritten += added
         if before + added >= GATHERED:
             self.gathered = None
         return 0

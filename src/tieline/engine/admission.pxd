@@ -7,7 +7,6 @@ cdef class Admission(Writer):
     cdef object _caller
     cdef object _fragmenter
     cdef object _deferred
-    cdef long long _deferred_size
 
     cpdef bint must_wait(self) except -1
 

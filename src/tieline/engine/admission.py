@@ -11,7 +11,7 @@ from typing import Any
 from tieline.engine import send_errors
 from tieline.engine.holding import is_held_by_caller
 from tieline.engine.room import Room
-from tieline.engine.unsent import NONE_YET, Queue, Unsent
+from tieline.engine.unsent import NONE_YET, Deferred
 from tieline.engine.writer import Writer
 from tieline.errors import SendBufferFull, SendTimeout
 from tieline.protocol.outgoing import Outgoing
@@ -43,7 +43,7 @@ class Admission(Writer):
         now: Callable[[], float],
         caller: Callable[[], object],
     ) -> None:
-        super().__init__(outgoing, stream, owner, write_limit=write_limit, now=now)
+        Writer.__init__(self, outgoing, stream, owner, write_limit, now)
         self._lock = lock
         self._timeout = timeout
         self._caller = caller
@@ -51,8 +51,7 @@ class Admission(Writer):
         self._fragmenter: object = None
         # Whole messages that must not wait, so these do, for its end: what handlers sent meanwhile,
         # and what a connection begins with.
-        self._deferred: Queue[Unsent] = NONE_YET
-        self._deferred_size = 0
+        self._deferred: Deferred | tuple[()] = NONE_YET
 
     # --- asking -------------------------------------------------------------------------------
 
@@ -64,7 +63,7 @@ class Admission(Writer):
     @property
     def buffered(self) -> int:
         """Bytes that wait for the kernel."""
-        return self._outbox.size + self._deferred_size
+        return self.unwritten + (self._deferred.size if self._deferred else 0)
 
     @property
     def is_mid_message(self) -> bool:
@@ -73,7 +72,7 @@ class Admission(Writer):
 
     def must_wait(self) -> bool:
         """Would a data frame of the caller have to wait?"""
-        return self._outbox.size >= self._write_limit or (
+        return self.unwritten >= self._write_limit or (
             self._outgoing.is_fragmenting and not self.is_mid_message
         )
 
@@ -109,13 +108,13 @@ class Admission(Writer):
     @contextmanager
     def waiting(self, size: int) -> Iterator[float | None]:
         """The body waits for room for a message of `size` bytes; until then at most."""
-        started, written = self._now(), self._outbox.written
+        started, written = self._now(), self.written
         try:
             yield self._deadline()
         finally:
             seconds = self._now() - started
             self.seconds += seconds
-            self._owner.on_waited(size, seconds, self._outbox.written - written)
+            self._owner.on_waited(size, seconds, self.written - written)
 
     def _deadline(self) -> float | None:
         return None if self._timeout is None else self._now() + self._timeout
@@ -133,9 +132,7 @@ class Admission(Writer):
 
     def _wait_for_room(self, size: int, deadline: float | None) -> None:
         if not self._owner.in_handler():
-            self._wait(
-                lambda: self._outbox.size >= self._write_limit, size, deadline, accepted=False
-            )
+            self._wait(lambda: self.unwritten >= self._write_limit, size, deadline, accepted=False)
         elif self.buffered >= self._write_limit:
             # The kernel may have room by now, even if the reactor had no time to notice.
             self._write()
@@ -169,7 +166,7 @@ class Admission(Writer):
         """
         if deadline is None or self._timeout is None:
             return None
-        if self._outbox.size >= self._write_limit:
+        if self.unwritten >= self._write_limit:
             deadline = max(deadline, self.taken_at + self._timeout)
         return deadline - self._now()
 
@@ -187,9 +184,9 @@ class Admission(Writer):
     def not_taken(self, size: int) -> SendTimeout:
         """What to raise when `waiting` has lasted too long, and the message is in the buffer."""
         assert self._timeout is not None
-        return send_errors.not_taken(size, self._outbox.size, self._timeout)
+        return send_errors.not_taken(size, self.unwritten, self._timeout)
 
     def no_room(self) -> SendTimeout:
         """What to raise when `waiting` has lasted too long: nothing was sent."""
         assert self._timeout is not None
-        return send_errors.no_room(self._outbox.size, self._write_limit, self._timeout)
+        return send_errors.no_room(self.unwritten, self._write_limit, self._timeout)

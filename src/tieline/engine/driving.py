@@ -11,9 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tieline.engine.deadline import Deadline
-from tieline.engine.holding import is_held_by_caller
-from tieline.engine.locks import ReentrantLock
-from tieline.engine.receive_buffer import ReceiveBuffer
+from tieline.engine.receive_buffer import ReceiveBuffer, SpareBuffers
 from tieline.engine.waiting import SLICE
 from tieline.protocol.wire import CloseCode
 from tieline.transport.wakeup import Wakeup
@@ -27,14 +25,10 @@ ADOPTION = 0.25
 
 
 class Spares(threading.local):
-    """The receive buffers of one thread that are not in use.
-
-    One is enough but for handlers, of this connection or of a signal, that receive on another one:
-    the bytes below them are not all used yet.
-    """
+    """Each thread's own."""
 
     def __init__(self) -> None:
-        self.buffers: list[ReceiveBuffer] = []
+        self.buffers = SpareBuffers()
 
 
 spares_of_thread = Spares()
@@ -56,6 +50,8 @@ class _Look(Deadline):
 class Driver:
     """Lets one thread at a time serve a session: no hand-over between threads in a round trip.
 
+    Guarded by the session's lock.
+
     While it does, and for a moment after, the reactor does not watch the descriptor for reading;
     then it adopts it again. Timers and blocked writes stay with the reactor all the time.
     """
@@ -66,8 +62,6 @@ class Driver:
         self._look_at: _Look | None = None
         #: The reactor leaves reading to threads. It begins so: most programs receive at once.
         self.is_driven = True
-        # Reentrant for signal handlers.
-        self._lock = ReentrantLock()
         #: The thread that drives, or None.
         self.thread: int | None = None
         #: How often one came to drive.
@@ -103,17 +97,12 @@ class Driver:
         """Does the caller drive already? Then it is a handler, or a signal handler, on top."""
         return self.thread == threading.get_ident()
 
-    @property
-    def is_interrupted(self) -> bool:
-        """Is the caller a signal handler on top of a call of ours, and so holds the lock?"""
-        return is_held_by_caller(self._lock)
-
     def enter(self, *, opens: bool = True) -> bool:
         """Begin to drive. False: another thread does, or it is over.
 
         `opens=False`: what `step` waits with is left to it, because it may not come to that.
         """
-        with self._lock:
+        with self._session.lock:
             if not self.is_free:
                 return False
             # At once: the short way looks without the lock.
@@ -136,7 +125,7 @@ class Driver:
         pause = min(SLICE, timeout)
         if not self._has_buffered_input:
             if self._wait is None:
-                with self._lock:
+                with self._session.lock:
                     if self.is_closed:
                         return
                     self._open()
@@ -167,11 +156,10 @@ class Driver:
     def _read_once(self, patience: float) -> None:
         """Read, and deliver, with memory of this thread's."""
         spares = spares_of_thread.buffers
-        memory = spares.pop() if spares else ReceiveBuffer()
+        memory = spares.take() or ReceiveBuffer()
         # When that raises, somebody may still hold the buffer.
         self._read(memory, patience)
-        if not spares:
-            spares.append(memory)
+        spares.keep(memory)
 
     @property
     def _has_buffered_input(self) -> bool:
@@ -198,7 +186,7 @@ class Driver:
 
         May be called again, after Ctrl-C.
         """
-        with self._lock:
+        with self._session.lock:
             if self.thread is not None:
                 return  # another one drives, and will leave
             if self.is_closed:
@@ -233,7 +221,7 @@ class Driver:
 
     def leave(self) -> bool:
         """Drive no more. False: the caller did not."""
-        with self._lock:
+        with self._session.lock:
             if not self.is_mine:
                 return False
             session = self._session
@@ -255,7 +243,7 @@ class Driver:
     def wake(self) -> None:
         """There is news for the thread that drives, unless it is the caller."""
         if self.thread is not None and not self.is_mine:
-            with self._lock:
+            with self._session.lock:
                 if self._wakeup is not None:
                     self._woken = True
                     self._wakeup.set()
@@ -273,13 +261,13 @@ class Driver:
         self._look_at.set(self._session.reactor.now() + ADOPTION)
 
     def _taken_over(self) -> None:
-        with self._lock:
+        with self._session.lock:
             self._session.watch()
         self.look_again_later()
 
     def look(self) -> None:
         """Has nobody driven since the last look?"""
-        with self._lock:
+        with self._session.lock:
             idle, self._drives_seen = self.drives == self._drives_seen, self.drives
             if self.thread is not None:
                 # Its leaving is looked at, so there is no need to look while it waits.
@@ -291,7 +279,7 @@ class Driver:
             self.look_again_later()
 
     def _adopt(self) -> None:
-        with self._lock:
+        with self._session.lock:
             if self.thread is not None:
                 self.after = self._adopt
                 return
@@ -300,14 +288,13 @@ class Driver:
             if look_at is not None:
                 look_at.cancel()
             self._release()
-            self._session.lane.forget_thread()
         self._session.resume()
 
     def close(self) -> None:
         """The session has ended."""
         if self._look_at is not None:
             self._look_at.cancel()
-        with self._lock:
+        with self._session.lock:
             self.is_closed = True
             if self.thread is None:
                 self._release()
@@ -316,7 +303,6 @@ class Driver:
 
     def abandon_after_fork(self) -> None:
         """In a child process: the thread that drove may not be here."""
-        self._lock = ReentrantLock()
         self.thread = None
         self.is_closed = True
         self._release()
@@ -336,7 +322,7 @@ class Driver:
             self._wait = lambda pause: select.select(descriptors, (), (), pause / 1000)[0]
 
     def _clear_wakeup(self) -> None:
-        with self._lock:
+        with self._session.lock:
             if self._wakeup is not None:
                 self._wakeup.clear()
             self._woken = False

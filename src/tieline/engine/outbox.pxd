@@ -1,19 +1,27 @@
 cimport cython
 
+from tieline._flag cimport flag
+
 
 cdef class Outbox:
     cdef readonly list chunks
-    cdef readonly long long size
+    cdef readonly long long unwritten
     cdef readonly long long written
-    cdef readonly bint is_adding
     cdef public long long offered
+    cdef readonly flag is_adding
+
+    cpdef void add(self, object chunk) except *
 
     @cython.locals(chunks=list, size=cython.longlong, was_adding=bint)
     cpdef long long extend_from(self, object take) except -1
 
-    @cython.locals(pieces=cython.int, size=cython.longlong, taken=cython.longlong)
+    @cython.locals(chunks=list, pieces=cython.int, size=cython.longlong, taken=cython.longlong)
     cpdef bint write_to(self, object stream) except -1
 
-    cdef object _begin_piece(self, object frame)
-
+    @cython.locals(chunks=list)
     cpdef void clear(self) except *
+
+
+cdef object _begin_piece(list chunks, object frame)
+
+cdef object _gather(list chunks)

@@ -23,20 +23,29 @@ class Outbox:
     """The bytes that wait to be written to one stream, in order. Guarded by the session's lock."""
 
     def __init__(self) -> None:
-        #: What waits.
-        self.chunks: list[Chunk | BigFrame] = []
+        #: What waits, or None.
+        self.chunks: list[Chunk | BigFrame] | None = None
         #: Its bytes.
-        self.size = 0
+        self.unwritten = 0
         #: Bytes that the stream has taken.
         self.written = 0
-        #: A signal handler on top finds that `size` lacks what is being added.
-        self.is_adding = False
         #: Bytes behind these that it was offered, when the call did not return: they may have left.
         self.offered = 0
+        #: A signal handler on top finds that `unwritten` lacks what is being added.
+        self.is_adding = False
 
     def extend(self, chunks: Sequence[bytes | bytearray | BigFrame]) -> None:
         """Add frames at the end."""
-        self.extend_from(lambda: chunks)
+        for chunk in chunks:
+            self.add(chunk)
+
+    def add(self, chunk: Chunk | BigFrame) -> None:
+        """Add one at the end, where no signal handler can come in between."""
+        if self.chunks is None:
+            self.chunks = [chunk]
+        else:
+            self.chunks.append(chunk)
+        self.unwritten += len(chunk)
 
     def extend_from(self, take: Callable[[], Sequence[bytes | bytearray | BigFrame]]) -> int:
         """Add the frames that `take` returns at the end; how many bytes.
@@ -47,11 +56,14 @@ class Outbox:
         chunks = take()
         if not chunks:
             return 0
-        # No call within a line, which a signal handler's send could come into.
+        # No call within these lines, which a signal handler's send could come into.
         was_adding, self.is_adding = self.is_adding, True
-        self.chunks += chunks
+        if self.chunks is None:
+            self.chunks = [*chunks]
+        else:
+            self.chunks += chunks
         size = len(chunks[0]) if len(chunks) == 1 else sum(map(len, chunks))
-        self.size += size
+        self.unwritten += size
         self.is_adding = was_adding
         return size
 
@@ -65,12 +77,12 @@ class Outbox:
                 pieces += 1
                 if pieces > _PIECES_AT_ONCE:
                     return False
-                chunk = self._begin_piece(chunk)
+                chunk = _begin_piece(chunks, chunk)
             elif len(chunks) > 1:
-                chunk = self._gather()
+                chunk = _gather(chunks)
             size = self.offered = len(chunk)
             taken = stream.send(chunk)
-            self.size -= taken
+            self.unwritten -= taken
             self.written += taken
             self.offered = 0
             if taken < size:
@@ -78,38 +90,42 @@ class Outbox:
                     chunks[0] = memoryview(chunk)[taken:]
                 return False
             del chunks[0]
+        self.chunks = None
         return True
-
-    def _begin_piece(self, frame: BigFrame) -> bytearray:
-        """Put the next piece of the first frame before its rest."""
-        piece = frame.next_piece()
-        if len(frame):
-            self.chunks.insert(0, piece)
-        else:
-            self.chunks[0] = piece
-        return piece
-
-    def _gather(self) -> Chunk:
-        """Join the first small chunks into one, so that they cost one system call."""
-        chunks = self.chunks
-        gathered: list[Chunk] = []
-        size = 0
-        for chunk in chunks:
-            size += len(chunk)
-            if isinstance(chunk, BigFrame) or (size > _GATHERED and gathered):
-                break
-            gathered.append(chunk)
-        if len(gathered) == 1:
-            return gathered[0]
-        joined = b"".join(gathered)
-        # In one step, however many: each one taken off alone would move all that are behind it.
-        chunks[: len(gathered)] = [joined]
-        return joined
 
     def clear(self) -> None:
         """Drop everything: the stream is broken."""
-        for chunk in self.chunks:
-            if isinstance(chunk, BigFrame):
-                chunk.drop()  # whoever sent it may still hold it
-        self.chunks.clear()
-        self.size = 0
+        chunks = self.chunks
+        if chunks is not None:
+            for chunk in chunks:
+                if isinstance(chunk, BigFrame):
+                    chunk.drop()  # whoever sent it may still hold it
+            chunks.clear()
+        self.unwritten = 0
+
+
+def _begin_piece(chunks: list[Chunk | BigFrame], frame: BigFrame) -> bytearray:
+    """Put the next piece of the first frame before its rest."""
+    piece = frame.next_piece()
+    if len(frame):
+        chunks.insert(0, piece)
+    else:
+        chunks[0] = piece
+    return piece
+
+
+def _gather(chunks: list[Chunk | BigFrame]) -> Chunk:
+    """Join the first small chunks into one, so that they cost one system call."""
+    gathered: list[Chunk] = []
+    size = 0
+    for chunk in chunks:
+        size += len(chunk)
+        if isinstance(chunk, BigFrame) or (size > _GATHERED and gathered):
+            break
+        gathered.append(chunk)
+    if len(gathered) == 1:
+        return gathered[0]
+    joined = b"".join(gathered)
+    # In one step, however many: each one taken off alone would move all that are behind it.
+    chunks[: len(gathered)] = [joined]
+    return joined

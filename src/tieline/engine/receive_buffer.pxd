@@ -10,3 +10,12 @@ cdef class ReceiveBuffer:
     cpdef void received(self, Py_ssize_t count) except *
 
     cdef void _resize(self, Py_ssize_t size) except *
+
+
+cdef class SpareBuffers:
+    cdef ReceiveBuffer _first
+    cdef ReceiveBuffer _second
+
+    cpdef ReceiveBuffer take(self)
+
+    cpdef void keep(self, ReceiveBuffer buffer) except *

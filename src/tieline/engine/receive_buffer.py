@@ -73,3 +73,31 @@ class ReceiveBuffer:
         watched_from = size if size == self._smallest else 0
         # Without a call in between, so that no signal leaves one of them behind.
         self.buffer, self.view, self.watched_from = buffer, view, watched_from
+
+
+class SpareBuffers:
+    """The receive buffers of one thread that are not in use: two at most.
+
+    One is enough but for handlers, of this connection or of a signal, that receive on another one:
+    the bytes below them are not all used yet. And who goes on with what another thread has read
+    gets that one's.
+    """
+
+    def __init__(self) -> None:
+        self._first: ReceiveBuffer | None = None
+        self._second: ReceiveBuffer | None = None
+
+    def __len__(self) -> int:
+        return (self._first is not None) + (self._second is not None)
+
+    def take(self) -> ReceiveBuffer | None:
+        """One of them, or None."""
+        taken = self._first
+        self._first, self._second = self._second, None
+        return taken
+
+    def keep(self, buffer: ReceiveBuffer) -> None:
+        """It is in use no more."""
+        if self._first is not None:
+            self._second = self._first
+        self._first = buffer

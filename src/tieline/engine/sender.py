@@ -12,7 +12,7 @@ from typing import Any
 from tieline.engine import send_errors
 from tieline.engine.admission import Admission
 from tieline.engine.ledger import NEVER, VAGUE, Entry
-from tieline.engine.unsent import NONE_YET, Unsent
+from tieline.engine.unsent import NONE_YET, Deferred, Unsent
 from tieline.errors import ConnectionClosed, OptionError, SendBufferFull, WebSocketError
 from tieline.protocol.big_frame import BIG, BigFrame, is_borrowed
 from tieline.protocol.wire import Opcode
@@ -43,7 +43,7 @@ class Sender(Admission):
         with self._lock:
             deadline: float | None = None
             # Asked first without a call: this is the way of every message.
-            if (self._outbox.size >= self._write_limit or self._outgoing.is_fragmenting) and (
+            if (self.unwritten >= self._write_limit or self._outgoing.is_fragmenting) and (
                 self.must_wait()
             ):
                 deadline = self._deadline()
@@ -111,7 +111,7 @@ class Sender(Admission):
     def ping(self, data: bytes, token: object) -> None:
         """Send a Ping, between the fragments of a message if need be."""
         with self._lock:
-            if self._outbox.size >= self._write_limit:
+            if self.unwritten >= self._write_limit:
                 self._wait_for_room(len(data), self._deadline())
             self._check_unbroken()
             self._outgoing.ping(data, self._now(), token)
@@ -120,7 +120,7 @@ class Sender(Admission):
     def pong(self, data: bytes) -> None:
         """Send an unasked Pong."""
         with self._lock:
-            if self._outbox.size >= self._write_limit:
+            if self.unwritten >= self._write_limit:
                 self._wait_for_room(len(data), self._deadline())
             self._check_unbroken()
             self._outgoing.pong(data)
@@ -171,7 +171,6 @@ class Sender(Admission):
         """The stream is gone: nothing will be written, and nobody needs to wait any more."""
         self._end_ledger(self._deferred)
         self._deferred = NONE_YET
-        self._deferred_size = 0
         if self._ledger is not None and self._outgoing.close_info is not None:
             self._ledger.tell(self.error, self._outgoing.close_info)
         Admission.drop(self)
@@ -202,15 +201,14 @@ class Sender(Admission):
 
     def _noting(self) -> deque[Entry]:
         """Where to note what is sent."""
-        self._noted = noted = self._made_ledger().opened()
-        return noted
+        return self._made_ledger().opened()
 
     def _encode(
         self, opcode: Opcode, payload: Data, compress: bool | None, unsent: Unsent | None
     ) -> BigFrame | None:
         if unsent is None:
             return self._outgoing.message(opcode, payload, compress)
-        start = self._outbox.written + self._outbox.size
+        start = self.written + self.unwritten
         entry = Entry(unsent, start + 1, NEVER)
         big = self._outgoing.message(opcode, payload, compress)
         self._noting().append(entry)
@@ -220,7 +218,7 @@ class Sender(Admission):
     def _encode_fragments(
         self, frames: Sequence[Fragment], compress: bool, unsent: Unsent | None
     ) -> BigFrame | None:
-        start = self._outbox.written + self._outbox.size
+        start = self.written + self.unwritten
         big: BigFrame | None = None
         try:
             for opcode, payload, fin in frames:
@@ -232,8 +230,8 @@ class Sender(Admission):
                 self._noting().append(entry)
                 self._note(entry, start)
             else:
-                self._outbox.extend_from(self._outgoing.take)
-                self._made_ledger().unknown_until = self._outbox.written + self._outbox.size
+                self.extend_from(self._outgoing.take)
+                self._made_ledger().unknown_until = self.written + self.unwritten
             if fin:
                 self._fragmenter = None
                 self._send_deferred()
@@ -248,9 +246,9 @@ class Sender(Admission):
 
     def _note(self, entry: Entry, start: int) -> None:
         """What was encoded last, behind `start` bytes of the stream, was the end of it."""
-        added = self._outbox.extend_from(self._outgoing.take)
-        end = self._outbox.written + self._outbox.size
-        if self._outbox.is_adding:
+        added = self.extend_from(self._outgoing.take)
+        end = self.written + self.unwritten
+        if self.is_adding:
             end = VAGUE  # a signal handler, on top of what is not counted yet
             self._made_ledger().has_vague = True
         elif start + added == end:
@@ -266,26 +264,26 @@ class Sender(Admission):
             return
         size = sum(len(unsent.payload) for unsent in entries)
         if isinstance(self._deferred, tuple):
-            fresh: deque[Unsent] = deque()
+            fresh = Deferred()
             if not self._deferred:  # a signal handler on top may have been first
                 self._deferred = fresh
         self._deferred += entries
-        self._deferred_size += size
+        self._deferred.size += size
 
     def _send_deferred(self) -> None:
         """Encode what had to wait, unless it still has to, or cannot be sent any more."""
-        while self._deferred and not self._outgoing.is_fragmenting:
-            unsent = self._deferred[0]
+        while (deferred := self._deferred) and not self._outgoing.is_fragmenting:
+            unsent = deferred[0]
             noted = self._noting()
             if not (unsent.is_mark or self._outgoing.is_open):
                 return
-            start = self._outbox.written + self._outbox.size
+            start = self.written + self.unwritten
             # Noted before, as far as is known: Ctrl-C may come at any point of what follows.
             entry = Entry(unsent, start + 1, NEVER)
             size = len(unsent.payload)
             noted += [entry]
-            del self._deferred[0]
-            self._deferred_size -= size
+            del deferred[0]
+            deferred.size -= size
             if unsent.opcode is not None:
                 self._outgoing.message(unsent.opcode, unsent.payload, unsent.compress)
             self._note(entry, start)
@@ -331,15 +329,15 @@ class Sender(Admission):
         `deadline`: the one of a wait before, since one send has one timeout.
         """
         try:
-            self._outbox.extend_from(self._outgoing.take)
+            self.extend_from(self._outgoing.take)
         except BaseException:
             self._interrupted()
             raise
         if self._corked and self._owner.in_handler() and self._gathers(self._now()):
             return
         self._write()
-        if self._outbox.size > self._write_limit and waits and not self._owner.in_handler():
+        if self.unwritten > self._write_limit and waits and not self._owner.in_handler():
             self._wait(self._is_above, size, deadline or self._deadline(), accepted=True)
 
     def _is_above(self) -> bool:
-        return self._outbox.size > self._write_limit
+        return self.unwritten > self._write_limit

@@ -73,7 +73,7 @@ class Session(SessionCalls):
         self.speaker = Speaker(self.sender, delivery, teller, log, connection_id, self)
         self.pump = Pump(self, delivery, self.speaker, teller)
         #: The short way for small messages.
-        self.lane = lane.lane_of(self, options, teller)
+        self.lane = lane.lane_of(self, delivery, options, teller)
         self._deadline = Liveness(self, delivery)
         #: For threads that serve the connection while they wait for a message.
         self.driver = Driver(self) if drivable else None
@@ -114,7 +114,6 @@ class Session(SessionCalls):
         """
         return (
             self.sender.is_locked_by_caller
-            or (self.driver is not None and self.driver.is_interrupted)
             # A reactor without a thread of its own has no such lock.
             or bool(getattr(self.reactor, "is_interrupted", False))
         )

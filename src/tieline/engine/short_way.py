@@ -8,23 +8,52 @@ interpreter lock. Which session a line has at present is another matter, and sta
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from tieline.engine._lane import Lane
-    from tieline.engine.lane import NoLane
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 
 class ShortWay:
-    """Takes no message and finds none: lanes know better."""
+    """Takes no message and finds none: all go the general way. Lanes know better."""
+
+    #: Is it `serve` that reads?
+    may_serve = False
+    #: Did `read` leave something in the memory that it was given?
+    has_rest = False
+    #: Statistics: bytes read here, and seconds spent in decoding.
+    bytes_read = 0
+    receive_seconds = 0.0
 
     def send(self, message: object) -> bool:
         """Send a whole message if nothing is in the way. False: nothing was done. Any thread."""
         return False
 
+    def send_run(self, messages: list[Any]) -> None:
+        """Send those at the beginning that nothing is in the way of, and take them out."""
+
     def recv(self) -> str | bytes | None:
         """The next message if it comes very soon. None: the general way. Any thread."""
         return None
+
+    def read(self, memory: object) -> bool:
+        """Read once for the tasks of a loop. False: the general way is to do it."""
+        return False
+
+    def serve(self, memory: object, calls: object, until: float, alone: bool) -> bool:
+        """Read, and call handlers. True: the general way is to go on."""
+        return True
+
+    def rest_is_taken(self) -> None:
+        """The general way has gone on with what was read here, to its end."""
+
+    def close(self) -> None:
+        """Nothing goes this way any more. With the lock held."""
+
+    def abandon_after_fork(self, lock: Any) -> None:
+        """In a child process."""
+
+    def close_descriptor(self, close: Callable[[], None]) -> None:
+        """`close` the descriptor as soon as no thread waits in a call on it."""
+        close()
 
 
 class HasLane:
@@ -33,4 +62,4 @@ class HasLane:
     __slots__ = ("lane",)
 
     if TYPE_CHECKING:
-        lane: Lane | NoLane
+        lane: ShortWay

@@ -80,6 +80,16 @@ class Unsent:
             self.receipt.failed(error)
 
 
+class Deferred(deque[Unsent]):
+    """Whole messages that have to wait for the end of another one, and how many bytes they are."""
+
+    __slots__ = ("size",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.size = 0
+
+
 def check_when_offline(value: object, default: str) -> str:
     """What becomes of a message without a connection: its sender's wish. Raises OptionError."""
     if value is None:

@@ -1,31 +1,30 @@
 cimport cython
 
+from tieline._flag cimport flag
 from tieline.engine.outbox cimport Outbox
 from tieline.protocol.outgoing cimport Outgoing
 
 
-cdef class Writer:
+cdef class Writer(Outbox):
     cdef Outgoing _outgoing
     cdef object _stream
     cdef readonly object _room
-    cdef long long _write_limit
     cdef object _now
     cdef object _owner
-    cdef readonly Outbox _outbox
     cdef readonly object _ledger
-    cdef object _noted
-    cdef bint _is_certain
-    cdef bint _corked
-    cdef int _left_at_once
-    cdef double _gathering_until
-    cdef bint _is_watched
-    cdef bint _has_gathered
-    cdef int _gathered
-    cdef bint _flushing
-    cdef readonly double taken_at
     cdef readonly object error
-    cdef readonly bint blocked
+    cdef long long _write_limit
+    cdef double _gathering_until
+    cdef readonly double taken_at
     cdef readonly double seconds
+    cdef int _gathered
+    cdef unsigned char _left_at_once
+    cdef flag _is_certain
+    cdef flag _corked
+    cdef flag _is_watched
+    cdef flag _has_gathered
+    cdef flag _flushing
+    cdef readonly flag blocked
 
     cpdef void cork(self, int calls) except *
 
@@ -48,6 +47,8 @@ cdef class Writer:
     cdef bint _push_pending(self) except -1
 
     cdef void _interrupted(self) except *
+
+    cdef bint _has_noted(self) except -1
 
     cdef void _settle(self) except *
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tieline.engine.ledger import Entry, Ledger
+from tieline.engine.ledger import Ledger
 from tieline.engine.outbox import Outbox
 from tieline.engine.room import Room
-from tieline.engine.unsent import NONE_YET, Queue, Unsent
+from tieline.engine.unsent import Queue, Unsent
 from tieline.errors import ConnectionClosed
 from tieline.protocol.outgoing import Outgoing
 from tieline.transport.stream import Stream
@@ -30,7 +30,7 @@ _TOGETHER = 64 * 1024
 _WORTHWHILE = 16
 
 
-class Writer:
+class Writer(Outbox):
     """Writes what `outgoing` holds, and keeps what the kernel does not take. With the lock held.
 
     Those who wait are told when less than `write_limit` bytes do, or none will ever be taken.
@@ -43,10 +43,10 @@ class Writer:
         outgoing: Outgoing,
         stream: Stream,
         owner: Any,
-        *,
         write_limit: int,
         now: Callable[[], float],
     ) -> None:
+        Outbox.__init__(self)
         self._outgoing = outgoing
         self._stream = stream
         # Senders that wait for room in the buffer, or for the end of a fragmented message. Made
@@ -55,11 +55,8 @@ class Writer:
         self._write_limit = write_limit
         self._now = now
         self._owner = owner
-        self._outbox = Outbox()
         # What becomes of the messages that were noted.
         self._ledger: Ledger | None = None
-        # Its entries, seen at every write without a look-up. `_noting` sets it.
-        self._noted: Queue[Entry] = NONE_YET
         # False after Ctrl-C in a write.
         self._is_certain = True
         # While handlers are called, what they send is gathered, but for so many messages.
@@ -96,7 +93,7 @@ class Writer:
         self._corked = False
         self._gathering_until = 0.0
         if (
-            self._outbox.size
+            self.unwritten
             or not self._outgoing.is_empty
             or self.blocked
             or self._stream.has_pending_output
@@ -106,7 +103,7 @@ class Writer:
     def drop(self) -> None:
         """The stream is gone: nothing will be written, and nobody needs to wait any more."""
         self._outgoing.take()  # after Ctrl-C it may hold memory that is the sender's again
-        self._outbox.clear()
+        self.clear()
         self._gathering_until = 0.0
         self.blocked = False
         if self._room is not None:
@@ -115,16 +112,16 @@ class Writer:
     @property
     def is_full(self) -> bool:
         """More waits than `write_limit` allows."""
-        return self._outbox.size >= self._write_limit
+        return self.unwritten >= self._write_limit
 
     def has_room(self) -> bool:
         """May what nobody waits for be sent as well?"""
-        return self._outgoing.is_open and self._outbox.size < self._write_limit
+        return self._outgoing.is_open and self.unwritten < self._write_limit
 
     @property
     def bytes_written(self) -> int:
         """Bytes that the stream has taken since the start."""
-        return self._outbox.written
+        return self.written
 
     def _check_unbroken(self) -> None:
         """The session may not know yet, and what is taken until then would only pile up."""
@@ -136,7 +133,7 @@ class Writer:
         if self._left_at_once > 0:
             self._left_at_once -= 1
             return False
-        if self._outbox.size >= min(_TOGETHER, self._write_limit):
+        if self.unwritten >= min(_TOGETHER, self._write_limit):
             return False
         if self._gathering_until == 0.0:
             if not self._is_watched:
@@ -161,14 +158,14 @@ class Writer:
             # A signal handler came on top of the write below, which will go on with its frames.
             return
         self._gathering_until = 0.0
-        started, written = self._now(), self._outbox.written
+        started, written = self._now(), self.written
         pending = self._stream.pending_size if self.blocked else 0
         self._flushing = True  # and nothing between it and `try`, where Ctrl-C could come
         try:
             done = self._write_out()
         except OSError as error:
             if not self._stream.has_pending_output:
-                self._outbox.offered = 0  # the kernel has refused it, and TLS had no part in it
+                self.offered = 0  # the kernel has refused it, and TLS had no part in it
             self._break(error)
             return
         except BaseException:
@@ -177,9 +174,7 @@ class Writer:
         finally:
             self._flushing = False
             self.seconds += self._now() - started
-        if self.blocked and (
-            self._outbox.written != written or self._stream.pending_size < pending
-        ):
+        if self.blocked and (self.written != written or self._stream.pending_size < pending):
             self.taken_at = self._now()
         if done == self.blocked:
             self.blocked = not done
@@ -187,24 +182,24 @@ class Writer:
         room = self._room
         if room is not None and room.is_wanted and not (self.is_full and self._outgoing.is_open):
             room.tell()
-        if self._noted:
+        if self._has_noted():
             self._settle()
 
     def _write_out(self) -> bool:
         """Write until nothing is left (True) or the kernel takes no more."""
         while True:
-            self._outbox.extend_from(self._outgoing.take)
+            self.extend_from(self._outgoing.take)
             done = (
                 (not self.blocked or self._push_pending())
-                and self._outbox.write_to(self._stream)
+                and self.write_to(self._stream)
                 and (not self._stream.has_pending_output or self._stream.flush())
             )
-            is_congested = self._outbox.size >= self._write_limit
+            is_congested = self.unwritten >= self._write_limit
             if is_congested or self._outgoing.is_congested:
                 # May release a Pong that was held back.
                 self._outgoing.set_congested(is_congested)
             # A signal handler may have sent something and left it to us, last of all here.
-            if not done or (self._outgoing.is_empty and not self._outbox.chunks):
+            if not done or (self._outgoing.is_empty and not self.chunks):
                 return done
 
     def _push_pending(self) -> bool:
@@ -214,7 +209,7 @@ class Writer:
         """
         if self._stream.has_pending_output and not self._stream.flush():
             return False
-        if self._noted:
+        if self._has_noted():
             self._settle()
         return True
 
@@ -229,14 +224,18 @@ class Writer:
             self._ledger = fresh
         return self._ledger
 
+    def _has_noted(self) -> bool:
+        """Is there a message in the buffer whose fate is to be told?"""
+        return self._ledger is not None and len(self._ledger.entries) > 0
+
     def _settle(self) -> None:
-        outbox, ledger = self._outbox, self._ledger
+        ledger = self._ledger
         if ledger is None:
             return
-        if ledger.has_vague and not outbox.is_adding:
-            ledger.bound(outbox.written + outbox.size)
+        if ledger.has_vague and not self.is_adding:
+            ledger.bound(self.written + self.unwritten)
         # Looked at first: a signal handler may write more before the question is answered.
-        position = outbox.written
+        position = self.written
         if not self._stream.has_pending_output:
             ledger.settle(position)
 
@@ -244,9 +243,7 @@ class Writer:
         if self._is_certain:
             self._settle()
         if deferred or self._ledger is not None:
-            ledger = self._made_ledger()
-            ledger.end(self._outbox.written + self._outbox.offered, deferred)
-            self._noted = ledger.entries
+            self._made_ledger().end(self.written + self.offered, deferred)
 
     def _break(self, error: Exception) -> None:
         self.error = error

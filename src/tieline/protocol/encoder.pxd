@@ -1,12 +1,14 @@
 cimport cython
 
+from tieline._flag cimport flag
+
 
 cdef class FrameEncoder:
     cdef object random_bytes
-    cdef bint masked
     cdef bytes pool
-    cdef Py_ssize_t used
     cdef readonly long long frames
+    cdef int used
+    cdef flag masked
 
     @cython.locals(
         length=Py_ssize_t, start=Py_ssize_t, rest=Py_ssize_t, i=cython.int, mask_bit=cython.int,

@@ -1,26 +1,24 @@
 cimport cython
 
+from tieline._flag cimport flag
 from tieline.protocol.encoder cimport FrameEncoder
 
 
-cdef class Outgoing:
-    cdef public bint is_open
+cdef class Outgoing(FrameEncoder):
     cdef public object close_info
     cdef public object deflater
-    cdef bint _masks
-    cdef FrameEncoder _encoder
     cdef list _ready
-    cdef int _fragmenting
-    cdef bint _fragments_compressed
-    cdef bint _compressing
-    cdef bint _is_ahead
     cdef object _pings
-    cdef readonly bint is_congested
     cdef object _held_pong
     cdef long long _messages
     cdef long long _payload_bytes
-    cdef long long _pings_sent
     cdef long long _pongs_sent
+    cdef public flag is_open
+    cdef readonly flag is_congested
+    cdef unsigned char _fragmenting
+    cdef flag _fragments_compressed
+    cdef flag _compressing
+    cdef flag _is_ahead
 
     @cython.locals(size=Py_ssize_t)
     cpdef object message(self, int opcode, object payload, object compress=*)

@@ -18,7 +18,7 @@ from tieline.protocol.wire import MAX_CONTROL_PAYLOAD, RSV1, Opcode
 Data = bytes | bytearray | memoryview
 
 
-class Outgoing:
+class Outgoing(FrameEncoder):
     """Encodes what is to be sent and keeps it, in order, until `take`.
 
     Open between the opening handshake and this side's Close frame: after that nothing may be sent
@@ -27,14 +27,13 @@ class Outgoing:
     """
 
     def __init__(self, random_bytes: Callable[[int], bytes] | None) -> None:
+        FrameEncoder.__init__(self, random_bytes)
         #: True while messages can be sent.
         self.is_open = False
         #: How the connection ended, once it has.
         self.close_info: CloseInfo | None = None
         #: Compresses messages, once that was negotiated.
         self.deflater: Deflater | None = None
-        self._masks = random_bytes is not None
-        self._encoder = FrameEncoder(random_bytes)
         self._ready: list[bytes | bytearray | BigFrame] = []
         # The opcode of the message that is being sent in fragments, or 0; is it compressed?
         self._fragmenting = 0
@@ -51,7 +50,6 @@ class Outgoing:
         # Statistics.
         self._messages = 0
         self._payload_bytes = 0
-        self._pings_sent = 0
         self._pongs_sent = 0
 
     def take(self) -> list[bytes | bytearray | BigFrame]:
@@ -90,7 +88,7 @@ class Outgoing:
             return None
         big: BigFrame | None = None
         if size < BIG:
-            frame: bytearray | BigFrame = self._encoder.encode(opcode, payload)
+            frame: bytearray | BigFrame = self.encode(opcode, payload)
         else:
             frame = big = self._big_frame(opcode, payload, True)
         self._messages += 1
@@ -145,12 +143,12 @@ class Outgoing:
 
     def _frame(self, opcode: int, payload: Data, fin: bool) -> bytearray | BigFrame:
         if len(payload) < BIG:
-            return self._encoder.encode(opcode, payload, fin)
+            return self.encode(opcode, payload, fin)
         return self._big_frame(opcode, payload, fin)
 
     def _big_frame(self, opcode: int, payload: Data, fin: bool) -> BigFrame:
-        header = self._encoder.encode_header(opcode, len(payload), fin)
-        return BigFrame(header, payload, self._masks)
+        header = self.encode_header(opcode, len(payload), fin)
+        return BigFrame(header, payload, self.masked)
 
     def _compressed(
         self, deflater: Deflater, opcode: int, payload: Data, fin: bool, fragmenting: int
@@ -187,18 +185,17 @@ class Outgoing:
     def ping(self, data: bytes, now: float, token: object = None) -> None:
         """A Ping; `token` comes back when its Pong does."""
         self._check_control(data)
-        frame = self._encoder.encode(Opcode.PING, data)
+        frame = self.encode(Opcode.PING, data)
         fresh = PingLog()
         if self._pings is None:  # no signal handler comes in before the next line
             self._pings = fresh
         self._pings.sent(data, now, token)
-        self._pings_sent += 1
         self._ready.append(frame)
 
     def pong(self, data: bytes) -> None:
         """An unasked Pong: a one-way heartbeat (5.5.3)."""
         self._check_control(data)
-        frame = self._encoder.encode(Opcode.PONG, data)
+        frame = self.encode(Opcode.PONG, data)
         self._pongs_sent += 1
         self._ready.append(frame)
 
@@ -225,7 +222,7 @@ class Outgoing:
 
     def close(self, close: Close) -> None:
         """The Close frame: the last of all. An interrupt comes before anything is done."""
-        frame = self._encoder.encode(Opcode.CLOSE, encode_close(close))
+        frame = self.encode(Opcode.CLOSE, encode_close(close))
         # Not `append`: signals are handled after calls, and the caller has yet to note this one.
         self.is_open = False
         self._ready += [frame]
@@ -238,9 +235,9 @@ class Outgoing:
         """Statistics since the start, by their names in `Traffic`."""
         return {
             "messages_sent": self._messages,
-            "frames_sent": self._encoder.frames,
+            "frames_sent": self.frames,
             "payload_bytes_sent": self._payload_bytes,
-            "pings_sent": self._pings_sent,
+            "pings_sent": 0 if self._pings is None else self._pings.count,
             "pongs_sent": self._pongs_sent,
         }
 

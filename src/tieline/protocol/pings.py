@@ -12,10 +12,12 @@ MAX_UNCLAIMED = 64
 class PingLog:
     """The Pings that wait for their Pong, oldest first."""
 
-    __slots__ = ("_waiting",)
+    __slots__ = ("_waiting", "count")
 
     def __init__(self) -> None:
         self._waiting: list[tuple[bytes, float, object]] = []
+        #: How many were sent since the start.
+        self.count = 0
 
     def sent(self, data: bytes, now: float, token: object) -> None:
         """A Ping went out; `token` comes back when it is answered. With None nobody waits."""
@@ -24,6 +26,7 @@ class PingLog:
             if len(unclaimed) >= MAX_UNCLAIMED:
                 del self._waiting[unclaimed[0]]
         self._waiting.append((data, now, token))
+        self.count += 1
 
     def answered(self, data: bytes, now: float) -> tuple[AnsweredPing, ...]:
         """The Pings that a Pong with `data` answers.

@@ -115,7 +115,7 @@ class EchoConnection:
         if not self.is_open:
             raise ConnectionClosed("the client's connection is not open", self.close_info)
         with self._lock:
-            waiting = self._outbox.size + self._queued
+            waiting = self._outbox.unwritten + self._queued
             if waiting >= self._write_limit:
                 raise SendBufferFull(
                     f"the client does not read: {waiting} bytes wait for it "
@@ -269,7 +269,7 @@ class EchoConnection:
 
     @property
     def _is_congested(self) -> bool:
-        return self._outbox.size >= self._write_limit
+        return self._outbox.unwritten >= self._write_limit
 
     def _flush(self) -> None:
         try:
@@ -285,7 +285,7 @@ class EchoConnection:
             self._lose(error)
             return
         self._connection.outgoing.set_congested(self._is_congested)
-        if self._is_last and not self._outbox.size and not self._is_shut_down:
+        if self._is_last and not self._outbox.unwritten and not self._is_shut_down:
             self._is_shut_down = True
             self._stream.shutdown_write()
             if self._give_up_at is not None:
@@ -295,7 +295,8 @@ class EchoConnection:
 
     def _watch(self) -> None:
         """A client that does not read its answers is not read either."""
-        self._reactor.watch(self, readable=not self._is_congested, writable=self._outbox.size > 0)
+        has_waiting = self._outbox.unwritten > 0
+        self._reactor.watch(self, readable=not self._is_congested, writable=has_waiting)
         if self._stream.has_buffered_input and not self._is_congested:
             self._reactor.call_soon(self, lambda: self.on_readable(self._reactor.now()))
 

@@ -1,25 +1,19 @@
 # cython: language_level=3, freethreading_compatible=True
-"""One session's short way: small messages out, whole messages in, to an inbox or to handlers."""
+"""A session's short way in, to its handlers, which the thread that reads calls."""
 
 from cpython.list cimport PyList_GET_SIZE
 
-from tieline.engine._inbox_lane cimport InboxLane
 from tieline.engine._kernel cimport PyThread_get_thread_ident, clock
-from tieline.engine._read_lane cimport NOTHING, SOMETHING, UNUSUAL
+from tieline.engine._read_lane cimport HOT, NOTHING, SOMETHING, UNUSUAL, ReadLane
 from tieline.engine.receive_buffer cimport ReceiveBuffer
 from tieline.engine.sender cimport Sender
 from tieline.protocol.messages cimport MessageAssembler
-
-cdef enum:
-    # So many reads in a row must have found something before a thread waits for the next one in
-    # the very call that reads.
-    HOT = 4
 
 # Seconds before a thread is wanted elsewhere for which it does not wait there any more.
 cdef double MARGIN = 0.01
 
 
-cdef class Lane(InboxLane):
+cdef class HandlerLane(ReadLane):
     """Delivers what it reads, by the general way's rules (`Pump`, `Driver`, `Receiver`)."""
 
     cdef object callbacks
@@ -66,7 +60,7 @@ cdef class Lane(InboxLane):
 
     cdef int _deliver(self) except -1:
         """Call the handler with each message that was read. With the lock held, but not there."""
-        cdef MessageAssembler assembler = self.assembler
+        cdef MessageAssembler assembler = self.connection.assembler
         cdef Sender sender = self.sender
         cdef list batch
         cdef int outcome
@@ -76,16 +70,15 @@ cdef class Lane(InboxLane):
                 return outcome
             sender.cork(PyList_GET_SIZE(batch))
             self.deliverer = PyThread_get_thread_ident()
-            self.is_delivering = True
             self.lock.leave()
             try:
                 self._call(batch)
             finally:
                 self._acquire_again()
-                self.is_delivering = False
+                self.deliverer = 0
             if not self.is_open:
                 return NOTHING
-            if self.outbox.size or PyList_GET_SIZE(batch) > 1:
+            if sender.unwritten or PyList_GET_SIZE(batch) > 1:
                 self.gathered = None
                 sender.flush()
             else:
