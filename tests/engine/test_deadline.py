@@ -14,7 +14,8 @@ from tieline.testing.memory import memory_streams
 class Idle:
     """A connection on which nothing happens but time."""
 
-    def __init__(self) -> None:
+    def __init__(self, reactor: StepReactor) -> None:
+        self.reactor = reactor
         self.stream = memory_streams()[0]
 
     def on_registered(self) -> None:
@@ -35,10 +36,9 @@ class Bench:
         self.clock = ManualClock(0.0)
         self.reactor = StepReactor(self.clock)
         self.fired: list[float] = []
-        registrant: Any = Idle()
-        self.reactor.register(registrant)
-        reactor: Any = self.reactor
-        self.deadline = Noting(reactor, registrant)
+        session: Any = Idle(self.reactor)
+        self.reactor.register(session)
+        self.deadline = Noting(session)
         self.deadline.bench = self
 
 

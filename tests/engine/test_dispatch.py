@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +12,7 @@ from tieline.engine.callbacks import Callbacks
 from tieline.engine.delivery import Delivery
 from tieline.engine.dispatch import Dispatcher
 from tieline.engine.handlers import Handlers
+from tieline.engine.locks import ReentrantLock
 from tieline.engine.pings import PingWaiter
 from tieline.engine.telling import Teller
 from tieline.errors import ConnectionClosed
@@ -29,6 +29,23 @@ from tieline.protocol.events import (
 from tieline.testing import ManualClock, Recorder
 
 LOG = logging.getLogger("tieline")
+
+
+class Session(Dispatcher):
+    """The rest of a session: notes what it is asked for."""
+
+    def __init__(self, bench: Bench, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.bench = bench
+
+    def answers_pings(self) -> bool:
+        return self.bench.answers
+
+    def on_round_trip(self, seconds: float) -> None:
+        self.bench.round_trips.append(seconds)
+
+    def send_heartbeat(self) -> None:
+        self.bench.heartbeats += 1
 
 
 class Bench:
@@ -48,20 +65,10 @@ class Bench:
             now=ManualClock(),
             owner=self,
         )
-        self.lock = threading.RLock()
-        self.dispatcher = Dispatcher(delivery, teller, LOG, 7, self)
+        self.dispatcher = Session(self, ReentrantLock(), delivery, teller, LOG, 7)
 
     def call_handler(self, function: Callable[[], None]) -> None:
         self.calls.append(function)
-
-    def answers_pings(self) -> bool:
-        return self.answers
-
-    def on_round_trip(self, seconds: float) -> None:
-        self.round_trips.append(seconds)
-
-    def send_heartbeat(self) -> None:
-        self.heartbeats += 1
 
     def told(self, event: Any) -> list[Any]:
         """What comes of it: a handler's name and data, or an event's class and frame."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.builds import reaches_inside
 from tests.engine.instead import instead
 from tieline.engine.receive_buffer import ReceiveBuffer
 from tieline.errors import ConnectionClosed, ProtocolError
@@ -206,6 +207,7 @@ def test_seconds_and_bytes_are_counted(line: Any) -> None:
     assert line.session.pump.receive_seconds == 0.25
 
 
+@reaches_inside
 def test_a_lost_end_is_found_again(
     line: Any, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

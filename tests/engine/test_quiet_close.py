@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
+from tests.builds import reaches_inside
 from tests.engine.instead import instead
 from tests.moments import at_every_moment
 from tieline.engine import driving, quiet_close
 from tieline.engine.handlers import Handlers
 from tieline.engine.reactor import Reactor
 from tieline.engine.receiving import CARETAKER, Receiver
-from tieline.engine.session import Session
 from tieline.engine.supervisor import Supervisor
 from tieline.errors import ConnectionClosed
 from tieline.options import Options
@@ -116,7 +116,14 @@ def test_a_peer_that_does_not_answer_is_left_to_the_caretaker(
     assert receiver.close_info is not None and not receiver.close_info.clean
 
 
-@pytest.mark.parametrize("point", ["discard_rest", "let_go", "_finished"])
+@pytest.mark.parametrize(
+    "point",
+    [
+        "discard_rest",
+        pytest.param("let_go", marks=reaches_inside),
+        pytest.param("_finished", marks=reaches_inside),
+    ],
+)
 def test_ctrl_c_while_closing_without_a_hand_over(
     echo: EchoServer,
     receiver_of: Receivers,
@@ -128,14 +135,15 @@ def test_ctrl_c_while_closing_without_a_hand_over(
     receiver = receiver_of(echo)
     session = receiver.session
     assert session is not None and CARETAKER.is_unseen(session)
-    real = getattr(session, point)
+    owner = session.delivery if point == "discard_rest" else session
+    real = getattr(owner, point)
 
     def interrupt(*arguments: Any) -> None:
-        instead(monkeypatch, session, point, real)
+        instead(monkeypatch, owner, point, real)
         real(*arguments)
         raise KeyboardInterrupt
 
-    instead(monkeypatch, session, point, interrupt)
+    instead(monkeypatch, owner, point, interrupt)
     with pytest.raises(KeyboardInterrupt):
         receiver.disconnect(1000, "", None)
     looks.set()
@@ -158,27 +166,27 @@ def test_ctrl_c_when_the_thread_has_looked_meanwhile(
 ) -> None:
     """The deadline is watched, although the thread left that to the one that was closing."""
 
-    def interrupt(session: Session, code: int, reason: str) -> None:
-        begin(session, code, reason)
-        looks.set()
-        while CARETAKER.is_unseen(session):
-            pass
-        # Behind what it was asked to do when it looked.
-        done = threading.Event()
-        CARETAKER.call_soon(session, done.set)
-        assert done.wait(SOON)
-        raise KeyboardInterrupt
-
-    begin = quiet_close.begin
-
     with ScriptedServer(silent) as server:
         receiver = receiver_of(server, close_timeout=0.05)
+        session = receiver.session
+        assert session is not None
+
+        def interrupt() -> None:
+            looks.set()
+            while CARETAKER.is_unseen(session):
+                pass
+            # Behind what it was asked to do when it looked.
+            done = threading.Event()
+            CARETAKER.call_soon(session, done.set)
+            assert done.wait(SOON)
+            raise KeyboardInterrupt
+
         with monkeypatch.context() as patch:
-            patch.setattr(quiet_close, "begin", interrupt)
+            # The last that is done before the answer is waited for.
+            instead(patch, receiver.inbox, "discard_rest", interrupt)
             with pytest.raises(KeyboardInterrupt):
                 receiver.disconnect(1000, "", None)
-        assert receiver.session is not None
-        assert receiver.session.finished.wait(SOON)
+        assert session.finished.wait(SOON)
     assert receiver.close_info is not None and not receiver.close_info.clean
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from tieline.engine import sender
 from tieline.engine.callbacks import Callbacks
 from tieline.engine.delivery import Delivery
 from tieline.engine.handlers import Handlers
+from tieline.engine.locks import ReentrantLock
 from tieline.engine.pings import PingWaiter
 from tieline.engine.speaker import Speaker
 from tieline.engine.telling import Teller
@@ -26,8 +27,8 @@ from tieline.testing import ManualClock
 LOG = logging.getLogger("tieline")
 
 
-class Sender:
-    """Notes what it is given; takes `seconds` for it, or raises."""
+class Sender(sender.Sender):
+    """Notes what it is given; `takes` so many seconds for it, or `refuses`."""
 
     def __init__(self, clock: ManualClock) -> None:
         self.sent: list[Any] = []
@@ -35,9 +36,9 @@ class Sender:
         self.choices: list[Any] = []
         #: What was to be noted with each message.
         self.noted: list[Unsent | None] = []
-        self.seconds = 0.0
-        self.error: Exception | None = None
-        self._clock = clock
+        self.takes = 0.0
+        self.refuses: Exception | None = None
+        self.clock = clock
 
     def message(
         self,
@@ -78,10 +79,20 @@ class Sender:
         self._take((Opcode.PONG, data))
 
     def _take(self, what: Any) -> None:
-        self._clock.advance(self.seconds)
-        if self.error is not None:
-            raise self.error
+        self.clock.advance(self.takes)
+        if self.refuses is not None:
+            raise self.refuses
         self.sent.append(what)
+
+
+class Session(Speaker):
+    """What else a session is."""
+
+    def new_waiter(self) -> PingWaiter:
+        return PingWaiter(lambda: False)
+
+    def on_round_trip(self, seconds: float) -> None:
+        """Nobody looks at it here."""
 
 
 class Bench:
@@ -100,24 +111,11 @@ class Bench:
             now=clock,
             owner=self,
         )
-        self.lock = threading.RLock()
         self.sender = Sender(clock)
-        self.speaker = Speaker(self.sender, delivery, teller, LOG, 7, self)  # type: ignore
-
-    def new_waiter(self) -> PingWaiter:
-        return PingWaiter(lambda: False)
+        self.speaker = Session(ReentrantLock(), self.sender, delivery, teller, LOG, 7)
 
     def call_handler(self, function: Callable[[], None]) -> None:
         self.calls.append(function)
-
-    def answers_pings(self) -> bool:
-        return True
-
-    def on_round_trip(self, seconds: float) -> None:
-        """Nobody looks at it here."""
-
-    def send_heartbeat(self) -> None:
-        """There is none."""
 
     def told(self) -> list[Any]:
         while self.calls:
@@ -192,7 +190,7 @@ def test_a_compressed_message_is_told_as_it_was_given() -> None:
 
 def test_what_was_not_sent_is_not_told() -> None:
     bench = Bench(frame_events=True)
-    bench.sender.error = ConnectionClosed("gone")
+    bench.sender.refuses = ConnectionClosed("gone")
     for send in (
         lambda: bench.speaker.message(Opcode.TEXT, b"a"),
         lambda: bench.speaker.frames([(Opcode.TEXT, b"a", True)]),
@@ -206,9 +204,9 @@ def test_what_was_not_sent_is_not_told() -> None:
 
 def test_slow_sends_are_told() -> None:
     bench = Bench(slow_send=1.0)
-    bench.sender.seconds = 0.5
+    bench.sender.takes = 0.5
     bench.speaker.message(Opcode.TEXT, b"quick")
-    bench.sender.seconds = 2.0
+    bench.sender.takes = 2.0
     bench.speaker.message(Opcode.TEXT, b"slow")
     bench.speaker.frames([(Opcode.TEXT, b"ab", False), (Opcode.CONTINUATION, b"c", True)])
     told = bench.told()
@@ -229,10 +227,10 @@ def test_a_ping_is_resolved_by_its_pong() -> None:
 
 def test_a_ping_that_was_not_sent_is_forgotten() -> None:
     bench = Bench()
-    bench.sender.error = ConnectionClosed("gone")
+    bench.sender.refuses = ConnectionClosed("gone")
     with pytest.raises(ConnectionClosed):
         bench.speaker.ping(b"p")
-    bench.sender.error = None
+    bench.sender.refuses = None
     other = bench.speaker.ping(b"q")
     bench.speaker.give_up(ConnectionClosed("ended"))
     with pytest.raises(ConnectionClosed, match="ended"):

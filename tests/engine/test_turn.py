@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.builds import reaches_inside
+from tieline.engine.locks import ReentrantLock
 from tieline.engine.turn import Turn
 
 SOON = 20.0
@@ -33,7 +34,7 @@ def in_thread(function: Callable[[], Any]) -> Any:
 
 
 def test_one_has_it() -> None:
-    turn = Turn()
+    turn = Turn(ReentrantLock())
     assert not turn.is_taken
     assert turn.take()
     assert turn.is_taken and turn.is_mine
@@ -44,7 +45,7 @@ def test_one_has_it() -> None:
 
 
 def test_only_its_holder_can_give_it_back() -> None:
-    turn = Turn()
+    turn = Turn(ReentrantLock())
     turn.take()
     in_thread(turn.give_back)
     assert turn.is_mine
@@ -54,7 +55,7 @@ def test_only_its_holder_can_give_it_back() -> None:
 
 
 def test_waiting_for_it() -> None:
-    turn = Turn()
+    turn = Turn(ReentrantLock())
     turn.take()
     asked = threading.Event()
     taken: list[bool] = []
@@ -75,35 +76,35 @@ def test_waiting_for_it() -> None:
 
 
 class _Interrupting:
-    """A lock in whose `acquire` Ctrl-C comes, when it has been acquired but nobody knows yet."""
+    """A lock in whose release Ctrl-C comes."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
 
-    def acquire(self, timeout: float) -> bool:
-        self._lock.acquire(timeout=timeout)
-        raise KeyboardInterrupt
+    def __enter__(self) -> None:
+        self._lock.acquire()
 
-    def release(self) -> None:
+    def __exit__(self, *error: object) -> None:
         self._lock.release()
+        raise KeyboardInterrupt
 
 
 @reaches_inside
 def test_ctrl_c_while_it_is_taken() -> None:
-    turn = Turn()
-    lock = _Interrupting()
-    turn.lock = lock  # type: ignore[assignment]
+    lock: Any = _Interrupting()
+    turn = Turn(lock)
     with pytest.raises(KeyboardInterrupt):
         try:
             turn.take()
         finally:
             turn.give_back()
-    assert in_thread(lambda: lock._lock.acquire(timeout=0.01))
+    turn.lock = ReentrantLock()
+    assert in_thread(lambda: (turn.take(), turn.give_back()))[0]
 
 
 def test_whoever_finds_it_taken_leaves_the_work_to_the_holder(switching: None) -> None:
     """The rule of the class's docstring: not a single piece of work is left undone."""
-    turn = Turn()
+    turn = Turn(ReentrantLock())
     work: list[int] = []
     done: list[int] = []
     inside = 0

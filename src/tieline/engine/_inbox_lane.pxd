@@ -1,18 +1,17 @@
 from tieline._flag cimport flag
 from tieline.engine._read_lane cimport ReadLane
+from tieline.engine.pump cimport Pump
 from tieline.engine.receive_buffer cimport ReceiveBuffer
 from tieline.engine.stock cimport Stock
-from tieline.engine.turn cimport Turn
 
 
 cdef class InboxLane(ReadLane):
     cdef Stock inbox
-    cdef Turn turn
-    cdef object pump
+    cdef Pump pump
     # Was a run taken that more follows?
     cdef readonly flag has_rest
 
-    cdef int _give_back(self, thread) except -1
+    cdef int _give_back(self) except -1
 
     cdef list _next_run(self, ReceiveBuffer memory, bint is_read, bint takes)
 

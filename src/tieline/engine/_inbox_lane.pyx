@@ -16,9 +16,9 @@ from tieline.engine._kernel cimport (
 )
 from tieline.engine._read_lane cimport NOTHING, SOMETHING, UNUSUAL, ReadLane
 from tieline.engine.driving cimport Driver
+from tieline.engine.pump cimport Pump
 from tieline.engine.receive_buffer cimport ReceiveBuffer, SpareBuffers
 from tieline.engine.stock cimport Stock
-from tieline.engine.turn cimport Turn
 from tieline.engine.driving import spares_of_thread
 
 # Under this name a thread finds its spare buffers, quicker than in `spares_of_thread`.
@@ -50,12 +50,13 @@ cdef class InboxLane(ReadLane):
         """The general way has gone on with what was read here, to its end."""
         self.has_rest = False
 
-    cdef int _give_back(self, thread) except -1:
+    cdef int _give_back(self) except -1:
         """The turn, if nobody has done so."""
-        cdef Turn turn = self.turn
-        if turn.holder is thread:
-            turn.holder = None
-            turn.lock.leave()
+        cdef Pump pump = self.pump
+        if pump.holder == PyThread_get_thread_ident():
+            pump.holder = 0
+            if pump._news is not None:
+                pump.tell_free()
         return 0
 
     cdef list _next_run(self, ReceiveBuffer memory, bint is_read, bint takes):
@@ -67,13 +68,13 @@ cdef class InboxLane(ReadLane):
         """
         cdef list batch = None
         cdef list rest
-        cdef Turn turn = self.turn
+        cdef Pump pump = self.pump
         cdef Stock inbox = self.inbox
         cdef int outcome
         self.lock.enter()
         try:
             outcome = SOMETHING if is_read else self._fill(memory, takes)
-            turn.has_more = False
+            pump.has_more = False
             if outcome == SOMETHING:
                 batch = self._next_batch(&outcome)
             if batch is not None:
@@ -87,11 +88,11 @@ cdef class InboxLane(ReadLane):
                 if rest:
                     self._put(inbox, rest)
                 if self.connection.assembler.has_more():
-                    turn.has_more = self.has_rest = True
+                    pump.has_more = self.has_rest = True
             if outcome == UNUSUAL:
                 # The buffer is for others, too.
                 self.connection.keep_unread()
-                turn.has_more = True
+                pump.has_more = True
             return batch
         finally:
             self.lock.leave()
@@ -113,10 +114,9 @@ cdef class LoopLane(InboxLane):
     cdef object arrivals
     cdef flag has_news
 
-    def fill(self, Stock inbox, pump):
+    def fill(self, Stock inbox, Pump pump):
         """From now on `read` fills this inbox."""
         self.pump = pump
-        self.turn = pump.turn
         self.arrivals = inbox.arrivals
         self.inbox = inbox
 
@@ -127,8 +127,7 @@ cdef class LoopLane(InboxLane):
         """
         cdef bint is_read = self.has_rest
         cdef Stock inbox = self.inbox
-        cdef Turn turn = self.turn
-        pump = self.pump
+        cdef Pump pump = self.pump
         self.has_rest = False
         if (
             not self.is_open
@@ -137,25 +136,24 @@ cdef class LoopLane(InboxLane):
             or inbox.discards
             or inbox.is_streaming
             or self.connection.assembler.streaming
-            or (turn.has_more and not is_read)
-            or turn.has_response
+            or (pump.has_more and not is_read)
+            or pump.response is not None
             or pump.calls
-            or turn.holder is not None
-            or not turn.lock.try_enter()
+            or pump.holder
         ):
             return False
-        # None of these runs Python code, so nobody has come in between.
-        thread = <object>PyThread_get_thread_ident()
-        turn.holder = thread
+        # None of these runs Python code, so nobody has come in between. (Without a global lock: only
+        # the loop's thread has the turn of such a session.)
+        pump.holder = PyThread_get_thread_ident()
         try:
             self._next_run(memory, is_read, False)
         finally:
-            self._give_back(thread)
+            self._give_back()
             if self.has_news:
                 self.has_news = False
                 if self.arrivals.waiting:
                     self.arrivals.tell(len(inbox))
-        if turn.is_asked or (turn.has_more and not self.has_rest):
+        if pump.is_asked or (pump.has_more and not self.has_rest):
             self.has_rest = False
             pump.deliver(clock())
             pump.read_buffered()
@@ -177,11 +175,10 @@ cdef class RecvLane(InboxLane):
     # What a run that more follows is in, unless the decoder has its own copy.
     cdef ReceiveBuffer unread
 
-    def keep_in(self, Stock inbox, Driver driver, pump):
+    def keep_in(self, Stock inbox, Driver driver, Pump pump):
         """From now on `recv` takes from this inbox, and reads when it is empty."""
         self.driver = driver
         self.pump = pump
-        self.turn = pump.turn
         self.inbox = inbox
 
     def close(self):
@@ -201,7 +198,8 @@ cdef class RecvLane(InboxLane):
         """
         cdef Stock inbox = self.inbox
         cdef Driver driver = self.driver
-        cdef Turn turn = self.turn
+        cdef Pump pump = self.pump
+        cdef unsigned long caller
         cdef object thread
         if inbox is None or not HAS_GIL:
             return None
@@ -221,20 +219,20 @@ cdef class RecvLane(InboxLane):
             or driver.thread is not None
             or not driver.is_driven
             or driver.is_closed
-            or turn.has_response
-            or turn.holder is not None
-            or not turn.lock.try_enter()
+            or pump.response is not None
+            or pump.holder
         ):
             return None
         # None of these runs Python code, so nobody has come in between.
-        thread = <object>PyThread_get_thread_ident()
-        turn.holder = thread
+        caller = PyThread_get_thread_ident()
+        thread = caller
+        pump.holder = caller
         driver.thread = thread
         driver.drives += 1
         message = None
         try:
             try:
-                message = self._drive(thread)
+                message = self._drive()
             finally:
                 self._leave(thread)
         except BaseException:
@@ -269,10 +267,10 @@ cdef class RecvLane(InboxLane):
             self.inbox.tell()
         return 0
 
-    cdef object _drive(self, thread):
+    cdef object _drive(self):
         """The next message or None: read once, or go on with what was read. Gives the turn back."""
         cdef list batch = None
-        cdef bint is_read = self.turn.has_more
+        cdef bint is_read = self.pump.has_more
         cdef SpareBuffers spares = spares_of_caller()
         # Others may have gone on with what is in there.
         cdef ReceiveBuffer memory = self.unread
@@ -293,8 +291,8 @@ cdef class RecvLane(InboxLane):
             self.driver.interrupted()
             raise
         finally:
-            self._give_back(thread)
-        if self.turn.is_asked or (self.turn.has_more and not self.has_rest):
+            self._give_back()
+        if self.pump.is_asked or (self.pump.has_more and not self.has_rest):
             self.driver.deliver()
         return None if batch is None else batch[0]
 

@@ -1,19 +1,27 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """A session's next deadline → the one timer of its reactor."""
 
 from __future__ import annotations
+
+from typing import Protocol
 
 from tieline.engine.reactor import Reactor, Registrant
 from tieline.engine.timers import Timer
 
 
+class Served(Registrant, Protocol):
+    """Whose deadline it is."""
+
+    @property
+    def reactor(self) -> Reactor: ...
+
+
 class Deadline:
     """Fires at the deadline or before it: deadlines that move later leave the timer where it is."""
 
-    __slots__ = ("_reactor", "_registrant", "_timer", "reached")
-
-    def __init__(self, reactor: Reactor, registrant: Registrant) -> None:
-        self._reactor = reactor
-        self._registrant = registrant
+    def __init__(self, session: Served) -> None:
+        self._session = session
         self._timer: Timer | None = None
         #: What it was set for when it last fired. What had come before that moment was read.
         self.reached = 0.0
@@ -30,7 +38,8 @@ class Deadline:
         if self._timer is not None:
             self._timer.cancel()
         # Not a method, which each of thousands of timers would keep.
-        self._timer = self._reactor.call_at(when, self._registrant, self)
+        session = self._session
+        self._timer = session.reactor.call_at(when, session, self)
 
     def cancel(self) -> None:
         """Nothing is due any more. On the reactor's thread."""

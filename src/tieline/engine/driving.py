@@ -40,7 +40,7 @@ class _Look(Deadline):
     __slots__ = ("_driver",)
 
     def __init__(self, session: Session, driver: Driver) -> None:
-        super().__init__(session.reactor, session)
+        super().__init__(session)
         self._driver = driver
 
     def on_due(self) -> None:

@@ -35,7 +35,7 @@ else:
         HandlerLane = LoopLane = RecvLane = SendLane = Iteration = None
 
 
-def lane_of(session: Session, delivery: Delivery, options: Options, teller: Teller) -> ShortWay:
+def lane_of(session: Session, options: Options, teller: Teller) -> ShortWay:
     """The session's lane, or `NO_LANE`.
 
     It deals in descriptors, so the stream must be the kernel's own, and a thread must serve it.
@@ -49,7 +49,7 @@ def lane_of(session: Session, delivery: Delivery, options: Options, teller: Tell
         return NO_LANE
     # Such sends are noted, timed, or shown.
     may_send = not teller.watches_sends and options.offline != "queue"
-    sender, connection = session.sender, session.connection
+    sender, connection, delivery = session.sender, session.connection, session.delivery
     if isinstance(connection.assembler, FrameInspector):
         pass  # every frame is shown first
     elif type(session.reactor) is not Reactor:

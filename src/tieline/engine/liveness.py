@@ -1,3 +1,5 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """Timers and clocks → what is due on one connection: Pings, heartbeats, its end."""
 
 from __future__ import annotations
@@ -7,7 +9,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tieline.engine.deadline import Deadline
-from tieline.engine.delivery import Delivery
 
 if TYPE_CHECKING:
     from tieline.engine.session import Session
@@ -20,12 +21,13 @@ class Liveness(Deadline):
     the connection is told of every sign of life there is, and until when there was none.
     """
 
-    __slots__ = ("_delivery", "_hidden_input", "_pending", "_session")
+    if TYPE_CHECKING:
+        _session: Session
 
-    def __init__(self, session: Session, delivery: Delivery) -> None:
-        super().__init__(session.reactor, session)
-        self._session = session
-        self._delivery = delivery
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        # It is told of what the clocks say.
+        self._watches = False
         # Of the stream, at the last look: ciphertext that came, and output it had not passed on.
         self._hidden_input = 0
         self._pending = 0
@@ -33,6 +35,7 @@ class Liveness(Deadline):
     def begin(self) -> None:
         """The connection is served from now on."""
         if self._session.connection.keepalive.is_on:
+            self._watches = True
             self._session.reactor.clocks.join(self)
 
     def arm(self) -> None:
@@ -41,8 +44,9 @@ class Liveness(Deadline):
             self.set(self._session.connection.next_deadline())
 
     def cancel(self) -> None:
-        super().cancel()
-        self._session.reactor.clocks.leave(self)
+        Deadline.cancel(self)
+        if self._watches:
+            self._session.reactor.clocks.leave(self)
 
     # --- the timer ----------------------------------------------------------------------------
 
@@ -50,7 +54,7 @@ class Liveness(Deadline):
         session = self._session
         session.reactor.clocks.look()
         now = session.reactor.now()
-        is_read = not self._delivery.is_full and self._look(now)
+        is_read = not session.delivery.is_full and self._look(now)
         with session.lock:
             if not session.has_ended:
                 keepalive = session.connection.keepalive

@@ -1,3 +1,5 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """A close whose answer comes soon → the end of a session, for which no thread was woken up.
 
 A hand-over between threads costs as much as a round trip. In each of these ways the ordinary one
@@ -37,13 +39,13 @@ def with_its_thread(session: Session, code: int, reason: str, limit: float) -> N
 
     One wait, for the thread's end: it comes after the session's.
     """
-    if session.finished.is_set():
+    if session.is_finished:
         return
     try:
         begin(session, code, reason)
         session.reactor.join(min(PATIENCE, limit), serves=True)
     finally:
-        if not session.finished.is_set():
+        if not session.is_finished:
             session.close(code, reason)  # which has the deadline watched
 
 
@@ -53,12 +55,14 @@ def alone(session: Session, driver: Driver, code: int, reason: str, limit: float
     Wherever Ctrl-C comes, the reactor's thread will look at it. Call `driver.leave` afterwards.
     """
     reactor = session.reactor
-    if not (session.may_end_anywhere and reactor.is_unseen(session) and driver.enter(opens=False)):
+    if not session.may_end_anywhere() or not reactor.is_unseen(session):
+        return
+    if not driver.enter(opens=False):
         return
     started = time.monotonic()
     driver.closes = True
     begin(session, code, reason)
-    while not session.finished.is_set() and reactor.is_unseen(session):
+    while not session.is_finished and reactor.is_unseen(session):
         passed = time.monotonic() - started
         left = min(LAZINESS, limit) - passed
         if left <= 0:

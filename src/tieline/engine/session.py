@@ -1,43 +1,45 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """One open connection: joins its byte stream, its protocol and its handlers on a reactor."""
 
 from __future__ import annotations
 
+from functools import partial
+from typing import TYPE_CHECKING
+
 from tieline.engine import lane, quiet_close
-from tieline.engine.delivery import Delivery
 from tieline.engine.driving import Driver
 from tieline.engine.liveness import Liveness
 from tieline.engine.locks import ReentrantLock
-from tieline.engine.log import AnyLogger
-from tieline.engine.pump import BUSY_PAUSE, Pump
-from tieline.engine.reactor import Reactor
+from tieline.engine.pump import BUSY_PAUSE
+from tieline.engine.sender import Sender
 from tieline.engine.session_calls import Owner, SessionCalls
-from tieline.engine.speaker import Speaker, sender_of
 from tieline.engine.stats import Traffic
 from tieline.engine.telling import teller_of
 from tieline.engine.waiting import Once
 from tieline.errors import ConnectionClosed
-from tieline.options import Options
-from tieline.protocol.connection import Connection
-from tieline.protocol.events import CloseInfo
-from tieline.protocol.handshake import HandshakeResponse
 from tieline.protocol.wire import CloseCode
-from tieline.transport.stream import Stream
+
+if TYPE_CHECKING:
+    from tieline.engine.delivery import Delivery
+    from tieline.engine.log import AnyLogger
+    from tieline.engine.reactor import Reactor
+    from tieline.options import Options
+    from tieline.protocol.connection import Connection
+    from tieline.protocol.events import CloseInfo
+    from tieline.protocol.handshake import HandshakeResponse
+    from tieline.transport.stream import Stream
 
 
 class Session(SessionCalls):
     """The life of one connection, from its first message to its one terminal event.
 
+    One object, which has the classes below as its parts: thousands of connections may be idle.
     `lock` guards stream, protocol and buffers; no handler ever runs under it. Whoever has the turn
     reads and delivers: the reactor's thread, or one that drives. Every failure, wherever it is
     noticed, ends in `fail`, which tells the protocol; the protocol tells of the end once; and
     `finish` is where every session ends.
     """
-
-    __slots__ = (
-        "__weakref__", "_deadline", "_delivery", "_heartbeat_message", "_owner", "_teller",
-        "connection", "connection_id", "driver", "end_is_told", "finished", "has_ended",
-        "is_started", "lock", "log", "pump", "reactor", "sender", "speaker", "stream",
-    )  # fmt: skip
 
     def __init__(
         self,
@@ -53,45 +55,47 @@ class Session(SessionCalls):
         drivable: bool = False,
     ) -> None:
         # Reentrant: a signal handler that sends or disconnects may come on top of a send.
-        self.lock = ReentrantLock()
-        self.connection = connection
-        self.connection_id = connection_id
-        self.stream = stream
-        self.reactor = reactor
-        self._delivery = delivery
-        self.log = log
-        self._owner = owner
-        self._teller = teller = teller_of(
-            delivery, connection_id, options, log=log, now=reactor.now, owner=self
+        lock = ReentrantLock()
+        sender = Sender(
+            lock,
+            connection.outgoing,
+            stream,
+            self,
+            write_limit=options.write_limit,
+            timeout=options.timeout,
+            now=reactor.now,
+            caller=reactor.caller,
         )
-        #: What follows the end is decided.
-        self.end_is_told = False
-        self.sender = sender_of(self, options)
+        teller = teller_of(delivery, connection_id, options, log=log, now=reactor.now, owner=self)
+        super().__init__(
+            lock, sender, connection, stream, reactor, delivery, teller, log, connection_id
+        )
+        self._owner = owner
         self._heartbeat_message = options.heartbeat_message
         self._heartbeat = None
-        #: Where users' messages, Pings and Pongs go; tells all that is no message of the peer's.
-        self.speaker = Speaker(self.sender, delivery, teller, log, connection_id, self)
-        self.pump = Pump(self, delivery, self.speaker, teller)
+        #: What follows the end is decided.
+        self.end_is_told = False
         #: The short way for small messages.
-        self.lane = lane.lane_of(self, delivery, options, teller)
-        self._deadline = Liveness(self, delivery)
+        self.lane = lane.lane_of(self, options, teller)
+        #: When it is asked if the peer is there.
+        self.liveness = Liveness(self)
         #: For threads that serve the connection while they wait for a message.
         self.driver = Driver(self) if drivable else None
         #: It is served; before, messages can be sent, but nothing is read.
         self.is_started = False
-        #: The socket is closed; the last handlers may still be running.
-        self.has_ended = False
-        #: Set when the last handler has returned.
-        self.finished = Once(self.lock)
+        #: The last handler has returned.
+        self.is_finished = False
+        # The same for who waits for it. Made for the first one.
+        self._finished_once: Once | None = None
 
     # --- from any thread ----------------------------------------------------------------------
 
     def start(self, response: HandshakeResponse) -> None:
         """Hand the connection over to the reactor, which delivers from now on."""
-        self.pump.response, self.pump.turn.has_response = response, True
+        self.response = response
         self.is_started = True
-        lane.begin(self, self._delivery)
-        if self.may_end_anywhere:
+        lane.begin(self, self.delivery)
+        if self.may_end_anywhere():
             self.reactor.register(self, lazily=True)
         else:
             self.reactor.register(self)
@@ -101,28 +105,11 @@ class Session(SessionCalls):
         """True while messages can be sent."""
         return self.connection.outgoing.is_open and self.sender.error is None and not self.has_ended
 
-    def in_handler(self) -> bool:
-        """Is the caller where waiting would keep this connection from going on?"""
-        driven = self.driver is not None and self.driver.is_mine
-        return driven or self.reactor.in_thread() or self._delivery.in_handler()
-
-    @property
-    def is_interrupted(self) -> bool:
-        """Is the caller a signal handler on top of a call of ours, and so holds a lock?
-
-        Whoever serves the connection may need that lock: the caller must not wait for anything.
-        """
-        return (
-            self.sender.is_locked_by_caller
-            # A reactor without a thread of its own has no such lock.
-            or bool(getattr(self.reactor, "is_interrupted", False))
-        )
-
     def close(self, code: int, reason: str, *, reads_on: bool = False) -> None:
         """Begin the closing handshake. `reads_on`: what comes before its end is kept, as ever."""
         if self.is_interrupted:
             # A message may be half encoded below: the Close must come behind it.
-            self._soon(lambda: self.close(code, reason, reads_on=reads_on))
+            self._soon(partial(self.close, code, reason, reads_on=reads_on))
             return
         try:
             with self.lock:
@@ -135,7 +122,7 @@ class Session(SessionCalls):
             self.serve_soon()
             self.resume_reading()
         finally:  # after Ctrl-C too: what was begun has a deadline, and that needs a timer
-            self._soon(self.pump.deliver_now)
+            self._soon(self.deliver_now)
 
     def fail(self, error: Exception, code: int | None = None) -> None:
         """Give the connection up; with a code the peer is told why (RFC 6455 section 7.1.7)."""
@@ -144,7 +131,7 @@ class Session(SessionCalls):
                 self.connection.connection_lost(error)
             else:
                 self.connection.fail(error, code, self.reactor.now())
-        self._soon(self.pump.deliver_now)
+        self._soon(self.deliver_now)
 
     def drop(self) -> None:
         """End at once: a Close goes out if the kernel takes it, and no answer is awaited."""
@@ -161,7 +148,7 @@ class Session(SessionCalls):
                 self.connection.connection_lost(None)
                 self.stream.shutdown_write()
         finally:  # as above
-            self._soon(self.pump.deliver_now)
+            self._soon(self.deliver_now)
 
     def fail_unserved(self, error: Exception) -> None:
         """It could not be registered: its end is told here."""
@@ -172,17 +159,17 @@ class Session(SessionCalls):
 
     def discard_rest(self) -> None:
         """The peer's Close is behind whatever has filled the inbox."""
-        self._delivery.discard_rest()
+        self.delivery.discard_rest()
 
     def traffic(self) -> Traffic:
         """What went over the connection so far."""
         with self.lock:
-            pump, short = self.pump, self.lane
+            short = self.lane
             return Traffic.of(
                 self.connection,
                 self.sender,
-                pump.bytes_read + short.bytes_read,
-                pump.receive_seconds + short.receive_seconds,
+                self.bytes_read + short.bytes_read,
+                self.receive_seconds + short.receive_seconds,
             )
 
     # --- on the reactor's thread --------------------------------------------------------------
@@ -194,23 +181,23 @@ class Session(SessionCalls):
         """First of all calls: the handlers learn that the connection is open."""
         if self.driver is not None:
             self.driver.look_again_later()
-        self._deadline.begin()
-        self.pump.deliver_now()
+        self.liveness.begin()
+        self.deliver_now()
         self.resume()
 
     def on_readable(self, now: float) -> None:
         """Read once, and deliver."""
         if self.lane.may_serve:
-            self.pump.serve(now)
-        elif self.pump.read(now, self.reactor.memory):
-            self.pump.read_buffered()
+            self.serve(now)
+        elif self.read(now, self.reactor.memory):
+            self.read_buffered()
 
     def resume(self) -> None:
         """Read again, if that is wanted."""
         if self.sender.error is not None:
             self.after_broken_write()
         self.watch()
-        self.pump.read_buffered()
+        self.read_buffered()
 
     def on_writable(self) -> None:
         """Write what waits."""
@@ -220,23 +207,23 @@ class Session(SessionCalls):
 
     def delivered(self) -> None:
         """All that came was delivered: what to wait for next? On the thread that delivered."""
-        if self._delivery.is_full and (self.driver is None or not self.driver.is_driven):
+        if self.delivery.is_full and (self.driver is None or not self.driver.is_driven):
             self._on_reactor(self.watch)
         if self.driver is not None:
             self.driver.wake()
             if self.driver.closes:
                 return
-        if not self._deadline.is_covered(self.connection.next_deadline()):
-            self._on_reactor(self._deadline.arm)
+        if not self.liveness.is_covered(self.connection.next_deadline()):
+            self._on_reactor(self.liveness.arm)
 
     def after_broken_write(self) -> None:
         """The stream takes no more; what the peer had sent before, a Close maybe, is still read."""
-        if self.pump.is_busy:
-            self.reactor.call_at(self.reactor.now() + BUSY_PAUSE, self, self.after_broken_write)
+        if self.is_busy:
+            self._later(BUSY_PAUSE, self.after_broken_write)
             return
-        self.pump.read_rest()
+        self.read_rest()
         # With more, there was no room for it: `resume` comes back here.
-        if self.sender.error is not None and not self.pump.has_more:
+        if self.sender.error is not None and not self.has_more:
             self.fail(self.sender.error)
 
     def watch(self) -> None:
@@ -245,7 +232,7 @@ class Session(SessionCalls):
             driven = self.driver is not None and self.driver.is_driven
             self.reactor.watch(
                 self,
-                readable=not driven and not self._delivery.is_full,
+                readable=not driven and not self.delivery.is_full,
                 writable=self.sender.blocked,
             )
 
@@ -288,17 +275,33 @@ class Session(SessionCalls):
                 self.end_is_told = True
                 self.log.info("closed: %s", info)
         finally:
-            self.speaker.ended(info)
+            self.ended(info)
 
     def tell_finished(self) -> None:
         """Once the last handler has returned."""
-        self._delivery.finish(self._finished)
+        self.delivery.finish(self._finished)
 
     def _finished(self) -> None:
         try:
             self._owner.on_finished(self)
         finally:
-            self.finished.set()
+            self._set_finished()
+
+    def _set_finished(self) -> None:
+        self.is_finished = True
+        if self._finished_once is not None:
+            self._finished_once.set()
+
+    @property
+    def finished(self) -> Once:
+        """Set when the last handler has returned."""
+        with self.lock:
+            fresh = Once(self.lock)
+            if self._finished_once is None:  # no signal handler comes in before the next line
+                self._finished_once = fresh
+        if self.is_finished:  # looked at when whoever sets it would have found the other
+            self._finished_once.set()
+        return self._finished_once
 
     def _release(self) -> None:
         self.reactor.unregister(self)
@@ -306,7 +309,7 @@ class Session(SessionCalls):
 
     def let_go(self) -> None:
         """Nothing is served any more. On the reactor's thread, unless that never looked at it."""
-        self._deadline.cancel()
+        self.liveness.cancel()
         if self.driver is not None:
             self.driver.close()
         self.lane.close_descriptor(self.stream.close)
@@ -314,10 +317,12 @@ class Session(SessionCalls):
     def abandon_after_fork(self) -> None:
         """In a child process: forget the connection without a byte on the parent's line."""
         self.lock = ReentrantLock()
+        self._news = None
         self.sender.abandon_after_fork(self.lock)
         error = ConnectionAbortedError("the process was forked, and the parent has the connection")
         self.lane.abandon_after_fork(self.lock)
-        self.finished.abandon_after_fork(self.lock)
+        if self._finished_once is not None:
+            self._finished_once.abandon_after_fork(self.lock)
         if not self.has_ended:
             self.has_ended = True
             # Another thread may have been in the middle of decoding.
@@ -326,9 +331,9 @@ class Session(SessionCalls):
             self.stream.detach_after_fork()
             if self.driver is not None:
                 self.driver.abandon_after_fork()
-            self.speaker.give_up(ConnectionClosed(str(error), self.connection.close_info))
-            self._delivery.callbacks.give_up_watching(self.connection_id, error)
+            self.give_up(ConnectionClosed(str(error), self.connection.close_info))
+            self.delivery.callbacks.give_up_watching(self.connection_id, error)
         if not self.end_is_told:  # the thread that was about to is the parent's
             self._owner.on_ended(self)
             self.end_is_told = True
-        self.finished.set()
+        self._set_finished()

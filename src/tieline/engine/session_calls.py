@@ -1,25 +1,22 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """What the parts of a session ask of it → calls that are made soon, on its reactor's thread."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from tieline.engine.heartbeat import HeartbeatSender
+from tieline.engine.holding import is_held_by_caller
 from tieline.engine.pings import PingWaiter
 from tieline.engine.prompting import Gathering, watch_over_of
-from tieline.engine.short_way import HasLane
+from tieline.engine.pump import Pump
 
 if TYPE_CHECKING:
-    from tieline.engine.delivery import Delivery
     from tieline.engine.driving import Driver
-    from tieline.engine.log import AnyLogger
-    from tieline.engine.pump import Pump
-    from tieline.engine.reactor import Reactor
-    from tieline.engine.sender import Sender
     from tieline.engine.session import Session
     from tieline.engine.speaker import Speaker
-    from tieline.engine.telling import Teller
 
 
 class Owner(Protocol):
@@ -35,41 +32,74 @@ class Owner(Protocol):
         """Its last handler has returned."""
 
 
-class SessionCalls(HasLane):
-    """Who asks keeps the session and calls these: functions would take more room in each one."""
+class SessionCalls(Pump):
+    """The part of a session that others ask for small things, mostly for calls that are made soon.
 
-    __slots__ = ("_heartbeat",)
+    (Who asks keeps the session, and names the call: functions would take more room in each one.)
+    """
 
     if TYPE_CHECKING:
-        reactor: Reactor
-        pump: Pump
         driver: Driver | None
-        sender: Sender
-        speaker: Speaker
-        log: AnyLogger
         _owner: Owner
-        _teller: Teller
-        _delivery: Delivery
         _heartbeat: HeartbeatSender | None
         _heartbeat_message: str | bytes | Callable[[], object] | None
-        watch: Callable[[], None]
-        resume: Callable[[], None]
-        in_handler: Callable[[], bool]
-        after_broken_write: Callable[[], None]
 
-        @property
-        def is_interrupted(self) -> bool: ...
+    # --- what it asks of the session ------------------------------------------------------------
+
+    def watch(self) -> None:
+        """Tell the reactor what to wait for."""
+        raise NotImplementedError
+
+    def resume(self) -> None:
+        """Read again, if that is wanted."""
+        raise NotImplementedError
+
+    def after_broken_write(self) -> None:
+        """The stream takes no more."""
+        raise NotImplementedError
+
+    # --- the same object, as others know it -----------------------------------------------------
+
+    @property
+    def speaker(self) -> Speaker:
+        """Where users' messages, Pings and Pongs go; tells all that is no message of the peer's."""
+        return self
+
+    @property
+    def pump(self) -> Pump:
+        """What reads and delivers."""
+        return self
+
+    # --- who asks --------------------------------------------------------------------------------
+
+    def in_handler(self) -> bool:
+        """Is the caller where waiting would keep this connection from going on?"""
+        driver = self.driver
+        if driver is not None and driver.is_mine:
+            return True
+        return self.reactor.in_thread() or self.delivery.in_handler()
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Is the caller a signal handler on top of a call of ours, and so holds a lock?
+
+        Whoever serves the connection may need that lock: the caller must not wait for anything.
+        """
+        return (
+            is_held_by_caller(self.lock)
+            # A reactor without a thread of its own has no such lock.
+            or bool(getattr(self.reactor, "is_interrupted", False))
+        )
 
     # --- any thread ---------------------------------------------------------------------------
 
-    @property
     def may_end_anywhere(self) -> bool:
         """Threads serve it, and no handler would notice which of them ends it."""
-        return self.driver is not None and self._delivery.callbacks.are_none
+        return self.driver is not None and self.delivery.callbacks.are_none
 
     def call_handler(self, function: Callable[[], None]) -> None:
         """Behind what was delivered before."""
-        self.pump.call_soon(function)
+        self.call_soon(function)
 
     def on_blocked(self) -> None:
         """The kernel takes no more for now."""
@@ -96,10 +126,6 @@ class SessionCalls(HasLane):
         """Those for whom the messages are have caught up."""
         if self.driver is None or not self.driver.is_driven:
             self._soon(self.resume)
-
-    def _soon(self, function: Callable[[], None]) -> None:
-        registrant: Any = self
-        self.reactor.call_soon(registrant, function)
 
     def _on_reactor(self, function: Callable[[], None]) -> None:
         """At once on the reactor's thread, else soon."""
@@ -133,6 +159,6 @@ class SessionCalls(HasLane):
         """One is due. What sends it is made for the first one: most connections have none."""
         if self._heartbeat is None:
             self._heartbeat = HeartbeatSender(
-                self._heartbeat_message, self.speaker, self._delivery, self.log
+                self._heartbeat_message, self, self.delivery, self.log
             )
         self._heartbeat.due()

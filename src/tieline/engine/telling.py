@@ -1,3 +1,5 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """What happens on one connection → typed events for `on_event`, in order."""
 
 from __future__ import annotations
@@ -28,13 +30,8 @@ class Teller:
     """Tells one connection's events, each with the moment at which it happened.
 
     `tell` and `received` are for the reactor's thread; all else is for any thread, also for one
-    that holds the session's lock. Nothing is made or told when there is no `on_event`.
+    that holds the session's lock.
     """
-
-    __slots__ = (
-        "_connection_id", "_delivery", "_log", "_low_throughput", "_now", "_owner", "_wanted",
-        "shows_frames", "slow_send",
-    )  # fmt: skip
 
     def __init__(
         self,
@@ -51,12 +48,13 @@ class Teller:
         self._log = log
         self._now = now
         self._owner = owner
-        self._wanted = delivery.callbacks.wants_events
+        #: Somebody listens. Otherwise nothing is made or told, and what only it needs can be left.
+        self.is_heard = delivery.callbacks.wants_events
         self._low_throughput = options.low_throughput
         #: Seconds above which a send is told of, or None: then sends need not be `timed`.
         self.slow_send = options.slow_send
         #: True when `sent` and `received` are to be called for each frame.
-        self.shows_frames = self._wanted and options.frame_events
+        self.shows_frames = self.is_heard and options.frame_events
 
     @property
     def watches_sends(self) -> bool:
@@ -65,7 +63,7 @@ class Teller:
 
     def tell(self, kind: str, **data: Any) -> None:
         """It happens now."""
-        if self._wanted:
+        if self.is_heard:
             self._post(self._event(kind, data))
 
     def received(self, frame: Frame) -> None:
@@ -109,7 +107,7 @@ class Teller:
         self._tell_soon("LowThroughputEvent", bytes_per_second=rate, size=size)
 
     def _tell_soon(self, kind: str, **data: Any) -> None:
-        if self._wanted:
+        if self.is_heard:
             event = self._event(kind, data)
             self._owner.call_handler(lambda: self._post(event))
 
@@ -128,11 +126,9 @@ class Teller:
 class _Nobody(Teller):
     """What all connections share of which nobody wants to be told anything."""
 
-    __slots__ = ()
-
     def __init__(self) -> None:
         self._now = time.monotonic
-        self._wanted = self.shows_frames = False
+        self.is_heard = self.shows_frames = False
         self._low_throughput = self.slow_send = None
 
 

@@ -1,9 +1,18 @@
+cimport cython
+
 from tieline.engine cimport _lock
+from tieline.engine.short_way cimport HasLane
 
 
-cdef class Turn:
+cdef class Turn(HasLane):
     cdef readonly _lock.ReentrantLock lock
-    cdef public object holder
+    cdef readonly unsigned long holder
     cdef public bint is_asked
     cdef public bint has_more
-    cdef public bint has_response
+    cdef readonly object response
+    cdef object _news
+
+    @cython.locals(caller="unsigned long")
+    cpdef bint take(self, double timeout=*) except -1
+
+    cpdef void give_back(self) except *

@@ -4,56 +4,83 @@
 
 from __future__ import annotations
 
-import threading
-from contextlib import suppress
+from threading import get_ident
+from typing import TYPE_CHECKING
 
-from tieline.engine.locks import ReentrantLock
+from tieline.engine.short_way import HasLane
+from tieline.engine.waiting import News
+
+if TYPE_CHECKING:
+    from tieline.engine.locks import ReentrantLock
+    from tieline.protocol.handshake import HandshakeResponse
 
 
-class Turn:
-    """Held by the one thread that reads and delivers at present, and what it has to begin with.
+class Turn(HasLane):
+    """The part of a session that says which thread reads and delivers, and what that begins with.
 
     Whoever finds it taken leaves the work to the holder: set `is_asked`, then `take`; the holder
     looks at `is_asked` after `give_back`. Call `take` inside of the ``try`` whose ``finally`` gives
     it back: Ctrl-C may come between any two steps, and a turn that stayed taken would be a hang.
     """
 
-    def __init__(self) -> None:
-        #: Reentrant for its owner only, who is known to it at the very moment of acquiring.
-        self.lock = ReentrantLock()
-        #: The thread that holds it, or None.
-        self.holder: int | None = None
+    def __init__(self, lock: ReentrantLock) -> None:
+        #: The session's. It is held while the turn changes hands, and not while somebody has it.
+        self.lock = lock
+        #: The thread that has the turn; 0, which no thread is called, when none does.
+        self.holder = 0
         #: There is something to deliver that the holder may not have seen.
         self.is_asked = False
         #: There is something to deliver before more may be read: what came with the 101, which
         #: the reactor may not have had time for, or what was left because the delivery was full.
         self.has_more = True
-        #: The answer to the handshake is to be told to the handlers before anything else.
-        self.has_response = False
+        #: The answer to the handshake, to be told to the handlers before anything else; then None.
+        self.response: HandshakeResponse | None = None
+        # Of the turn being free. Made for the first thread that waits for it: hardly any does.
+        self._news: News | None = None
 
     @property
     def is_taken(self) -> bool:
         """Does any thread hold it?"""
-        return self.holder is not None
+        return self.holder != 0
 
     @property
     def is_mine(self) -> bool:
         """Does the caller hold it, being a handler most probably?"""
-        return self.holder == threading.get_ident()
+        return self.holder == get_ident()
+
+    @property
+    def is_busy(self) -> bool:
+        """Does another thread hold it? It may be in a handler that does not return for long."""
+        return self.holder != 0 and self.holder != get_ident()
 
     def take(self, timeout: float = 0.0) -> bool:
         """Take it if it is free within `timeout` seconds. Not to be called by its holder."""
-        if not self.lock.acquire(timeout=timeout):
+        if self.holder and not timeout:
             return False
-        self.holder = threading.get_ident()
-        return True
+        caller = get_ident()
+        with self.lock:
+            if self.holder:
+                self._wait(timeout)
+                if self.holder:
+                    return False
+            self.holder = caller
+            return True
 
     def give_back(self) -> None:
-        """Let the next one have it; nothing happens if it was not taken."""
-        if self.holder is None:
-            # Interrupted in the middle of `take`, or not ours.
-            with suppress(RuntimeError):
-                self.lock.release()
-        elif self.is_mine:
-            self.holder = None
-            self.lock.release()
+        """Let the next one have it; nothing happens if the caller does not hold it."""
+        if self.holder == get_ident():
+            self.holder = 0
+            if self._news is not None:
+                self.tell_free()
+
+    def tell_free(self) -> None:
+        """Wake those who wait for it."""
+        with self.lock:
+            if self._news is not None:
+                self._news.notify_all()
+
+    def _wait(self, timeout: float) -> None:
+        fresh = News(self.lock)
+        if self._news is None:  # no signal handler comes in before the next line
+            self._news = fresh
+        self._news.wait_for(lambda: not self.holder, timeout)

@@ -1,0 +1,25 @@
+from tieline.engine.delivery cimport Delivery
+from tieline.engine.telling cimport Teller
+from tieline.engine.turn cimport Turn
+
+
+cdef class Dispatcher(Turn):
+    cdef readonly Delivery delivery
+    cdef Teller _teller
+    cdef public object log
+    cdef readonly long long connection_id
+    cdef readonly dict _pings
+    cdef tuple _last_calls
+    cdef bint _shown_close
+
+    cpdef bint answers_pings(self) except -1
+
+    cpdef void opened(self, object response) except *
+
+    cpdef void ended(self, object info) except *
+
+    cpdef void pass_on(self, object event) except *
+
+    cdef void _pong(self, object event) except *
+
+    cdef void _closing(self, object event) except *
