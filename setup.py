@@ -48,6 +48,7 @@ SOURCES = [
     "engine/admission.py",
     "engine/sender.py",
     "transport/timings.py",
+    "engine/log.py",
     "engine/telling.py",
     "engine/turn.py",
     "engine/dispatch.py",

@@ -1,3 +1,5 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """A logger whose lines name their connection; `logging` is loaded when a line may be read."""
 
 from __future__ import annotations
@@ -30,21 +32,19 @@ class ConnectionLog:
     The adapter is made for the line: each open connection keeps a log, and says two things.
     """
 
-    __slots__ = ("_connection_id", "_logger")
-
     def __init__(self, logger: Logger | LoggerAdapter[Any] | None, connection_id: int) -> None:
         self._logger = logger
         self._connection_id = connection_id
 
     def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - as `logging` has it
-        if self._logger is not None:
-            return self._logger.isEnabledFor(level)
-        # Where nobody has loaded it, only warnings and errors are shown.
-        if "logging" not in sys.modules:
-            return level >= WARNING
-        from tieline.engine.log_lines import TIELINE
+        logger = self._logger
+        if logger is None:
+            if "logging" not in sys.modules:
+                return level >= WARNING  # where nobody has loaded it, only these are shown
+            from tieline.engine.log_lines import TIELINE
 
-        return TIELINE.isEnabledFor(level)
+            logger = TIELINE
+        return bool(logger.isEnabledFor(level))
 
     @property
     def debug(self) -> Say:

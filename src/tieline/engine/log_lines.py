@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 else:
     Adapter = LoggerAdapter
 
-#: Asked for once: looking it up takes a lock.
+#: What most lines go to. Asked for once: looking it up takes a lock.
 TIELINE = getLogger("tieline")
 
 #: Lines say nothing more: one dictionary for all of them.

@@ -251,7 +251,7 @@ class Supervisor(Line):
         if waits and self.succession.served is session:
             limit = self.options.close_timeout if timeout is None else timeout
             self._close_quietly(session, code, reason, limit)
-        up = not session.finished.is_set()
+        up = not session.is_finished
         if up:
             session.close(code, reason)
             self.succession.hurry()
@@ -330,7 +330,7 @@ class Supervisor(Line):
 
     def _await_end(self, session: Session, limit: float) -> None:
         deadline = time.monotonic() + limit
-        if not wait_for_event(session.finished, limit):
+        if not session.is_finished and not wait_for_event(session.finished, limit):
             session.drop()
             session.log.warning("closed, although a handler does not return, or was not run yet")
         else:
