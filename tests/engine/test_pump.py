@@ -509,3 +509,42 @@ def test_tls_that_pauses_is_read_on_and_is_not_taken_for_silence(
     line.run()
     assert recorder.messages == ["behind it"]
     assert next(pauses, "over") == "over"
+
+
+def answer_close(line: Any) -> None:
+    """The server does so, and nobody reads it yet."""
+    line.session.close(1000, "")
+    line.run()
+    data = line.far.read()
+    line.server.receive_data(data, len(data), line.clock.now())
+    while line.server.next_event(line.clock.now()) is not None:
+        pass
+    line.flush_server()
+
+
+def test_the_end_that_follows_the_peers_close_is_found_with_it(
+    line_of: Lines, recorder: Recorder
+) -> None:
+    line = line_of(ping_interval=None)
+    answer_close(line)
+    line.far.shutdown_write()
+    assert read(line)
+    assert line.session.has_ended and line.session.connection.close_info.clean
+    assert [record.kind for record in recorder.take()] == ["open", "close", "end"]
+
+
+def test_a_peer_that_goes_on_after_its_close_is_not_read_for_ever(line_of: Lines) -> None:
+    line = line_of(ping_interval=None)
+    answer_close(line)
+    reads: list[int] = []
+    receive = line.near.receive_into
+
+    def more(view: memoryview) -> int | None:
+        reads.append(len(view))
+        line.far.write(b"and another thing")
+        count: int | None = receive(view)
+        return count
+
+    line.near.receive_into = more
+    assert read(line)
+    assert len(reads) == 2 and not line.session.has_ended

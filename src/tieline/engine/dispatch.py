@@ -72,7 +72,7 @@ class Dispatcher(Turn):
         # Pings of users that wait for their Pong. Most connections never have one.
         self._pings: dict[Answer, None] | None = None
         # What `ended` tells and then posts.
-        self._last_calls: tuple[_Once, list[_Once]] | None = None
+        self._last_calls: tuple[_Once | None, list[_Once]] | None = None
         # The Close frame that was sent was told as a frame event.
         self._shown_close = False
 
@@ -130,13 +130,17 @@ class Dispatcher(Turn):
         if callbacks.are_none and not callbacks.watchers:
             return  # nobody is to be told
         if self._last_calls is None:
-            calls = [_Once(self._give_up_watching, info)]
+            calls = [_Once(callbacks.closed, info)]
             if info.error is not None:
-                calls.append(_Once(callbacks.error, info.error))
-            calls.append(_Once(callbacks.closed, info))
-            self._last_calls = _Once(self._teller.tell, "ClosedEvent", info=info), calls
+                calls.insert(0, _Once(callbacks.error, info.error))
+            tell = None
+            if self._teller.is_heard:
+                tell = _Once(self._teller.tell, "ClosedEvent", info=info)
+            self._last_calls = tell, calls
         tell, calls = self._last_calls
-        tell()
+        if tell is not None:
+            tell()
+        self.delivery.post(self._give_up_watching, info)  # each time, which does no harm
         for call in calls:
             self.delivery.post(call)
 

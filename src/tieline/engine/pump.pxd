@@ -37,5 +37,5 @@ cdef class Pump(Speaker):
     @cython.locals(done=cython.double)
     cdef object _receive(self, double now, ReceiveBuffer memory)
 
-    @cython.locals(connection=Connection)
-    cdef void _deliver(self, double now) except *
+    @cython.locals(connection=Connection, last=ReceiveBuffer)
+    cdef void _deliver(self, double now, ReceiveBuffer memory=*) except *

@@ -117,7 +117,7 @@ class Pump(Speaker):
                 received = self._receive(now, memory)
                 if received is not None:
                     has_read = True
-                    self._deliver(received)
+                    self._deliver(received, memory)
         finally:
             self.give_back()
         if self.is_asked:
@@ -134,7 +134,7 @@ class Pump(Speaker):
             if self.take() and self.lane.serve(
                 reactor.memory, reactor.calls, reactor.next_deadline(), reactor.serves_one
             ):
-                self._deliver(reactor.now())
+                self._deliver(reactor.now(), reactor.memory)
         finally:
             self.give_back()
         if self.is_asked:
@@ -239,8 +239,12 @@ class Pump(Speaker):
             self.receive_seconds += done - now
             return done
 
-    def _deliver(self, now: float) -> None:
-        """Deliver what the connection has to tell, then write what is to be sent."""
+    def _deliver(self, now: float, memory: ReceiveBuffer | None = None) -> None:
+        """Deliver what the connection has to tell, then write what is to be sent.
+
+        `memory`: for the end of the stream, which mostly comes with the peer's Close. A thread that
+        looks for it at once need not set a timer for it, and wait until it is told.
+        """
         connection = self.connection
         self.has_more = False
         if self.response is not None:
@@ -266,7 +270,12 @@ class Pump(Speaker):
                 if event is None:
                     self.sender.flush()
                     if connection.close_info is None:
-                        break
+                        if memory is None or not connection.decoder.is_deaf:
+                            break
+                        last, memory = memory, None  # once: the peer may go on for ever
+                        if self._receive(now, last) is None:
+                            break
+                        continue
                     # A thread was told already, and Ctrl-C kept it from passing it on.
                     event = Closed(connection.close_info)
                 if isinstance(event, list):
