@@ -220,10 +220,9 @@ def test_masking_at_every_alignment(length: int) -> None:
 
 def misuse(implementation: Implementation, call: str) -> str:
     """The error that a wrong call raises."""
-    decoder = implementation.decoder.FrameDecoder(False)
     names = {
-        "decoder": decoder,
-        "assembler": implementation.messages.MessageAssembler(decoder, None, None),
+        "decoder": implementation.decoder.FrameDecoder(False),
+        "assembler": implementation.messages.MessageAssembler(False, None, None),
         "encoder": implementation.encoder.FrameEncoder(None),
         "masking": implementation.masking,
     }

@@ -26,7 +26,6 @@ from tieline.errors import (
 )
 from tieline.protocol.big_frame import PIECE, BigFrame
 from tieline.protocol.close import check_close
-from tieline.protocol.decoder import FrameDecoder
 from tieline.protocol.deflater import Deflater
 from tieline.protocol.messages import MessageAssembler
 from tieline.protocol.outgoing import Outgoing
@@ -67,9 +66,7 @@ class Bench:
         #: Those that asked for somebody to look after what they gather; can anybody?
         self.watched: list[Any] = []
         self.can_watch = True
-        decoder = FrameDecoder(False)
-        self._assembler = MessageAssembler(decoder, None, None)
-        self._decoder = decoder
+        self._assembler = MessageAssembler(False, None, None)
 
     def watch_over(self, sender: Any) -> bool:
         self.watched.append(sender)
@@ -96,7 +93,7 @@ class Bench:
         messages: list[Any] = []
         while True:
             data = self.far.read()
-            self._decoder.feed(data, len(data))
+            self._assembler.feed(data, len(data))
             while (item := self._assembler.next_batch()) is not None:
                 messages += item if isinstance(item, list) else [item]
             if flushes:
@@ -492,7 +489,7 @@ class BigBench(Bench):
             self.read_on()
         self.kept.append(self.far.read())
         data = b"".join(self.kept)
-        self._decoder.feed(data, len(data))
+        self._assembler.feed(data, len(data))
         messages: list[Any] = []
         while (item := self._assembler.next_batch()) is not None:
             assert isinstance(item, list)

@@ -23,7 +23,6 @@ from tieline.errors import (
     SendTimeout,
 )
 from tieline.protocol.big_frame import BIG
-from tieline.protocol.decoder import FrameDecoder
 from tieline.protocol.deflater import Deflater
 from tieline.protocol.messages import MessageAssembler
 from tieline.protocol.outgoing import Outgoing
@@ -173,11 +172,10 @@ class Bench:
 
     def arrived(self) -> list[bytes]:
         """The messages that the peer has wholly."""
-        decoder = FrameDecoder(False)
-        assembler = MessageAssembler(decoder, None, None)
+        assembler = MessageAssembler(False, None, None)
         messages: list[bytes] = []
         data = bytes(self.stream.data)
-        decoder.feed(data, len(data))
+        assembler.feed(data, len(data))
         while (item := assembler.next_batch()) is not None:
             messages += item if isinstance(item, list) else [item]
         return messages

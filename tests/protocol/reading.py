@@ -61,11 +61,10 @@ def read(
     `deflated`: permessage-deflate was negotiated, and this is who inflates, with `takeover` of the
     context. `streaming`: messages are handed out in chunks, which are joined again.
     """
-    decoder = implementation.decoder.FrameDecoder(masked)
     kind = implementation.messages.MessageAssembler
     if frame_by_frame:
         kind = implementation.inspection.FrameInspector
-    assembler = kind(decoder, max_message_size, max_fragments, decode_text)
+    assembler = kind(masked, max_message_size, max_fragments, decode_text)
     if deflated is not None:
         assembler.enable_compression(implementation.new_inflater(deflated, 15, takeover))
     if streaming:
@@ -77,7 +76,7 @@ def read(
             # A buffer that is used again as soon as it is consumed, as a reactor's is.
             piece = _read_directly(assembler, piece, items)
             buffer = bytearray(piece + b"\xaa\xaa")
-            decoder.feed(buffer, len(piece))
+            assembler.feed(buffer, len(piece))
             _pull(assembler, items)
             buffer[:] = b"\x55" * len(buffer)
     except (ProtocolError, MessageTooBig) as raised:
@@ -88,7 +87,7 @@ def read(
         error = (type(raised), text, raised.close_code)
     if streaming:
         items = _joined(items)
-    return Outcome(items, error, decoder.frames, assembler.messages, assembler.message_bytes)
+    return Outcome(items, error, assembler.frames, assembler.messages, assembler.message_bytes)
 
 
 def _read_directly(assembler: Any, piece: bytes, items: list[Any]) -> bytes:

@@ -56,10 +56,9 @@ def compressed(first: int, payload: bytes) -> bytes:
 
 
 def runs(data: bytes, implementation: Implementation, backend: Backend) -> list[Any]:
-    decoder = implementation.decoder.FrameDecoder(False)
-    assembler = implementation.messages.MessageAssembler(decoder, None, None)
+    assembler = implementation.messages.MessageAssembler(False, None, None)
     assembler.enable_compression(implementation.new_inflater(backend))
-    decoder.feed(data, len(data))
+    assembler.feed(data, len(data))
     return list(iter(assembler.next_batch, None))
 
 

@@ -216,18 +216,16 @@ class TestFeed:
 
     @pytest.mark.parametrize("kind", [bytes, bytearray])
     def test_bytes_up_to_end(self, implementation: Implementation, kind: type) -> None:
-        decoder = implementation.decoder.FrameDecoder(False)
-        assembler = implementation.messages.MessageAssembler(decoder, None, None)
-        decoder.feed(kind(bytes.fromhex("82 01 aa 82 01 bb")), 3)
+        assembler = implementation.messages.MessageAssembler(False, None, None)
+        assembler.feed(kind(bytes.fromhex("82 01 aa 82 01 bb")), 3)
         assert assembler.next_batch() == [b"\xaa"]
         assert assembler.next_batch() is None
 
     @pytest.mark.parametrize("data", [memoryview(b"\x82\x00"), "\x82\x00", None, [0x82, 0]])
     def test_other_types_are_refused(self, implementation: Implementation, data: object) -> None:
-        decoder = implementation.decoder.FrameDecoder(False)
+        assembler = implementation.messages.MessageAssembler(False, None, None)
         with pytest.raises(TypeError):
-            decoder.feed(data, 2)
-        assembler = implementation.messages.MessageAssembler(decoder, None, None)
+            assembler.feed(data, 2)
         assert assembler.next_batch() is None
 
     @pytest.mark.parametrize("end", [3, 100, -1, 2**31, 2**62])
@@ -237,11 +235,10 @@ class TestFeed:
             decoder.feed(b"\x82\x00", end)
 
     def test_a_piece_before_the_last_one_is_consumed(self, implementation: Implementation) -> None:
-        decoder = implementation.decoder.FrameDecoder(False)
-        assembler = implementation.messages.MessageAssembler(decoder, None, None)
-        decoder.feed(b"\x82\x00", 2)
+        assembler = implementation.messages.MessageAssembler(False, None, None)
+        assembler.feed(b"\x82\x00", 2)
         with pytest.raises(RuntimeError, match="2 bytes of the last piece are unread"):
-            decoder.feed(b"\x82\x00", 2)
+            assembler.feed(b"\x82\x00", 2)
         assert assembler.next_batch() == [b""]
         assert assembler.next_batch() is None
 
@@ -252,15 +249,14 @@ class TestFeed:
     def test_what_was_delivered_does_not_depend_on_the_buffer(
         self, implementation: Implementation
     ) -> None:
-        decoder = implementation.decoder.FrameDecoder(True)
-        assembler = implementation.messages.MessageAssembler(decoder, None, None)
+        assembler = implementation.messages.MessageAssembler(True, None, None)
         buffer = bytearray(frame(FIN | TEXT, b"Hello", masked=True) + header(0x81, 9, masked=True))
-        decoder.feed(buffer, len(buffer))
+        assembler.feed(buffer, len(buffer))
         first = assembler.next_batch()
         assert assembler.next_batch() is None
         buffer.clear()
         assert first == ["Hello"]
         rest = xor(b"good-bye!")
-        decoder.feed(bytearray(rest), len(rest))
+        assembler.feed(bytearray(rest), len(rest))
         assert assembler.next_batch() == ["good-bye!"]
         assert KEY not in buffer

@@ -22,11 +22,10 @@ HELLO_AGAIN = bytes.fromhex("f200110000")
 
 def inspector(
     implementation: Implementation, masked: bool = False, limit: int | None = None
-) -> tuple[Any, Any]:
-    decoder = implementation.decoder.FrameDecoder(masked)
-    inspector = implementation.inspection.FrameInspector(decoder, limit, None)
-    inspector.enable_compression(implementation.new_inflater(inflate_backend()))
-    return decoder, inspector
+) -> Any:
+    frames = implementation.inspection.FrameInspector(masked, limit, None)
+    frames.enable_compression(implementation.new_inflater(inflate_backend()))
+    return frames
 
 
 def all_of(inspector: Any) -> list[Any]:
@@ -41,10 +40,10 @@ def test_every_frame_comes_before_what_it_makes(implementation: Implementation) 
     parts = [(TEXT, b"Hel"), (FIN | PING, b"p"), (FIN, b"lo"), (FIN | TEXT | RSV1, HELLO)]
     for masked in (False, True):
         for pieces in every_split(stream_of(*parts, masked=masked)):
-            decoder, frames = inspector(implementation, masked)
+            frames = inspector(implementation, masked)
             items = []
             for piece in pieces:
-                decoder.feed(piece, len(piece))
+                frames.feed(piece, len(piece))
                 items += all_of(frames)
             assert items == [
                 FrameReceived(Frame(Opcode.TEXT, b"Hel", fin=False)),
@@ -58,7 +57,7 @@ def test_every_frame_comes_before_what_it_makes(implementation: Implementation) 
 
 
 def test_frames_that_are_skipped_need_not_fit(implementation: Implementation) -> None:
-    decoder, frames = inspector(implementation)
+    frames = inspector(implementation)
     data = stream_of(
         (FIN, b"\xff"),
         (TEXT, b"a"),
@@ -66,7 +65,7 @@ def test_frames_that_are_skipped_need_not_fit(implementation: Implementation) ->
         (FIN | BINARY | RSV1, HELLO),
         (FIN, b"b"),
     )
-    decoder.feed(data, len(data))
+    frames.feed(data, len(data))
     items = []
     while (item := frames.next_batch()) is not None:
         items.append(item)
@@ -77,9 +76,9 @@ def test_frames_that_are_skipped_need_not_fit(implementation: Implementation) ->
 
 
 def test_an_error_comes_behind_its_frame_and_stays(implementation: Implementation) -> None:
-    decoder, frames = inspector(implementation)
+    frames = inspector(implementation)
     data = stream_of((FIN | TEXT, b"\xff"), (FIN | TEXT, b"ok"))
-    decoder.feed(data, len(data))
+    frames.feed(data, len(data))
     assert frames.next_batch() == FrameReceived(Frame(Opcode.TEXT, b"\xff"))
     for _ in range(2):
         with pytest.raises(ProtocolError, match="UTF-8"):
@@ -93,9 +92,9 @@ def test_an_error_comes_behind_its_frame_and_stays(implementation: Implementatio
 def test_a_length_over_the_limit_is_refused_by_its_header(
     implementation: Implementation, first: bytes, announced: int, size: int
 ) -> None:
-    decoder, frames = inspector(implementation, limit=100)
+    frames = inspector(implementation, limit=100)
     data = frame(BINARY, first, masked=False) + header(FIN, announced, masked=False)
-    decoder.feed(data, len(data))
+    frames.feed(data, len(data))
     assert frames.next_batch() == FrameReceived(Frame(Opcode.BINARY, first, fin=False))
     with pytest.raises(
         MessageTooBig, match=f"at least {size} bytes, the client's max_message_size"
@@ -104,9 +103,9 @@ def test_a_length_over_the_limit_is_refused_by_its_header(
 
 
 def test_a_frame_that_is_skipped_counts_for_nothing(implementation: Implementation) -> None:
-    decoder, frames = inspector(implementation, limit=4)
+    frames = inspector(implementation, limit=4)
     data = stream_of((FIN | TEXT, b"123"), (TEXT, b"456"), (FIN, b"789"))
-    decoder.feed(data, len(data))
+    frames.feed(data, len(data))
     assert frames.next_batch() == FrameReceived(Frame(Opcode.TEXT, b"123"))
     assert frames.next_batch() == ["123"]
     for _ in range(2):
@@ -117,10 +116,10 @@ def test_a_frame_that_is_skipped_counts_for_nothing(implementation: Implementati
 
 def test_a_compressed_frame_over_the_limit(implementation: Implementation) -> None:
     """It may be a little longer than its message, and so it is announced; it is not believed."""
-    decoder, frames = inspector(implementation, limit=5)
+    frames = inspector(implementation, limit=5)
     data = stream_of((FIN | TEXT | RSV1, HELLO), (FIN | TEXT | RSV1, HELLO_AGAIN))
     data += header(FIN | TEXT | RSV1, 2000, masked=False)
-    decoder.feed(data, len(data))
+    frames.feed(data, len(data))
     items = [frames.next_batch() for _ in range(4)]
     assert items[1::2] == [["Hello"], ["Hello"]]
     with pytest.raises(MessageTooBig, match="at least 2000 compressed bytes"):
@@ -133,14 +132,14 @@ def test_later_messages_may_refer_to_one_that_is_skipped(implementation: Impleme
     one, two, three = (
         (deflate.compress(m) + deflate.flush(zlib.Z_SYNC_FLUSH))[:-4] for m in messages
     )
-    decoder, frames = inspector(implementation)
+    frames = inspector(implementation)
     data = stream_of(
         (FIN | BINARY | RSV1, one),
         (BINARY | RSV1, two[:50]),
         (FIN, two[50:]),
         (FIN | BINARY | RSV1, three),
     )
-    decoder.feed(data, len(data))
+    frames.feed(data, len(data))
     received = []
     while (item := frames.next_batch()) is not None:
         if isinstance(item, list):
@@ -154,9 +153,9 @@ def test_what_is_skipped_is_bounded_too(implementation: Implementation) -> None:
     deflate = zlib.compressobj(wbits=-15)
     bomb = (deflate.compress(bytes(1_000_000)) + deflate.flush(zlib.Z_SYNC_FLUSH))[:-4]
     for payload, error in ((bomb, MessageTooBig), (b"\xff", ProtocolError)):
-        decoder, frames = inspector(implementation, limit=10_000)
+        frames = inspector(implementation, limit=10_000)
         data = stream_of((FIN | BINARY | RSV1, payload))
-        decoder.feed(data, len(data))
+        frames.feed(data, len(data))
         assert isinstance(frames.next_batch(), FrameReceived)
         frames.skip()
         with pytest.raises(error):
@@ -164,10 +163,10 @@ def test_what_is_skipped_is_bounded_too(implementation: Implementation) -> None:
 
 
 def test_streaming_hands_out_each_frame(implementation: Implementation) -> None:
-    decoder, frames = inspector(implementation)
+    frames = inspector(implementation)
     frames.stream()
     data = stream_of((TEXT, b"a"), (0, b""), (0, b"b"), (FIN, b"c"))
-    decoder.feed(data, len(data))
+    frames.feed(data, len(data))
     items = [item for item in all_of(frames) if not isinstance(item, FrameReceived)]
     assert items == [
         MessageChunk("a", False),
@@ -182,10 +181,10 @@ def test_streaming_hands_out_what_a_frame_inflates_to_in_parts(
     size = 1_000_000
     deflate = zlib.compressobj(wbits=-15)
     payload = (deflate.compress(bytes(size)) + deflate.flush(zlib.Z_SYNC_FLUSH))[:-4]
-    decoder, frames = inspector(implementation)
+    frames = inspector(implementation)
     frames.stream()
     data = frame(FIN | BINARY | RSV1, payload, masked=False)
-    decoder.feed(data, len(data))
+    frames.feed(data, len(data))
     chunks = all_of(frames)[1:]
     assert b"".join(chunk.data for chunk in chunks) == bytes(size)
     assert [chunk.is_last for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
@@ -193,9 +192,9 @@ def test_streaming_hands_out_what_a_frame_inflates_to_in_parts(
 
 
 def test_what_is_released_is_gone(implementation: Implementation) -> None:
-    decoder, frames = inspector(implementation)
+    frames = inspector(implementation)
     data = stream_of((FIN | TEXT, b"a"))
-    decoder.feed(data, len(data))
+    frames.feed(data, len(data))
     assert isinstance(frames.next_batch(), FrameReceived)
     frames.release()
     assert frames.next_batch() is None

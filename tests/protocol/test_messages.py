@@ -133,10 +133,9 @@ class TestOrder:
         assert outcome.close_code == 1002
 
     def test_a_read_full_of_messages_is_one_batch(self, implementation: Implementation) -> None:
-        decoder = implementation.decoder.FrameDecoder(False)
-        assembler = implementation.messages.MessageAssembler(decoder, None, None)
+        assembler = implementation.messages.MessageAssembler(False, None, None)
         data = stream_of([(FIN | TEXT, b"a"), (FIN | BINARY, b"b"), (0x8B, b"")], False)
-        decoder.feed(data, len(data))
+        assembler.feed(data, len(data))
         assert assembler.next_batch() == ["a", b"b"]
         # The stream can't be continued: asking again is no way around the error.
         for _ in range(40):
@@ -451,10 +450,9 @@ class TestCompression:
             frame(FIN | BINARY | RSV1, payload, masked=False)
             for payload in deflate(*[bytes(size)] * 3)
         )
-        decoder = implementation.decoder.FrameDecoder(False)
-        assembler = implementation.messages.MessageAssembler(decoder, size, None)
+        assembler = implementation.messages.MessageAssembler(False, size, None)
         assembler.enable_compression(implementation.new_inflater(inflate_backend()))
-        decoder.feed(data, len(data))
+        assembler.feed(data, len(data))
         assert [len(run) for run in iter(assembler.next_batch, None)] == [1, 1, 1]
 
     def test_memory_may_be_used_again_in_between(self, implementation: Implementation) -> None:
@@ -462,17 +460,16 @@ class TestCompression:
         for payload in deflate(*[bytes(2_000_000)] * 2):
             data += frame(FIN | BINARY | RSV1, payload, masked=False)
         data += frame(FIN | TEXT, b"plain", masked=False)
-        decoder = implementation.decoder.FrameDecoder(False)
-        assembler = implementation.messages.MessageAssembler(decoder, None, None)
+        assembler = implementation.messages.MessageAssembler(False, None, None)
         assembler.enable_compression(implementation.new_inflater(inflate_backend()))
-        decoder.feed(data, len(data))
+        assembler.feed(data, len(data))
         runs = [assembler.next_batch()]
-        assert decoder.has_unread()
-        decoder.keep()
+        assert assembler.has_unread()
+        assembler.keep()
         data[:] = bytes(len(data))
         runs += list(iter(assembler.next_batch, None))
         assert runs == [[bytes(2_000_000)], [bytes(2_000_000)], ["plain"]]
-        assert not decoder.has_unread()
+        assert not assembler.has_unread()
 
 
 BIG = 700_000
@@ -523,11 +520,10 @@ class TestBigMessages:
     def test_only_what_lacks_much_is_read_directly(self, implementation: Implementation) -> None:
         for end, is_asked_for in ((5, False), (20, True), (BIG - 1000, False)):
             for streaming in (False, True):
-                decoder = implementation.decoder.FrameDecoder(False)
-                assembler = implementation.messages.MessageAssembler(decoder, None, None)
+                assembler = implementation.messages.MessageAssembler(False, None, None)
                 if streaming:
                     assembler.stream()
-                decoder.feed(frame(FIN | BINARY, ASCII, masked=False), end)
+                assembler.feed(frame(FIN | BINARY, ASCII, masked=False), end)
                 list(iter(assembler.next_batch, None))
                 assert (assembler.target is not None) is (is_asked_for and not streaming)
                 assembler.release()
@@ -541,18 +537,16 @@ class TestBigMessages:
     def test_room_is_not_made_for_what_is_only_announced(
         self, implementation: Implementation
     ) -> None:
-        decoder = implementation.decoder.FrameDecoder(False)
-        assembler = implementation.messages.MessageAssembler(decoder, None, None)
+        assembler = implementation.messages.MessageAssembler(False, None, None)
         data = header(FIN | BINARY, 2**50, masked=False) + b"x"
-        decoder.feed(data, len(data))
+        assembler.feed(data, len(data))
         assert assembler.next_batch() is None
         assert assembler.target is not None and len(assembler.target) <= 1024 * 1024
 
     def test_can_be_streamed_from_the_middle_on(self, implementation: Implementation) -> None:
-        decoder = implementation.decoder.FrameDecoder(False)
-        assembler = implementation.messages.MessageAssembler(decoder, None, None)
+        assembler = implementation.messages.MessageAssembler(False, None, None)
         data = frame(FIN | TEXT, ASCII, masked=False)
-        decoder.feed(data, 1000)
+        assembler.feed(data, 1000)
         assert assembler.next_batch() is None
         assembler.stream()
         assembler.target[:10] = data[1000:1010]
@@ -560,7 +554,7 @@ class TestBigMessages:
         items = [assembler.next_batch()]
         assert assembler.next_batch() is None
         assert assembler.target is None
-        decoder.feed(data[1010:], len(data) - 1010)
+        assembler.feed(data[1010:], len(data) - 1010)
         items += iter(assembler.next_batch, None)
         text = ASCII.decode()
         assert items == [MessageChunk(text[:1000], False), MessageChunk(text[1000:], True)] or (
@@ -572,15 +566,14 @@ class TestStreaming:
     """A message that does not come whole is handed out in chunks."""
 
     def test_as_it_comes(self, implementation: Implementation) -> None:
-        decoder = implementation.decoder.FrameDecoder(False)
-        assembler = implementation.messages.MessageAssembler(decoder, None, None)
+        assembler = implementation.messages.MessageAssembler(False, None, None)
         assembler.stream()
         whole = stream_of([(FIN | TEXT, b"whole")], False)
         first, last = stream_of([(TEXT, b"a\xe2")], False), stream_of([(FIN, b"\x82\xac")], False)
         ping = stream_of([(FIN | PING, b"")], False)
         made = []
         for piece in (whole + first[:-1], first[-1:], ping + last[:-1], last[-1:], whole + whole):
-            decoder.feed(piece, len(piece))
+            assembler.feed(piece, len(piece))
             made.append(list(iter(assembler.next_batch, None)))
         assert made == [
             [["whole"], MessageChunk("a", False)],
@@ -591,24 +584,22 @@ class TestStreaming:
         ]
 
     def test_in_the_middle_of_a_message(self, implementation: Implementation) -> None:
-        decoder = implementation.decoder.FrameDecoder(False)
-        assembler = implementation.messages.MessageAssembler(decoder, None, None)
+        assembler = implementation.messages.MessageAssembler(False, None, None)
         data = stream_of([(BINARY, b"ab"), (FIN, b"c"), (FIN | TEXT, b"next")], False)
-        decoder.feed(data[:4], 4)
+        assembler.feed(data[:4], 4)
         assert assembler.next_batch() is None
         assembler.stream()
         assert assembler.next_batch() == MessageChunk(b"ab", False)
-        decoder.feed(data[4:], len(data) - 4)
+        assembler.feed(data[4:], len(data) - 4)
         assert list(iter(assembler.next_batch, None)) == [MessageChunk(b"c", True), ["next"]]
 
     def test_chunks_are_bounded(self, implementation: Implementation) -> None:
         size = 3_000_000
-        decoder = implementation.decoder.FrameDecoder(False)
-        assembler = implementation.messages.MessageAssembler(decoder, None, None)
+        assembler = implementation.messages.MessageAssembler(False, None, None)
         assembler.enable_compression(implementation.new_inflater(inflate_backend()))
         assembler.stream()
         data = frame(FIN | TEXT | RSV1, deflate("€".encode() * size)[0], masked=False)
-        decoder.feed(data, len(data))
+        assembler.feed(data, len(data))
         chunks = list(iter(assembler.next_batch, None))
         assert max(len(chunk.data.encode()) for chunk in chunks) <= 256 * 1024 + 2
         assert "".join(chunk.data for chunk in chunks) == "€" * size
@@ -616,11 +607,10 @@ class TestStreaming:
 
     def test_an_error_comes_behind_the_chunks(self, implementation: Implementation) -> None:
         parts = [(TEXT, b"good"), (FIN | PING, b""), (FIN, b"\xff")]
-        decoder = implementation.decoder.FrameDecoder(False)
-        assembler = implementation.messages.MessageAssembler(decoder, None, None)
+        assembler = implementation.messages.MessageAssembler(False, None, None)
         assembler.stream()
         data = stream_of(parts, False)
-        decoder.feed(data, len(data))
+        assembler.feed(data, len(data))
         assert assembler.next_batch() == MessageChunk("good", False)
         assert assembler.next_batch() == Frame(Opcode.PING, b"")
         for _ in range(2):

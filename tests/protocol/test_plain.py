@@ -14,23 +14,21 @@ from tests.protocol.reading import read
 )
 def test_a_run_fits_the_caches(implementation: Implementation, size: int, longest: int) -> None:
     data = frame(FIN | BINARY, bytes(size), masked=False) * 1300
-    decoder = implementation.decoder.FrameDecoder(False)
-    assembler = implementation.messages.MessageAssembler(decoder, None, None)
-    decoder.feed(data, len(data))
+    assembler = implementation.messages.MessageAssembler(False, None, None)
+    assembler.feed(data, len(data))
     runs = list(iter(assembler.next_batch, None))
     assert sum(runs, []) == [bytes(size)] * 1300
     assert max(map(len, runs)) == longest
-    assert not decoder.has_unread()
+    assert not assembler.has_unread()
 
 
 @pytest.mark.parametrize("rest", [1, 2, 7])
 def test_a_run_ends_before_a_cut_header(implementation: Implementation, rest: int) -> None:
     data = frame(FIN | TEXT, b"12345", masked=False) * 513
-    decoder = implementation.decoder.FrameDecoder(False)
-    assembler = implementation.messages.MessageAssembler(decoder, None, None)
-    decoder.feed(data, 512 * 7 + rest)
+    assembler = implementation.messages.MessageAssembler(False, None, None)
+    assembler.feed(data, 512 * 7 + rest)
     runs = list(iter(assembler.next_batch, None))
-    decoder.feed(data[512 * 7 + rest :], 7 - rest)
+    assembler.feed(data[512 * 7 + rest :], 7 - rest)
     runs += iter(assembler.next_batch, None)
     assert sum(runs, []) == ["12345"] * 513
 

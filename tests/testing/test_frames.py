@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from tieline.errors import ProtocolError
-from tieline.protocol.decoder import FrameDecoder
 from tieline.protocol.deflate_backend import inflate_backend
 from tieline.protocol.events import Frame
 from tieline.protocol.inflater import Inflater
@@ -15,9 +14,9 @@ from tieline.testing import close_payload, deflate_payload, frame_bytes
 
 
 def read(data, masked=False):
-    decoder = FrameDecoder(masked)
-    decoder.feed(data, len(data))
-    return FrameInspector(decoder, None, None).next_batch().frame
+    inspector = FrameInspector(masked, None, None)
+    inspector.feed(data, len(data))
+    return inspector.next_batch().frame
 
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65535, 65536])

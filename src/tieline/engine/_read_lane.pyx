@@ -210,7 +210,7 @@ cdef class ReadLane(SendLane):
         if self.hot < HOT:
             self.hot += 1
         self.bytes_read += count
-        if self.connection.decoder.is_deaf:
+        if self.connection.assembler.is_deaf:
             return SOMETHING
         now = clock()
         if buffer is None:
@@ -218,7 +218,7 @@ cdef class ReadLane(SendLane):
             memory.received(0)
             return SOMETHING
         (<Keepalive>self.connection.keepalive).heard(now)
-        self.connection.decoder.feed(buffer, count)
+        self.connection.assembler.feed(buffer, count)
         if count >= memory.watched_from:
             memory.received(count)
         return SOMETHING
@@ -246,7 +246,7 @@ cdef class ReadLane(SendLane):
 
     cdef list _next_batch(self, int *outcome):
         """The next run of messages, or None: `outcome` says what that means. With the lock held."""
-        if PyList_GET_SIZE(self.connection.events) or self.connection.decoder.is_deaf:
+        if PyList_GET_SIZE(self.connection.events) or self.connection.assembler.is_deaf:
             outcome[0] = UNUSUAL
             return None
         try:

@@ -270,7 +270,7 @@ class Pump(Speaker):
                 if event is None:
                     self.sender.flush()
                     if connection.close_info is None:
-                        if memory is None or not connection.decoder.is_deaf:
+                        if memory is None or not connection.assembler.is_deaf:
                             break
                         last, memory = memory, None  # once: the peer may go on for ever
                         if self._receive(now, last) is None:

@@ -326,7 +326,7 @@ class Session(SessionCalls):
         if not self.has_ended:
             self.has_ended = True
             # Another thread may have been in the middle of decoding.
-            self.connection.decoder.is_deaf = True
+            self.connection.assembler.is_deaf = True
             self.connection.connection_lost(error)
             self.stream.detach_after_fork()
             if self.driver is not None:

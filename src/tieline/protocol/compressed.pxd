@@ -1,6 +1,5 @@
 cimport cython
 
-from tieline.protocol.decoder cimport FrameDecoder
 from tieline.protocol.inflater cimport Inflater
 from tieline.protocol.plain cimport PlainMessages
 
@@ -9,11 +8,11 @@ cdef class WholeMessages(PlainMessages):
     cdef Inflater inflater
     cdef long long run_size
 
-    @cython.locals(decoder=FrameDecoder, inflater=Inflater, position=Py_ssize_t)
+    @cython.locals(inflater=Inflater, position=Py_ssize_t)
     cdef bint take_whole(self, list batch, const unsigned char *view) except -1
 
     @cython.locals(
-        decoder=FrameDecoder, inflater=Inflater, position=Py_ssize_t, end=Py_ssize_t,
+        inflater=Inflater, position=Py_ssize_t, end=Py_ssize_t,
         limit=Py_ssize_t, longest=Py_ssize_t, enough_bytes=Py_ssize_t, room=Py_ssize_t,
         before=Py_ssize_t, decode_text=cython.bint, is_text=cython.bint, size=Py_ssize_t,
         start=Py_ssize_t

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from tieline.protocol.content import bad_text
-from tieline.protocol.decoder import FrameDecoder
 from tieline.protocol.inflater import Inflater
 from tieline.protocol.plain import PlainMessages
 
@@ -24,9 +23,9 @@ class WholeMessages(PlainMessages):
     """The same part of a `MessageAssembler`, with compressed messages among the others."""
 
     def __init__(
-        self, decoder: FrameDecoder, max_message_size: int | None, decode_text: bool
+        self, expect_masked: bool, max_message_size: int | None, decode_text: bool
     ) -> None:
-        PlainMessages.__init__(self, decoder, max_message_size, decode_text)
+        PlainMessages.__init__(self, expect_masked, max_message_size, decode_text)
         #: None until permessage-deflate was negotiated.
         self.inflater: Inflater | None = None
         # Bytes of the run's messages that were joined or inflated.
@@ -38,28 +37,26 @@ class WholeMessages(PlainMessages):
         What is anything else stays where it is. Raises ProtocolError for bad compressed data, and
         bad text in them.
         """
-        decoder = self.decoder
         inflater = self.inflater
         if inflater is None:
             return self.take_plain(batch, view)
         while True:
             if self.take_plain(batch, view):
                 return True
-            position = decoder.position
-            if decoder.expect_masked or decoder.kept or position == decoder.end:
+            position = self.position
+            if self.expect_masked or self.kept or position == self.end:
                 return False
             if self._take_compressed(batch, view):
                 return True
-            if decoder.position == position or inflater.begun is not None:
+            if self.position == position or inflater.begun is not None:
                 return False
 
     def _take_compressed(self, batch: list[str | bytes], view: bytes | bytearray) -> bool:
         """The same for compressed ones, up to the next that is not."""
-        decoder = self.decoder
         inflater = self.inflater
         assert inflater is not None
-        position = decoder.position
-        end = decoder.end
+        position = self.position
+        end = self.end
         # One more than there is room for shows that it does not fit.
         limit = STEP if self.max_size >= STEP else self.max_size + 1
         longest = _LONGEST if self.max_size >= _LONGEST else self.max_size
@@ -88,12 +85,12 @@ class WholeMessages(PlainMessages):
                     break
                 before = position
                 position = start + size
-                decoder.frames += 1
+                self.frames += 1
                 message = inflater.whole(view, start, position, limit, is_text and decode_text)
                 if message is None:
                     # It is big, or too big: for others, as if nobody had looked.
                     position = before
-                    decoder.frames -= 1
+                    self.frames -= 1
                     break
                 if is_text and isinstance(message, bytes):
                     message.decode()  # only to see whether it is text
@@ -105,6 +102,6 @@ class WholeMessages(PlainMessages):
         except UnicodeDecodeError as error:
             raise bad_text(error, 0) from None
         finally:
-            decoder.position = position
+            self.position = position
             inflater.run_ended()
         return room <= 0 or self.run_size > enough_bytes

@@ -1,23 +1,18 @@
 from tieline.protocol.closing cimport Closing
-from tieline.protocol.decoder cimport FrameDecoder
 from tieline.protocol.messages cimport MessageAssembler
 from tieline.protocol.outgoing cimport Outgoing
 from tieline.protocol.upkeep cimport Upkeep
 
 
 cdef class Connection:
-    cdef bint _is_client
-    # Other threads look at `state` and `close_info` without the lock. Neither frees what it was
-    # before: the states are the class's, and None becomes the one `CloseInfo`.
+    # Other threads look at `state`, and at `outgoing.close_info`, without the lock. Neither frees
+    # what it was before: the states are the class's, and None becomes the one `CloseInfo`.
     cdef readonly object state
     cdef readonly Outgoing outgoing
-    cdef readonly object close_info
     cdef object _opening
     cdef readonly list events
     cdef object _settings
-    cdef readonly FrameDecoder decoder
     cdef readonly MessageAssembler assembler
-    cdef bint _at_eof
     cdef long long _pings_received
     cdef long long _pongs_received
     cdef readonly Upkeep keepalive

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from tieline.errors import HandshakeError, MessageTooBig, ProtocolError
 from tieline.protocol.close import answer_to, check_close, close_for, decode_close
 from tieline.protocol.closing import Closing
-from tieline.protocol.decoder import FrameDecoder
 from tieline.protocol.events import (
     Close,
     Closed,
@@ -66,26 +65,27 @@ class Connection:
         random_bytes: Callable[[int], bytes],
     ) -> None:
         self._settings = settings
-        self._is_client = is_client = isinstance(opening, ClientOpening)
+        is_client = isinstance(opening, ClientOpening)
         self.state = CONNECTING
         #: Where messages, Pings and Pongs are sent.
         self.outgoing = Outgoing(random_bytes if is_client else None)
-        #: How the connection ended, or None.
-        self.close_info: CloseInfo | None = None
         self._opening: ClientOpening | ServerOpening | None = opening
         #: What `next_event` returns before it looks for more.
         self.events: list[Event | list[str | bytes]] = []
-        # Read side: what is public is for drivers that decode by themselves.
-        self.decoder = FrameDecoder(not is_client)
         assembler = FrameInspector if settings.inspect_frames else MessageAssembler
+        #: Read side, for drivers that decode by themselves.
         self.assembler = assembler(
-            self.decoder, settings.max_message_size, settings.max_fragments, settings.decode_text
+            not is_client, settings.max_message_size, settings.max_fragments, settings.decode_text
         )
-        self._at_eof = False
         self._pings_received = self._pongs_received = 0
         #: Where the driver tells of signs of life beside what it hands over.
         self.keepalive = Upkeep(settings, random_bytes)
         self._made_closing: Closing | None = None
+
+    @property
+    def close_info(self) -> CloseInfo | None:
+        """How the connection ended, or None. Any thread."""
+        return self.outgoing.close_info
 
     # --- what the driver does -----------------------------------------------------------------
 
@@ -93,9 +93,9 @@ class Connection:
         """Hand over ``data[:end]``, which stays unchanged until `next_event` has returned None."""
         if self._opening is not None:
             self._opening.receive_data(bytes(data[:end]))
-        elif not self.decoder.is_deaf:
+        elif not self.assembler.is_deaf:
             self.keepalive.heard(now)
-            self.decoder.feed(data, end)
+            self.assembler.feed(data, end)
 
     @property
     def receive_target(self) -> memoryview | None:
@@ -109,7 +109,7 @@ class Connection:
 
     def receive_eof(self) -> None:
         """The stream has ended; noticed when the bytes before it are used up."""
-        self._at_eof = True
+        self.assembler.at_eof = True
         if self._opening is not None:
             self._opening.receive_eof()
 
@@ -126,7 +126,7 @@ class Connection:
                 return None
             if self._opening is not None:
                 return self._next_of_opening(now)
-            if not self.decoder.is_deaf:
+            if not self.assembler.is_deaf:
                 try:
                     item = self.assembler.next_batch()
                     if isinstance(item, Frame):
@@ -139,7 +139,7 @@ class Connection:
                     continue
                 if item is not None:
                     return item
-            if not self._at_eof:
+            if not self.assembler.at_eof:
                 return None
             self._end(self._closing().stream_ended())
         return self.events.pop(0)
@@ -147,16 +147,16 @@ class Connection:
     @property
     def is_listening(self) -> bool:
         """Would `next_event` look for messages, having nothing else to tell?"""
-        return not self.events and not self.decoder.is_deaf
+        return not self.events and not self.assembler.is_deaf
 
     def keep_unread(self) -> None:
         """The driver asks for no more events now, and needs the memory of what it handed over."""
-        self.decoder.keep()
+        self.assembler.keep()
 
     @property
     def is_broken(self) -> bool:
         """The peer broke a rule behind the messages returned last: `next_event` will act on it."""
-        return self.assembler.failure is not None and not self.decoder.is_deaf
+        return self.assembler.failure is not None and not self.assembler.is_deaf
 
     def data_to_send(self) -> list[bytes | bytearray]:
         """What to write, in order; each byte string is handed out once."""
@@ -212,7 +212,7 @@ class Connection:
         return {
             **self.outgoing.counters(),
             "messages_received": self.assembler.messages,
-            "frames_received": self.decoder.frames,
+            "frames_received": self.assembler.frames,
             "payload_bytes_received": self.assembler.message_bytes,
             "pings_received": self._pings_received,
             "pongs_received": self._pongs_received,
@@ -272,11 +272,11 @@ class Connection:
         if agreement is not None and (compression := self._settings.compression) is not None:
             from tieline.protocol.contexts import enable  # where it was agreed on
 
-            enable(self, self._is_client, compression, agreement)
+            enable(self, not self.assembler.expect_masked, compression, agreement)
         self.state = TRANSITIONS[self.state, UPGRADED]
         self.outgoing.is_open = True
         self.keepalive.begin(now)
-        self.decoder.feed(early, len(early))
+        self.assembler.feed(early, len(early))
 
     # --- received frames ----------------------------------------------------------------------
 
@@ -306,7 +306,7 @@ class Connection:
         told = closing_in_order(close, received)
         self._closing_started(CLOSE_RECEIVED, told, now)
         self.events += (told,)
-        if not self._is_client:
+        if self.assembler.expect_masked:
             # 7.1.1: the server closes TCP first.
             self._end(None)
 
@@ -329,19 +329,19 @@ class Connection:
             self.outgoing.close(told.sent)
         closing.sent, closing.received = told.sent, told.received
         closing.error = closing.error or told.error
-        self.decoder.is_deaf = self.decoder.is_deaf or trigger is not CLOSE_SENT
+        self.assembler.is_deaf = self.assembler.is_deaf or trigger is not CLOSE_SENT
         self.state = state
 
     def _end(self, error: Exception | None) -> None:
         """The one way into CLOSED for a connection that was, or might have been, open."""
-        left = () if self.decoder.is_deaf else messages_left(self.assembler, error)
+        left = () if self.assembler.is_deaf else messages_left(self.assembler, error)
         closing = self._closing()
         closing.error = closing.error or error
         state, info = TRANSITIONS[self.state, ENDED], closing.info()
         told = (*left, Closed(info))
-        self.close_info = self.outgoing.close_info = info
+        self.outgoing.close_info = info
         self.outgoing.is_open = False
-        self.decoder.is_deaf = True
+        self.assembler.is_deaf = True
         self.state = state
         self.events += told
         self.assembler.release()  # clients live on with their last connection

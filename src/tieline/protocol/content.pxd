@@ -1,6 +1,12 @@
 cdef class MessageContent:
     cdef bint decode_text
     cdef public bint is_text
+    cdef long long size
+    cdef long long fragments
+    cdef long long wire_size
+    cdef Py_ssize_t arrived
+    cdef bint is_compressed
+    cdef bint is_streamed
     cdef long long decoded
     cdef bytes cut
     cdef object text

@@ -25,6 +25,15 @@ class MessageContent:
         self.decode_text = decode_text
         #: Set with a message's first frame.
         self.is_text = False
+        # Its assembler's notes: its size in bytes and its frames so far; is it compressed, with how
+        # many bytes so far; was the beginning handed out; and what was read to `target` and is not
+        # looked at yet.
+        self.size = 0
+        self.fragments = 0
+        self.is_compressed = False
+        self.wire_size = 0
+        self.is_streamed = False
+        self.arrived = 0
         # Text is decoded as it comes: `decoded` bytes of it so far, and those of a cut character.
         self.decoded = 0
         self.cut = b""

@@ -1,24 +1,26 @@
 cimport cython
 
+from tieline._flag cimport flag
+
 
 cdef class FrameDecoder:
     cdef object data
     cdef const unsigned char *view
     cdef Py_ssize_t position
     cdef Py_ssize_t end
-    cdef bint in_frame
-    cdef bint fin
-    cdef bint rsv1
-    cdef int opcode
-    cdef long long length
     cdef long long remaining
     cdef bytes key
     cdef bytearray head
-    cdef int kept
-    cdef bint expect_masked
-    cdef public bint allow_rsv1
-    cdef public bint is_deaf
     cdef readonly long long frames
+    # Side by side in eight bytes: there is one of these for each connection.
+    cdef flag in_frame
+    cdef flag fin
+    cdef flag rsv1
+    cdef flag expect_masked
+    cdef public flag allow_rsv1
+    cdef public flag is_deaf
+    cdef unsigned char opcode
+    cdef unsigned char kept
 
     cpdef void feed(self, object data, Py_ssize_t end) except *
 
@@ -52,4 +54,4 @@ cdef class FrameDecoder:
 
     cpdef int received(self, Py_ssize_t count) except -1
 
-    cdef void skip(self, Py_ssize_t count) noexcept
+    cdef void advance(self, Py_ssize_t count) noexcept

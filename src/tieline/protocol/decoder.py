@@ -29,8 +29,8 @@ class FrameDecoder:
         self.fin = False
         self.rsv1 = False
         self.opcode = 0
-        self.length = 0
         self.remaining = 0
+        # Turned to the next byte of its payload.
         self.key = b""
         # A header that was cut: its first `kept` bytes. Most connections never see one.
         self.head: bytearray | None = None
@@ -149,7 +149,6 @@ class FrameDecoder:
         self.fin = first & 0x80 != 0
         self.rsv1 = first & 0x40 != 0
         self.opcode = first & 0x0F
-        self.length = length
         self.remaining = length
         return size
 
@@ -193,8 +192,9 @@ class FrameDecoder:
         start = self.position
         payload: bytes | memoryview = memoryview(self.data)[start : start + count]
         if self.expect_masked:
-            payload = apply_mask(payload, self.key, self.length - self.remaining)
-        self.skip(count)
+            payload = apply_mask(payload, self.key, 0)
+            self.key = self.key[count & 3 :] + self.key[: count & 3]
+        self.advance(count)
         return payload
 
     def take_bytes(self) -> bytes:
@@ -203,7 +203,7 @@ class FrameDecoder:
             return bytes(self.take())
         start = self.position
         stop = start + self.available()
-        self.skip(stop - start)
+        self.advance(stop - start)
         return bytes(self.view[start:stop])
 
     def received(self, count: int) -> None:
@@ -216,7 +216,7 @@ class FrameDecoder:
         if self.remaining == 0:
             self.in_frame = False
 
-    def skip(self, count: int) -> None:
+    def advance(self, count: int) -> None:
         """Move past `count` bytes of the payload that the caller has read at `position`."""
         self.position += count
         self.remaining -= count

@@ -1,6 +1,6 @@
 cimport cython
 
-from tieline.protocol.decoder cimport FrameDecoder
+from tieline.protocol.content cimport MessageContent
 from tieline.protocol.inflater cimport Inflater
 from tieline.protocol.messages cimport MessageAssembler
 
@@ -16,10 +16,9 @@ cdef class FrameInspector(MessageAssembler):
 
     cpdef object next_batch(self)
 
-    @cython.locals(decoder=FrameDecoder)
     cdef object _next_frame(self)
 
-    @cython.locals(decoder=FrameDecoder, room=cython.longlong, is_further=cython.bint)
+    @cython.locals(content=MessageContent, room=cython.longlong, is_further=cython.bint)
     cdef void _check_frame(self, long long size) except *
 
     cdef object _accept(self, object frame)

@@ -8,7 +8,6 @@ from io import BytesIO
 
 from tieline.errors import MessageTooBig, ProtocolError
 from tieline.protocol.compressed import STEP
-from tieline.protocol.decoder import FrameDecoder
 from tieline.protocol.events import Frame, FrameReceived, MessageChunk
 from tieline.protocol.messages import Item, MessageAssembler
 from tieline.protocol.wire import Opcode
@@ -23,12 +22,12 @@ class FrameInspector(MessageAssembler):
 
     def __init__(
         self,
-        decoder: FrameDecoder,
+        expect_masked: bool,
         max_message_size: int | None,
         max_fragments: int | None,
         decode_text: bool = True,
     ) -> None:
-        MessageAssembler.__init__(self, decoder, max_message_size, max_fragments, decode_text)
+        MessageAssembler.__init__(self, expect_masked, max_message_size, max_fragments, decode_text)
         # The frame in work, and the one that was handed out.
         self.frame_payload = BytesIO()
         self.inspected: Frame | None = None
@@ -82,30 +81,29 @@ class FrameInspector(MessageAssembler):
         return None if frame is None else FrameReceived(frame)
 
     def _next_frame(self) -> Frame | None:
-        decoder = self.decoder
-        if not decoder.in_frame:
-            if not decoder.read_header():
+        if not self.in_frame:
+            if not self.read_header():
                 return None
-            if decoder.opcode < 8:
-                self._check_frame(decoder.remaining)
+            if self.opcode < 8:
+                self._check_frame(self.remaining)
             self.frame_payload = BytesIO()
-        self.frame_payload.write(decoder.take())
-        if decoder.in_frame:
+        self.frame_payload.write(self.take())
+        if self.in_frame:
             return None
         payload = self.frame_payload.getvalue()
-        return Frame(Opcode(decoder.opcode), payload, bool(decoder.fin), bool(decoder.rsv1))
+        return Frame(Opcode(self.opcode), payload, bool(self.fin), bool(self.rsv1))
 
     def _check_frame(self, size: int) -> None:
         """Refuse a frame that is to be kept whole, if its message would be refused for it."""
-        decoder = self.decoder
-        is_further = decoder.opcode == 0 and self.kind != 0
-        if decoder.rsv1 or (is_further and self.is_compressed):
-            room = self.max_wire_size - (self.wire_size if is_further else 0)
+        content = self.content
+        is_further = self.opcode == 0 and self.kind != 0
+        if self.rsv1 or (is_further and content.is_compressed):
+            room = self._max_wire_size() - (content.wire_size if is_further else 0)
         else:
-            room = self.max_size - (self.size if is_further else 0)
+            room = self.max_size - (content.size if is_further else 0)
         if size > room:
             # Raises, and what it raises is what a `MessageAssembler` would.
-            self._begin(decoder.opcode, size, decoder.rsv1)
+            self._begin(self.opcode, size, self.rsv1)
 
     def _accept(self, frame: Frame) -> list[str | bytes] | MessageChunk | Frame | None:
         """Process a frame."""

@@ -9,11 +9,10 @@ from typing import Any
 from tieline.errors import MessageTooBig, ProtocolError
 from tieline.protocol.compressed import STEP, WholeMessages
 from tieline.protocol.content import MessageContent, bad_text
-from tieline.protocol.decoder import FrameDecoder
 from tieline.protocol.events import Frame, FrameReceived, MessageChunk
 from tieline.protocol.inflater import Inflater
 from tieline.protocol.plain import limit_of
-from tieline.protocol.wire import Opcode
+from tieline.protocol.wire import MAX_PAYLOAD_LENGTH, Opcode
 
 #: A frame of which more than this is not here yet is read to where its message will stay. What is
 #: less comes with what follows it.
@@ -31,7 +30,7 @@ Item = list[str | bytes] | MessageChunk | Frame | FrameReceived
 
 
 class MessageAssembler(WholeMessages):
-    """Turns what a `FrameDecoder` reads into whole messages, many per call.
+    """A `FrameDecoder` that turns what it is fed into whole messages, many per call.
 
     `next_batch` is called until it returns None, which means that the bytes are used up. A broken
     rule raises only after everything before it was returned, and again at each later call.
@@ -41,49 +40,38 @@ class MessageAssembler(WholeMessages):
 
     def __init__(
         self,
-        decoder: FrameDecoder,
+        expect_masked: bool,
         max_message_size: int | None,
         max_fragments: int | None,
         decode_text: bool = True,
     ) -> None:
-        WholeMessages.__init__(self, decoder, max_message_size, decode_text)
-        limit = self.max_size
-        # Compressed, some data grow: by an eighth at most, in blocks of fixed codes of nine bits
-        # (RFC 1951 section 3.2.6). What grows more is not meant to become a message.
-        self.max_wire_size = limit_of(limit + limit // 8 + 1024)
+        WholeMessages.__init__(self, expect_masked, max_message_size, decode_text)
         self.max_fragments = limit_of(max_fragments)
         # Messages that do not come whole are handed out in chunks.
         self.streaming = False
-        # The message in work: its opcode (0: none), its size in bytes and number of frames so far,
-        # and its content.
+        # The message in work: its opcode (0: none), and all else that is known of it (from the
+        # first one on that does not come whole: most connections never see one).
         self.kind = 0
-        self.size = 0
-        self.fragments = 0
-        # (A `MessageContent` from the first message on that does not come whole.)
         self.content: Any = None
-        # Is it compressed, with how many bytes so far, and are some of them not yet inflated? Was
-        # the beginning of it handed out?
-        self.is_compressed = False
-        self.wire_size = 0
+        # Is some of it not yet inflated? Was the frame in work read to its end, to `target`?
         self.is_inflating = False
-        self.is_streamed = False
-        #: Where the next bytes are to be read to, then `received_directly` told of them. None: they
-        #: are to be fed to the decoder.
-        self.target: memoryview | None = None
-        # So many were, and are not looked at yet; the frame in work was read to its end that way.
-        self.arrived = 0
         self.is_frame_over = False
+        #: Where the next bytes are to be read to, then `received_directly` told of them. None: they
+        #: are to be fed to the self.
+        self.target: memoryview | None = None
         # A chunk, and behind it a control frame, that wait behind the messages before them.
         self.chunk: MessageChunk | None = None
         self.control_payload = b""
         self.control: Frame | None = None
         #: What went wrong, behind all that was returned.
         self.failure: Exception | None = None
+        # The stream has ended behind what was fed: for the owner, who asks when that is used up.
+        self.at_eof = False
 
     def enable_compression(self, inflater: Inflater) -> None:
         """permessage-deflate was negotiated (RFC 7692)."""
         self.inflater = inflater
-        self.decoder.allow_rsv1 = True
+        self.allow_rsv1 = True
 
     def stream(self) -> None:
         """From now on hand out what does not come whole in chunks: what is in work, too."""
@@ -91,9 +79,8 @@ class MessageAssembler(WholeMessages):
 
     def release(self) -> None:
         """Let go of what is buffered: nothing more will be read. The statistics stay."""
-        self.decoder.release()
+        WholeMessages.release(self)
         self.target = None
-        self.arrived = 0
         self.is_frame_over = False
         if self.content is not None:
             self.content.release()
@@ -106,7 +93,7 @@ class MessageAssembler(WholeMessages):
     def has_more(self) -> bool:
         """Would `next_batch` look further than at the beginning of a frame that has not come?"""
         return (
-            self.decoder.position != self.decoder.end
+            self.position != self.end
             or self.control is not None
             or self.chunk is not None
             or self.failure is not None
@@ -117,9 +104,9 @@ class MessageAssembler(WholeMessages):
     def received_directly(self, count: int) -> None:
         """So many bytes were read to `target`; looked at by `next_batch`, when it is let go of."""
         self.target = None
-        self.decoder.received(count)
-        self.arrived = count
-        self.is_frame_over = not self.decoder.in_frame
+        self.received(count)
+        self.content.arrived = count
+        self.is_frame_over = not self.in_frame
 
     def next_batch(self) -> Item | None:
         """The next run of messages, or the chunk or control frame after it, or None."""
@@ -147,31 +134,31 @@ class MessageAssembler(WholeMessages):
 
     def _collect(self, batch: list[str | bytes]) -> None:
         """Add messages to `batch` until it is long enough or something else, or nothing, comes."""
-        decoder = self.decoder
-        if self.arrived:
-            count = self.arrived
-            self.arrived = 0
-            self.content.received(count)
+        content = self.content
+        if content is not None and content.arrived:
+            count = content.arrived
+            content.arrived = 0
+            content.received(count)
         while True:
             if self.is_frame_over:
                 self.is_frame_over = False
             elif not self.is_inflating:
-                if not decoder.in_frame:
-                    if not self.kind and self.take_whole(batch, decoder.view):
+                if not self.in_frame:
+                    if not self.kind and self.take_whole(batch, self.view):
                         return
-                    if not decoder.read_header():
+                    if not self.read_header():
                         return
-                    if decoder.opcode >= 8:
+                    if self.opcode >= 8:
                         self.control_payload = b""
                     else:
-                        self._begin(decoder.opcode, decoder.remaining, decoder.rsv1)
-                if decoder.opcode >= 8:
+                        content = self._begin(self.opcode, self.remaining, self.rsv1)
+                if self.opcode >= 8:
                     self._take_control()
                     return
-                if self._is_direct(decoder.remaining - decoder.available()):
-                    self.content.store()
-                piece = decoder.take_bytes() if self.is_compressed else decoder.take()
-                self._add(piece, decoder.fin and not decoder.in_frame)
+                if self._is_direct(self.remaining - self.available()):
+                    content.store()
+                piece = self.take_bytes() if content.is_compressed else self.take()
+                self._add(piece, self.fin and not self.in_frame)
             if self.is_inflating:
                 inflated = self._inflate()
                 if self._is_whole(inflated):
@@ -184,16 +171,16 @@ class MessageAssembler(WholeMessages):
                     if self.run_size > _LONGEST_RUN:
                         return
                     continue
-                self.content.add(inflated)
+                content.add(inflated)
                 if self.is_inflating:
                     if self.streaming:
                         return
                     continue
-            if decoder.in_frame:
-                if self._is_direct(decoder.remaining):
-                    self.target = self.content.target(decoder.remaining)
+            if self.in_frame:
+                if self._is_direct(self.remaining):
+                    self.target = content.target(self.remaining)
                 return
-            if decoder.fin:
+            if self.fin:
                 self._finish(batch)
                 if self.chunk is not None or self.run_size > _LONGEST_RUN:
                     return
@@ -201,7 +188,7 @@ class MessageAssembler(WholeMessages):
     def _is_direct(self, missing: int) -> bool:
         """Are so many bytes of the frame in work worth a read of their own, to where they stay?"""
         return missing > _DIRECT and not (
-            self.is_compressed or self.streaming or self.decoder.expect_masked
+            self.content.is_compressed or self.streaming or self.expect_masked
         )
 
     def _whole_text(self, view: bytes | bytearray, start: int, stop: int) -> str | bytes:
@@ -212,28 +199,32 @@ class MessageAssembler(WholeMessages):
             raise bad_text(error, 0) from None
         return text if self.decode_text else bytes(view[start:stop])
 
-    def _begin(self, opcode: int, size: int, rsv1: bool) -> None:
-        """Check a data frame's header against the message in work; nothing is allocated yet."""
+    def _begin(self, opcode: int, size: int, rsv1: bool) -> Any:
+        """Check a data frame's header against the message in work; nothing is allocated yet.
+
+        Returns the content that it adds to.
+        """
+        content = self.content
         if opcode:
             if self.kind:
                 raise ProtocolError(
                     f"expected a continuation frame of the {Opcode(self.kind).name} message, "
                     f"got a {Opcode(opcode).name} frame (RFC 6455 section 5.4)"
                 )
+            if content is None:
+                content = self.content = MessageContent(self.decode_text)
             self.kind = opcode
-            self.size = 0
-            self.wire_size = 0
-            self.fragments = 1
-            self.is_compressed = rsv1
-            if self.content is None:
-                self.content = MessageContent(self.decode_text)
-            self.content.is_text = opcode == 1
+            content.size = 0
+            content.wire_size = 0
+            content.fragments = 1
+            content.is_compressed = rsv1
+            content.is_text = opcode == 1
         elif self.kind:
-            self.fragments += 1
-            if self.fragments > self.max_fragments:
+            content.fragments += 1
+            if content.fragments > self.max_fragments:
                 raise self._too_big(
                     f"more than {self.max_fragments} fragments",
-                    self.fragments,
+                    content.fragments,
                     self.max_fragments,
                     "max_fragments",
                 )
@@ -241,15 +232,24 @@ class MessageAssembler(WholeMessages):
             raise ProtocolError(
                 "expected a TEXT or BINARY frame, got a CONTINUATION without a message before it"
             )
-        if self.is_compressed:
+        if content.is_compressed:
             # What it inflates to is counted as it comes.
-            if size > self.max_wire_size - self.wire_size:
-                raise self._too_many_bytes(self.wire_size, size, "compressed bytes")
-            self.wire_size += size
+            if size > self._max_wire_size() - content.wire_size:
+                raise self._too_many_bytes(content.wire_size, size, "compressed bytes")
+            content.wire_size += size
         else:
-            if size > self.max_size - self.size:
-                raise self._too_many_bytes(self.size, size, "bytes")
-            self.size += size
+            if size > self.max_size - content.size:
+                raise self._too_many_bytes(content.size, size, "bytes")
+            content.size += size
+        return content
+
+    def _max_wire_size(self) -> int:
+        """The limit of a compressed message."""
+        # Compressed, some data grow: by an eighth at most, in blocks of fixed codes of nine bits
+        # (RFC 1951 section 3.2.6). What grows more is not meant to become a message.
+        limit, most = self.max_size, MAX_PAYLOAD_LENGTH
+        more = limit // 8 + 1024
+        return limit + more if limit < most - more else most
 
     def _too_many_bytes(self, before: int, size: int, unit: str) -> MessageTooBig:
         total = before
@@ -257,7 +257,7 @@ class MessageAssembler(WholeMessages):
         return self._too_big(f"at least {total} {unit}", total, self.max_size, "max_message_size")
 
     def _too_big(self, what: str, size: int, limit: int, option: str) -> MessageTooBig:
-        side = "server" if self.decoder.expect_masked else "client"
+        side = "server" if self.expect_masked else "client"
         return MessageTooBig(
             f"message too big: {what}, the {side}'s {option} is {limit}",
             side=side,
@@ -271,7 +271,7 @@ class MessageAssembler(WholeMessages):
 
         `is_last`: it is the end of the message.
         """
-        if self.is_compressed:
+        if self.content.is_compressed:
             assert self.inflater is not None
             self.inflater.feed(piece, is_last)
             self.is_inflating = True
@@ -280,35 +280,36 @@ class MessageAssembler(WholeMessages):
 
     def _inflate(self) -> bytes:
         """Inflate a bounded part of what was added last."""
-        inflater = self.inflater
+        inflater, content = self.inflater, self.content
         assert inflater is not None
-        room = self.max_size - self.size
+        room = self.max_size - content.size
         # One more than there is room for shows that it does not fit.
         inflated = inflater.inflate(room + 1 if room < STEP else STEP)
         size = len(inflated)
         if size > room:
-            raise self._too_many_bytes(self.size, size, "bytes inflated")
-        self.size += size
+            raise self._too_many_bytes(content.size, size, "bytes inflated")
+        content.size += size
         self.is_inflating = inflater.is_pending
         return inflated
 
     def _is_whole(self, inflated: bytes) -> bool:
         """Is this all of the message in work?"""
-        decoder = self.decoder
+        content = self.content
         return (
-            decoder.fin
-            and self.fragments == 1
-            and not decoder.in_frame
+            self.fin
+            and content.fragments == 1
+            and not self.in_frame
             and not self.is_inflating
-            and self.size == len(inflated)
+            and content.size == len(inflated)
         )
 
     def _finish(self, batch: list[str | bytes]) -> None:
         """The last fragment is in: be ready for the next message."""
-        rest = self.content.finish()
+        content = self.content
+        rest = content.finish()
         self._count()
-        if self.is_streamed:
-            self.is_streamed = False
+        if content.is_streamed:
+            content.is_streamed = False
             self.chunk = MessageChunk(rest, True)
         else:
             batch.append(rest)
@@ -316,15 +317,16 @@ class MessageAssembler(WholeMessages):
     def _count(self) -> None:
         self.kind = 0
         self.messages += 1
-        self.message_bytes += self.size
-        self.run_size += self.size
+        self.message_bytes += self.content.size
+        self.run_size += self.content.size
 
     def _hand_out(self) -> None:
         """Make a chunk of what was gathered of the message in work."""
-        if self.kind and self.chunk is None and self.content.waiting:
-            data = self.content.take()
+        content = self.content
+        if self.kind and self.chunk is None and content.waiting:
+            data = content.take()
             if data:  # not only a part of a character
-                self.is_streamed = True
+                content.is_streamed = True
                 self.chunk = MessageChunk(data, False)
 
     def _take_chunk(self) -> MessageChunk | None:
@@ -334,8 +336,7 @@ class MessageAssembler(WholeMessages):
 
     def _take_control(self) -> None:
         """Collect a control frame's payload."""
-        decoder = self.decoder
-        self.control_payload += decoder.take_bytes()
-        if not decoder.in_frame:
-            opcode = _CONTROL_OPCODES[decoder.opcode - 8]
+        self.control_payload += self.take_bytes()
+        if not self.in_frame:
+            opcode = _CONTROL_OPCODES[self.opcode - 8]
             self.control = Frame(opcode, self.control_payload)

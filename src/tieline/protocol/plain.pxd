@@ -1,17 +1,17 @@
 cimport cython
 
+from tieline._flag cimport flag
 from tieline.protocol.decoder cimport FrameDecoder
 
 
-cdef class PlainMessages:
-    cdef FrameDecoder decoder
+cdef class PlainMessages(FrameDecoder):
     cdef long long max_size
-    cdef bint decode_text
     cdef readonly long long messages
     cdef readonly long long message_bytes
+    cdef flag decode_text
 
     @cython.locals(
-        decoder=FrameDecoder, position=Py_ssize_t, end=Py_ssize_t, enough=Py_ssize_t,
+        position=Py_ssize_t, end=Py_ssize_t, enough=Py_ssize_t,
         run_end=Py_ssize_t, last=Py_ssize_t, count=Py_ssize_t, payload=cython.longlong,
         is_text=cython.bint, size=cython.longlong, start=Py_ssize_t, stop=Py_ssize_t, i=Py_ssize_t,
         piece=bytes

@@ -13,13 +13,13 @@ _CACHED_BYTES = 128 * 1024
 _CACHED_MESSAGES = 512
 
 
-class PlainMessages:
+class PlainMessages(FrameDecoder):
     """The part of a `MessageAssembler` that is in no message. Owned by one thread at a time."""
 
     def __init__(
-        self, decoder: FrameDecoder, max_message_size: int | None, decode_text: bool
+        self, expect_masked: bool, max_message_size: int | None, decode_text: bool
     ) -> None:
-        self.decoder = decoder
+        FrameDecoder.__init__(self, expect_masked)
         self.max_size = limit_of(max_message_size)
         self.decode_text = decode_text
         #: Statistics: whole data messages, and their payload bytes.
@@ -32,11 +32,10 @@ class PlainMessages:
         Nearly all are. What is not, or is wrong, stays where it is, for others to look into.
         True: the run is long enough.
         """
-        decoder = self.decoder
-        if decoder.expect_masked or decoder.kept:
+        if self.expect_masked or self.kept:
             return False
-        position = decoder.position
-        end = decoder.end
+        position = self.position
+        end = self.end
         enough = _CACHED_MESSAGES
         run_end = position + _CACHED_BYTES
         last = min(end - 1, run_end)
@@ -82,8 +81,8 @@ class PlainMessages:
                 count += 1
         except UnicodeDecodeError:
             pass  # bad text: not consumed
-        decoder.position = position
-        decoder.frames += count
+        self.position = position
+        self.frames += count
         self.messages += count
         self.message_bytes += payload
         return count == enough or position >= run_end

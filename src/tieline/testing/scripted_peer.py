@@ -14,7 +14,6 @@ from typing import Any
 from tieline.headers import HTTPRequest
 from tieline.http1 import ServerExchange
 from tieline.protocol.close import decode_close
-from tieline.protocol.decoder import FrameDecoder
 from tieline.protocol.events import Close, Frame, FrameReceived
 from tieline.protocol.handshake import EXTENSIONS, accept_value, check_request
 from tieline.protocol.inspection import FrameInspector
@@ -55,8 +54,7 @@ class ScriptedPeer:
         # Bytes that were read and not used yet; from the first frame on, the decoder holds them.
         self._unused = b""
         self._at_frames = False
-        self._decoder = FrameDecoder(True)
-        self._frames = FrameInspector(self._decoder, None, None)
+        self._frames = FrameInspector(True, None, None)
         self._compression = ScriptedCompression()
 
     # --- the handshake --------------------------------------------------------------------------
@@ -111,7 +109,7 @@ class ScriptedPeer:
         self._compression = ScriptedCompression(
             value for name, value in fields if name.lower() == EXTENSIONS.lower()
         )
-        self._decoder.allow_rsv1 = self._compression.is_agreed
+        self._frames.allow_rsv1 = self._compression.is_agreed
         self.send_raw(answer_bytes(101, "Switching Protocols", fields) + then)
         return request
 
@@ -335,12 +333,12 @@ class ScriptedPeer:
         deadline = self._deadline()
         if not self._at_frames:
             self._at_frames = True
-            self._decoder.feed(self._unused, len(self._unused))
+            self._frames.feed(self._unused, len(self._unused))
         while (found := self._frames.next_batch()) is None:
             data = self._receive(deadline, wanted)
             if not data:
                 return None
-            self._decoder.feed(data, len(data))
+            self._frames.feed(data, len(data))
         # Looked at only: what fits together, and what does not, is for the script to say.
         assert isinstance(found, FrameReceived)
         self._frames.skip()
