@@ -12,11 +12,22 @@ from contextlib import contextmanager
 import pytest
 
 from tests.builds import compiled_only
+from tieline.engine import locks
 from tieline.engine.holding import is_held_by_caller
-from tieline.engine.locks import ReentrantLock
 
 #: Seconds within which a thread gets what nobody keeps from it.
 PATIENCE = 20.0
+
+
+ReentrantLock = locks.ReentrantLock
+
+
+@pytest.fixture(autouse=True, params=["as built", "without a GIL"])
+def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which lock is tested: also the one of builds for free-threaded interpreters."""
+    if request.param == "without a GIL":
+        module = pytest.importorskip("tieline.engine._lock", reason="pure")
+        monkeypatch.setitem(globals(), "ReentrantLock", module.SharedLock)
 
 
 @contextmanager
@@ -51,6 +62,17 @@ def test_its_owner_may_take_it_again_and_gives_it_back_as_often():
     assert not is_held_by_caller(lock)
     with pytest.raises(RuntimeError, match="un-acquired"):
         lock.release()
+
+
+def test_it_can_be_taken_more_often_than_calls_can_be_nested():
+    lock = ReentrantLock()
+    times = 60_000
+    for _ in range(times):
+        lock.acquire()
+    for _ in range(times):
+        assert is_held_by_caller(lock)
+        lock.release()
+    assert not is_held_by_caller(lock)
 
 
 def test_it_is_free_again_after_an_error_inside():
@@ -232,6 +254,7 @@ def test_a_signal_handler_runs_in_a_wait_and_what_it_raises_ends_that():
 
 
 @compiled_only
+@pytest.mark.parametrize("kind", ["as built"], indirect=True)
 def test_the_compiled_one_is_used_and_says_who_has_it():
     lock = ReentrantLock()
     assert ReentrantLock is not _thread.RLock

@@ -1,15 +1,17 @@
+from tieline._flag cimport flag
+
+
 cdef class ReentrantLock:
-    # The thread that holds it, 0 for none, and how many times.
+    # The thread that holds it, or 0.
     cdef unsigned long owner
-    cdef int depth
-    # How many wait, the semaphore that they wait on, and whether one of them was let through.
-    cdef int waiting
+    # What those wait on who do, how many they are, and whether one of them was let through.
     cdef void *semaphore
-    cdef bint is_posted
+    cdef int waiting
+    # How many times its owner has taken it.
+    cdef unsigned short depth
+    cdef flag is_posted
     # Somebody who was let through found that another one was faster.
-    cdef bint is_starved
-    # Without a GIL: the lock that does all the work.
-    cdef object shared
+    cdef flag is_starved
 
     cdef int enter(self) except -1
 

@@ -37,6 +37,8 @@ cdef extern from "Python.h":
 cdef enum:
     # Microseconds of one wait: what a 32-bit clock can tell, and no thread waits so long in earnest.
     LONGEST_WAIT = 1000000000
+    # Far more often than Python lets calls be nested.
+    DEEPEST = 65535
 
 # In the place of an owner: the lock is for the one who waits and was let through.
 cdef unsigned long PROMISED = ULONG_MAX
@@ -45,9 +47,6 @@ cdef unsigned long PROMISED = ULONG_MAX
 @cython.no_gc  # what it holds refers to nothing that could refer to it
 cdef class ReentrantLock:
     """Owned by one thread, which may acquire it again. What `threading.RLock` promises."""
-
-    def __cinit__(self):
-        self.shared = None if HAS_GIL else RLock()
 
     def __dealloc__(self):
         if self.semaphore != NULL:
@@ -61,8 +60,6 @@ cdef class ReentrantLock:
             raise ValueError("can't specify a timeout for a non-blocking call")
         if timeout < 0.0 and timeout != -1.0:
             raise ValueError("timeout value must be a non-negative number")
-        if not HAS_GIL:
-            return self.shared.acquire(blocking, timeout)
         if self.try_enter():
             return True
         return blocking and self._wait(timeout, timeout < 0.0, True)
@@ -86,20 +83,17 @@ cdef class ReentrantLock:
     cdef bint try_enter(self) except -1:
         """Take it if it is free, or the caller's already."""
         cdef unsigned long caller
-        if not HAS_GIL:
-            return self.shared.acquire(False)
         caller = PyThread_get_thread_ident()
         if self.owner == 0:
             self.owner = caller
         elif self.owner != caller:
             return False
+        elif self.depth == DEEPEST:
+            raise OverflowError(f"a lock can be taken {DEEPEST} times at most")
         self.depth += 1
         return True
 
     cdef int leave(self) except -1:
-        if not HAS_GIL:
-            self.shared.release()
-            return 0
         if self.owner != PyThread_get_thread_ident():
             raise RuntimeError("cannot release un-acquired lock")
         self.depth -= 1
@@ -129,8 +123,6 @@ cdef class ReentrantLock:
         cdef long long microseconds
         cdef int result
         cdef bint is_taken = False
-        if not HAS_GIL:
-            return self.shared.acquire(True, -1.0 if forever else timeout)
         if kept.semaphore == NULL:
             self.semaphore = PyThread_allocate_lock()
             if self.semaphore == NULL:
@@ -179,13 +171,9 @@ cdef class ReentrantLock:
     # --- what `threading.Condition` asks of a lock ---------------------------------------------
 
     def _is_owned(self):
-        if not HAS_GIL:
-            return self.shared._is_owned()
         return self.owner == PyThread_get_thread_ident()
 
     def _release_save(self):
-        if not HAS_GIL:
-            return self.shared._release_save()
         if self.owner != PyThread_get_thread_ident():
             raise RuntimeError("cannot release un-acquired lock")
         depth, self.depth = self.depth, 0
@@ -193,16 +181,50 @@ cdef class ReentrantLock:
         return depth
 
     def _acquire_restore(self, depth):
-        if not HAS_GIL:
-            self.shared._acquire_restore(depth)
-            return
         if not self.try_enter():
             # As `RLock` does: whoever leaves a wait with this owns the lock, whatever comes.
             self._wait(-1.0, True, False)
         self.depth = depth
 
     def __repr__(self):
-        if not HAS_GIL:
-            return repr(self.shared)
         state = f"owner={self.owner} depth={self.depth}" if self.depth else "free"
         return f"<ReentrantLock {state}>"
+
+
+@cython.no_gc
+cdef class SharedLock(ReentrantLock):
+    """The same without a global interpreter lock, where only the system can tell who was first."""
+
+    cdef object lock
+
+    def __cinit__(self):
+        self.lock = RLock()
+
+    def acquire(self, bint blocking=True, double timeout=-1.0):
+        return self.lock.acquire(blocking, timeout)
+
+    cdef bint try_enter(self) except -1:
+        return self.lock.acquire(False)
+
+    cdef int leave(self) except -1:
+        self.lock.release()
+        return 0
+
+    cdef bint _wait(self, double timeout, bint forever, bint interruptible) except -1:
+        return self.lock.acquire(True, -1.0 if forever else timeout)
+
+    def _is_owned(self):
+        return self.lock._is_owned()
+
+    def _release_save(self):
+        return self.lock._release_save()
+
+    def _acquire_restore(self, depth):
+        self.lock._acquire_restore(depth)
+
+    def __repr__(self):
+        return repr(self.lock)
+
+
+#: Is it enough that nothing that runs Python code comes in between?
+has_gil = HAS_GIL

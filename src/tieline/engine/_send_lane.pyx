@@ -264,7 +264,7 @@ cdef class SendLane:
 
     cdef bint _has_waiting(self) noexcept:
         """Would a message have to wait for others?"""
-        return self.sender.unwritten > 0 or PyList_GET_SIZE(self.sender._outgoing._ready) > 0
+        return self.sender.unwritten > 0 or self.sender._outgoing._ready is not None
 
     cdef bint _is_corked(self) noexcept:
         """Is the caller a handler, and what it sends may be gathered?"""
@@ -294,7 +294,7 @@ cdef class SendLane:
         cdef Py_ssize_t before
         cdef Py_ssize_t added = frame_size(size, outgoing.masked)
         cdef uint8_t *end
-        if PyList_GET_SIZE(outgoing._ready):
+        if outgoing._ready is not None:
             sender.extend_from(outgoing.take)
         if gathered is None or not sender.chunks or sender.chunks[-1] is not gathered:
             self.gathered = gathered = bytearray()

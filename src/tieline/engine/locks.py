@@ -9,7 +9,10 @@ if TYPE_CHECKING:
     ReentrantLock = threading.RLock
 else:
     try:
-        from tieline.engine._lock import ReentrantLock
+        from tieline.engine._lock import ReentrantLock, SharedLock, has_gil
+
+        if not has_gil:
+            ReentrantLock = SharedLock
     except ModuleNotFoundError:  # pure
         ReentrantLock = threading.RLock
 

@@ -28,6 +28,8 @@ cdef class Outgoing(FrameEncoder):
         self, object deflater, int opcode, object payload, bint fin, int fragmenting
     ) except -1
 
+    cdef void _queue(self, object frame) except *
+
     cdef object _frame(self, int opcode, object payload, bint fin)
 
     cdef object _big_frame(self, int opcode, object payload, bint fin)

@@ -34,7 +34,7 @@ class Outgoing(FrameEncoder):
         self.close_info: CloseInfo | None = None
         #: Compresses messages, once that was negotiated.
         self.deflater: Deflater | None = None
-        self._ready: list[bytes | bytearray | BigFrame] = []
+        self._ready: list[bytes | bytearray | BigFrame] | None = None
         # The opcode of the message that is being sent in fragments, or 0; is it compressed?
         self._fragmenting = 0
         self._fragments_compressed = False
@@ -54,10 +54,9 @@ class Outgoing(FrameEncoder):
 
     def take(self) -> list[bytes | bytearray | BigFrame]:
         """What to write, in order; each is handed out once."""
-        fresh: list[bytes | bytearray | BigFrame] = []
         # Nothing happens in between: a signal handler may send on top of any other line.
-        ready, self._ready = self._ready, fresh
-        return ready
+        ready, self._ready = self._ready, None
+        return [] if ready is None else ready
 
     def take_bytes(self) -> list[bytes | bytearray]:
         """The same, as bytes only: what big frames hold is masked all at once."""
@@ -67,6 +66,11 @@ class Outgoing(FrameEncoder):
     def is_empty(self) -> bool:
         """True when `take` would return nothing."""
         return not self._ready
+
+    def _queue(self, frame: bytes | bytearray | BigFrame) -> None:
+        if self._ready is None:
+            self._ready = []
+        self._ready.append(frame)
 
     def message(self, opcode: int, payload: Data, compress: bool | None = None) -> BigFrame | None:
         """A whole message in one frame; `compress`: None leaves it to its size.
@@ -93,7 +97,7 @@ class Outgoing(FrameEncoder):
             frame = big = self._big_frame(opcode, payload, True)
         self._messages += 1
         self._payload_bytes += size
-        self._ready.append(frame)
+        self._queue(frame)
         return big
 
     def fragment(
@@ -129,7 +133,10 @@ class Outgoing(FrameEncoder):
         self._fragmenting = fragmenting
         self._messages += 1 if fin else 0
         self._payload_bytes += size
-        self._ready.append(frame)
+        # Without a call: a message of a signal handler's may not come between the fragments.
+        if self._ready is None:
+            self._ready = []
+        self._ready += [frame]
         return frame if isinstance(frame, BigFrame) else None
 
     def compresses(self, size: int, compress: bool | None) -> bool:
@@ -172,6 +179,8 @@ class Outgoing(FrameEncoder):
             self._payload_bytes += size
             self._fragments_compressed = True
             self._fragmenting = fragmenting
+            if self._ready is None:
+                self._ready = []
             self._ready += [frame]
             self._is_ahead = False
         finally:
@@ -190,14 +199,14 @@ class Outgoing(FrameEncoder):
         if self._pings is None:  # no signal handler comes in before the next line
             self._pings = fresh
         self._pings.sent(data, now, token)
-        self._ready.append(frame)
+        self._queue(frame)
 
     def pong(self, data: bytes) -> None:
         """An unasked Pong: a one-way heartbeat (5.5.3)."""
         self._check_control(data)
         frame = self.encode(Opcode.PONG, data)
         self._pongs_sent += 1
-        self._ready.append(frame)
+        self._queue(frame)
 
     def answer_ping(self, data: bytes) -> None:
         """5.5.2: a Pong as soon as is practical, if one may still be sent."""
@@ -223,13 +232,15 @@ class Outgoing(FrameEncoder):
     def close(self, close: Close) -> None:
         """The Close frame: the last of all. An interrupt comes before anything is done."""
         frame = self.encode(Opcode.CLOSE, encode_close(close))
-        # Not `append`: signals are handled after calls, and the caller has yet to note this one.
+        # Without a call: signals are handled after those, and the caller has yet to note this one.
         self.is_open = False
+        if self._ready is None:
+            self._ready = []
         self._ready += [frame]
 
     def raw(self, data: bytes) -> None:
         """Bytes of the opening handshake."""
-        self._ready.append(data)
+        self._queue(data)
 
     def counters(self) -> dict[str, int]:
         """Statistics since the start, by their names in `Traffic`."""
