@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tieline.engine.callbacks import Watcher
 from tieline.engine.delivery import Delivery
 from tieline.engine.handlers import split_handlers
-from tieline.engine.reactor import Reactor
+from tieline.engine.reactor import OwnReactor
 from tieline.engine.route import check_addresses
 from tieline.engine.supervisor import Supervisor
 from tieline.engine.waiting import wait_for_event
@@ -53,7 +53,7 @@ class WebSocketClient(ThreadedFront):
         self._line: Supervisor = Supervisor(
             checked,
             handlers,
-            checked.reactor or Reactor(),
+            checked.reactor or OwnReactor(),
             delivery=_delivery(checked),
             owns_reactor=checked.reactor is None,
         )

@@ -229,15 +229,3 @@ def test_an_ended_line_is_not_asked(watched: Any) -> None:
     watched.reactor.suspend(3600)
     watched.session.liveness.slept(5.0)
     assert watched.reactor.next_deadline() is None
-    assert not watched.reactor.clocks._watching
-
-
-def test_the_looks_at_the_clocks_are_timers_of_the_line(watched: Any) -> None:
-    looks: list[float] = []
-    liveness = watched.session.liveness
-    take_back = liveness.look_later(5, lambda: looks.append(watched.clock.now()))
-    liveness.look_later(6, lambda: looks.append(watched.clock.now()))
-    take_back()
-    liveness.soon(lambda: looks.append(0.0))
-    watched.reactor.advance(10)
-    assert looks == [0.0, 1006.0]

@@ -11,8 +11,9 @@ import pytest
 
 from tests.moments import at_every_moment
 from tieline.engine.newcomers import Newcomers
-from tieline.engine.reactor import Reactor
+from tieline.engine.reactor import OwnReactor, Reactor
 from tieline.engine.receive_buffer import FIRST_SIZE
+from tieline.transport.wakeup import Wakeup
 
 SOON = 20.0
 
@@ -29,6 +30,8 @@ class Served:
         self.calls: list[str] = []
         self.errors: list[Exception] = []
         self.ended = threading.Event()
+        self.served_as: int | None = None
+        self.watched_for = 0
 
     def fileno(self) -> int:
         return self.socket.fileno()
@@ -55,6 +58,9 @@ class Served:
             self.reactor.unregister(self)
             self.socket.close()
             self.ended.set()
+
+    def slept(self, seconds: float) -> None:
+        self.calls.append(f"slept {seconds:.0f} s")
 
     def abandon_after_fork(self) -> None:
         self.calls.append("abandoned")
@@ -276,8 +282,9 @@ def test_no_thread_to_be_had(serve: Any, reactor: Reactor, monkeypatch: pytest.M
     assert served.registered.wait(SOON)
 
 
+@pytest.mark.parametrize("what", ["many", "Wakeup"])
 def test_no_descriptor_to_be_had(
-    serve: Any, reactor: Reactor, monkeypatch: pytest.MonkeyPatch
+    serve: Any, reactor: Reactor, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing of a half-made start is left: the leak check of the suite looks."""
     served = serve()
@@ -286,7 +293,7 @@ def test_no_descriptor_to_be_had(
         raise OSError(24, "Too many open files")
 
     with monkeypatch.context() as patch:
-        patch.setattr("selectors.DefaultSelector", refuse)
+        patch.setattr(f"tieline.engine.reactor.{what}", refuse)
         with pytest.raises(OSError):
             reactor.register(served)
     assert reactor.registrants() == []
@@ -297,9 +304,16 @@ def test_no_descriptor_to_be_had(
 def test_ctrl_c_during_the_start(
     serve: Any, reactor: Reactor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The thread runs already, and finds that it is not wanted."""
+    """The thread runs already, but has not begun: it finds that it is not wanted."""
     served = serve()
-    start = threading.Thread.start
+    run, start = reactor._run, threading.Thread.start
+    is_told = threading.Event()
+
+    def begin_late(*arguments: Any) -> None:
+        assert is_told.wait(SOON)
+        run(*arguments)
+
+    monkeypatch.setattr(reactor, "_run", begin_late)
 
     def interrupted(self: threading.Thread) -> None:
         start(self)
@@ -310,10 +324,34 @@ def test_ctrl_c_during_the_start(
         with pytest.raises(KeyboardInterrupt):
             reactor.register(served)
     assert reactor.registrants() == []
+    is_told.set()
     assert reactor.join(SOON)
     assert served.calls == []
     reactor.register(served)
     assert served.registered.wait(SOON)
+
+
+def test_ctrl_c_when_the_thread_has_begun(
+    serve: Any, reactor: Reactor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It serves the connection, and whoever was interrupted can find that out."""
+    served = serve()
+    start = threading.Thread.start
+
+    def interrupted(self: threading.Thread) -> None:
+        start(self)
+        assert served.registered.wait(SOON)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            reactor.register(served)
+    assert reactor.registrants() == [served]
+    served.far.send(b"x")
+    served.far.close()
+    assert served.ended.wait(SOON)
+    assert served.calls[:2] == ["registered", "readable"]
 
 
 def test_what_came_during_a_slow_handler_is_read_before_deadlines_are_judged(
@@ -368,6 +406,63 @@ def test_the_buffer_is_there_only_with_the_thread(serve: Any, reactor: Reactor) 
     assert len(reactor.memory.buffer) == 0
 
 
+def test_a_clients_own_thread_can_be_woken_when_it_has_waited_for_a_moment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Before, it looks by itself; and where no descriptor is left, it goes on with that."""
+    reactor = OwnReactor()
+    served = Served(reactor)
+    refused, may_open = threading.Event(), threading.Event()
+
+    def wakeup() -> Wakeup:
+        if not may_open.is_set():
+            refused.set()
+            raise OSError(24, "Too many open files")
+        return Wakeup()
+
+    monkeypatch.setattr("tieline.engine.reactor.Wakeup", wakeup)
+    reactor.register(served)
+    for event in (refused, may_open):
+        called = threading.Event()
+        reactor.call_soon(served, called.set)
+        assert called.wait(SOON)
+        assert reactor._wakeup is None
+        assert refused.wait(SOON)
+        event.set()
+    while reactor._wakeup is None:
+        pass
+    for _ in range(3):
+        called = threading.Event()
+        reactor.call_soon(served, called.set)
+        assert called.wait(SOON)
+    served.far.close()
+    assert served.ended.wait(SOON)
+    assert reactor.join(SOON)
+
+
+def test_those_who_are_served_are_told_of_a_sleep(
+    serve: Any, reactor: Reactor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the next tick; what one of them raises is its own failure."""
+    monkeypatch.setattr(reactor.clocks, "_tick", 0.01)
+    slept = [0.0]
+    monkeypatch.setattr(reactor.clocks, "_sleepless", lambda: reactor.now() + slept[0])
+    first, second, told = serve(), serve(), threading.Event()
+
+    def fail(seconds: float) -> None:
+        raise ZeroDivisionError
+
+    first.slept = fail
+    second.slept = lambda seconds: (second.calls.append(f"slept {seconds:.0f} s"), told.set())
+    for served in (first, second):
+        reactor.register(served)
+        assert served.registered.wait(SOON)
+    slept[0] = 3600.0
+    assert told.wait(SOON)
+    assert first.ended.wait(SOON) and second.calls == ["registered", "slept 3600 s"]
+    second.far.close()
+
+
 def test_after_a_fork_everybody_is_told(serve: Any, reactor: Reactor) -> None:
     """Called here without a fork: the thread of this process sees that its reactor is gone."""
     served = serve()
@@ -384,30 +479,54 @@ def test_after_a_fork_everybody_is_told(serve: Any, reactor: Reactor) -> None:
     served.ended.set()
 
 
-@pytest.mark.parametrize("point", ["add", "note"])
+@pytest.mark.parametrize("point", ["_add", "_newcomers"])
+@pytest.mark.parametrize("lazily", [False, True])
+@pytest.mark.parametrize("is_first", [False, True])
 def test_ctrl_c_during_a_registration(
-    reactor: Reactor, serve: Any, point: str, monkeypatch: pytest.MonkeyPatch
+    reactor: Reactor,
+    serve: Any,
+    point: str,
+    lazily: bool,
+    is_first: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The thread does not stay for nobody, and who is registered can be called, to be ended."""
-    served = serve()
+    first, served = serve(), serve()
+    if not is_first:
+        reactor.register(first)
+        assert first.registered.wait(SOON)
+    add = reactor._add
 
-    class Set(set[Any]):
-        def add(self, item: Any) -> None:
-            super().add(item)
-            raise KeyboardInterrupt
+    def interrupted(registrant: Any) -> None:
+        add(registrant)
+        raise KeyboardInterrupt
 
     class Unseen(Newcomers):
-        def add(self, registrant: Any) -> None:
-            raise KeyboardInterrupt
+        interrupted = False
 
-    if point == "add":
-        reactor._registrants = Set()
-    else:
-        monkeypatch.setattr("tieline.engine.reactor.Newcomers", Unseen)
-    with pytest.raises(KeyboardInterrupt):
-        reactor.register(served)
-    reactor._registrants = set(reactor._registrants)
+        def add(self, registrant: Any) -> None:
+            if not self.interrupted:
+                self.interrupted = True
+                raise KeyboardInterrupt
+            super().add(registrant)
+
+    with monkeypatch.context() as patch:
+        if point == "_add":
+            patch.setattr(reactor, "_add", interrupted)
+        elif is_first:
+            patch.setattr("tieline.engine.reactor.Newcomers", Unseen)
+        else:
+            patch.setattr(reactor, "_newcomers", Unseen())
+        if is_first and not lazily and point == "_newcomers":
+            reactor.register(served)  # it is handed over, and is no newcomer
+        else:
+            with pytest.raises(KeyboardInterrupt):
+                reactor.register(served, lazily=lazily)
+    if not is_first:
+        first.far.close()
+        assert first.ended.wait(SOON)
     for registrant in reactor.registrants():
+        assert registrant is served
         reactor.call_soon(registrant, served.end)
         assert served.ended.wait(SOON)
     assert reactor.join(SOON)

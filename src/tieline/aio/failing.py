@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from tieline.engine.reactor import Registrant
+from tieline.engine.served import Registrant
 from tieline.transport.stream import Stream
 
 

@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary, WeakSet, ref
 
 from tieline.aio.arrivals import Woken
 from tieline.aio.failing import LoopRegistrant, give_up
+from tieline.aio.loop_timers import ClockTicks, LoopTimer
 from tieline.aio.watching import DescriptorWatch
 from tieline.engine.clock_watch import ClockWatch, sleepless_clock
 from tieline.engine.process import GOODBYE
@@ -28,52 +29,6 @@ if TYPE_CHECKING:
 
 #: Seconds for what is left to be closed after `GOODBYE`; nothing of it waits for a peer.
 _LAST_CALLS = 0.2
-
-#: The shortest wait that all loops can tell from none: uvloop counts in milliseconds.
-_TICK = 0.001
-
-
-class LoopTimer:
-    """One call at one time; `cancel` takes it back. Belongs to the loop's thread."""
-
-    __slots__ = ("_call", "_handle", "_reactor", "_registrant", "when")
-
-    def __init__(
-        self,
-        reactor: LoopReactor,
-        when: float,
-        registrant: LoopRegistrant,
-        call: Callable[[], None],
-    ) -> None:
-        self._reactor = reactor
-        self._registrant = registrant
-        self.when = when
-        self._call: Callable[[], None] | None = call
-        # Not a method, nor a closure: each of thousands would keep one.
-        self._handle: asyncio.Handle = reactor.loop.call_later(when - reactor.now(), self)
-
-    def cancel(self) -> None:
-        """It will never be called."""
-        self._call = None
-        self._handle.cancel()
-
-    def __call__(self) -> None:
-        """It is time, or nearly."""
-        early, loop = self.when - self._reactor.now(), self._reactor.loop
-        if early > 0:  # loops round
-            self._handle = loop.call_later(max(early, _TICK), self)
-        else:
-            # What has arrived counts before any deadline is judged, and some loops fire timers
-            # before they read: between the second call from here and now they have read.
-            self._handle = loop.call_soon(self._after_reads)
-
-    def _after_reads(self) -> None:
-        self._handle = self._reactor.loop.call_soon(self._fire)
-
-    def _fire(self) -> None:
-        call, self._call = self._call, None
-        if call is not None:
-            self._reactor.call(self._registrant, call)
 
 
 class LoopReactor:
@@ -101,6 +56,7 @@ class LoopReactor:
         #: empty while one does.
         self.spares: list[ReceiveBuffer] = []
         self.clocks = ClockWatch(self.now, sleepless_clock())
+        self._ticks = ClockTicks(self)
         self._registrants: dict[LoopRegistrant, DescriptorWatch | TransportStream] = {}
         self.woken = Woken(loop)
         # Transports whose descriptors are open.
@@ -179,6 +135,7 @@ class LoopReactor:
         else:
             raise TypeError(f"a LoopReactor cannot serve a {type(stream).__name__}")
         self._begin()
+        self._ticks.begin()
         self.loop.call_soon(self.call, registrant, registrant.on_registered)
 
     def unregister(self, registrant: LoopRegistrant) -> None:
@@ -209,6 +166,10 @@ class LoopReactor:
             except BaseException as error:
                 give_up(registrant, error)
 
+    def look_at_clocks(self) -> None:
+        """Tell everybody if the machine was asleep."""
+        self._ticks.look()
+
     def stream_opened(self, stream: TransportStream) -> None:
         """Its descriptor is to be closed before the loop ends."""
         self._streams.add(stream)
@@ -231,7 +192,10 @@ class LoopReactor:
                 self._farewell.__anext__().send(None)
 
     def _note_idle(self) -> None:
-        if self._registrants or self._streams or self._stand_in is not None:
+        if self._registrants:
+            return
+        self._ticks.end()
+        if self._streams or self._stand_in is not None:
             return
         self._idle.set()
         if self._farewell is not None:

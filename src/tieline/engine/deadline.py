@@ -6,11 +6,12 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from tieline.engine.reactor import Reactor, Registrant
+from tieline.engine.reactor import Reactor
+from tieline.engine.served import Registrant
 from tieline.engine.timers import Timer
 
 
-class Served(Registrant, Protocol):
+class Owner(Registrant, Protocol):
     """Whose deadline it is."""
 
     @property
@@ -20,7 +21,7 @@ class Served(Registrant, Protocol):
 class Deadline:
     """Fires at the deadline or before it: deadlines that move later leave the timer where it is."""
 
-    def __init__(self, session: Served) -> None:
+    def __init__(self, session: Owner) -> None:
         self._session = session
         self._timer: Timer | None = None
         #: What it was set for when it last fired. What had come before that moment was read.

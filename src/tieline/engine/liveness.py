@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Liveness(Deadline):
-    """The one timer of a session, and its place among those who watch the clocks.
+    """The one timer of a session, and what a machine that slept means to it.
 
     It judges on the reactor's thread, and never before it has looked for what the peer has sent:
     the connection is told of every sign of life there is, and until when there was none.
@@ -26,33 +25,20 @@ class Liveness(Deadline):
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
-        # It is told of what the clocks say.
-        self._watches = False
         # Of the stream, at the last look: ciphertext that came, and output it had not passed on.
         self._hidden_input = 0
         self._pending = 0
-
-    def begin(self) -> None:
-        """The connection is served from now on."""
-        if self._session.connection.keepalive.is_on:
-            self._watches = True
-            self._session.reactor.clocks.join(self)
 
     def arm(self) -> None:
         """Set the timer for what is due next."""
         if not self._session.has_ended:
             self.set(self._session.connection.next_deadline())
 
-    def cancel(self) -> None:
-        Deadline.cancel(self)
-        if self._watches:
-            self._session.reactor.clocks.leave(self)
-
     # --- the timer ----------------------------------------------------------------------------
 
     def on_due(self) -> None:
         session = self._session
-        session.reactor.clocks.look()
+        session.reactor.look_at_clocks()
         now = session.reactor.now()
         is_read = not session.delivery.is_full and self._look(now)
         with session.lock:
@@ -88,19 +74,16 @@ class Liveness(Deadline):
 
     # --- the clocks ---------------------------------------------------------------------------
 
-    @property
-    def is_over(self) -> bool:
-        return self._session.has_ended
-
     def slept(self, seconds: float) -> None:
+        """The machine slept for `seconds`: the peer is asked if it is still there."""
         session = self._session
         with session.lock:
-            if session.has_ended:
+            if session.has_ended or not session.connection.keepalive.is_on:
                 return
             now = session.reactor.now()
             self._look_below(now)
             session.connection.slept(now, seconds)
-        self.soon(partial(self._tell_sleep, seconds))
+        session.reactor.call_soon(session, partial(self._tell_sleep, seconds))
 
     def _tell_sleep(self, seconds: float) -> None:
         session = self._session
@@ -108,10 +91,3 @@ class Liveness(Deadline):
         session.log.info(
             "the machine was asleep for %.0f s, or its clock was set: the peer is asked", seconds
         )
-
-    def look_later(self, seconds: float, look: Callable[[], None]) -> Callable[[], None]:
-        reactor = self._session.reactor
-        return reactor.call_at(reactor.now() + seconds, self._session, look).cancel
-
-    def soon(self, function: Callable[[], None]) -> None:
-        self._session.reactor.call_soon(self._session, function)

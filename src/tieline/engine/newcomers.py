@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tieline.engine.reactor import Registrant
+    from tieline.engine.served import Registrant
 
 #: Seconds until the thread looks at a connection that others serve for now.
 LAZINESS = 0.25

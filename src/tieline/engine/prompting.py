@@ -36,6 +36,9 @@ class Prompter:
         self._writers: set[Gathering] = set()
         self._is_served = False
         self._timer: Timer | None = None
+        # The reactor's own.
+        self.served_as: int | None = None
+        self.watched_for = 0
 
     def watch_over(self, writer: Gathering) -> bool:
         """Look at it from now on, until it says that there is no need. Any thread, any lock held.
@@ -99,6 +102,9 @@ class Prompter:
 
     def on_writable(self) -> None:
         """Never called either."""
+
+    def slept(self, seconds: float) -> None:
+        """What has waited for long is written in any case."""
 
     def fail(self, error: Exception) -> None:
         """A writer has failed in an unknown way; the others are looked at all the same."""

@@ -2,50 +2,37 @@
 
 from __future__ import annotations
 
-import selectors
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from itertools import count
-from math import inf
-from typing import Protocol
 from weakref import WeakSet
 
 from tieline.engine.clock_watch import ClockWatch, sleepless_clock
-from tieline.engine.holding import is_held_by_caller
-from tieline.engine.newcomers import LAZINESS, Newcomers
+from tieline.engine.descriptors import READ, WRITE, Descriptors, few, many
+from tieline.engine.newcomers import Newcomers
 from tieline.engine.receive_buffer import FIRST_SIZE, ReceiveBuffer
+from tieline.engine.served import Registrant, Served
 from tieline.engine.timers import Timer, TimerHeap
 from tieline.transport.wakeup import Wakeup
 
 _numbers = count(1)
 
-Call = tuple["Registrant", Callable[[], None]]
+#: What a reactor has to read into while it has no thread that could.
+_NO_MEMORY = ReceiveBuffer(0)
 
 #: Every reactor that may have a thread, for the end of the program and for fork().
 all_reactors: WeakSet[Reactor] = WeakSet()
 
 
-class Registrant(Protocol):
-    """What a reactor calls, always on its thread. None of the calls may block.
-
-    What they raise comes back as `fail`.
-    """
-
-    def fileno(self) -> int: ...
-    def on_registered(self) -> None: ...
-    def on_readable(self, now: float) -> None: ...
-    def on_writable(self) -> None: ...
-    def abandon_after_fork(self) -> None: ...
-    def fail(self, error: Exception) -> None: ...
+#: Seconds for which a client's own thread waits at first, before it makes what others wake it up
+#: with: a descriptor, which a short connection would have to make and to close.
+BRIEFLY = 0.002
 
 
-def _nothing() -> None:
-    """What there is to do for a registrant that is only to be looked at."""
-
-
-class Reactor:
+class Reactor(Served):
     """One thread that serves any number of connections: reads, timers and handlers run on it.
 
     By default every client has a reactor of its own, so that a slow handler holds up nobody else.
@@ -61,6 +48,9 @@ class Reactor:
     #: Its sessions may read and write with system calls of their own (`engine.lane`).
     has_lanes = True
 
+    # One client's: the thread serves one connection, and for moments another one.
+    _is_own = False
+
     # The functions themselves: they are asked often, and every connection keeps them.
     #: Seconds of the monotonic clock that all timers of this reactor use.
     now: Callable[[], float] = staticmethod(time.monotonic)
@@ -68,97 +58,34 @@ class Reactor:
     caller: Callable[[], object] = staticmethod(threading.get_ident)
 
     def __init__(self, name: str | None = None, *, linger: float = 0.0) -> None:
+        super().__init__()
         #: Seconds for which the thread waits for another connection after the last one.
         self.linger = linger
         # When that is over; None while there are connections.
         self._ends_at: float | None = None
         self.name = name or f"tieline-{next(_numbers)}"
         #: The receive buffer that all connections share: an idle connection needs none.
-        self.memory = ReceiveBuffer(0)
+        self.memory = _NO_MEMORY
         self._timers = TimerHeap()
-        #: Tells sessions that the machine was asleep.
+        #: Notices that the machine was asleep.
         self.clocks = ClockWatch(self.now, sleepless_clock())
-        # Guards what other threads touch: the fields below. Reentrant, because a signal handler or
-        # a finalizer may come on top of any line.
-        self._lock = threading.RLock()
-        #: What other threads want done on this one.
-        self.calls: deque[Call] = deque()
-        self._registrants: set[Registrant] = set()
-        # Those of them that the thread has not looked at yet.
-        self._newcomers = Newcomers()
-        self._thread: threading.Thread | None = None
         # The last thread that has stopped: it may still be on its way out.
         self._stopped_thread: threading.Thread | None = None
         self._ident: int | None = None
-        self._selector: selectors.BaseSelector | None = None
+        self._descriptors: Descriptors | None = None
+        # None as well while the thread looks every moment.
         self._wakeup: Wakeup | None = None
         all_reactors.add(self)
 
     def __repr__(self) -> str:
         state = "running" if self._thread is not None else "idle"
-        return f"<Reactor {self.name!r} {state}, {len(self._registrants)} connections>"
+        return f"<Reactor {self.name!r} {state}, {len(self._served)} connections>"
 
     def in_thread(self) -> bool:
         """Is the caller on the reactor's thread?"""
         return threading.get_ident() == self._ident
 
     # --- from any thread ----------------------------------------------------------------------
-
-    def register(self, registrant: Registrant, *, lazily: bool = False) -> None:
-        """Serve a connection from now on, and start the thread if it is the first.
-
-        `lazily`: others serve it for now, and the thread looks at it within `LAZINESS`.
-        """
-        is_added = False
-        with self._lock:
-            try:
-                if self._thread is None:
-                    self._start()
-                self._registrants.add(registrant)
-                self._newcomers.add(registrant)
-                is_added = True
-            finally:
-                if not is_added and registrant in self._registrants:  # whoever is, is looked at
-                    self._newcomers.add(registrant)
-                # After Ctrl-C too: a thread with nobody to serve has to see it, and end.
-                patience, now = LAZINESS if lazily else 0.0, self.now()
-                if not (is_added and self._newcomers.are_seen_in_time(now, patience=patience)):
-                    self.calls.append((registrant, _nothing))  # for a lane, which looks for calls
-                    self._wake()
-
-    def is_unseen(self, registrant: Registrant) -> bool:
-        """Is it served, but the thread has not looked at it yet?"""
-        return registrant in self._newcomers
-
-    def withdraw(self, registrant: Registrant) -> bool:
-        """Serve it no more, if the thread has never looked at it: True then. Any thread."""
-        with self._lock:
-            if registrant not in self._newcomers:
-                return False
-            # In this order: the thread, about to wait, looks for newcomers and then if it serves
-            # anybody, without the lock. Otherwise it could wait for ever, for nobody.
-            self._registrants.discard(registrant)
-            self._newcomers.remove(registrant)
-            return True
-
-    def take_back(self, registrant: Registrant, callback: Callable[[], None]) -> None:
-        """Run `callback` on the thread, also if the registrant was withdrawn."""
-        with self._lock:
-            if registrant not in self._registrants:
-                self.register(registrant)
-            self.call_soon(registrant, callback)
-
-    @property
-    def is_interrupted(self) -> bool:
-        """Is the caller a signal handler on top of a call of ours, and so holds the lock?"""
-        return is_held_by_caller(self._lock)
-
-    def call_soon(self, registrant: Registrant, callback: Callable[[], None]) -> None:
-        """Run `callback` on the thread after what is under way, if `registrant` is still served."""
-        with self._lock:
-            if registrant in self._registrants:
-                self.calls.append((registrant, callback))
-                self._wake()
 
     def join(self, timeout: float | None = None, *, serves: bool = False) -> bool:
         """Wait until the thread has ended, if it has nothing left to serve. True: there is none.
@@ -169,7 +96,7 @@ class Reactor:
             thread = self._thread or self._stopped_thread
             if thread is None or not thread.is_alive():
                 return True
-            if (self._registrants and not serves) or thread is threading.current_thread():
+            if (self._served and not serves) or thread is threading.current_thread():
                 return False
         thread.join(timeout)
         return not thread.is_alive()
@@ -178,93 +105,100 @@ class Reactor:
 
     def watch(self, registrant: Registrant, *, readable: bool, writable: bool) -> None:
         """Call `on_readable` and `on_writable` while the descriptor is ready for it."""
-        assert self._selector is not None
-        events = readable * selectors.EVENT_READ | writable * selectors.EVENT_WRITE
-        descriptor = registrant.fileno()
-        if descriptor not in self._selector.get_map():
-            if events:
-                self._selector.register(descriptor, events, registrant)
-        elif events:
-            self._selector.modify(descriptor, events, registrant)
-        else:
-            self._selector.unregister(descriptor)
+        events = (READ if readable else 0) | (WRITE if writable else 0)
+        if registrant.served_as is not None and events != registrant.watched_for:
+            assert self._descriptors is not None
+            self._descriptors.watch(registrant.served_as, registrant.watched_for, events)
+            registrant.watched_for = events
 
     def unregister(self, registrant: Registrant) -> None:
         """Serve this connection no more. Call it before its descriptor is closed."""
-        assert self._selector is not None
+        self.watch(registrant, readable=False, writable=False)
         with self._lock:
-            self._registrants.discard(registrant)
-        descriptor = registrant.fileno()
-        if descriptor >= 0 and descriptor in self._selector.get_map():
-            self._selector.unregister(descriptor)
+            self._remove(registrant)
 
     def call_at(self, when: float, registrant: Registrant, callback: Callable[[], None]) -> Timer:
         """Run `callback` at `when`, if `registrant` is still served then."""
         return self._timers.add(when, registrant, callback)
 
     def next_deadline(self) -> float:
-        """When the thread is wanted next: when a timer is due."""
-        deadline = self._timers.next_deadline()
-        return inf if deadline is None else deadline
+        """When the thread is wanted next: by a timer, or for a look at the clocks."""
+        timer, clocks = self._timers.next_deadline(), self.clocks.looks_at
+        return clocks if timer is None or clocks < timer else timer
 
     @property
     def serves_one(self) -> bool:
         """Is there but one connection?"""
-        return len(self._registrants) == 1
+        return len(self._served) == 1
 
-    # --- the thread ---------------------------------------------------------------------------
-
-    def _start(self) -> None:
-        wakeup = Wakeup()
-        try:
-            selector = selectors.DefaultSelector()
-        except BaseException:
-            wakeup.close()
-            raise
-        self._wakeup, self._selector = wakeup, selector
-        self._newcomers = Newcomers()
-        try:
-            selector.register(wakeup.fileno(), selectors.EVENT_READ)
-            self.memory = ReceiveBuffer(first=FIRST_SIZE)
-            # A daemon, so that a program with an open connection can end; `at_exit` says goodbye.
-            self._thread = threading.Thread(
-                target=self._run, args=(selector, wakeup), name=self.name, daemon=True
-            )
-            self._thread.start()
-        except BaseException:
-            # No thread could be had; or it was Ctrl-C, and the thread sees that it is unwanted.
-            self._stop()
-            raise
+    def look_at_clocks(self) -> None:
+        """If the machine was asleep since the last look, tell everybody."""
+        seconds = self.clocks.look()
+        if seconds:
+            for registrant in self.registrants():
+                self._call(registrant, partial(registrant.slept, seconds))
 
     def _wake(self) -> None:
         if self._wakeup is not None and not self.in_thread():
             self._wakeup.set()
 
-    def _run(self, selector: selectors.BaseSelector, wakeup: Wakeup) -> None:
-        with self._lock:
-            if self._selector is not selector:
-                return
-            self._ident = threading.get_ident()
-        read_bit, write_bit = selectors.EVENT_READ, selectors.EVENT_WRITE
-        while True:
-            ready = selector.select(self._pause())
+    # --- the thread ---------------------------------------------------------------------------
+
+    def _start(self, registrant: Registrant, lazily: bool) -> None:
+        # The thread looks at its first connection without the lock, which is held here until it
+        # has begun. Whoever takes this out has it: who starts it does, where Ctrl-C comes before.
+        handed_over = [None if lazily else registrant]
+        self._descriptors = descriptors = few() if self._is_own else many()
+        try:
+            self._newcomers = Newcomers()
+            self.memory = ReceiveBuffer(first=FIRST_SIZE)
+            self.clocks.begin()
+            if not self._is_own:
+                self._open_wakeup(descriptors)
+            self._add(registrant)
+            if lazily:
+                self._newcomers.add(registrant)
+            # A daemon, so that a program with an open connection can end; `at_exit` says goodbye.
+            self._thread = threading.Thread(
+                target=self._run, args=(descriptors, handed_over), name=self.name, daemon=True
+            )
+            self._thread.start()
+        except BaseException:
+            if _is_taken_out(handed_over):
+                # No thread could be had, or none is wanted any more.
+                self._remove(registrant)
+                self._stop()
+            raise
+
+    def _run(self, descriptors: Descriptors, handed_over: list[Registrant | None]) -> None:
+        try:
+            first = handed_over.pop()
+        except IndexError:
+            return
+        self._ident = threading.get_ident()
+        if first is not None:
+            self._call(first, first.on_registered)
+        while self._descriptors is descriptors:  # if not, a handler has forked: this is the child
+            ready = descriptors.wait(self._pause(), len(self._served) + 1)
             woke = self.now()
-            for key, events in ready:
-                if self._selector is not selector:
-                    return  # a handler has forked, and this is the child
-                registrant = key.data
+            for descriptor, events in ready:
+                registrant = self._served.get(descriptor)
                 if registrant is None:
-                    wakeup.clear()
+                    self._note_wakeup(descriptor)
                     continue
                 try:
-                    if events & write_bit:
+                    if events & ~READ and registrant.watched_for & WRITE:
                         registrant.on_writable()
-                    if events & read_bit:
+                    if events & ~WRITE and registrant.watched_for & READ:
                         registrant.on_readable(self.now())
                 except Exception as error:
                     registrant.fail(error)
+                if self._descriptors is not descriptors:
+                    return
             # After the reads: what has arrived counts before any deadline is judged. So what became
             # due while a handler held the thread waits for the next turn's reads.
+            if woke >= self.clocks.looks_at:
+                self.look_at_clocks()
             for registrant, callback in self._timers.pop_due(woke):
                 self._call(registrant, callback)
             asked = len(self.calls)  # of those that are not seen below there may be more by then
@@ -274,28 +208,33 @@ class Reactor:
                 asked -= 1
                 self._call(*self.calls.popleft())
             with self._lock:
-                if self._selector is not selector:
+                if self._descriptors is not descriptors:
                     return  # as above
                 if self._is_over():
                     self._stop()
                     return
+                if self._wakeup is None and not ready:
+                    # The connection is not over at once: from now on the wait may be a long one.
+                    with suppress(OSError):  # no descriptor is left: it looks every moment
+                        self._open_wakeup(descriptors)
 
-    def _see(self) -> None:
-        with self._lock:
-            newcomers = self._newcomers.take()
-        for registrant in newcomers:
-            self._call(registrant, registrant.on_registered)
+    def _open_wakeup(self, descriptors: Descriptors) -> None:
+        wakeup = Wakeup()
+        try:
+            descriptors.watch(wakeup.fileno(), 0, READ)
+            self._wakeup = wakeup
+        finally:
+            if self._wakeup is None:
+                wakeup.close()
 
-    def _call(self, registrant: Registrant, callback: Callable[[], None]) -> None:
-        if registrant in self._registrants:
-            try:
-                callback()
-            except Exception as error:
-                registrant.fail(error)
+    def _note_wakeup(self, descriptor: int) -> None:
+        """Somebody has something for the thread, or this was served until a moment ago."""
+        if self._wakeup is not None and self._wakeup.fileno() == descriptor:
+            self._wakeup.clear()
 
     def _is_over(self) -> bool:
         """Has nobody needed the thread for long enough? With the lock held."""
-        if self._registrants or self.calls:
+        if self._served or self.calls:
             self._ends_at = None
             return False
         now = self.now()
@@ -304,44 +243,58 @@ class Reactor:
         return now >= self._ends_at
 
     def _pause(self) -> float | None:
-        deadline = self._timers.next_deadline()
-        if self._ends_at is not None:
-            deadline = self._ends_at  # nobody has timers then
+        now = self.now()
+        # Nobody has timers when it ends.
+        looks_at = self.next_deadline() if self._ends_at is None else self._ends_at
+        if self._wakeup is None:
+            looks_at = min(looks_at, now + BRIEFLY)
         # First, so that who comes later is seen below or knows how long the thread waits.
-        self._newcomers.looks_at = inf if deadline is None else deadline
+        self._newcomers.looks_at = looks_at
         if self.calls or self._newcomers:
             return 0
-        if self._ends_at is None and not self._registrants:
+        if self._ends_at is None and not self._served:
             # The only one was withdrawn before it was seen.
-            deadline = self._newcomers.looks_at = self._ends_at = self.now() + self.linger
-        return None if deadline is None else max(0.0, deadline - self.now())
+            self._ends_at = now + self.linger
+            looks_at = self._newcomers.looks_at = min(looks_at, self._ends_at)
+        return max(0.0, looks_at - now)
 
     def _stop(self) -> None:
-        assert self._selector is not None and self._wakeup is not None
-        self._selector.close()
-        self._wakeup.close()
+        assert self._descriptors is not None
+        self._descriptors.close()
+        if self._wakeup is not None:
+            self._wakeup.close()
         self._stopped_thread = self._thread
-        self._selector = self._wakeup = self._thread = self._ident = None
+        self._descriptors = self._wakeup = self._thread = self._ident = None
         self._ends_at = None
         self._timers = TimerHeap()
         self.calls.clear()
         self._newcomers = Newcomers()
-        self.memory = ReceiveBuffer(0)
+        self.memory = _NO_MEMORY
 
     # --- the end of the process ---------------------------------------------------------------
-
-    def registrants(self) -> list[Registrant]:
-        """Who is served now."""
-        with self._lock:
-            return list(self._registrants)
 
     def abandon_after_fork(self) -> None:
         """In a child process: the thread is not here, and the sockets are the parent's."""
         self._lock = threading.RLock()
-        for registrant in self._registrants:
+        served, self._served = self._served, {}
+        for registrant in served.values():
+            registrant.served_as = None
             registrant.abandon_after_fork()
-        self._registrants = set()
         self._newcomers = Newcomers()
         if self._thread is not None:
             self._stop()
         self._stopped_thread = None
+
+
+class OwnReactor(Reactor):
+    """A client's own: nothing is opened for the thread of a short connection."""
+
+    _is_own = True
+
+
+def _is_taken_out(handed_over: list[Registrant | None]) -> bool:
+    try:
+        handed_over.pop()
+    except IndexError:
+        return False
+    return True

@@ -5,6 +5,9 @@ from tieline.engine.session_calls cimport SessionCalls
 cdef class Session(SessionCalls):
     cdef readonly Liveness liveness
     cdef readonly bint end_is_told
+    cdef public bint is_served
+    cdef public int served_as
+    cdef public int watched_for
     cdef readonly bint is_started
     cdef readonly bint is_finished
     cdef object _finished_once

@@ -81,6 +81,9 @@ class Session(SessionCalls):
         self.liveness = Liveness(self)
         #: For threads that serve the connection while they wait for a message.
         self.driver = Driver(self) if drivable else None
+        # The reactor's own.
+        self.is_served = False
+        self.served_as = self.watched_for = 0
         #: It is served; before, messages can be sent, but nothing is read.
         self.is_started = False
         #: The last handler has returned.
@@ -181,7 +184,6 @@ class Session(SessionCalls):
         """First of all calls: the handlers learn that the connection is open."""
         if self.driver is not None:
             self.driver.look_again_later()
-        self.liveness.begin()
         self.deliver_now()
         self.resume()
 
@@ -204,6 +206,10 @@ class Session(SessionCalls):
         with self.lock:
             if not self.has_ended:
                 self.sender.flush()
+
+    def slept(self, seconds: float) -> None:
+        """The machine slept for `seconds`, or its clock was set (back: they are negative)."""
+        self.liveness.slept(seconds)
 
     def delivered(self) -> None:
         """All that came was delivered: what to wait for next? On the thread that delivered."""

@@ -87,6 +87,9 @@ class EchoConnection:
         self._is_shut_down = False
         self._give_up_at: float | None = None
         self._has_ended = False
+        # The reactor's own.
+        self.served_as: int | None = None
+        self.watched_for = 0
 
     def __repr__(self) -> str:
         return f"<EchoConnection {self.peer} {self._connection.state.value}>"
@@ -158,6 +161,9 @@ class EchoConnection:
     def on_writable(self) -> None:
         if not self._has_ended:
             self._flush()
+
+    def slept(self, seconds: float) -> None:
+        """The client will tell."""
 
     def fail(self, error: Exception) -> None:
         """One of these callbacks raised, which is a fault of this file: say so and let go."""

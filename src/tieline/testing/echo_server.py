@@ -216,6 +216,9 @@ class _Acceptor:
         self._accepted = accepted
         self._has_room = has_room
         self._abandoned = abandoned
+        # The reactor's own.
+        self.served_as: int | None = None
+        self.watched_for = 0
 
     def fileno(self) -> int:
         return self._listener.fileno()
@@ -255,6 +258,9 @@ class _Acceptor:
 
     def on_writable(self) -> None:
         """Never asked for."""
+
+    def slept(self, seconds: float) -> None:
+        """Those who have waited are accepted as ever."""
 
     def fail(self, error: Exception) -> None:
         _log.error("the server cannot accept clients", exc_info=error)

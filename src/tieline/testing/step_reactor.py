@@ -6,11 +6,12 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from tieline.engine.clock_watch import ClockWatch
-from tieline.engine.reactor import Registrant
 from tieline.engine.receive_buffer import BUFFER_SIZE, ReceiveBuffer
+from tieline.engine.served import Registrant
 from tieline.engine.timers import Timer, TimerHeap
 from tieline.testing.clock import ManualClock
 from tieline.testing.memory import MemoryStream
@@ -52,8 +53,9 @@ class StepReactor:
         #: What one read goes into: all registrants share it.
         self.memory = ReceiveBuffer(buffer_size, largest=buffer_size)
         self._timers = TimerHeap()
-        # Looked at when a timer fires, and by `suspend`: a timer for it would only be in the way.
-        self.clocks = ClockWatch(self.clock.now, self.clock.sleepless, tick=None)
+        # Looked at when a timer fires, and by `suspend`.
+        self.clocks = ClockWatch(self.clock.now, self.clock.sleepless)
+        self.clocks.begin()
         # The only things that other threads touch; a deque needs no lock for that.
         self._calls: deque[tuple[SteppedRegistrant, Callable[[], None]]] = deque()
         self._registrants: dict[SteppedRegistrant, _Interest] = {}
@@ -125,7 +127,7 @@ class StepReactor:
         That is done before this returns. Negative: somebody has set the wall clock back.
         """
         self.clock.suspend(seconds)
-        self.clocks.look()
+        self.look_at_clocks()
         self.run_until_idle()
 
     def next_deadline(self) -> float | None:
@@ -185,6 +187,12 @@ class StepReactor:
         self, when: float, registrant: SteppedRegistrant, callback: Callable[[], None]
     ) -> Timer:
         return self._timers.add(when, registrant, callback)
+
+    def look_at_clocks(self) -> None:
+        seconds = self.clocks.look()
+        if seconds:
+            for registrant in self.registrants():
+                self._call(registrant, partial(registrant.slept, seconds))
 
     def join(self, timeout: float | None = None) -> bool:
         return not self._registrants

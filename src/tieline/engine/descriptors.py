@@ -1,0 +1,127 @@
+"""Descriptors → those of them that are ready, asked for in the way that suits their number."""
+
+from __future__ import annotations
+
+import select
+import selectors
+from contextlib import suppress
+from math import ceil
+from typing import Protocol
+
+#: What may be waited for. With `POLL_WRITE` alone a descriptor that has failed counts as ready too.
+READ = 1
+WRITE = 4
+
+#: Seconds. The kernel counts milliseconds in 31 bits.
+_LONGEST = 24 * 3600.0
+
+
+class Descriptors(Protocol):
+    """What one thread waits for. Of that thread."""
+
+    def watch(self, descriptor: int, before: int, events: int) -> None:
+        """Wait for `events` of it from now on, instead of those `before`. 0: for none."""
+
+    def wait(self, seconds: float | None, largest: int) -> list[tuple[int, int]]:
+        """Which are ready, `largest` of them at most; [] after so many seconds (None: never).
+
+        What has failed is ready for anything, whatever bits that is told with.
+        """
+
+    def close(self) -> None:
+        """It will not be used any more."""
+
+
+class Few:
+    """By `poll`: all of them are told to the kernel in every wait, and in no other call.
+
+    There is nothing to be opened and closed, so it is what a short life begins and ends soonest
+    with.
+    """
+
+    __slots__ = ("_poll",)
+
+    def __init__(self) -> None:
+        self._poll = select.poll()
+
+    def watch(self, descriptor: int, before: int, events: int) -> None:
+        if events:
+            self._poll.register(descriptor, events)
+        elif before:
+            self._poll.unregister(descriptor)
+
+    def wait(self, seconds: float | None, largest: int) -> list[tuple[int, int]]:
+        return self._poll.poll(None if seconds is None else ceil(min(seconds, _LONGEST) * 1000))
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class Many:
+    """By `epoll`: a wait costs the same for ten thousand of them."""
+
+    __slots__ = ("_epoll",)
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+
+    def watch(self, descriptor: int, before: int, events: int) -> None:
+        if before == events:
+            return
+        if not events:
+            with suppress(OSError):  # the kernel forgets what is closed
+                self._epoll.unregister(descriptor)
+        elif before:
+            self._epoll.modify(descriptor, events)
+        else:
+            self._epoll.register(descriptor, events)
+
+    def wait(self, seconds: float | None, largest: int) -> list[tuple[int, int]]:
+        # Up to the next millisecond: a wait that ends too soon would be followed by another one.
+        pause = None if seconds is None else ceil(min(seconds, _LONGEST) * 1000) / 1000
+        return self._epoll.poll(pause, largest)
+
+    def close(self) -> None:
+        self._epoll.close()
+
+
+class Portable:
+    """By what the system has."""
+
+    __slots__ = ("_selector",)
+
+    def __init__(self) -> None:
+        self._selector = selectors.DefaultSelector()
+
+    def watch(self, descriptor: int, before: int, events: int) -> None:
+        wanted = selectors.EVENT_READ if events & READ else 0
+        if events & WRITE:
+            wanted |= selectors.EVENT_WRITE
+        if not events:
+            if before:
+                self._selector.unregister(descriptor)
+        elif before:
+            self._selector.modify(descriptor, wanted)
+        else:
+            self._selector.register(descriptor, wanted)
+
+    def wait(self, seconds: float | None, largest: int) -> list[tuple[int, int]]:
+        ready: list[tuple[int, int]] = []
+        pause = None if seconds is None else min(seconds, _LONGEST)
+        for key, events in self._selector.select(pause):
+            told = READ if events & selectors.EVENT_READ else 0
+            ready.append((key.fd, told | WRITE if events & selectors.EVENT_WRITE else told))
+        return ready
+
+    def close(self) -> None:
+        self._selector.close()
+
+
+def few() -> Descriptors:
+    """For a handful."""
+    return Few() if hasattr(select, "poll") else Portable()
+
+
+def many() -> Descriptors:
+    """For any number."""
+    return Many() if hasattr(select, "epoll") else Portable()

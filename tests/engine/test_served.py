@@ -1,0 +1,128 @@
+"""Served: one registry, in which connections are found by their descriptors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tieline.engine.served import Registrant, Served
+
+
+class One:
+    """A connection with a number."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self.served_as: int | None = None
+        self.watched_for = 0
+        self.errors: list[Exception] = []
+
+    def fileno(self) -> int:
+        return self.descriptor
+
+    def fail(self, error: Exception) -> None:
+        self.errors.append(error)
+
+
+class Desk(Served):
+    """Notes when a thread would be started and woken up."""
+
+    now = staticmethod(lambda: 100.0)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started: list[tuple[Registrant, bool]] = []
+        self.woken = 0
+
+    def _start(self, registrant: Registrant, lazily: bool) -> None:
+        self.started.append((registrant, lazily))
+        self._thread = object()  # type: ignore[assignment]
+        self._add(registrant)
+
+    def _wake(self) -> None:
+        self.woken += 1
+
+    def look(self) -> None:
+        """What the thread does, before it waits for long."""
+        self._newcomers.take()
+        self.calls.clear()
+        self._newcomers.looks_at = 1000.0
+
+
+@pytest.fixture
+def desk() -> Desk:
+    desk = Desk()
+    desk.register(one(3))
+    desk.look()
+    return desk
+
+
+def one(descriptor: int) -> Any:
+    return One(descriptor)
+
+
+def called(desk: Desk) -> list[Callable[[], None]]:
+    """What the thread would call."""
+    return [callback for _, callback in desk.calls]
+
+
+def test_the_first_one_starts_the_thread() -> None:
+    desk, first, second = Desk(), one(3), one(4)
+    desk.register(first, lazily=True)
+    desk.register(second)
+    assert desk.started == [(first, True)]
+    assert desk.registrants() == [first, second]
+
+
+def test_of_several_who_ask_the_first_wakes_the_thread(desk: Desk) -> None:
+    served = desk.registrants()[0]
+    for _ in range(3):
+        desk.call_soon(served, desk.look)
+    desk.register(one(4))
+    assert desk.woken == 1 and len(desk.calls) == 4
+    desk.look()
+    desk.call_soon(served, desk.look)
+    assert desk.woken == 2
+
+
+def test_who_is_not_served_is_not_called(desk: Desk) -> None:
+    served = desk.registrants()[0]
+    desk.call_soon(one(3), desk.look)
+    desk._remove(served)
+    desk.call_soon(served, desk.look)
+    assert called(desk) == [] and desk.registrants() == []
+
+
+def test_it_is_removed_by_the_number_that_it_came_with(desk: Desk) -> None:
+    """Whoever has closed its descriptor."""
+    [served] = desk.registrants()
+    served.descriptor = -1
+    desk._remove(served)
+    assert desk.registrants() == [] and served.served_as is None
+    desk._remove(served)
+
+
+def test_a_number_that_was_given_away(desk: Desk) -> None:
+    """The connection that had it fails, and does not take the new one with it."""
+    [before], after = desk.registrants(), one(3)
+    desk.register(after)
+    for callback in called(desk):
+        callback()
+    assert "closed by somebody else" in str(before.errors[0])
+    desk._remove(before)
+    assert desk.registrants() == [after] and after.served_as == 3
+    desk.register(after)
+    assert after.errors == []
+
+
+def test_withdrawn_and_taken_back(desk: Desk) -> None:
+    lazy = one(4)
+    desk.register(lazy, lazily=True)
+    assert desk.is_unseen(lazy) and desk.withdraw(lazy)
+    assert lazy not in desk.registrants() and not desk.withdraw(lazy)
+    desk.calls.clear()
+    desk.take_back(lazy, desk.look)
+    assert lazy in desk.registrants() and desk.is_unseen(lazy)
+    assert called(desk)[-1] == desk.look
