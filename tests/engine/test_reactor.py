@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from tests.moments import at_every_moment
-from tieline.engine.newcomers import Newcomers
 from tieline.engine.reactor import OwnReactor, Reactor
 from tieline.engine.receive_buffer import FIRST_SIZE
 from tieline.transport.wakeup import Wakeup
@@ -30,8 +29,8 @@ class Served:
         self.calls: list[str] = []
         self.errors: list[Exception] = []
         self.ended = threading.Event()
-        self.served_as: int | None = None
-        self.watched_for = 0
+        self.is_served = False
+        self.served_as = self.watched_for = 0
 
     def fileno(self) -> int:
         return self.socket.fileno()
@@ -479,16 +478,10 @@ def test_after_a_fork_everybody_is_told(serve: Any, reactor: Reactor) -> None:
     served.ended.set()
 
 
-@pytest.mark.parametrize("point", ["_add", "_newcomers"])
 @pytest.mark.parametrize("lazily", [False, True])
 @pytest.mark.parametrize("is_first", [False, True])
 def test_ctrl_c_during_a_registration(
-    reactor: Reactor,
-    serve: Any,
-    point: str,
-    lazily: bool,
-    is_first: bool,
-    monkeypatch: pytest.MonkeyPatch,
+    reactor: Reactor, serve: Any, lazily: bool, is_first: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The thread does not stay for nobody, and who is registered can be called, to be ended."""
     first, served = serve(), serve()
@@ -501,34 +494,17 @@ def test_ctrl_c_during_a_registration(
         add(registrant)
         raise KeyboardInterrupt
 
-    class Unseen(Newcomers):
-        interrupted = False
-
-        def add(self, registrant: Any) -> None:
-            if not self.interrupted:
-                self.interrupted = True
-                raise KeyboardInterrupt
-            super().add(registrant)
-
     with monkeypatch.context() as patch:
-        if point == "_add":
-            patch.setattr(reactor, "_add", interrupted)
-        elif is_first:
-            patch.setattr("tieline.engine.reactor.Newcomers", Unseen)
-        else:
-            patch.setattr(reactor, "_newcomers", Unseen())
-        if is_first and not lazily and point == "_newcomers":
-            reactor.register(served)  # it is handed over, and is no newcomer
-        else:
-            with pytest.raises(KeyboardInterrupt):
-                reactor.register(served, lazily=lazily)
+        patch.setattr(reactor, "_add", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            reactor.register(served, lazily=lazily)
+    assert reactor.registrants() == ([] if is_first else [first, served])
     if not is_first:
         first.far.close()
         assert first.ended.wait(SOON)
-    for registrant in reactor.registrants():
-        assert registrant is served
-        reactor.call_soon(registrant, served.end)
+        reactor.call_soon(served, served.end)
         assert served.ended.wait(SOON)
+        assert served.registered.is_set()
     assert reactor.join(SOON)
 
 
@@ -644,10 +620,10 @@ def test_the_thread_is_about_to_wait_at_every_moment_of_withdrawing(serve: Any) 
     def about_to_wait(reactor: Reactor) -> None:
         pauses.append(reactor._pause())
 
-    pauses: list[float | None] = []
+    pauses: list[float] = []
     for reactor, error in at_every_moment(make, lambda it: it.withdraw(served), about_to_wait):
         assert error is None and reactor.registrants() == []
-    assert pauses and None not in pauses
+    assert pauses and max(pauses) == 0
     served.end = lambda: None
     served.socket.close()
 

@@ -15,8 +15,8 @@ class One:
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
-        self.served_as: int | None = None
-        self.watched_for = 0
+        self.is_served = False
+        self.served_as = self.watched_for = 0
         self.errors: list[Exception] = []
 
     def fileno(self) -> int:
@@ -46,9 +46,9 @@ class Desk(Served):
 
     def look(self) -> None:
         """What the thread does, before it waits for long."""
-        self._newcomers.take()
+        self._unseen.clear()
         self.calls.clear()
-        self._newcomers.looks_at = 1000.0
+        self._looks_at = 1000.0
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_it_is_removed_by_the_number_that_it_came_with(desk: Desk) -> None:
     [served] = desk.registrants()
     served.descriptor = -1
     desk._remove(served)
-    assert desk.registrants() == [] and served.served_as is None
+    assert desk.registrants() == [] and not served.is_served
     desk._remove(served)
 
 
@@ -126,3 +126,34 @@ def test_withdrawn_and_taken_back(desk: Desk) -> None:
     desk.take_back(lazy, desk.look)
     assert lazy in desk.registrants() and desk.is_unseen(lazy)
     assert called(desk)[-1] == desk.look
+
+
+@pytest.mark.parametrize(
+    ("looks_at", "at_once", "lazily"),
+    [
+        (99.0, True, True),  # it is busy, with one connection maybe
+        (100.1, True, False),
+        (100.3, True, True),
+        (0.0, False, False),  # it has just begun, and looks before it waits
+    ],
+)
+def test_when_it_is_told_of_a_newcomer(
+    desk: Desk, looks_at: float, at_once: bool, lazily: bool
+) -> None:
+    for number, (is_lazy, is_told) in enumerate([(False, at_once), (True, lazily)]):
+        desk.look()
+        desk._looks_at = looks_at
+        desk.woken = 0
+        desk.register(one(10 + number), lazily=is_lazy)
+        assert desk.woken == is_told
+
+
+def test_newcomers_are_seen_once_in_order(desk: Desk) -> None:
+    seen: list[Any] = []
+    for descriptor in (5, 4):
+        newcomer = one(descriptor)
+        newcomer.on_registered = lambda descriptor=descriptor: seen.append(descriptor)
+        desk.register(newcomer)
+    desk._see()
+    desk._see()
+    assert seen == [5, 4]

@@ -12,9 +12,6 @@ from typing import Protocol
 READ = 1
 WRITE = 4
 
-#: Seconds. The kernel counts milliseconds in 31 bits.
-_LONGEST = 24 * 3600.0
-
 
 class Descriptors(Protocol):
     """What one thread waits for. Of that thread."""
@@ -22,8 +19,8 @@ class Descriptors(Protocol):
     def watch(self, descriptor: int, before: int, events: int) -> None:
         """Wait for `events` of it from now on, instead of those `before`. 0: for none."""
 
-    def wait(self, seconds: float | None, largest: int) -> list[tuple[int, int]]:
-        """Which are ready, `largest` of them at most; [] after so many seconds (None: never).
+    def wait(self, seconds: float, largest: int) -> list[tuple[int, int]]:
+        """Which are ready, `largest` of them at most; [] after so many seconds.
 
         What has failed is ready for anything, whatever bits that is told with.
         """
@@ -50,8 +47,8 @@ class Few:
         elif before:
             self._poll.unregister(descriptor)
 
-    def wait(self, seconds: float | None, largest: int) -> list[tuple[int, int]]:
-        return self._poll.poll(None if seconds is None else ceil(min(seconds, _LONGEST) * 1000))
+    def wait(self, seconds: float, largest: int) -> list[tuple[int, int]]:
+        return self._poll.poll(ceil(seconds * 1000))
 
     def close(self) -> None:
         """Nothing is open."""
@@ -76,10 +73,9 @@ class Many:
         else:
             self._epoll.register(descriptor, events)
 
-    def wait(self, seconds: float | None, largest: int) -> list[tuple[int, int]]:
+    def wait(self, seconds: float, largest: int) -> list[tuple[int, int]]:
         # Up to the next millisecond: a wait that ends too soon would be followed by another one.
-        pause = None if seconds is None else ceil(min(seconds, _LONGEST) * 1000) / 1000
-        return self._epoll.poll(pause, largest)
+        return self._epoll.poll(ceil(seconds * 1000) / 1000, largest)
 
     def close(self) -> None:
         self._epoll.close()
@@ -105,10 +101,9 @@ class Portable:
         else:
             self._selector.register(descriptor, wanted)
 
-    def wait(self, seconds: float | None, largest: int) -> list[tuple[int, int]]:
+    def wait(self, seconds: float, largest: int) -> list[tuple[int, int]]:
         ready: list[tuple[int, int]] = []
-        pause = None if seconds is None else min(seconds, _LONGEST)
-        for key, events in self._selector.select(pause):
+        for key, events in self._selector.select(seconds):
             told = READ if events & selectors.EVENT_READ else 0
             ready.append((key.fd, told | WRITE if events & selectors.EVENT_WRITE else told))
         return ready

@@ -37,8 +37,8 @@ class Prompter:
         self._is_served = False
         self._timer: Timer | None = None
         # The reactor's own.
-        self.served_as: int | None = None
-        self.watched_for = 0
+        self.is_served = False
+        self.served_as = self.watched_for = 0
 
     def watch_over(self, writer: Gathering) -> bool:
         """Look at it from now on, until it says that there is no need. Any thread, any lock held.

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from tieline.engine.newcomers import LAZINESS
+from tieline.engine.served import LAZINESS
 
 if TYPE_CHECKING:
     from tieline.engine.driving import Driver

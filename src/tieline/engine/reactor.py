@@ -12,7 +12,6 @@ from weakref import WeakSet
 
 from tieline.engine.clock_watch import ClockWatch, sleepless_clock
 from tieline.engine.descriptors import READ, WRITE, Descriptors, few, many
-from tieline.engine.newcomers import Newcomers
 from tieline.engine.receive_buffer import FIRST_SIZE, ReceiveBuffer
 from tieline.engine.served import Registrant, Served
 from tieline.engine.timers import Timer, TimerHeap
@@ -106,7 +105,7 @@ class Reactor(Served):
     def watch(self, registrant: Registrant, *, readable: bool, writable: bool) -> None:
         """Call `on_readable` and `on_writable` while the descriptor is ready for it."""
         events = (READ if readable else 0) | (WRITE if writable else 0)
-        if registrant.served_as is not None and events != registrant.watched_for:
+        if registrant.is_served and events != registrant.watched_for:
             assert self._descriptors is not None
             self._descriptors.watch(registrant.served_as, registrant.watched_for, events)
             registrant.watched_for = events
@@ -150,14 +149,13 @@ class Reactor(Served):
         handed_over = [None if lazily else registrant]
         self._descriptors = descriptors = few() if self._is_own else many()
         try:
-            self._newcomers = Newcomers()
             self.memory = ReceiveBuffer(first=FIRST_SIZE)
             self.clocks.begin()
             if not self._is_own:
                 self._open_wakeup(descriptors)
             self._add(registrant)
             if lazily:
-                self._newcomers.add(registrant)
+                self._unseen[registrant] = None
             # A daemon, so that a program with an open connection can end; `at_exit` says goodbye.
             self._thread = threading.Thread(
                 target=self._run, args=(descriptors, handed_over), name=self.name, daemon=True
@@ -202,21 +200,17 @@ class Reactor(Served):
             for registrant, callback in self._timers.pop_due(woke):
                 self._call(registrant, callback)
             asked = len(self.calls)  # of those that are not seen below there may be more by then
-            if self._newcomers:
+            if self._unseen:
                 self._see()
             while asked and self.calls:  # none are left where a handler has forked
                 asked -= 1
                 self._call(*self.calls.popleft())
-            with self._lock:
-                if self._descriptors is not descriptors:
-                    return  # as above
-                if self._is_over():
-                    self._stop()
-                    return
-                if self._wakeup is None and not ready:
-                    # The connection is not over at once: from now on the wait may be a long one.
-                    with suppress(OSError):  # no descriptor is left: it looks every moment
-                        self._open_wakeup(descriptors)
+            if not self._served and not self.calls and self._has_stopped(descriptors):
+                return
+            if self._wakeup is None and not ready and self._descriptors is descriptors:
+                # The connection is not over at once: from now on the wait may be a long one.
+                with suppress(OSError):  # no descriptor is left: it looks every moment
+                    self._open_wakeup(descriptors)
 
     def _open_wakeup(self, descriptors: Descriptors) -> None:
         wakeup = Wakeup()
@@ -232,31 +226,39 @@ class Reactor(Served):
         if self._wakeup is not None and self._wakeup.fileno() == descriptor:
             self._wakeup.clear()
 
-    def _is_over(self) -> bool:
-        """Has nobody needed the thread for long enough? With the lock held."""
-        if self._served or self.calls:
-            self._ends_at = None
+    def _has_stopped(self, descriptors: Descriptors) -> bool:
+        """End the thread if nobody has needed it for long enough."""
+        with self._lock:
+            if self._descriptors is not descriptors:
+                return True  # a handler has forked
+            if self._served or self.calls:
+                return False
+            now = self.now()
+            if self._ends_at is None:
+                self._ends_at = now + self.linger
+            if now >= self._ends_at:
+                self._stop()
+                return True
             return False
-        now = self.now()
-        if self._ends_at is None:
-            self._ends_at = now + self.linger
-        return now >= self._ends_at
 
-    def _pause(self) -> float | None:
-        now = self.now()
-        # Nobody has timers when it ends.
-        looks_at = self.next_deadline() if self._ends_at is None else self._ends_at
-        if self._wakeup is None:
-            looks_at = min(looks_at, now + BRIEFLY)
+    def _pause(self) -> float:
+        """Seconds for which the thread may wait now."""
+        now, looks_at, ends_at = self.now(), self.next_deadline(), self._ends_at
+        if ends_at is not None and ends_at < looks_at:
+            looks_at = ends_at
+        if self._wakeup is None and looks_at > now + BRIEFLY:
+            looks_at = now + BRIEFLY
         # First, so that who comes later is seen below or knows how long the thread waits.
-        self._newcomers.looks_at = looks_at
-        if self.calls or self._newcomers:
-            return 0
-        if self._ends_at is None and not self._served:
+        self._looks_at = looks_at
+        if self.calls or self._unseen:
+            return 0.0
+        if self._served:
+            self._ends_at = None
+        elif ends_at is None:
             # The only one was withdrawn before it was seen.
             self._ends_at = now + self.linger
-            looks_at = self._newcomers.looks_at = min(looks_at, self._ends_at)
-        return max(0.0, looks_at - now)
+            self._looks_at = looks_at = min(looks_at, self._ends_at)
+        return looks_at - now if looks_at > now else 0.0
 
     def _stop(self) -> None:
         assert self._descriptors is not None
@@ -267,8 +269,7 @@ class Reactor(Served):
         self._descriptors = self._wakeup = self._thread = self._ident = None
         self._ends_at = None
         self._timers = TimerHeap()
-        self.calls.clear()
-        self._newcomers = Newcomers()
+        self._forget_all()
         self.memory = _NO_MEMORY
 
     # --- the end of the process ---------------------------------------------------------------
@@ -278,9 +279,9 @@ class Reactor(Served):
         self._lock = threading.RLock()
         served, self._served = self._served, {}
         for registrant in served.values():
-            registrant.served_as = None
+            registrant.is_served = False
             registrant.abandon_after_fork()
-        self._newcomers = Newcomers()
+        self._forget_all()
         if self._thread is not None:
             self._stop()
         self._stopped_thread = None

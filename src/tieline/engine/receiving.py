@@ -12,9 +12,9 @@ from tieline.engine.chunks import Chunks
 from tieline.engine.driving import Driver
 from tieline.engine.handlers import Handlers
 from tieline.engine.inbox import Inbox
-from tieline.engine.newcomers import LAZINESS
 from tieline.engine.process import is_ending
 from tieline.engine.reactor import Reactor
+from tieline.engine.served import LAZINESS
 from tieline.engine.session import Session
 from tieline.engine.supervisor import Supervisor
 from tieline.engine.waiting import SLICE

@@ -10,7 +10,12 @@ from functools import partial
 from typing import Protocol
 
 from tieline.engine.holding import is_held_by_caller
-from tieline.engine.newcomers import LAZINESS, Newcomers
+
+#: Seconds until the thread looks at a connection that others serve for now.
+LAZINESS = 0.25
+
+#: What the thread has not said yet: it has just begun, and looks before it waits.
+_FRESH = 0.0
 
 Call = tuple["Registrant", Callable[[], None]]
 
@@ -21,9 +26,11 @@ class Registrant(Protocol):
     What they raise comes back as `fail`.
     """
 
-    #: The reactor's own: as which descriptor it is served, None while it is not, ...
-    served_as: int | None
-    #: ... and what that is waited for (`engine.descriptors`).
+    #: The reactor's own (all three false or 0 at first): is it served?
+    is_served: bool
+    #: As which descriptor?
+    served_as: int
+    #: What is that waited for (`engine.descriptors`)?
     watched_for: int
 
     def fileno(self) -> int: ...
@@ -55,8 +62,12 @@ class Served:
         #: What other threads want done on the reactor's.
         self.calls: deque[Call] = deque()
         self._served: dict[int, Registrant] = {}
-        # Those of them that the thread has not looked at yet.
-        self._newcomers = Newcomers()
+        # Those of them that the thread has not looked at yet, in the order in which they came.
+        # Whoever adds one looks at `_looks_at` afterwards; the thread sets it and looks for
+        # newcomers afterwards. So one of the two notices the other.
+        self._unseen: dict[Registrant, None] = {}
+        # When the thread looks without being asked. A moment that is over: it is busy.
+        self._looks_at = _FRESH
         self._thread: threading.Thread | None = None
 
     def _start(self, registrant: Registrant, lazily: bool) -> None:
@@ -81,35 +92,34 @@ class Served:
             is_seen_in_time = False
             try:
                 self._add(registrant)
-                self._newcomers.add(registrant)
-                patience = LAZINESS if lazily else 0.0
-                is_seen_in_time = self._newcomers.are_seen_in_time(self.now(), patience=patience)
+                self._unseen[registrant] = None
+                is_seen_in_time = self._looks_within(LAZINESS if lazily else 0.0)
             finally:
-                if registrant.served_as is not None:  # whoever is, is looked at
-                    self._newcomers.add(registrant)
+                if registrant.is_served:  # whoever is, is looked at
+                    self._unseen[registrant] = None
                 # After Ctrl-C too: a thread with nobody to serve has to see it, and end.
                 if not is_seen_in_time:
                     self._ask(registrant, _nothing)  # for a lane, which looks for calls
 
     def is_unseen(self, registrant: Registrant) -> bool:
         """Is it served, but the thread has not looked at it yet?"""
-        return registrant in self._newcomers
+        return registrant in self._unseen
 
     def withdraw(self, registrant: Registrant) -> bool:
         """Serve it no more, if the thread has never looked at it: True then. Any thread."""
         with self._lock:
-            if registrant not in self._newcomers:
+            if registrant not in self._unseen:
                 return False
             # In this order: the thread, about to wait, looks for newcomers and then if it serves
             # anybody, without the lock. Otherwise it could wait for ever, for nobody.
             self._remove(registrant)
-            self._newcomers.remove(registrant)
+            self._unseen.pop(registrant, None)
             return True
 
     def take_back(self, registrant: Registrant, callback: Callable[[], None]) -> None:
         """Run `callback` on the thread, also if the registrant was withdrawn."""
         with self._lock:
-            if registrant.served_as is None:
+            if not registrant.is_served:
                 self.register(registrant)
             self.call_soon(registrant, callback)
 
@@ -121,7 +131,7 @@ class Served:
     def call_soon(self, registrant: Registrant, callback: Callable[[], None]) -> None:
         """Run `callback` on the thread after what is under way, if `registrant` is still served."""
         with self._lock:
-            if registrant.served_as is not None:
+            if registrant.is_served:
                 self._ask(registrant, callback)
 
     def registrants(self) -> list[Registrant]:
@@ -133,36 +143,51 @@ class Served:
 
     def _see(self) -> None:
         with self._lock:
-            newcomers = self._newcomers.take()
+            newcomers, self._unseen = self._unseen, {}
         for registrant in newcomers:
             self._call(registrant, registrant.on_registered)
 
     def _call(self, registrant: Registrant, callback: Callable[[], None]) -> None:
-        if registrant.served_as is not None:
+        if registrant.is_served:
             try:
                 callback()
             except Exception as error:
                 registrant.fail(error)
 
-    # --- who is served: with the lock held ----------------------------------------------------
+    # --- with the lock held -------------------------------------------------------------------
+
+    def _looks_within(self, patience: float) -> bool:
+        """Will the thread look within `patience` seconds without being asked?
+
+        Not counted on when it is busy: the short way of a connection ends when somebody calls.
+        """
+        if self._looks_at == _FRESH:
+            return True
+        now = self.now()
+        return now < self._looks_at <= now + patience
+
+    def _forget_all(self) -> None:
+        """Nobody is served, and nothing is to be called."""
+        self.calls.clear()
+        self._unseen.clear()
+        self._looks_at = _FRESH
 
     def _add(self, registrant: Registrant) -> None:
         descriptor = registrant.fileno()
         before = self._served.get(descriptor)
         # Without a call in between, so that no signal comes in.
         self._served[descriptor] = registrant
-        registrant.served_as, registrant.watched_for = descriptor, 0
+        registrant.is_served, registrant.served_as, registrant.watched_for = True, descriptor, 0
         if before is not None and before is not registrant:
             # Its number was given away: somebody has closed it, who should not have.
             error = OSError(EBADF, "the connection's descriptor was closed by somebody else")
             before.watched_for = 0
-            self.calls.append((before, partial(before.fail, error)))
+            self._ask(before, partial(before.fail, error))
 
     def _remove(self, registrant: Registrant) -> None:
-        descriptor = registrant.served_as
-        if descriptor is not None and self._served.get(descriptor) is registrant:
-            del self._served[descriptor]
-        registrant.served_as = None
+        if self._served.get(registrant.served_as) is registrant:
+            del self._served[registrant.served_as]
+        registrant.is_served = False
 
     def _ask(self, registrant: Registrant, callback: Callable[[], None]) -> None:
         """Have the thread call this. Of several who ask, the first wakes it up."""

@@ -88,8 +88,8 @@ class EchoConnection:
         self._give_up_at: float | None = None
         self._has_ended = False
         # The reactor's own.
-        self.served_as: int | None = None
-        self.watched_for = 0
+        self.is_served = False
+        self.served_as = self.watched_for = 0
 
     def __repr__(self) -> str:
         return f"<EchoConnection {self.peer} {self._connection.state.value}>"

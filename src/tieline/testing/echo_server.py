@@ -217,8 +217,8 @@ class _Acceptor:
         self._has_room = has_room
         self._abandoned = abandoned
         # The reactor's own.
-        self.served_as: int | None = None
-        self.watched_for = 0
+        self.is_served = False
+        self.served_as = self.watched_for = 0
 
     def fileno(self) -> int:
         return self._listener.fileno()
