@@ -8,6 +8,7 @@ import math
 import select
 import threading
 from collections.abc import Callable
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from tieline.engine.deadline import Deadline
@@ -95,18 +96,24 @@ class Driver:
     @property
     def is_mine(self) -> bool:
         """Does the caller drive already? Then it is a handler, or a signal handler, on top."""
-        return self.thread == threading.get_ident()
+        return self.thread == get_ident()
 
     def enter(self, *, opens: bool = True) -> bool:
         """Begin to drive. False: another thread does, or it is over.
 
         `opens=False`: what `step` waits with is left to it, because it may not come to that.
         """
-        with self._session.lock:
-            if not self.is_free:
+        session = self._session
+        with session.lock:
+            if (
+                self.thread is not None
+                or self.is_closed
+                or session.has_ended
+                or not session.is_started
+            ):
                 return False
             # At once: the short way looks without the lock.
-            self.thread = threading.get_ident()
+            self.thread = get_ident()
             self.drives += 1
             try:
                 if opens and self._wait is None:
@@ -116,14 +123,14 @@ class Driver:
                 raise
             if not self.is_driven:
                 # First, so that Ctrl-C in between leaves a connection that somebody looks after.
-                self._session.reactor.call_soon(self._session, self._taken_over)
+                session.reactor.call_soon(session, self._taken_over)
                 self.is_driven = True
             return True
 
     def step(self, timeout: float) -> None:
         """Wait until there is something to read, `timeout` seconds at most, and deliver it."""
         pause = min(SLICE, timeout)
-        if not self._has_buffered_input:
+        if not self._has_buffered_input():
             if self._wait is None:
                 with self._session.lock:
                     if self.is_closed:
@@ -142,16 +149,18 @@ class Driver:
 
         That is a descriptor, which would have to be made, registered and closed again for it.
         """
-        descriptor = self._session.fileno()
-        if self._wait is None and hasattr(select, "poll") and not self._has_buffered_input:
+        if self._wait is not None or not hasattr(select, "poll"):
+            self.step(seconds)
+            return
+        if not self._has_buffered_input():
+            descriptor = self._session.fileno()
             if descriptor < 0:
                 return
             poll = select.poll()
             poll.register(descriptor, select.POLLIN)
-            if poll.poll(math.ceil(seconds * 1000)):
-                self._read_once(seconds)
-        else:
-            self.step(seconds)
+            if not poll.poll(math.ceil(seconds * 1000)):
+                return
+        self._read_once(seconds)
 
     def _read_once(self, patience: float) -> None:
         """Read, and deliver, with memory of this thread's."""
@@ -161,13 +170,12 @@ class Driver:
         self._read(memory, patience)
         spares.keep(memory)
 
-    @property
     def _has_buffered_input(self) -> bool:
         """Is there something to read that the descriptor does not show?"""
         session = self._session
         with session.lock:
             return not session.has_ended and (
-                session.pump.has_more or session.stream.has_buffered_input
+                session.pump.turn.has_more or session.stream.has_buffered_input
             )
 
     def _read(self, memory: ReceiveBuffer, patience: float) -> None:
@@ -221,10 +229,10 @@ class Driver:
 
     def leave(self) -> bool:
         """Drive no more. False: the caller did not."""
-        with self._session.lock:
-            if not self.is_mine:
+        session = self._session
+        with session.lock:
+            if self.thread is None or self.thread != get_ident():
                 return False
-            session = self._session
             if self.is_closed:
                 self._release()
             elif self.closes:
@@ -242,7 +250,8 @@ class Driver:
 
     def wake(self) -> None:
         """There is news for the thread that drives, unless it is the caller."""
-        if self.thread is not None and not self.is_mine:
+        thread = self.thread
+        if thread is not None and thread != get_ident():
             with self._session.lock:
                 if self._wakeup is not None:
                     self._woken = True

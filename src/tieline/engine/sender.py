@@ -149,6 +149,8 @@ class Sender(Admission):
                 raise ConnectionClosed(
                     "nothing can be sent, the connection has ended", self._outgoing.close_info
                 )
+            if not entries:
+                return
             self._defer(entries)
             try:
                 self._send_deferred()
@@ -260,8 +262,6 @@ class Sender(Admission):
     def _defer(self, entries: Sequence[Unsent]) -> None:
         for unsent in entries:
             unsent.own()
-        if not entries:
-            return
         size = sum(len(unsent.payload) for unsent in entries)
         if isinstance(self._deferred, tuple):
             fresh = Deferred()
