@@ -300,7 +300,7 @@ async def open_session(url, on_close=lambda info: None, on_message=lambda messag
     log = logging.getLogger("tieline")
     session = Session(
         connection=connected.connection, connection_id=1, stream=stream, reactor=reactor,
-        delivery=Delivery(Callbacks(handlers, log), None, 10, lambda: None), options=options,
+        delivery=Delivery(Callbacks(handlers, log), None, 10), options=options,
         log=log, owner=Owner())
     session.start(connected.response)
     return session

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.engine.owning import Owner
 from tieline.aio.arrivals import Arrival, Messages, resume_all
 from tieline.aio.inbox import LoopInbox
 from tieline.engine.callbacks import Callbacks
@@ -19,7 +20,8 @@ SOON = 20.0
 
 
 def inbox(max_queue: int = 10, on_room: Callable[[], None] = lambda: None) -> LoopInbox:
-    return LoopInbox(Callbacks(Handlers(), logging.getLogger("tieline")), None, max_queue, on_room)
+    callbacks = Callbacks(Handlers(), logging.getLogger("tieline"))
+    return LoopInbox(callbacks, None, max_queue, Owner(on_room))
 
 
 async def turns() -> None:

@@ -16,7 +16,7 @@ from tieline.engine.handlers import Handlers
 
 def inbox(max_queue: int = 10) -> LoopInbox:
     callbacks = Callbacks(Handlers(), logging.getLogger("tieline"))
-    return LoopInbox(callbacks, None, max_queue, lambda: None)
+    return LoopInbox(callbacks, None, max_queue)
 
 
 async def settle() -> None:

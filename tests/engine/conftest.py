@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.engine.owning import Owner
 from tieline.engine.callbacks import Callbacks
 from tieline.engine.connecting import connection_settings
 from tieline.engine.delivery import Delivery
@@ -64,12 +65,13 @@ class SteppedSession:
         self.log = logging.getLogger("tieline")
         handlers = Handlers(callback=recorder.callback, **recorder.handlers(*kinds))
         self.callbacks = Callbacks(handlers, self.log)
+        self.owner = Owner(lambda: self.session.resume_reading())
         kind = Inbox if drivable else StreamDelivery if self.options.streaming else Delivery
         self.delivery = kind(
             self.callbacks,
             None if submit is None else Runner(submit),
             self.options.max_queue,
-            lambda: self.session.resume_reading(),
+            self.owner,
         )
         inspect = "frame" in kinds or self.options.frame_events
         connection = client_connection(

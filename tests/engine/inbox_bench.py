@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from tests.engine.owning import Owner
 from tieline.engine.callbacks import Callbacks
 from tieline.engine.handlers import Handlers
 from tieline.engine.inbox import Inbox
@@ -16,8 +17,8 @@ class Bench:
         self.room = 0
         self.dropped: list[int] = []
         callbacks = Callbacks(Handlers(), logging.getLogger("tieline"))
-        self.inbox = Inbox(callbacks, None, max_queue, self._on_room)
-        self.inbox.on_dropped = self.dropped.append
+        self.owner = Owner(self._on_room, self.dropped.append)
+        self.inbox = Inbox(callbacks, None, max_queue, self.owner)
 
     def _on_room(self) -> None:
         self.room += 1

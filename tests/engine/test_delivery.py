@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from tests.engine.owning import Owner
 from tieline.engine.callbacks import Callbacks
 from tieline.engine.delivery import Delivery
 from tieline.engine.handlers import Handlers
@@ -15,7 +16,7 @@ from tieline.engine.serial import Runner
 def delivery(submit: Any, calls: list[Any], room: Callable[[], None] = lambda: None) -> Delivery:
     handlers = Handlers(on_message=calls.append)
     runner = None if submit is None else Runner(submit)
-    return Delivery(Callbacks(handlers, logging.getLogger("tieline")), runner, 3, room)
+    return Delivery(Callbacks(handlers, logging.getLogger("tieline")), runner, 3, Owner(room))
 
 
 def test_at_once() -> None:

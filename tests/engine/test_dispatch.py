@@ -56,7 +56,7 @@ class Bench:
         self.round_trips: list[float] = []
         self.heartbeats = 0
         handlers = Handlers(**self.recorder.handlers("ping", "pong", "event"))
-        delivery = Delivery(Callbacks(handlers, LOG), None, 10, lambda: None)
+        delivery = Delivery(Callbacks(handlers, LOG), None, 10)
         teller = Teller(
             delivery,
             7,

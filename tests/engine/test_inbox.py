@@ -68,7 +68,7 @@ def test_one_who_counts_the_dropped_and_raises_keeps_nobody_waiting() -> None:
     def raises(count: int) -> None:
         raise OSError("disk full")
 
-    bench.inbox.on_dropped = raises
+    bench.owner.on_dropped = raises
     bench.inbox.discard_rest()
     bench.inbox.messages(["1", "2"])
     with pytest.raises(OSError, match="disk full"):
@@ -114,7 +114,7 @@ def test_none_lost_and_none_twice_with_many_takers() -> None:
     count, takers = 3000, 4
     taken: list[list[Any]] = [[] for _ in range(takers)]
     room = threading.Event()
-    inbox._on_room = room.set
+    bench.owner.on_room = room.set
 
     def take(mine: list[Any]) -> None:
         while True:

@@ -314,7 +314,7 @@ def test_reading_up_to_the_peers_close(line_of: Lines) -> None:
     line.session.driver.give_back()
     line.run()
     dropped: list[int] = []
-    line.delivery.on_dropped = dropped.append
+    line.owner.on_dropped = dropped.append
     for number in range(6):
         line.server.outgoing.message(Opcode.TEXT, b"%d" % number)
         line.server.outgoing.ping(b"", 0.0)

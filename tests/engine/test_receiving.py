@@ -156,6 +156,27 @@ def test_ctrl_c_while_leaving(echo: EchoServer, receiver_of: Receivers, interrup
     assert receiver.receive(SOON) == "a"
 
 
+def test_a_close_on_top_of_a_look_into_the_inbox(echo: EchoServer, receiver_of: Receivers) -> None:
+    """A signal handler's: whoever tells of the end needs that lock, so it is not waited for."""
+    receiver = receiver_of(echo)
+    ended: list[BaseException] = []
+
+    def receive() -> None:
+        try:
+            receiver.receive(SOON)
+        except ConnectionClosed as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=receive)
+    thread.start()
+    started = time.monotonic()
+    with receiver.inbox.news:
+        receiver.disconnect(1000, "", None)
+        assert time.monotonic() - started < SOON / 2
+    thread.join(SOON)
+    assert len(ended) == 1 and receiver.state is State.CLOSED
+
+
 def test_another_drives_when_one_leaves(
     echo: EchoServer, receiver_of: Receivers, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -100,9 +100,7 @@ class Bench:
         clock = ManualClock(100.0)
         self.events: list[Any] = []
         self.calls: list[Callable[[], None]] = []
-        delivery = Delivery(
-            Callbacks(Handlers(on_event=self.events.append), LOG), None, 10, lambda: None
-        )
+        delivery = Delivery(Callbacks(Handlers(on_event=self.events.append), LOG), None, 10)
         teller = Teller(
             delivery,
             7,

@@ -55,7 +55,7 @@ def test_full_again_before_the_reading_goes_on() -> None:
         if (message := next(refills, None)) is not None:
             inbox.messages([message])
 
-    inbox._on_room = on_room
+    bench.owner.on_room = on_room
     inbox.messages(["a"])
     assert [inbox.take() for _ in range(3)] == ["a", "b", "c"]
     assert bench.room == 3

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.builds import reaches_inside
+from tests.engine.owning import Owner
 from tieline.engine import serial, stream_delivery
 from tieline.engine.callbacks import Callbacks
 from tieline.engine.chunks import MAX_WAITING
@@ -31,7 +32,8 @@ class Bench:
         self.rooms = 0
         self.jobs: list[Callable[[], None]] = []
         callbacks = Callbacks(Handlers(on_message=handler), logging.getLogger("tieline"))
-        self.delivery = StreamDelivery(callbacks, Runner(self.jobs.append), max_queue, self._room)
+        runner = Runner(self.jobs.append)
+        self.delivery = StreamDelivery(callbacks, runner, max_queue, Owner(self._room))
 
     def _room(self) -> None:
         self.rooms += 1
@@ -195,7 +197,7 @@ def test_a_thread_of_its_own() -> None:
         Handlers(on_message=lambda stream: threads.append(threading.current_thread())),
         logging.getLogger("tieline"),
     )
-    delivery = StreamDelivery(callbacks, None, 4, lambda: None)
+    delivery = StreamDelivery(callbacks, None, 4)
     delivery.join(0.0)
     for _ in range(2):
         finished = threading.Event()
@@ -224,7 +226,7 @@ def test_in_a_child_process() -> None:
 def test_who_was_told_of_the_end_finds_the_thread_to_join(monkeypatch: pytest.MonkeyPatch) -> None:
     """However slow the thread is that told the last handlers."""
     callbacks = Callbacks(Handlers(on_message=print), logging.getLogger("tieline"))
-    delivery = StreamDelivery(callbacks, None, 4, lambda: None)
+    delivery = StreamDelivery(callbacks, None, 4)
     delivery.post(lambda: None)
     finished = threading.Event()
     post, joined = Delivery.post, threading.Event()

@@ -104,7 +104,7 @@ def test_the_rest_is_thrown_away(how: str) -> None:
 
 def test_a_stream_can_be_collected_under_any_lock() -> None:
     """The collector runs on any thread, in the midst of what holds the locks of a message."""
-    inbox = Inbox(Callbacks(Handlers(), getLogger("tieline.tests")), None, 100, lambda: None)
+    inbox = Inbox(Callbacks(Handlers(), getLogger("tieline.tests")), None, 100)
     inbox.chunk(MessageChunk(b"a", False))
     stream: Any = MessageStream(inbox.take_chunks, lambda chunks: None)
     assert next(stream) == b"a"

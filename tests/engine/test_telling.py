@@ -34,7 +34,7 @@ class Bench:
         self.clock = ManualClock(100.0)
         self.calls: list[Callable[[], None]] = []
         handlers = Handlers(on_event=self.events.append) if wanted else Handlers(on_open=print)
-        delivery = Delivery(Callbacks(handlers, LOG), submit and Runner(submit), 10, lambda: None)
+        delivery = Delivery(Callbacks(handlers, LOG), submit and Runner(submit), 10)
         self.teller = Teller(
             delivery,
             7,
@@ -86,7 +86,6 @@ def test_connections_of_which_nobody_is_told_share_one() -> None:
             Callbacks(Handlers(on_event=print) if wanted else Handlers(), LOG),
             None,
             10,
-            lambda: None,
         )
         return teller_of(delivery, 7, built, log=LOG, now=bench.clock, owner=bench)
 

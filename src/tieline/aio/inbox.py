@@ -10,7 +10,9 @@ from tieline.aio.arrivals import Arrivals
 from tieline.aio.loop_reactor import running_loop_reactor
 from tieline.aio.waiters import Waiters
 from tieline.engine.inbox import Inbox
-from tieline.engine.waiting import Once
+from tieline.engine.locks import ReentrantLock
+from tieline.engine.stock import Owner
+from tieline.engine.waiting import News, Once
 
 
 class LoopInbox(Inbox):
@@ -23,6 +25,10 @@ class LoopInbox(Inbox):
         #: The short way to the messages, and those who wait for some.
         self.arrivals = Arrivals(self, running_loop_reactor())
         self._closers = Waiters()
+
+    def news_of(self, owner: Owner | None) -> News:
+        """Its own: here messages are kept under the session's lock, see `keep`."""
+        return News(ReentrantLock())
 
     reader = staticmethod(asyncio.current_task)
 

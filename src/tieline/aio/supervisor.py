@@ -47,7 +47,6 @@ class LoopSupervisor(Line):
         assert isinstance(self.delivery, LoopInbox)
         #: What came and was not taken.
         self.inbox: LoopInbox = self.delivery
-        self.inbox.on_dropped = self.on_dropped
         # The task that waits and dials in the background, or the last one that did.
         self._driver: asyncio.Task[None] | None = None
 

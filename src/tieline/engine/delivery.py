@@ -13,18 +13,21 @@ from tieline.engine.serial import Runner, SerialQueue
 from tieline.protocol.events import CloseInfo, MessageChunk
 
 
-class Drivers(Protocol):
-    """The threads that bring a line up again: they call handlers as well."""
+class Owner(Protocol):
+    """The line: others call its handlers as well, and it says when to read."""
 
-    def is_driven_by_caller(self) -> bool: ...
+    def is_driven_by_caller(self) -> bool:
+        """Is the caller a thread that brings it up again, hence a handler?"""
+
+    def on_room(self) -> None:
+        """Reading may go on."""
 
 
 class Delivery:
     """Calls handlers in order and never two at a time, where the user wants them to run.
 
     Without `runner` they run at once, on the reactor's thread. With it they queue, and `is_full`
-    says when more than `max_queue` messages wait, or very large ones (see `SerialQueue`); `on_room`
-    is called when reading may go on.
+    says when more than `max_queue` messages wait, or very large ones (see `SerialQueue`).
     """
 
     def __init__(
@@ -32,14 +35,13 @@ class Delivery:
         callbacks: Callbacks,
         runner: Runner | None,
         max_queue: int,
-        on_room: Callable[[], None],
+        owner: Owner | None = None,
     ) -> None:
         self.callbacks = callbacks
         #: What follows the last messages has to wait, see `hold_back`.
         self.holds_back = False
-        #: Who else calls handlers, or None.
-        self.drivers: Drivers | None = None
-        self._queue = None if runner is None else SerialQueue(runner, max_queue, on_room)
+        self._owner = owner
+        self._queue = None if runner is None else SerialQueue(runner, max_queue, self._on_room)
 
     @property
     def is_direct(self) -> bool:
@@ -114,6 +116,10 @@ class Delivery:
 
     def in_handler(self) -> bool:
         """Is the caller inside a handler that runs elsewhere than on the reactor's thread?"""
-        return (self.drivers is not None and self.drivers.is_driven_by_caller()) or (
+        return (self._owner is not None and self._owner.is_driven_by_caller()) or (
             self._queue is not None and self._queue.in_job()
         )
+
+    def _on_room(self) -> None:
+        if self._owner is not None:
+            self._owner.on_room()

@@ -8,11 +8,9 @@ from contextlib import suppress
 
 from tieline.engine.callbacks import Callbacks
 from tieline.engine.chunks import Chunks
-from tieline.engine.locks import ReentrantLock
 from tieline.engine.serial import MAX_WAITING, Runner
-from tieline.engine.stock import Stock
+from tieline.engine.stock import Owner, Stock
 from tieline.engine.unsent import NONE_YET
-from tieline.engine.waiting import News
 from tieline.protocol.events import CloseInfo, MessageChunk
 
 #: More bytes than a run of messages has beside its first and its last one.
@@ -26,16 +24,16 @@ class Inbox(Stock):
     gives the messages before it, `take_whole` and `take_chunks` give it as well, and what follows.
     """
 
-    __slots__ = ("_cut", "_dropped", "_skips_chunks", "_taken", "on_dropped")
+    __slots__ = ("_cut", "_dropped", "_skips_chunks", "_taken")
 
     def __init__(
         self,
         callbacks: Callbacks,
         runner: Runner | None,
         max_queue: int,
-        on_room: Callable[[], None],
+        owner: Owner | None = None,
     ) -> None:
-        super().__init__(callbacks, runner, max_queue, on_room)
+        super().__init__(callbacks, runner, max_queue, owner)
         # Those that somebody reads; those that were cut
         # short because nobody had room for them.
         self._taken: list[Chunks] | tuple[()] = NONE_YET
@@ -43,7 +41,6 @@ class Inbox(Stock):
         self._skips_chunks = False
         # How many messages were thrown away, see `discard_rest`; told at the end.
         self._dropped = 0
-        self.on_dropped: Callable[[int], None] | None = None
 
     #: Tells those from each other who take messages: a message in chunks is read by one of them.
     reader: Callable[[], object] = staticmethod(threading.get_ident)
@@ -132,8 +129,8 @@ class Inbox(Stock):
         self.has_ended = True
         self.tell()
         dropped, self._dropped = self._dropped, 0
-        if dropped and self.on_dropped is not None:
-            self.on_dropped(dropped)
+        if dropped and self._owner is not None:
+            self._owner.on_dropped(dropped)
 
     def discard_rest(self) -> None:
         """The connection is being closed: read up to the peer's Close, full or not."""
@@ -304,7 +301,7 @@ class Inbox(Stock):
     def abandon_after_fork(self) -> None:
         """In a child process: the messages that are here are its own copies."""
         super().abandon_after_fork()
-        self.news = News(ReentrantLock())
+        self.news = self.news_of(self._owner)
         self.waiters = 0
         for chunks in (self._chunks, *self._cut, *self._taken):
             if chunks is not None:

@@ -64,14 +64,13 @@ class Line(Aftermath):
         self.recorder = StatsRecorder(self.lock)
         self.callbacks = callbacks_of(handlers, options, self)
         runner = None if options.executor is None else Runner(options.executor)
-        self.delivery = delivery(self.callbacks, runner, options.max_queue, self._on_room)
+        self.delivery = delivery(self.callbacks, runner, options.max_queue, self)
         self.reactor = reactor
         #: Nobody else's connections are on it: its thread ends with ours.
         self.owns_reactor = owns_reactor
         self._drivable = drivable
         self.recovery = Recovery(self)
         self.succession = Succession(self)
-        self.delivery.drivers = self.succession
         #: What is carried over from one connection to the next, once there is anything.
         self.carried_over: Resumption | None = None
         # The extra headers of the last dial.
@@ -151,6 +150,10 @@ class Line(Aftermath):
     def in_handler(self) -> bool:
         """Is the caller inside a handler, where waiting for the connection would never end?"""
         return self.reactor.in_thread() or self.delivery.in_handler()
+
+    def is_driven_by_caller(self) -> bool:
+        """Is the caller the driver of an outage, hence a handler?"""
+        return self.succession.is_driven_by_caller()
 
     def subscriptions(self) -> tuple[Subscription, ...]:
         """What every connection begins with."""
@@ -328,7 +331,8 @@ class Line(Aftermath):
         """What to raise where a message was asked for and none will come."""
         return closed_error(self.close_info, gave_up=self.gave_up)
 
-    def _on_room(self) -> None:
+    def on_room(self) -> None:
+        """Those for whom the messages are have caught up: read on."""
         session = self.succession.served
         if session is not None and not session.has_ended:
             session.resume_reading()

@@ -44,7 +44,6 @@ class Receiver(Supervisor):
         )
         assert isinstance(self.delivery, Inbox)
         self.inbox = self.delivery
-        self.inbox.on_dropped = self.on_dropped
 
     def receive(self, timeout: float | None) -> str | bytes:
         """The next message. Raises TimeoutError, and ConnectionClosed when there is none left."""
@@ -140,8 +139,8 @@ class Receiver(Supervisor):
             pause,
         )
 
-    def _on_room(self) -> None:
-        super()._on_room()
+    def on_room(self) -> None:
+        super().on_room()
         self.inbox.tell()
 
     # --- closing ------------------------------------------------------------------------------

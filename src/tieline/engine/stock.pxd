@@ -6,7 +6,6 @@ from tieline.engine.delivery cimport Delivery
 cdef class Stock(Delivery):
     cdef public Py_ssize_t _max_queue
     cdef readonly Py_ssize_t few
-    cdef public object _on_room
     cdef public object _messages
     cdef public Py_ssize_t _size
     cdef public bint _is_heavy

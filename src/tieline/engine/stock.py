@@ -5,15 +5,27 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
 
 from tieline.engine.callbacks import Callbacks
 from tieline.engine.chunks import Chunks
 from tieline.engine.delivery import Delivery
+from tieline.engine.delivery import Owner as DeliveryOwner
 from tieline.engine.locks import ReentrantLock
 from tieline.engine.serial import MAX_WAITING, Runner
 from tieline.engine.unsent import NONE_YET, Queue
 from tieline.engine.waiting import News
+
+
+class Owner(DeliveryOwner, Protocol):
+    """The line whose messages are asked for."""
+
+    def on_dropped(self, count: int) -> None:
+        """Messages came that nobody will get. The caller may hold locks."""
+
+    @property
+    def changed(self) -> News:
+        """Of the line's lock, under which no other one is waited for that is held around news."""
 
 
 class Stock(Delivery):
@@ -23,18 +35,20 @@ class Stock(Delivery):
     them are taken. What one read had brought is kept all the same.
     """
 
+    if TYPE_CHECKING:
+        _owner: Owner | None
+
     def __init__(
         self,
         callbacks: Callbacks,
         runner: Runner | None,
         max_queue: int,
-        on_room: Callable[[], None],
+        owner: Owner | None = None,
     ) -> None:
-        super().__init__(callbacks, runner, max_queue, on_room)
+        super().__init__(callbacks, runner, max_queue, owner)
         self._max_queue = max_queue
         #: With so many messages left it is worth while to read on.
         self.few = max_queue // 2
-        self._on_room = on_room
         self._messages: Queue[str | bytes] = NONE_YET
         # At least as many bytes as wait, see `_count`; they are too many.
         self._size = 0
@@ -53,9 +67,13 @@ class Stock(Delivery):
         self._chunks: Chunks | None = None
         #: Notified when a message comes, when a thread stops driving, and at the end. Reentrant,
         #: because a signal handler may come on top of any line.
-        self.news = News(ReentrantLock())
+        self.news = self.news_of(owner)
         #: Threads that wait for news, so that nobody is told when nobody waits.
         self.waiters = 0
+
+    def news_of(self, owner: Owner | None) -> News:
+        """The owner's, whose lock this needs for moments only: it is one for each line."""
+        return News(ReentrantLock()) if owner is None else owner.changed
 
     @property
     def waiting(self) -> deque[str | bytes]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from tieline.engine.callbacks import Callbacks
 from tieline.engine.chunks import Chunks
-from tieline.engine.delivery import Delivery
+from tieline.engine.delivery import Delivery, Owner
 from tieline.engine.handler_thread import HandlerThread
 from tieline.engine.serial import MAX_WAITING, Runner, SerialQueue
 from tieline.engine.streams import MessageStream
@@ -35,12 +35,11 @@ class StreamDelivery(Delivery):
         callbacks: Callbacks,
         runner: Runner | None,
         max_queue: int,
-        on_room: Callable[[], None],
+        owner: Owner | None = None,
     ) -> None:
         self._thread = HandlerThread() if runner is None else None
         runner = runner or Runner(self._thread)
-        super().__init__(callbacks, runner, max_queue, on_room)
-        self._on_room = on_room
+        super().__init__(callbacks, runner, max_queue, owner)
         # The message whose end has not come.
         self._chunks: Chunks | None = None
         # Those whose end has come before their handler was called, and how much waits in them.
