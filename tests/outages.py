@@ -116,14 +116,14 @@ class DialTime:
         self._proxies.append(proxy)
         return proxy
 
-    def _attempt(self, timeout: float, **keywords: Any) -> attempt.Attempt:
+    def _attempt(self, timeout: float, _clock: Any, on_event: Any) -> attempt.Attempt:
         self._met.update(self._silent_lines())
 
         def clock() -> float:
             has_run_out = not self._met.issuperset(self._silent_lines())
             return time.monotonic() + (1000.0 if has_run_out else 0.0)
 
-        return attempt.Attempt(timeout, **(keywords | {"clock": clock}))
+        return attempt.Attempt(timeout, clock, on_event)
 
     def _silent_lines(self) -> set[ProxiedConnection]:
         return {

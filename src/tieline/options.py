@@ -102,7 +102,7 @@ class Options(OptionTable):
     @property
     def parsed(self) -> MutableMapping[str, Any]:
         """URLs among `urls` → what `tieline.engine.route` has made of them: it is made once."""
-        parsed: dict[str, Any] = vars(self)["_parsed"]
+        parsed: dict[str, Any] = self.__dict__["_parsed"]
         return parsed
 
     @property

@@ -52,7 +52,8 @@ def test_the_way_is_known_before_the_request(begun: Record) -> None:
 
 
 @pytest.mark.parametrize(
-    "local", [("192.0.2.2", 5000), ("2001:db8::1", 5000, 0, 2), "", "/run/x.sock", (3, 1234), None]
+    "local",
+    [("192.0.2.2", 5000), ("2001:db8::1", 5000, 0, 2), "", "/run/x.sock", (3, 2**32 - 1), None],
 )
 def test_both_ends_are_told_as_the_system_has_them(local: Any) -> None:
     record = Record()

@@ -166,12 +166,12 @@ class LoopSupervisor(Line):
         dial = Dial(
             self.options,
             self.handlers,
-            url=outage.dialling(),
-            headers=(),
-            timeout=self.options.connect_timeout,
-            info=info,
-            clock=self.reactor.now,
-            emit=lambda event: self.succession.tell(self.callbacks.event, event, driver=outage),
+            outage.dialling(),
+            (),
+            self.options.connect_timeout,
+            info,
+            self.reactor.now,
+            lambda event: self.succession.tell(self.callbacks.event, event, driver=outage),
         )
         try:
             self._begin_or_close(dial, outage)
@@ -180,13 +180,13 @@ class LoopSupervisor(Line):
                 dial.attempt,
                 lambda connected: connected.stream.close(),
             )
-            stream = await take_over(connected.stream, self._loop_reactor)
+            connected.stream = await take_over(connected.stream, self._loop_reactor)
             try:
                 rendered = await self._render_all()
             except BaseException:
-                stream.close()
+                connected.stream.close()
                 raise
-            return self.serve(connected._replace(stream=stream), dial, outage, rendered)
+            return self.serve(connected, dial, outage, rendered)
         except ConnectError as error:
             dial.log.info("connecting failed: %s", error)
             raise

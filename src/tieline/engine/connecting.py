@@ -1,10 +1,12 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """Options → an open WebSocket connection: dial, log in, upgrade, follow redirects, in one time."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from tieline.compression import Compression, parameters_of
 from tieline.engine.credentials import proxy_login
@@ -30,12 +32,14 @@ if TYPE_CHECKING:
     from tieline.transport.proxy import Proxy
 
 
-class Connected(NamedTuple):
+class Connected:
     """What `connect` returns: everything that a session needs."""
 
-    connection: Connection
-    stream: Stream
-    response: HandshakeResponse
+    def __init__(self, connection: Connection, stream: Stream, response: HandshakeResponse) -> None:
+        self.connection = connection
+        #: Another one once an event loop has taken it over.
+        self.stream = stream
+        self.response = response
 
 
 def connection_settings(options: Options, inspect_frames: bool) -> Settings:
@@ -123,8 +127,6 @@ class _Journey:
 
     Most ask once, and are let in without a login: what more is needed is made when it is.
     """
-
-    __slots__ = ("_attempt", "_proxy_logins", "_record", "_redirects", "_settings", "_tell")
 
     def __init__(
         self, settings: Settings, attempt: Attempt, record: Record, tell: Tell | None

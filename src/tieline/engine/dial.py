@@ -29,11 +29,15 @@ Emit = Callable[["ConnectionEvent"], None]
 class Dial:
     """One attempt of a line. Made on any thread; `connect` runs on the thread that dials."""
 
+    __slots__ = (
+        "_handlers", "_headers", "_info", "_is_heard", "_logs", "_options", "_url", "attempt",
+        "connection_id", "emit", "log", "record", "thread",
+    )  # fmt: skip
+
     def __init__(
         self,
         options: Options,
         handlers: Handlers,
-        *,
         url: URLSource,
         headers: HeaderPairs,
         timeout: float,
@@ -58,9 +62,7 @@ class Dial:
         # Most programs neither want events nor log at this level: then nothing is prepared.
         self._logs = self.log.isEnabledFor(DEBUG)
         self._is_heard = self._logs or handlers.on_event is not None
-        self.attempt = Attempt(
-            timeout, clock=clock, on_event=self._tell_phase if self._is_heard else None
-        )
+        self.attempt = Attempt(timeout, clock, self._tell_phase if self._is_heard else None)
 
     def connect(self) -> Connected:
         """Dial and upgrade, on the calling thread. Raises ConnectError and OptionError."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -25,6 +26,13 @@ def _unread(*_line: object) -> None:
     """Nobody reads lines of this level."""
 
 
+@cache
+def _default_logger() -> Logger:
+    from tieline.engine.log_lines import TIELINE
+
+    return TIELINE
+
+
 class ConnectionLog:
     """Puts ``[id]`` in front of each line: the connection's process-wide number.
 
@@ -34,16 +42,15 @@ class ConnectionLog:
 
     def __init__(self, logger: Logger | LoggerAdapter[Any] | None, connection_id: int) -> None:
         self._logger = logger
-        self._connection_id = connection_id
+        #: The number.
+        self.connection_id = connection_id
 
     def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - as `logging` has it
         logger = self._logger
         if logger is None:
             if "logging" not in sys.modules:
                 return level >= WARNING  # where nobody has loaded it, only these are shown
-            from tieline.engine.log_lines import TIELINE
-
-            logger = TIELINE
+            logger = _default_logger()
         return bool(logger.isEnabledFor(level))
 
     @property
@@ -74,7 +81,7 @@ class ConnectionLog:
     def _lines(self) -> ConnectionLines:
         from tieline.engine.log_lines import ConnectionLines
 
-        return ConnectionLines(self._logger, self._connection_id)
+        return ConnectionLines(self._logger, self.connection_id)
 
 
 #: For what is told before there is a connection.

@@ -54,7 +54,7 @@ class Record:
     def end(self, attempt: Attempt) -> None:
         """What the attempt knows of the way, as far as it came; nothing more will be asked."""
         self.peer, local = attempt.peer, attempt.local
-        if isinstance(local, tuple) and len(local) == 2:
+        if _is_host_and_port(local):
             self._near, self._near_port = local
         else:
             self._near, self._near_port = local, 0
@@ -114,3 +114,9 @@ class Record:
         asked = self._asked
         assert asked is not None
         return asked.masked if isinstance(asked, UpgradeRequest) else asked
+
+
+def _is_host_and_port(address: Any) -> bool:
+    if not isinstance(address, tuple) or len(address) != 2 or not isinstance(address[1], int):
+        return False
+    return 0 < address[1] < 2**16  # other families have larger numbers

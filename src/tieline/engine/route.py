@@ -78,7 +78,7 @@ def target_of(options: Options, text: str, headers: HeaderPairs) -> Target:
         place = _place(options, text)
     if headers or callable(options.headers):
         return Target(options, place.url, (*options.attempt_headers(), *headers))
-    return Target(options, place.url, options.headers, place=place)
+    return Target(options, place.url, options.headers, place)
 
 
 @lru_cache(maxsize=64)
@@ -141,13 +141,13 @@ class Target:
     url: URL
     #: Headers of this connection, after those of the options; secrets included.
     headers: HeaderPairs
+    #: What it shares with other targets; None where it is not just like them.
+    place: Place | None = None
     #: False after a redirect to another origin: credentials and cookies stay behind, also when
     #: another redirect leads back.
     trusted: bool = True
     #: The URL that the first redirect came from; None before it.
     first: URL | None = None
-    #: What it shares with other targets; None where it is not just like them.
-    place: Place | None = None
 
     @property
     def peer(self) -> Peer:
@@ -201,7 +201,7 @@ class Target:
         if place is not None and place.request is not None:
             return place.request
         if place is not None and place.base is not None:
-            base = Target(options, place.base.url, self.headers, place=place.base)
+            base = Target(options, place.base.url, self.headers, place.base)
             place.request = base.request().asking_for(self.url.target)
             return place.request
         user_agent = options.user_agent

@@ -188,12 +188,12 @@ class Supervisor(Line):
         dial = Dial(
             self.options,
             self.handlers,
-            url=outage.dialling(),
-            headers=self._headers,
-            timeout=timeout,
-            info=info,
-            clock=self.reactor.now,
-            emit=lambda event: self.succession.tell(self.callbacks.event, event, driver=outage),
+            outage.dialling(),
+            self._headers,
+            timeout,
+            info,
+            self.reactor.now,
+            lambda event: self.succession.tell(self.callbacks.event, event, driver=outage),
         )
         try:
             self.begin(dial, outage)

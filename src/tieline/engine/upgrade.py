@@ -1,3 +1,5 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """A stream to a server and a request → its answer to the upgrade, within the attempt's deadline."""
 
 from __future__ import annotations

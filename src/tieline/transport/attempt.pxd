@@ -29,6 +29,7 @@ cdef class Attempt:
     cdef _charge(self)
     cpdef remaining(self)
     cpdef check(self)
+    cpdef bint wait(self, descriptor, bint readable=*, bint writable=*, until=*) except -1
     cdef list _wait(self, list descriptors, int events, until, bint ends_when_woken=*)
     cdef _pause(self, double longest, until)
 

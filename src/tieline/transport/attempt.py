@@ -48,7 +48,6 @@ class Attempt:
     def __init__(
         self,
         timeout: float | None,
-        *,
         clock: Callable[[], float] = time.monotonic,
         on_event: Callable[[str, dict[str, Any]], None] | None = None,
     ) -> None:
@@ -209,7 +208,7 @@ class Attempt:
         False when `until` (a reading of `clock`) comes first. Raises ConnectTimeout at the
         deadline and ConnectCancelled after `cancel()`, which also ends a wait that is under way.
         """
-        events = readable * _READABLE | writable * _WRITABLE
+        events = (_READABLE if readable else 0) | (_WRITABLE if writable else 0)
         return self._wait([] if descriptor is None else [descriptor], events, until) is not None
 
     def wait_any_writable(

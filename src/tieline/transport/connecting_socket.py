@@ -1,6 +1,6 @@
 # cython: language_level=3, annotation_typing=False
 # cython: freethreading_compatible=True
-"""One address → a socket that connects to it, with the options that were asked for."""
+"""One address → a socket that connects to it, with the options that were asked for; its stream."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from tieline.errors import ConnectError, ConnectTimeout, OptionError
 from tieline.transport.attempt import Attempt
 from tieline.transport.lookup import AddressInfo
-from tieline.transport.stream import shared_address
+from tieline.transport.stream import SocketStream, shared_address
 
 _IN_PROGRESS = {errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EALREADY, errno.EINTR}
 
@@ -33,7 +33,7 @@ def connect_alone(
     source_address: tuple[str, int] | None,
     options: tuple[SocketOption, ...],
 ) -> socket.SocketType:
-    """Connect to the only address that there is, without a race. See `race.race`."""
+    """Connect to the only address that there is, without a race. See `race`."""
     outer = attempt.begin_phase("tcp", ("waiting for ", address, " to accept the connection"))
     try:
         attempt.check()
@@ -44,7 +44,7 @@ def connect_alone(
             try:
                 # To a server on this machine it is connected at once: one call tells, poll is four.
                 if not note_peer(attempt, connecting, address.sockaddr):
-                    attempt.wait(connecting.fileno(), writable=True)
+                    attempt.wait(connecting.fileno(), False, True)
                     code = connecting.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
                     if code:
                         raise OSError(code, os.strerror(code))
@@ -73,6 +73,19 @@ def note_peer(attempt: Attempt, connecting: socket.SocketType, expected: object 
     # All connections to one address share it.
     attempt.peer = expected if peer == expected else shared_address(peer)
     return True
+
+
+def as_stream(attempt: Attempt, connected: socket.SocketType) -> SocketStream:
+    """The stream of a socket, which it owns. The attempt knows its peer already."""
+    try:
+        stream = SocketStream(connected)
+        attempt.local = stream.local
+        if attempt.is_heard:
+            attempt.emit("connected", peer=attempt.peer, local=attempt.local)
+    except BaseException:
+        connected.close()
+        raise
+    return stream
 
 
 def begin(

@@ -17,10 +17,10 @@ from tieline.errors import (
 )
 from tieline.hostnames import authority
 from tieline.transport.attempt import Attempt
-from tieline.transport.connecting_socket import SocketOption, connect_alone
+from tieline.transport.connecting_socket import SocketOption, as_stream, connect_alone
 from tieline.transport.race import connect_unix, race
 from tieline.transport.resolve import Resolution, known_address
-from tieline.transport.stream import SocketStream, Stream, shared_address
+from tieline.transport.stream import Stream, shared_address
 from tieline.transport.tls_settings import TLSSettings
 
 if TYPE_CHECKING:
@@ -114,10 +114,10 @@ def _connect(route: Route, attempt: Attempt) -> Stream:
     if route.sock is not None:
         return _given(route.sock, attempt)
     if route.unix_path is not None:
-        return _stream(attempt, connect_unix(route.unix_path, attempt, route.socket_options))
+        return as_stream(attempt, connect_unix(route.unix_path, attempt, route.socket_options))
     host, port = route.connect_to or (route.host, route.port)
     if route.proxy is None:
-        return _stream(attempt, _connect_tcp(host, port, route, attempt))
+        return as_stream(attempt, _connect_tcp(host, port, route, attempt))
     return _connect_through(route.proxy, host, port, route, attempt)
 
 
@@ -159,7 +159,7 @@ def _connect_through(proxy: Proxy, host: str, port: int, route: Route, attempt: 
         except ConnectError as error:
             refused = isinstance(error, ResolveError) and error.refused
             raise ProxyError(str(error), refused=refused) from error
-        stream: Stream = _stream(attempt, connected)
+        stream: Stream = as_stream(attempt, connected)
         try:
             if secure is not None:
                 stream = secure(stream, proxy.host, attempt, f"the proxy {proxy.name}")
@@ -174,8 +174,9 @@ def _connect_through(proxy: Proxy, host: str, port: int, route: Route, attempt: 
 def _given(given: object, attempt: Attempt) -> Stream:
     if hasattr(given, "receive_into"):
         stream: Stream = given  # type: ignore[assignment]
-        attempt.peer = stream.peer
-        return _note(attempt, stream)
+        attempt.peer, attempt.local = stream.peer, stream.local
+        attempt.emit("connected", peer=attempt.peer, local=attempt.local)
+        return stream
     import ssl
 
     if isinstance(given, ssl.SSLSocket):
@@ -189,22 +190,4 @@ def _given(given: object, attempt: Attempt) -> Stream:
         attempt.peer = shared_address(given.getpeername())
     except OSError as error:
         raise OptionError(f"sock: expected a connected socket: {error.strerror}") from error
-    return _stream(attempt, given)
-
-
-def _stream(attempt: Attempt, connected: socket.SocketType) -> SocketStream:
-    """The stream of a socket whose peer is known already."""
-    try:
-        stream = SocketStream(connected)
-        _note(attempt, stream)
-    except BaseException:
-        connected.close()
-        raise
-    return stream
-
-
-def _note(attempt: Attempt, stream: Stream) -> Stream:
-    attempt.local = stream.local
-    if attempt.is_heard:
-        attempt.emit("connected", peer=attempt.peer, local=attempt.local)
-    return stream
+    return as_stream(attempt, given)

@@ -1,3 +1,5 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """Whole writes and single reads on a non-blocking stream, within an attempt's bounds.
 
 For the question-and-answer part of a connection: CONNECT and the upgrade.
@@ -25,7 +27,7 @@ def send_all(stream: Stream, data: bytes | bytearray, attempt: Attempt) -> None:
         rest = rest[stream.send(rest) :] if len(rest) else rest
         if stream.flush() and not len(rest):
             return
-        attempt.wait(stream.fileno(), writable=True)
+        attempt.wait(stream.fileno(), False, True)
 
 
 def receive(
@@ -49,7 +51,7 @@ def receive(
         if count is not None:
             return count
         if not waits_first and not stream.has_buffered_input:
-            attempt.wait(stream.fileno(), readable=True, until=until)
+            attempt.wait(stream.fileno(), True, False, until)
 
 
 def reads_of_answer(

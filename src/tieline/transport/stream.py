@@ -91,7 +91,7 @@ class SocketStream:
     #: that it must not wait, so the descriptor itself need not be non-blocking there.
     waits_in_calls = sys.platform == "linux"
 
-    tls: dict[str, Any] | None = None
+    tls = None
     has_buffered_input = False
     has_pending_output = False
     hidden_input = 0

@@ -146,8 +146,8 @@ class Clock:
 def quick_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Dials have a clock that runs away, so that 30 seconds of dripping are over soon."""
 
-    def make(timeout: float, **keywords: Any) -> attempt.Attempt:
-        return attempt.Attempt(timeout, **(keywords | {"clock": Clock()}))
+    def make(timeout: float, _clock: Any, on_event: Any) -> attempt.Attempt:
+        return attempt.Attempt(timeout, Clock(), on_event)
 
     monkeypatch.setattr(dial, "Attempt", make)
     monkeypatch.setattr(attempt, "_LONGEST_POLL", 0.01)
