@@ -64,7 +64,6 @@ SOURCES = [
     "transport/tls_stream.py",
     "transport/connecting_socket.py",
     "transport/exchange.py",
-    "engine/log.py",
     "engine/record.py",
     "engine/upgrade.py",
     "engine/connecting.py",

@@ -34,16 +34,16 @@ def begin(session: Session, code: int, reason: str) -> None:
     session.discard_rest()
 
 
-def with_its_thread(session: Session, code: int, reason: str, limit: float) -> None:
+def with_its_thread(session: Session, code: int, reason: str, limit: float) -> bool:
     """Close the only connection of a reactor: its peer's answer wakes the thread up, which ends.
 
-    One wait, for the thread's end: it comes after the session's.
+    One wait, for the thread's end: it comes after the session's. True: both have come.
     """
     if session.is_finished:
-        return
+        return False
     try:
         begin(session, code, reason)
-        session.reactor.join(min(PATIENCE, limit), serves=True)
+        return session.reactor.join(min(PATIENCE, limit), serves=True) and session.is_finished
     finally:
         if not session.is_finished:
             session.close(code, reason)  # which has the deadline watched

@@ -93,8 +93,8 @@ class Reactor(Served):
         """
         with self._lock:
             thread = self._thread or self._stopped_thread
-            if thread is None or not thread.is_alive():
-                return True
+            if thread is None or thread.ident is None:
+                return True  # or none could be had
             if (self._served and not serves) or thread is threading.current_thread():
                 return False
         thread.join(timeout)

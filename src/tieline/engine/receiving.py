@@ -145,7 +145,7 @@ class Receiver(Supervisor):
 
     # --- closing ------------------------------------------------------------------------------
 
-    def _close_quietly(self, session: Session, code: int, reason: str, limit: float) -> None:
+    def _close_quietly(self, session: Session, code: int, reason: str, limit: float) -> bool:
         driver = session.driver
         assert driver is not None
         try:
@@ -154,6 +154,7 @@ class Receiver(Supervisor):
         except BaseException:
             self._stop_driving(driver)  # Ctrl-C may have come at the very moment of leaving
             raise
+        return session.finished.is_set()
 
     def _stop_driving(self, driver: Driver) -> None:
         if driver.leave():

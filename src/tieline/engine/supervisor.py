@@ -250,7 +250,8 @@ class Supervisor(Line):
         waits = not self._cannot_wait()
         if waits and self.succession.served is session:
             limit = self.options.close_timeout if timeout is None else timeout
-            self._close_quietly(session, code, reason, limit)
+            if self._close_quietly(session, code, reason, limit):
+                return
         up = not session.is_finished
         if up:
             session.close(code, reason)
@@ -263,10 +264,14 @@ class Supervisor(Line):
             session.drop()
             self._await_end(session, patience)
 
-    def _close_quietly(self, session: Session, code: int, reason: str, limit: float) -> None:
-        """Without waking up a thread, as far as that comes to the end. `limit`: seconds."""
-        if self.owns_reactor and self.delivery.is_direct:
-            quiet_close.with_its_thread(session, code, reason, limit)
+    def _close_quietly(self, session: Session, code: int, reason: str, limit: float) -> bool:
+        """Without waking up a thread, as far as that comes to the end: True if it does.
+
+        `limit`: seconds.
+        """
+        if not self.owns_reactor or not self.delivery.is_direct:
+            return False
+        return quiet_close.with_its_thread(session, code, reason, limit)
 
     def _drop_sessions(self) -> None:
         session = self.session
