@@ -175,7 +175,7 @@ class Driver:
         session = self._session
         with session.lock:
             return not session.has_ended and (
-                session.pump.turn.has_more or session.stream.has_buffered_input
+                session.pump.has_more or session.stream.has_buffered_input
             )
 
     def _read(self, memory: ReceiveBuffer, patience: float) -> None:

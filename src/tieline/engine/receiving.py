@@ -154,7 +154,7 @@ class Receiver(Supervisor):
         except BaseException:
             self._stop_driving(driver)  # Ctrl-C may have come at the very moment of leaving
             raise
-        return session.finished.is_set()
+        return session.is_finished
 
     def _stop_driving(self, driver: Driver) -> None:
         if driver.leave():
