@@ -17,7 +17,7 @@ import tieline
 from bench.instructions.budget import PATH, Verdict, environment, find, judge, store, stored
 from bench.instructions.callgrind import CannotCount, count
 from bench.instructions.cases import CASES, REFERENCE, Case
-from bench.native_programs import CannotBuild
+from bench.native_programs import CannotBuild, built
 from bench.server import running_server
 from bench.table import aligned
 
@@ -116,9 +116,16 @@ def _row(verdict: Verdict) -> list[str]:
 
 def _count(cases: list[Case]) -> dict[str, float]:
     """As many at a time as there are cores."""
-    with running_server() as server, ThreadPoolExecutor(len(sched_getaffinity(0))) as pool:
-        counts = pool.map(lambda case: count(case, server.port), cases)
+    built("server")  # before there are several who want it
+    with ThreadPoolExecutor(len(sched_getaffinity(0))) as pool:
+        counts = pool.map(_counted, cases)
         return {case.name: counted for case, counted in zip(cases, counts, strict=True)}
+
+
+def _counted(case: Case) -> float:
+    """With a server of its own, which serves a few at a time: no case waits for another one's."""
+    with running_server() as server:
+        return count(case, server.port)
 
 
 def _parser() -> argparse.ArgumentParser:
