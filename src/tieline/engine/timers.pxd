@@ -1,7 +1,6 @@
 cdef class Timer:
     cdef readonly double when
     cdef readonly long long order
-    cdef TimerHeap _heap
     cdef object _registrant
     cdef object _callback
 
@@ -9,8 +8,8 @@ cdef class Timer:
 cdef class TimerHeap:
     cdef readonly list _timers
     cdef long long _made
-    cdef Py_ssize_t _cancelled
+    cdef Py_ssize_t _many
 
     cpdef object next_deadline(self)
 
-    cpdef void forget_one(self) except *
+    cdef void _tidy(self) except *

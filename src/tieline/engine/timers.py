@@ -8,6 +8,9 @@ from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 from typing import Any
 
+#: As many timers as nobody minds.
+_FEW = 64
+
 
 class Timer:
     """One call at one time, made by `TimerHeap.add`; `cancel` takes it back.
@@ -16,16 +19,10 @@ class Timer:
     """
 
     def __init__(
-        self,
-        heap: TimerHeap,
-        when: float,
-        order: int,
-        registrant: Any,
-        callback: Callable[[], None],
+        self, when: float, order: int, registrant: Any, callback: Callable[[], None]
     ) -> None:
         self.when = when
         self.order = order
-        self._heap = heap
         self._registrant = registrant
         # None once cancelled, or taken out.
         self._callback: Callable[[], None] | None = callback
@@ -34,10 +31,11 @@ class Timer:
         return self.when < other.when or (self.when == other.when and self.order < other.order)
 
     def cancel(self) -> None:
-        """It will never be due. Lets go of it at once, whatever the time still to run."""
-        if self._callback is not None:
-            self._registrant = self._callback = None
-            self._heap.forget_one()
+        """It will never be due. Lets go of it at once, whatever the time still to run.
+
+        Itself it leaves the heap at the top, or with the others when there are many.
+        """
+        self._registrant = self._callback = None
 
     @property
     def is_cancelled(self) -> bool:
@@ -45,7 +43,7 @@ class Timer:
         return self._callback is None
 
     def take(self) -> tuple[Any, Callable[[], None]]:
-        """What is due, and on whose behalf; a `cancel` that comes too late counts nothing."""
+        """What is due, and on whose behalf."""
         registrant, callback = self._registrant, self._callback
         assert callback is not None
         self._registrant = self._callback = None
@@ -58,12 +56,15 @@ class TimerHeap:
     def __init__(self) -> None:
         self._timers: list[Timer] = []
         self._made = 0
-        self._cancelled = 0
+        # With so many, those that are cancelled are taken out: each is looked at once or twice.
+        self._many = _FEW
 
     def add(self, when: float, registrant: Any, callback: Callable[[], None]) -> Timer:
         """`callback` is due at `when`, on behalf of `registrant`."""
+        if len(self._timers) >= self._many:
+            self._tidy()
         self._made += 1
-        timer = Timer(self, when, self._made, registrant, callback)
+        timer = Timer(when, self._made, registrant, callback)
         heappush(self._timers, timer)
         return timer
 
@@ -71,7 +72,6 @@ class TimerHeap:
         """When the first timer is due, or None."""
         while self._timers and self._timers[0].is_cancelled:
             heappop(self._timers)
-            self._cancelled -= 1
         return self._timers[0].when if self._timers else None
 
     def pop_due(self, now: float) -> list[tuple[Any, Callable[[], None]]]:
@@ -81,13 +81,10 @@ class TimerHeap:
             taken.append(heappop(self._timers).take())
         return taken
 
-    def forget_one(self) -> None:
-        """A timer was cancelled: it leaves the heap at the top, or now if most are cancelled."""
-        self._cancelled += 1
-        if self._cancelled > 64 and self._cancelled * 2 > len(self._timers):
-            self._timers = [timer for timer in self._timers if not timer.is_cancelled]
-            heapify(self._timers)
-            self._cancelled = 0
+    def _tidy(self) -> None:
+        self._timers = [timer for timer in self._timers if not timer.is_cancelled]
+        heapify(self._timers)
+        self._many = max(_FEW, 2 * len(self._timers))
 
     def __len__(self) -> int:
-        return len(self._timers) - self._cancelled
+        return sum(not timer.is_cancelled for timer in self._timers)
