@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import selectors
+from collections.abc import Callable
 from contextlib import suppress
 from math import ceil
 from typing import Protocol
@@ -112,11 +113,7 @@ class Portable:
         self._selector.close()
 
 
-def few() -> Descriptors:
-    """For a handful."""
-    return Few() if hasattr(select, "poll") else Portable()
-
-
-def many() -> Descriptors:
-    """For any number."""
-    return Many() if hasattr(select, "epoll") else Portable()
+#: For a handful.
+few: Callable[[], Descriptors] = Few if hasattr(select, "poll") else Portable
+#: For any number.
+many: Callable[[], Descriptors] = Many if hasattr(select, "epoll") else Portable

@@ -12,6 +12,7 @@ from weakref import WeakSet
 
 from tieline.engine.clock_watch import ClockWatch, sleepless_clock
 from tieline.engine.descriptors import READ, WRITE, Descriptors, few, many
+from tieline.engine.locks import ReentrantLock
 from tieline.engine.receive_buffer import FIRST_SIZE, ReceiveBuffer
 from tieline.engine.served import Registrant, Served
 from tieline.engine.timers import Timer, TimerHeap
@@ -268,7 +269,8 @@ class Reactor(Served):
         self._stopped_thread = self._thread
         self._descriptors = self._wakeup = self._thread = self._ident = None
         self._ends_at = None
-        self._timers = TimerHeap()
+        if self._timers.next_deadline() is not None:  # of those that are served no more
+            self._timers = TimerHeap()
         self._forget_all()
         self.memory = _NO_MEMORY
 
@@ -276,7 +278,7 @@ class Reactor(Served):
 
     def abandon_after_fork(self) -> None:
         """In a child process: the thread is not here, and the sockets are the parent's."""
-        self._lock = threading.RLock()
+        self._lock = ReentrantLock()
         served, self._served = self._served, {}
         for registrant in served.values():
             registrant.is_served = False

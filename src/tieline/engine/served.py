@@ -7,9 +7,10 @@ from collections import deque
 from collections.abc import Callable
 from errno import EBADF
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 from tieline.engine.holding import is_held_by_caller
+from tieline.engine.locks import ReentrantLock
 
 #: Seconds until the thread looks at a connection that others serve for now.
 LAZINESS = 0.25
@@ -58,7 +59,7 @@ class Served:
     def __init__(self) -> None:
         # Guards what is below. Reentrant, because a signal handler or a finalizer may come on top
         # of any line.
-        self._lock = threading.RLock()
+        self._lock: Any = ReentrantLock()
         #: What other threads want done on the reactor's.
         self.calls: deque[Call] = deque()
         self._served: dict[int, Registrant] = {}
