@@ -425,3 +425,19 @@ def test_importing_the_options_loads_no_socket_tls_or_thread_module(
     loaded = modules_loaded_by("import tieline.options")
     assert "tieline.options" in loaded
     assert not loaded & {"socket", "ssl", "threading", "selectors", "asyncio", "logging"}
+
+
+def test_clients_on_one_reactor_share_their_options_for_as_long_as_they_last() -> None:
+    reactor, other = Reactor(), Reactor()
+
+    def built(url: str, reactor: Reactor) -> Options:
+        return Options.build(url, {"reactor": reactor, "compression": None})
+
+    one = built("ws://shared/", reactor)
+    assert built("ws://shared/", reactor) is one and one.reactor is reactor
+    assert built("ws://shared/", other).reactor is other
+    assert built("ws://shared/?a=1", reactor).url == "ws://shared/?a=1"
+    assert built("ws://another/", reactor).url == "ws://another/"
+    gone = weakref.ref(other)
+    del other
+    assert gone() is None

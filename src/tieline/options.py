@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import fields
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from weakref import ref
 
-from tieline.compression import Deflate
 from tieline.errors import OptionError
-from tieline.option_checks import Check, shown_callable
+from tieline.option_checks import Check
 from tieline.option_rules import refuse_contradictions, refuse_unknown
 from tieline.option_table import OptionTable
-from tieline.reconnect import Reconnect
-from tieline.redact import (
-    MASK,
-    has_no_secret,
-    safe_headers,
-    safe_subprotocol,
-    safe_url,
-    safe_username,
-)
+from tieline.redact import has_no_secret, safe_username
 from tieline.request_checks import HeaderPairs, URLSource, normalise_headers
 
 if TYPE_CHECKING:
@@ -162,8 +153,10 @@ class Options(OptionTable):
         return _given("proxy_auth", self.proxy_auth, proxy, challenges)
 
     def __repr__(self) -> str:
+        from tieline.option_texts import shown  # loaded where somebody looks
+
         given = (
-            f"{name}={_shown(name, self._printable(name), check.secret)}"
+            f"{name}={shown(name, self._printable(name), check.secret)}"
             for name, (default, check) in _ROWS.items()
             if name in vars(self)
             and (type(value := getattr(self, name)) is not type(default) or value != default)
@@ -188,11 +181,13 @@ class OptionDescription(NamedTuple):
 
 def describe() -> list[OptionDescription]:
     """Every option, in the order of the table, as text for the documentation."""
+    from tieline.option_texts import shown
+
     return [
         OptionDescription(
             entry.metadata["group"],
             entry.name,
-            "required" if entry.name == "url" else _shown(entry.name, entry.default, False),
+            "required" if entry.name == "url" else shown(entry.name, entry.default, False),
             entry.metadata["meaning"],
             entry.metadata["check"].accepted,
         )
@@ -226,12 +221,12 @@ def _kept(url: object, keywords: Mapping[str, object]) -> Options | None:
     place, mark, _ = url.partition("?")
     names: list[str] = []
     values: list[object] = []
-    joining: dict[str, object] = {}
+    reactor: object = None
     for name, value in keywords.items():
         if name == "url":
             value = place
         elif name == "reactor" and value is not None:
-            joining[name] = _ROWS[name][1].apply(name, value)
+            reactor = _ROWS[name][1].apply(name, value)
             continue
         elif type(value) not in _PLAIN or name not in _ROWS:
             if name != "compression" or type(value) is not str:
@@ -243,7 +238,9 @@ def _kept(url: object, keywords: Mapping[str, object]) -> Options | None:
         kept = _built(place, tuple(names), tuple(values), tuple(map(type, values)))
     except _Private:
         return None
-    return _joined(kept, url, joining) if mark or joining else kept
+    if reactor is not None:
+        return _on_reactor(kept, url, reactor)
+    return _joined(kept, url) if mark else kept
 
 
 class _Private(Exception):
@@ -262,7 +259,24 @@ def _built(
     return Options(**given)
 
 
-def _joined(kept: Options, url: str, further: Mapping[str, object]) -> Options:
+#: What `_on_reactor` has given last.
+_last: ref[Options] | None = None
+
+
+def _on_reactor(kept: Options, url: str, reactor: object) -> Options:
+    """The same on a reactor. Many clients on one are mostly made one after the other, of the same.
+
+    These share it, for as long as one of them has it.
+    """
+    global _last
+    made = None if _last is None else _last()
+    if made is None or made.reactor is not reactor or made.kept is not kept or made.url != url:
+        made = _joined(kept, url, reactor=reactor)
+        _last = ref(made)
+    return made
+
+
+def _joined(kept: Options, url: str, **further: object) -> Options:
     """The same, but for the query of the URL and what is given here."""
     made = object.__new__(Options)
     stored = made.__dict__
@@ -306,34 +320,3 @@ def _given(
     if isinstance(auth, Basic | Bearer | Digest):
         return auth
     return ask(option, auth, url, challenges if sees_challenges(auth) else None)
-
-
-def _is_credentials(value: object) -> bool:
-    auth = sys.modules.get("tieline.auth")  # whoever has made some has loaded it
-    return auth is not None and isinstance(value, auth.Basic | auth.Bearer | auth.Digest)
-
-
-def _shown(name: str, value: object, secret: bool) -> str:
-    """The value for a text: no secret, and no repr of a user's own object, which may hold one."""
-    if name == "subprotocols" and isinstance(value, tuple):
-        return repr(tuple(map(safe_subprotocol, value)))
-    if isinstance(value, str) and not secret:
-        return repr(safe_url(value))
-    if name in ("headers", "proxy_headers") and isinstance(value, tuple):
-        return repr(tuple(safe_headers(value)))
-    if name == "cookies" and isinstance(value, tuple):
-        return repr(tuple((cookie, MASK) for cookie, _ in value))
-    if isinstance(value, Deflate | Reconnect) or _is_credentials(value):
-        return repr(value)
-    if name == "url" and isinstance(value, tuple):
-        entries = [_shown(name, entry, secret) for entry in value]
-        return f"({entries[0]},)" if len(entries) == 1 else f"({', '.join(entries)})"
-    if callable(value):
-        return shown_callable(value)
-    if secret and value is not None:
-        return MASK
-    if isinstance(value, Mapping):
-        return repr({key: dict(entry) for key, entry in value.items()})
-    if value is None or isinstance(value, bool | int | float | tuple):
-        return repr(value)
-    return f"<{type(value).__name__}>"

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from tieline.engine.chunks import closed_error
 from tieline.engine.complaints import Complaints
 from tieline.engine.log import INFO, WARNING
 from tieline.engine.outage import Outage
+from tieline.errors import ConnectionClosed
 from tieline.protocol.state import State
 from tieline.reconnect import GaveUp, ReconnectAttempt
 
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from tieline.engine.session import Session
     from tieline.engine.unsent import Unsent
     from tieline.engine.waiting import News
-    from tieline.errors import ConnectionClosed
     from tieline.protocol.events import CloseInfo
 
 
@@ -53,9 +54,9 @@ class Aftermath(Complaints):
 
         @property
         def is_leaving(self) -> bool: ...
-        def put_back(self, rest: list[Unsent]) -> None: ...
+        @property
+        def resumption(self) -> Resumption: ...
         def recover(self, outage: Outage) -> None: ...
-        def closed_error(self) -> ConnectionClosed: ...
 
     def __init__(self) -> None:
         super().__init__()
@@ -101,6 +102,15 @@ class Aftermath(Complaints):
                 self.delivery.cut(info)
             else:
                 self._end_for_good()
+
+    def put_back(self, rest: list[Unsent]) -> None:
+        """What a connection did not take comes first on the next one."""
+        if rest:
+            self.resumption.put_back(rest)
+
+    def closed_error(self) -> ConnectionClosed:
+        """What to raise where a message was asked for and none will come."""
+        return closed_error(self.close_info, gave_up=self.gave_up)
 
     def _opened_decisions(self) -> dict[Session, GaveUp | None]:
         fresh: dict[Session, GaveUp | None] = {}

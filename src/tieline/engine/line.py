@@ -6,7 +6,6 @@ from typing import Any
 
 from tieline.engine.aftermath import Aftermath
 from tieline.engine.callbacks import callbacks_of
-from tieline.engine.chunks import closed_error
 from tieline.engine.connecting import Connected
 from tieline.engine.delivery import Delivery
 from tieline.engine.dial import Dial
@@ -23,9 +22,8 @@ from tieline.engine.session import Session
 from tieline.engine.stats import Stats, StatsRecorder
 from tieline.engine.subscriptions import Rendered, Subscription
 from tieline.engine.succession import Succession
-from tieline.engine.unsent import Unsent
 from tieline.engine.waiting import News
-from tieline.errors import ConnectCancelled, ConnectionClosed
+from tieline.errors import ConnectCancelled
 from tieline.options import Options
 from tieline.protocol.handshake import HandshakeResponse
 from tieline.protocol.state import State
@@ -285,11 +283,6 @@ class Line(Aftermath):
         elif before is not None:
             before.drop()  # two threads connect at once
 
-    def put_back(self, rest: list[Unsent]) -> None:
-        """What a connection did not take comes first on the next one."""
-        if rest:
-            self.resumption.put_back(rest)
-
     def end(self, dial: Dial) -> None:
         """The dial is over, well or not."""
         with self.lock:
@@ -326,10 +319,6 @@ class Line(Aftermath):
         for session in sessions:
             if session is not None:
                 session.pump.stream_messages()
-
-    def closed_error(self) -> ConnectionClosed:
-        """What to raise where a message was asked for and none will come."""
-        return closed_error(self.close_info, gave_up=self.gave_up)
 
     def on_room(self) -> None:
         """Those for whom the messages are have caught up: read on."""
