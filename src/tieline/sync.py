@@ -175,7 +175,7 @@ class Connection(ShortReceive, ThreadedFront):
         # Nobody can receive from it any more, but it would be kept alive for ever.
         line = getattr(self, "_line", None)
         if line is not None:
-            if line.present is not None or line.recovery.outage is not None:
+            if line.recovery.outage is not None or line.present is not None:
                 text = f"{self!r} was not closed"
                 warnings.warn(text, ResourceWarning, source=self, stacklevel=2)
             line.abandon()

@@ -190,27 +190,33 @@ class Aftermath(Complaints):
 
         May be called again, which makes up for what Ctrl-C kept the first call from.
         """
-        is_down = False
+        if outage.has_opened and self.recovery.outage is not outage:
+            self._over(outage)  # from now on the connection is the one that calls handlers
+            return
         try:
-            if not outage.overlaps or not self.keep_old(outage):
-                with self.lock:
-                    is_down = self.recovery.outage is outage and outage.state is not State.CLOSED
-                    if is_down:
-                        outage.state = State.CLOSED
-                        if isinstance(outage.plan, GaveUp) and outage.goes_on:
-                            self.gave_up = outage.plan
-                        self._end_for_good()
+            is_down = self._goes_down(outage)
             if is_down and is_background and isinstance(outage.plan, GaveUp):
                 self._tell_gave_up(outage.plan)
-            if not outage.has_opened:  # then the connection is the one that calls handlers
-                # What was kept calls handlers as well.
-                self._tell_drops(None if is_down else outage)
+            # What was kept calls handlers as well.
+            self._tell_drops(None if is_down else outage)
         finally:
-            over = partial(self._over, outage)
-            if is_background and not outage.has_opened:
-                self.delivery.finish(over)
+            if is_background:
+                self.delivery.finish(partial(self._over, outage))
             else:
-                over()
+                self._over(outage)
+
+    def _goes_down(self, outage: Outage) -> bool:
+        """It has led to nothing: is this the end for good?"""
+        if outage.overlaps and self.keep_old(outage):
+            return False
+        with self.lock:
+            if self.recovery.outage is not outage or outage.state is State.CLOSED:
+                return False
+            outage.state = State.CLOSED
+            if isinstance(outage.plan, GaveUp) and outage.goes_on:
+                self.gave_up = outage.plan
+            self._end_for_good()
+            return True
 
     def _over(self, outage: Outage) -> None:
         """Its last handler has returned."""

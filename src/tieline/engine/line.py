@@ -194,6 +194,8 @@ class Line(Aftermath):
 
     def cancel_dial(self) -> Dial | None:
         """Make the dial that is under way raise ConnectCancelled."""
+        if self.dial is None:
+            return None
         with self.lock:
             if self.dial is not None:
                 self.dial.attempt.cancel()

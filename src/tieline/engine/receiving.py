@@ -163,4 +163,5 @@ class Receiver(Supervisor):
     def in_handler(self) -> bool:
         """Also on a thread that drives: what runs there runs on top of its `receive`."""
         served = self.succession.served
-        return super().in_handler() or (served is not None and served.in_handler())
+        driver = None if served is None else served.driver
+        return (driver is not None and driver.is_mine) or super().in_handler()

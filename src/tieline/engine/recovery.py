@@ -67,8 +67,10 @@ class Recovery:
     def begin(self, *, is_first: bool, goes_on: bool) -> Outage:
         """Connecting begins, by a user's wish. Whatever was under way is put an end to."""
         with self._line.lock:
-            self.stop()
-            policy = self.policy
+            if self.outage is not None:
+                self.stop()
+            self.is_wanted = False
+            policy = self._line.options.reconnect
             self._backoff = None if policy is None else Backoff(policy)
             outage = self._new_outage(is_first, goes_on)
             if policy is not None and is_first and not goes_on:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Set
 from itertools import count
 from typing import Any
 
@@ -31,6 +32,8 @@ _LAST_HANDLERS = 3.0
 #: Seconds that a dial on another thread, which was cancelled, may take to end.
 _CANCELLED_DIAL = 1.0
 
+_NONE: Set[Outage] = frozenset()
+
 _numbers = count(1)
 
 
@@ -52,24 +55,29 @@ class Supervisor(Line):
         self, headers: HeaderPairs, timeout: float, info: dict[str, Any] | None
     ) -> HandshakeResponse:
         """Dial and serve; what is under way or up is ended first. Raises ConnectError."""
-        policy = self.recovery.policy
+        policy = self.options.reconnect
         goes_on = policy is not None and policy.initial_connect
-        in_handler, others = self.in_handler(), self._own()
+        others = self._own()
         try:
             with self.lock:
                 before, dial = self.recovery.outage, self.cancel_dial()
                 outage = self.recovery.begin(is_first=True, goes_on=goes_on)
-            if in_handler:
-                # Waiting is out of the question.
-                self._drop_sessions()
-            else:
-                self._close(CloseCode.GOING_AWAY, "", None, _LAST_HANDLERS)
-                self._await_drivers(before, dial)
+            if self.session is not None or before is not None or dial is not None:
+                self._end_before(before, dial)
             self._headers = headers
             return self._open(outage, timeout, info)
         except BaseException:
             self._settle(self._own() - others)
             raise
+
+    def _end_before(self, outage: Outage | None, dial: Dial | None) -> None:
+        """What was up or under way."""
+        if self.in_handler():
+            # Waiting is out of the question.
+            self._drop_sessions()
+        else:
+            self._close(CloseCode.GOING_AWAY, "", None, _LAST_HANDLERS)
+            self._await_drivers(outage, dial)
 
     def reconnect(self, overlap: bool = False) -> HandshakeResponse:
         """The same again, without waiting for the old peer's answer. Raises ConnectError.
@@ -95,16 +103,16 @@ class Supervisor(Line):
             self._settle(self._own() - others)
             raise
 
-    def _own(self) -> set[Outage]:
+    def _own(self) -> Set[Outage]:
         """What this thread has begun and not settled. In a handler there is one already."""
         outage, drivers = self.recovery.outage, self.succession.drivers()
         if outage is None and not drivers:
-            return set()
+            return _NONE
         ident = threading.get_ident()
         own = {each for each in drivers if each.owner == ident}
         return own if outage is None or outage.owner != ident else own | {outage}
 
-    def _settle(self, outages: set[Outage]) -> None:
+    def _settle(self, outages: Set[Outage]) -> None:
         """They are over, wherever Ctrl-C came."""
         for outage in outages:
             self.settle(outage, is_background=False)
@@ -281,9 +289,9 @@ class Supervisor(Line):
 
     def _await_drivers(self, outage: Outage | None, dial: Dial | None) -> None:
         """Wait until what was cancelled on other threads is over, if it soon is."""
-        ident = threading.get_ident()
         if (outage is None and dial is None) or self._cannot_wait():
             return
+        ident = threading.get_ident()
         if outage is not None and outage.thread != ident:
             outage.wait_until_finished(_CANCELLED_DIAL)
         if dial is not None and dial.thread != ident:
@@ -334,6 +342,8 @@ class Supervisor(Line):
         return not self.is_dialling and self.recovery.outage is None
 
     def _await_end(self, session: Session, limit: float) -> None:
+        if session.finished.is_set() and self.delivery.is_direct and not self.owns_reactor:
+            return  # there is no thread to wait for
         deadline = time.monotonic() + limit
         if not session.is_finished and not wait_for_event(session.finished, limit):
             session.drop()
