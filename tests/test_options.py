@@ -17,6 +17,7 @@ import pytest
 
 from tests.refusals import PEM, SECRET, URL, Stranger, assert_silent, refusal
 from tieline import Reactor
+from tieline import options as options_module
 from tieline.auth import Basic, Bearer, Challenge, Digest
 from tieline.errors import OptionError
 from tieline.options import Options, describe
@@ -441,3 +442,28 @@ def test_clients_on_one_reactor_share_their_options_for_as_long_as_they_last() -
     gone = weakref.ref(other)
     del other
     assert gone() is None
+
+
+class Unlike:
+    """A value of a user's that must not be compared, and has no hash."""
+
+    def __eq__(self, other: object) -> bool:
+        raise AssertionError("compared")
+
+    def __hash__(self) -> int:
+        raise RuntimeError("no hash")
+
+
+def test_values_are_told_from_each_other_by_their_types() -> None:
+    one = Options.build("ws://same/", {"ping_interval": 1.0, "compression": None})
+    assert Options.build("ws://same/", {"ping_interval": 1.0, "compression": None}) is one
+    assert Options.build("ws://same/", {"ping_interval": 1, "compression": None}) == one
+    for value in (True, Unlike(), [1.0]):
+        with pytest.raises(OptionError, match="ping_interval"):
+            Options.build("ws://same/", {"ping_interval": value, "compression": None})
+
+
+def test_few_calls_are_remembered() -> None:
+    for number in range(1000):
+        assert Options.build(f"ws://{number}/", {}).url == f"ws://{number}/"
+    assert len(options_module._of_calls) <= options_module._MOST_CALLS

@@ -211,6 +211,28 @@ def _kept(url: object, keywords: Mapping[str, object]) -> Options | None:
     The query of the URL may be private, and a reactor is not to be kept alive: the rest is kept,
     and these join it anew.
     """
+    values = tuple(keywords.values())
+    call = (type(url), *map(type, values)), url, tuple(keywords), values
+    try:
+        made = _of_calls.get(call)
+    except Exception:  # it has no hash, and so is not among them
+        made = None
+    if made is None:
+        made = _kept_or_joined(url, keywords)
+        if made is not None and made.kept is None:
+            if len(_of_calls) >= _MOST_CALLS:
+                _of_calls.clear()
+            _of_calls[call] = made
+    return made
+
+
+#: What calls were given whose options are kept as they are, and these. The types come first: values
+#: are compared with values of the same, and so never with those of the user's own types.
+_of_calls: dict[tuple[object, ...], Options] = {}
+_MOST_CALLS = 64
+
+
+def _kept_or_joined(url: object, keywords: Mapping[str, object]) -> Options | None:
     if url is None:
         url = keywords.get("url")
     elif "url" in keywords:

@@ -33,11 +33,24 @@ def test_a_connection_counts_while_it_is_up_and_after() -> None:
     one.messages = 5
     assert sent(recorder) == 5
     recorder.ended(one)
-    one.messages = 99
     assert sent(recorder) == 5
     stats = recorder.snapshot(7, 8, 9)
     assert (stats.connects, stats.queue_depth, stats.buffered_bytes) == (1, 7, 8)
     assert stats.send_seconds == 2.5
+
+
+def test_one_after_the_other() -> None:
+    recorder = StatsRecorder(RLock())
+    for number in (1, 10, 100):
+        one = Counting(number)
+        recorder.connected(one)
+        recorder.ended(one)
+        recorder.ended(one)
+        assert sent(recorder) == int("111"[: len(str(number))])
+    recorder.reset()
+    assert sent(recorder) == 0
+    recorder.connected(Counting(1000))
+    assert sent(recorder) == 1000
 
 
 def test_connections_may_overlap() -> None:
@@ -143,6 +156,7 @@ def test_no_connection_is_asked_under_the_lock() -> None:
         recorder.connected(one)
         ask(recorder)
         recorder.ended(one)
+        recorder.connected(Counting(1))
         assert one.looks == 2
 
 

@@ -131,7 +131,8 @@ class Aftermath(Complaints):
             if outage is not None and follows:
                 outage.has_driver = True
         try:
-            self.log_dropped()
+            if self._dropped is not None:
+                self.log_dropped()
             self._tell_drops()
             if farewell is not None:
                 self._tell_gave_up(farewell)

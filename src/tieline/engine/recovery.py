@@ -154,10 +154,9 @@ class Recovery:
             self.outage = None
 
     def remove(self, outage: Outage) -> None:
-        """Its driver is done with it."""
-        with self._line.lock:
-            if self.outage is outage:
-                self.outage = None
+        """Its driver is done with it. With the lock held."""
+        if self.outage is outage:
+            self.outage = None
 
     def abandon(self) -> None:
         """`stop`, from a finalizer: it takes no lock. The driver takes the outage away."""

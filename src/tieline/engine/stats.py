@@ -126,15 +126,18 @@ class StatsRecorder:
     """
 
     __slots__ = (
-        "_connects", "_dropped", "_ended", "_latency", "_lock", "_offline_dropped", "_present",
-        "_reconnects", "_round_trips", "_zero",
+        "_connects", "_dropped", "_ended", "_last", "_latency", "_lock", "_offline_dropped",
+        "_present", "_reconnects", "_round_trips", "_zero",
     )  # fmt: skip
 
     def __init__(self, lock: Any) -> None:
         """`lock`: reentrant; the line's."""
         self._lock = lock
-        # Each connection that is up. Another one may come up before the last one has ended.
+        # Each connection that is up, or is `_last`. Another one may come up before one has ended.
         self._present: tuple[Counting, ...] = ()
+        # It has ended with no other one up, and counts no more: what it has counted is put down
+        # when there is another one. Mostly there never is, and nobody ever asks for the sum.
+        self._last: Counting | None = None
         self._ended = self._zero = _NO_TRAFFIC
         self._connects = self._reconnects = 0
         self._dropped = self._offline_dropped = 0
@@ -147,13 +150,23 @@ class StatsRecorder:
 
         `replaces`: it is not the first one.
         """
+        last = self._last
+        if last is not None:
+            self._put_down(last)
+            self._last = None
         with self._lock:
             self._connects += 1
             self._reconnects += replaces
             self._present = (*self._present, connection)
 
     def ended(self, connection: Counting) -> None:
-        """That connection has ended. A second call for it does nothing."""
+        """That connection has ended, and counts no more. A second call for it does nothing."""
+        if self._present == (connection,):
+            self._last = connection
+        else:
+            self._put_down(connection)
+
+    def _put_down(self, connection: Counting) -> None:
         while connection in self._present:
             counted = connection.traffic()
             with self._lock:

@@ -32,8 +32,6 @@ _LAST_HANDLERS = 3.0
 #: Seconds that a dial on another thread, which was cancelled, may take to end.
 _CANCELLED_DIAL = 1.0
 
-_NONE: Set[Outage] = frozenset()
-
 _numbers = count(1)
 
 
@@ -73,8 +71,7 @@ class Supervisor(Line):
     def _end_before(self, outage: Outage | None, dial: Dial | None) -> None:
         """What was up or under way."""
         if self.in_handler():
-            # Waiting is out of the question.
-            self._drop_sessions()
+            self._drop_sessions()  # waiting is out of the question
         else:
             self._close(CloseCode.GOING_AWAY, "", None, _LAST_HANDLERS)
             self._await_drivers(outage, dial)
@@ -107,7 +104,7 @@ class Supervisor(Line):
         """What this thread has begun and not settled. In a handler there is one already."""
         outage, drivers = self.recovery.outage, self.succession.drivers()
         if outage is None and not drivers:
-            return _NONE
+            return frozenset()
         ident = threading.get_ident()
         own = {each for each in drivers if each.owner == ident}
         return own if outage is None or outage.owner != ident else own | {outage}
