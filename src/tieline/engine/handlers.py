@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from enum import Enum
-from inspect import iscoroutinefunction
+from inspect import CO_COROUTINE, iscoroutinefunction
+from types import FunctionType
 from typing import Any
 
 from tieline.errors import OptionError
@@ -39,32 +40,22 @@ class Handlers:
     @staticmethod
     def of(given: Mapping[str, Any]) -> Handlers:
         """Those that are given by name. Raises `OptionError`."""
-        if all([function is None for function in given.values()]):
-            return NO_HANDLERS
         made = _UnfinishedHandlers()
+        is_any = False
         for name in HANDLER_NAMES:
-            setattr(made, name, given.get(name))
+            function = given.get(name)
+            setattr(made, name, function)
+            if function is not None:
+                is_any = True
+                _check(name, function)
         made.__class__ = Handlers
-        made.__post_init__()
-        return made  # type: ignore[no-any-return]
+        return made if is_any else NO_HANDLERS
 
     def __post_init__(self) -> None:
         for name in HANDLER_NAMES:
             function = getattr(self, name)
-            if function is None:
-                continue
-            if not callable(function):
-                swapped = name == "callback" and isinstance(function, str)
-                raise OptionError(
-                    f"{name}: expected a function (or None), got {type(function).__name__}"
-                    + ("; the URL is the second argument" if swapped else "")
-                )
-            if iscoroutinefunction(function):
-                raise OptionError(
-                    f"{name}: expected a function (or None), got a coroutine function (async def), "
-                    "which nothing here awaits; give a plain function, for example one that calls "
-                    "asyncio.run_coroutine_threadsafe(); tieline.aio.connect() is for coroutines"
-                )
+            if function is not None:
+                _check(name, function)
 
     def message_function(self) -> Callable[[Any], object] | None:
         """What gets each message: `callback`, `on_message`, or one after the other."""
@@ -77,6 +68,29 @@ class Handlers:
             second(message)
 
         return both
+
+
+def _check(name: str, function: object) -> None:
+    """Raise OptionError if it is none that can be called."""
+    if not callable(function):
+        swapped = name == "callback" and isinstance(function, str)
+        raise OptionError(
+            f"{name}: expected a function (or None), got {type(function).__name__}"
+            + ("; the URL is the second argument" if swapped else "")
+        )
+    if _is_coroutine_function(function):
+        raise OptionError(
+            f"{name}: expected a function (or None), got a coroutine function (async def), "
+            "which nothing here awaits; give a plain function, for example one that calls "
+            "asyncio.run_coroutine_threadsafe(); tieline.aio.connect() is for coroutines"
+        )
+
+
+def _is_coroutine_function(function: Callable[..., Any]) -> bool:
+    # What is in the way of nothing, as most are, needs no look through methods and partials.
+    if type(function) is FunctionType and not function.__dict__:
+        return bool(function.__code__.co_flags & CO_COROUTINE)
+    return iscoroutinefunction(function)
 
 
 _UnfinishedHandlers = unfinished(Handlers)
@@ -101,7 +115,7 @@ def split_handlers(
     if url_or_options is None and isinstance(callback, _ADDRESSES):
         callback, url_or_options = None, callback
     handlers, options = _split(callback, url_or_options, keywords)
-    if all(getattr(handlers, name) is None for name in HANDLER_NAMES):
+    if handlers is NO_HANDLERS:
         raise OptionError(
             "callback is missing: give a function for the messages as first argument, "
             f"or a handler ({', '.join(HANDLER_NAMES[1:])})"
@@ -150,7 +164,7 @@ def _split(
         given.update({n: url_or_options[n] for n in HANDLER_NAMES if n in url_or_options})
         url_or_options = {n: v for n, v in url_or_options.items() if n not in given}
     if not _NAMES.isdisjoint(keywords):
-        given.update({name: keywords.pop(name) for name in HANDLER_NAMES if name in keywords})
+        given.update({name: keywords.pop(name) for name in _NAMES.intersection(keywords)})
     if callback is not None:
         if given.get("callback") is not None:
             raise OptionError("callback is given twice, as first argument and by name")
