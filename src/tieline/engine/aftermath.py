@@ -11,6 +11,7 @@ from tieline.engine.chunks import closed_error
 from tieline.engine.complaints import Complaints
 from tieline.engine.log import INFO, WARNING
 from tieline.engine.outage import Outage
+from tieline.engine.waiting import News
 from tieline.errors import ConnectionClosed
 from tieline.protocol.state import State
 from tieline.reconnect import GaveUp, ReconnectAttempt
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from tieline.engine.resumption import Resumption
     from tieline.engine.session import Session
     from tieline.engine.unsent import Unsent
-    from tieline.engine.waiting import News
     from tieline.protocol.events import CloseInfo
 
 
@@ -43,11 +43,10 @@ class Aftermath(Complaints):
     (A part of the line: an object of its own in each one would be one more.)
     """
 
-    __slots__ = ("_decided", "close_info", "gave_up")
+    __slots__ = ("_changed", "_decided", "close_info", "gave_up")
 
     if TYPE_CHECKING:
         lock: Any
-        changed: News
         recovery: Recovery
         carried_over: Resumption | None
         is_abandoned: bool
@@ -60,6 +59,8 @@ class Aftermath(Complaints):
 
     def __init__(self) -> None:
         super().__init__()
+        # Those who wait for a change: hardly ever anybody.
+        self._changed: News | None = None
         # The ends that were decided on, until the last handler has returned; and what to tell then
         # of those that will not be followed by another connection, although that was asked for.
         self._decided: dict[Session, GaveUp | None] | None = None
@@ -181,7 +182,7 @@ class Aftermath(Complaints):
     def outage_stopped(self) -> None:
         """A user has put an end to an outage. With the line's lock held."""
         session = self.session
-        self.changed.notify_all()
+        self.tell_change()
         is_up = session is not None and not self._is_decided(session) and not session.end_is_told
         if self.recovery.outage is None and not is_up:
             self._end_for_good()
@@ -225,7 +226,7 @@ class Aftermath(Complaints):
             outage.thread = None
             self.recovery.remove(outage)
             outage.finish()
-            self.changed.notify_all()
+            self.tell_change()
         self.succession.leave(outage)
 
     def _end_for_good(self) -> None:
@@ -243,6 +244,22 @@ class Aftermath(Complaints):
         """In a child process: the driver is the parent's, and nothing follows."""
         self._decided = None
         self.delivery.end(self.close_info)
+
+    @property
+    def changed(self) -> News:
+        """Tells when a dial or an outage is over; of the line's lock. Any thread."""
+        if self._changed is None:
+            fresh = News(self.lock)
+            with self.lock:
+                if self._changed is None:  # a signal handler on top may have been first
+                    self._changed = fresh
+        assert self._changed is not None
+        return self._changed
+
+    def tell_change(self) -> None:
+        """With the lock held."""
+        if self._changed is not None:
+            self._changed.notify_all()
 
     # --- telling ------------------------------------------------------------------------------
 

@@ -301,7 +301,7 @@ class Inbox(Stock):
     def abandon_after_fork(self) -> None:
         """In a child process: the messages that are here are its own copies."""
         super().abandon_after_fork()
-        self.news = self.news_of(self._owner)
+        self._news = None
         self.waiters = 0
         for chunks in (self._chunks, *self._cut, *self._taken):
             if chunks is not None:

@@ -22,7 +22,6 @@ from tieline.engine.session import Session
 from tieline.engine.stats import Stats, StatsRecorder
 from tieline.engine.subscriptions import Rendered, Subscription
 from tieline.engine.succession import Succession
-from tieline.engine.waiting import News
 from tieline.errors import ConnectCancelled
 from tieline.options import Options
 from tieline.protocol.handshake import HandshakeResponse
@@ -39,7 +38,7 @@ class Line(Aftermath):
 
     __slots__ = (
         "__weakref__", "_drivable", "_headers", "_record", "_streams", "callbacks",
-        "carried_over", "changed", "delivery", "dial",
+        "carried_over", "delivery", "dial",
         "is_abandoned", "lock", "options", "owns_reactor", "reactor", "recorder", "recovery",
         "response", "session", "succession",
     )  # fmt: skip
@@ -55,10 +54,8 @@ class Line(Aftermath):
     ) -> None:
         super().__init__()
         self.options = options
-        # Guards the fields below; `changed` tells when a dial or an outage is over. Reentrant for
-        # signal handlers.
+        # Guards the fields below. Reentrant for signal handlers.
         self.lock = ReentrantLock()
-        self.changed = News(self.lock)
         self.recorder = StatsRecorder(self.lock)
         self.callbacks = callbacks_of(handlers, options, self)
         runner = None if options.executor is None else Runner(options.executor)
@@ -291,7 +288,7 @@ class Line(Aftermath):
             if self.dial is dial:
                 self.dial = None
                 self._record = dial.record
-            self.changed.notify_all()
+            self.tell_change()
 
     def drop(self) -> Session | None:
         """End what is up without waiting for its peer; it is told before anything that follows."""
@@ -331,7 +328,7 @@ class Line(Aftermath):
     def abandon_after_fork(self) -> None:
         """In a child process: the connection is the parent's."""
         self.lock = ReentrantLock()
-        self.changed = News(self.lock)
+        self._changed = None  # which is the old lock's
         self.dial = None
         self.recovery.abandon_after_fork()
         if self.carried_over is not None:

@@ -15,7 +15,7 @@ cdef class Stock(Delivery):
     cdef public bint discards
     cdef public object _behind
     cdef public object _chunks
-    cdef public object news
+    cdef public object _news
     cdef public Py_ssize_t waiters
 
     @cython.locals(size=Py_ssize_t)

@@ -65,11 +65,25 @@ class Stock(Delivery):
         self._behind: Queue[str | bytes | Chunks] = NONE_YET
         # The message whose end has not come.
         self._chunks: Chunks | None = None
-        #: Notified when a message comes, when a thread stops driving, and at the end. Reentrant,
-        #: because a signal handler may come on top of any line.
-        self.news = self.news_of(owner)
+        # See `news`.
+        self._news: News | None = None
         #: Threads that wait for news, so that nobody is told when nobody waits.
         self.waiters = 0
+
+    @property
+    def news(self) -> News:
+        """Notified when a message comes, when a thread stops driving, and at the end.
+
+        Reentrant, because a signal handler may come on top of any line.
+        """
+        news = self._news
+        if news is None:
+            fresh = self.news_of(self._owner)
+            # Without a call, as above.
+            if self._news is None:
+                self._news = fresh
+            news = self._news
+        return news
 
     def news_of(self, owner: Owner | None) -> News:
         """The owner's, whose lock this needs for moments only: it is one for each line."""
