@@ -118,6 +118,26 @@ class Counting(Protocol):
         """What it has counted so far."""
 
 
+class _Further:
+    """What most lines never count."""
+
+    __slots__ = (
+        "dropped", "ended", "latency", "offline_dropped", "reconnects", "round_trips", "zero",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        #: Of the connections that were put down, and what is taken off since a `reset`.
+        self.ended = self.zero = _NO_TRAFFIC
+        self.reconnects = self.dropped = self.offline_dropped = 0
+        #: None before the first.
+        self.round_trips: deque[float] | None = None
+        self.latency = _NO_LATENCY
+
+
+# Only read, where there is none yet.
+_NOTHING = _Further()
+
+
 class StatsRecorder:
     """Adds up a client's connections. Any thread.
 
@@ -125,10 +145,7 @@ class StatsRecorder:
     the connection's lock, on top of whose owner a signal handler may want this one.
     """
 
-    __slots__ = (
-        "_connects", "_dropped", "_ended", "_last", "_latency", "_lock", "_offline_dropped",
-        "_present", "_reconnects", "_round_trips", "_zero",
-    )  # fmt: skip
+    __slots__ = ("_connects", "_further", "_last", "_lock", "_present")
 
     def __init__(self, lock: Any) -> None:
         """`lock`: reentrant; the line's."""
@@ -138,65 +155,75 @@ class StatsRecorder:
         # It has ended with no other one up, and counts no more: what it has counted is put down
         # when there is another one. Mostly there never is, and nobody ever asks for the sum.
         self._last: Counting | None = None
-        self._ended = self._zero = _NO_TRAFFIC
-        self._connects = self._reconnects = 0
-        self._dropped = self._offline_dropped = 0
-        # None before the first.
-        self._round_trips: deque[float] | None = None
-        self._latency = _NO_LATENCY
+        self._connects = 0
+        self._further: _Further | None = None
 
     def connected(self, connection: Counting, replaces: bool = False) -> None:
         """A connection came about; it tells its counters at any time.
 
         `replaces`: it is not the first one.
         """
-        last = self._last
-        if last is not None:
-            self._put_down(last)
-            self._last = None
-        with self._lock:
-            self._connects += 1
-            self._reconnects += replaces
-            self._present = (*self._present, connection)
+        while True:
+            last = self._last
+            if last is not None:
+                self._put_down(last)
+            with self._lock:
+                if self._last is last:
+                    self._last = None
+                    self._connects += 1
+                    if replaces:
+                        self._made().reconnects += 1
+                    self._present = (*self._present, connection)
+                    return
 
     def ended(self, connection: Counting) -> None:
         """That connection has ended, and counts no more. A second call for it does nothing."""
-        if self._present == (connection,):
-            self._last = connection
-        else:
-            self._put_down(connection)
+        with self._lock:
+            if self._present == (connection,):
+                self._last = connection
+                return
+        self._put_down(connection)
 
     def _put_down(self, connection: Counting) -> None:
         while connection in self._present:
             counted = connection.traffic()
             with self._lock:
-                ended, present = self._ended, self._present
-                # Most lines have one connection.
+                further, present = self._made(), self._present
+                ended = further.ended
                 total = counted if ended is _NO_TRAFFIC else ended.plus(counted)
                 others = tuple([each for each in present if each is not connection])
                 # No other thread was faster, and no signal handler has come on top.
-                if len(others) < len(present) and self._present is present:
-                    self._ended, self._present = total, others
+                is_same = self._further is further and further.ended is ended
+                if len(others) < len(present) and is_same and self._present is present:
+                    further.ended, self._present = total, others
+
+    def _made(self) -> _Further:
+        """With the lock held."""
+        fresh = _Further() if self._further is None else self._further
+        if self._further is None:  # no signal handler comes in before the next line
+            self._further = fresh
+        return self._further
 
     def dropped(self, count: int) -> None:
         """Messages came that nobody will get."""
         with self._lock:
-            self._dropped += count
+            self._made().dropped += count
 
     def offline_dropped(self, count: int) -> None:
         """Messages for the next connection will not be sent."""
         with self._lock:
-            self._offline_dropped += count
+            self._made().offline_dropped += count
 
     def round_trip(self, seconds: float) -> None:
         """A Ping was answered."""
         with self._lock:
-            old = self._latency
+            further = self._made()
+            old = further.latency
             count = old.count + 1
-            if self._round_trips is None:
-                self._round_trips = deque(maxlen=_WINDOW)
-            self._round_trips.append(seconds)
-            self._latency = Latency(
+            if further.round_trips is None:
+                further.round_trips = deque(maxlen=_WINDOW)
+            further.round_trips.append(seconds)
+            further.latency = Latency(
                 count=count,
                 last=seconds,
                 min=seconds if old.min is None else min(old.min, seconds),
@@ -207,7 +234,7 @@ class StatsRecorder:
     @property
     def last_round_trip(self) -> float | None:
         """Seconds, or None before the first answered Ping."""
-        return self._latency.last
+        return (self._further or _NOTHING).latency.last
 
     def snapshot(self, queue_depth: int, buffered_bytes: int, offline_queued: int) -> Stats:
         """The picture now."""
@@ -216,13 +243,14 @@ class StatsRecorder:
             counted = _counters_of(present)
             with self._lock:
                 if self._present is present:  # nobody has come or gone meanwhile
-                    traffic = self._ended.plus(counted).plus(self._zero, -1)
-                    latency = self._with_percentiles()
+                    further = self._further or _NOTHING
+                    traffic = further.ended.plus(counted).plus(further.zero, -1)
+                    latency = _with_percentiles(further)
                     numbers = {
                         "connects": self._connects,
-                        "reconnects": self._reconnects,
-                        "dropped": self._dropped,
-                        "offline_dropped": self._offline_dropped,
+                        "reconnects": further.reconnects,
+                        "dropped": further.dropped,
+                        "offline_dropped": further.offline_dropped,
                     }
                     break
         return Stats(
@@ -240,38 +268,37 @@ class StatsRecorder:
             present = self._present
             counted = _counters_of(present)
             with self._lock:
+                fresh = _Further()
+                fresh.zero = counted
                 if self._present is present:  # as above
-                    self._ended = _NO_TRAFFIC
-                    self._zero = counted
-                    self._connects = self._reconnects = 0
-                    self._dropped = self._offline_dropped = 0
-                    self._round_trips = None
-                    self._latency = _NO_LATENCY
+                    self._connects = 0
+                    self._further = fresh
                     return
 
     def abandon_after_fork(self, lock: Any) -> None:
         """In a child process: another thread may have held the lock."""
         self._lock = lock
 
-    def _with_percentiles(self) -> Latency:
-        latency = self._latency
-        if self._round_trips is None:
-            return latency
-        ordered = sorted(self._round_trips)
 
-        def percentile(part: float) -> float:
-            return ordered[min(len(ordered) - 1, int(part * len(ordered)))]
+def _with_percentiles(further: _Further) -> Latency:
+    latency = further.latency
+    if further.round_trips is None:
+        return latency
+    ordered = sorted(further.round_trips)
 
-        return Latency(
-            count=latency.count,
-            last=latency.last,
-            min=latency.min,
-            mean=latency.mean,
-            max=latency.max,
-            p50=percentile(0.50),
-            p90=percentile(0.90),
-            p99=percentile(0.99),
-        )
+    def percentile(part: float) -> float:
+        return ordered[min(len(ordered) - 1, int(part * len(ordered)))]
+
+    return Latency(
+        count=latency.count,
+        last=latency.last,
+        min=latency.min,
+        mean=latency.mean,
+        max=latency.max,
+        p50=percentile(0.50),
+        p90=percentile(0.90),
+        p99=percentile(0.99),
+    )
 
 
 def _counters_of(connections: tuple[Counting, ...]) -> Traffic:
