@@ -286,7 +286,13 @@ def test_in_a_child_process(echo: EchoServer, receiver_of: Receivers) -> None:
     session.reactor.call_soon(session, lambda: session.reactor.unregister(session))
     while session in session.reactor.registrants():
         pass
+    # And another thread holds the lock for ever, which is also the inbox's.
+    before = receiver.inbox.news
+    holder = threading.Thread(target=receiver.lock.acquire)
+    holder.start()
+    holder.join()
     receiver.abandon_after_fork()
+    assert receiver.inbox.news is receiver.changed is not before
     assert stream.fileno() == -1
     assert receiver.receive(0.0) == "b"
     with pytest.raises(ConnectionClosed, match="fork"):
