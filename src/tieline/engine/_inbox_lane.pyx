@@ -199,8 +199,7 @@ cdef class RecvLane(InboxLane):
         cdef Stock inbox = self.inbox
         cdef Driver driver = self.driver
         cdef Pump pump = self.pump
-        cdef unsigned long caller
-        cdef object thread
+        cdef SpareBuffers spares
         if inbox is None or not HAS_GIL:
             return None
         if len(inbox._messages):
@@ -208,6 +207,7 @@ cdef class RecvLane(InboxLane):
             if inbox.was_full:
                 inbox.look_for_room()
             return message
+        spares = spares_of_caller()
         if (
             not self.is_open
             or inbox.was_full
@@ -224,17 +224,15 @@ cdef class RecvLane(InboxLane):
         ):
             return None
         # None of these runs Python code, so nobody has come in between.
-        caller = PyThread_get_thread_ident()
-        thread = caller
-        pump.holder = caller
-        driver.thread = thread
+        pump.holder = PyThread_get_thread_ident()
+        driver.thread = spares.thread
         driver.drives += 1
         message = None
         try:
             try:
-                message = self._drive()
+                message = self._drive(spares)
             finally:
-                self._leave(thread)
+                self._leave(spares.thread)
         except BaseException:
             if message is not None:
                 appendleft(inbox.waiting, message)
@@ -267,11 +265,10 @@ cdef class RecvLane(InboxLane):
             self.inbox.tell()
         return 0
 
-    cdef object _drive(self):
+    cdef object _drive(self, SpareBuffers spares):
         """The next message or None: read once, or go on with what was read. Gives the turn back."""
         cdef list batch = None
         cdef bint is_read = self.pump.has_more
-        cdef SpareBuffers spares = spares_of_caller()
         # Others may have gone on with what is in there.
         cdef ReceiveBuffer memory = self.unread
         self.unread = None

@@ -13,6 +13,7 @@ cdef class ReceiveBuffer:
 
 
 cdef class SpareBuffers:
+    cdef readonly object thread
     cdef ReceiveBuffer _first
     cdef ReceiveBuffer _second
 

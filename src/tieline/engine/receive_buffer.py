@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from threading import get_ident
+
 #: One read takes at most this many bytes at first. It feeds many messages, and is what an L2 cache
 #: holds.
 BUFFER_SIZE = 256 * 1024
@@ -84,6 +86,8 @@ class SpareBuffers:
     """
 
     def __init__(self) -> None:
+        #: Which thread: as a number that need not be made anew.
+        self.thread = get_ident()
         self._first: ReceiveBuffer | None = None
         self._second: ReceiveBuffer | None = None
 
