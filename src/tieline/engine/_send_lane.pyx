@@ -54,14 +54,19 @@ cdef inline Py_ssize_t write_header(
     return 4
 
 
+cdef inline int prepare_key(Outgoing outgoing) except -1:
+    """Have a key for the next message. All that can fail."""
+    if outgoing.masked and outgoing.used + 4 > PyBytes_GET_SIZE(outgoing.pool):
+        outgoing._refill()
+    return 0
+
+
 cdef inline Py_ssize_t write_payload(
     Outgoing outgoing, uint8_t *target, const uint8_t *payload, Py_ssize_t size
-) except -1:
+) noexcept:
     """A whole message behind its header, the key first, and count it: how many bytes."""
     cdef Py_ssize_t key = 0
     if outgoing.masked:
-        if outgoing.used + 4 > PyBytes_GET_SIZE(outgoing.pool):
-            outgoing._refill()
         key = 4
         memcpy(target, PyBytes_AS_STRING(outgoing.pool) + outgoing.used, 4)
         outgoing.used += 4
@@ -197,6 +202,7 @@ cdef class SendLane:
                 sender._left_at_once -= 1
         elif self._has_waiting():
             return False
+        prepare_key(outgoing)
         start = write_header(frame, opcode, size, outgoing.masked)
         total = start + write_payload(outgoing, frame + start, payload, size)
         self.sends += 1
@@ -294,6 +300,7 @@ cdef class SendLane:
         cdef Py_ssize_t before
         cdef Py_ssize_t added = frame_size(size, outgoing.masked)
         cdef uint8_t *end
+        prepare_key(outgoing)
         if outgoing._ready is not None:
             sender.extend_from(outgoing.take)
         if gathered is None or not sender.chunks or sender.chunks[-1] is not gathered:
@@ -302,12 +309,8 @@ cdef class SendLane:
         before = PyByteArray_GET_SIZE(gathered)
         PyByteArray_Resize(gathered, before + added)
         end = <uint8_t *>PyByteArray_AS_STRING(gathered) + before
-        try:
-            end += write_header(end, opcode, size, outgoing.masked)
-            write_payload(outgoing, end, payload, size)
-        except BaseException:
-            PyByteArray_Resize(gathered, before)
-            raise
+        end += write_header(end, opcode, size, outgoing.masked)
+        write_payload(outgoing, end, payload, size)
         sender.unwritten += added
         if before + added >= GATHERED:
             self.gathered = None

@@ -4,6 +4,10 @@ from tieline._flag cimport flag
 from tieline.engine.outbox cimport Outbox
 from tieline.protocol.outgoing cimport Outgoing
 
+cdef double _GATHERING
+cdef long long _TOGETHER
+cdef int _WORTHWHILE
+
 
 cdef class Writer(Outbox):
     cdef Outgoing _outgoing
