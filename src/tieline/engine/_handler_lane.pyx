@@ -90,11 +90,17 @@ cdef class HandlerLane(ReadLane):
         cdef object message
         cdef object on_message = self.on_message
         cdef list watchers = self.watchers
-        for message in batch:
-            if watchers:
-                self.callbacks.show(message)
+        cdef Py_ssize_t done = 0
+        cdef Py_ssize_t count = PyList_GET_SIZE(batch)
+        # Inside of the outer loop only when a handler has raised: a `try` for each takes time.
+        while done < count:
             try:
-                on_message(message)
+                while done < count:
+                    message = batch[done]
+                    done += 1
+                    if watchers:
+                        self.callbacks.show(message)
+                    on_message(message)
             except BaseException as error:
                 self.callbacks.message_raised(error)
         return 0
