@@ -66,7 +66,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """An inbox is full with 1000 bytes."""
     for module in (inboxes, stocks):
         monkeypatch.setattr(module, "MAX_WAITING", 1000)
-    monkeypatch.setattr(inboxes, "_RUN", 100)
+        monkeypatch.setattr(module, "RUN", 100)
 
 
 def test_large_messages_fill_it_sooner(small: None) -> None:
@@ -148,6 +148,25 @@ def test_what_is_kept_alone_counts(small: None) -> None:
         assert bench.inbox.take() == "z" * 600
 
 
+def test_a_run_is_kept_where_there_is_room() -> None:
+    inbox = Bench(max_queue=4).inbox
+    assert inbox.keep_run(["1", b"2"]) and inbox.keep_run(["3"])
+    assert not inbox.keep_run(["4"])  # it would fill it
+    inbox.messages(["4"])
+    assert inbox.is_full
+    assert take_all(inbox) == ["1", b"2", "3", "4"]
+    assert not inbox.keep_run(["5"] * 4) and inbox.keep_run(["5"] * 3)
+
+
+def test_a_run_counts_for_more_than_it_may_be() -> None:
+    inbox = Bench(max_queue=100).inbox
+    assert inbox.keep_run(["x" * 100]) and inbox._size == 100
+    assert inbox.keep_run(["x" * 10, "", "x"]) and inbox._size == 111 + stocks.RUN
+    assert not inbox.keep_run(["x" * stocks.MAX_WAITING])
+    assert len(take_all(inbox)) == 4
+    assert inbox.keep_run(["x"]) and inbox._size == 1  # of the others nothing is left
+
+
 def test_what_is_not_kept_alone() -> None:
     """Behind a message in chunks, during a close, after the end: all that is for `messages`."""
     streaming = Bench().inbox
@@ -158,5 +177,5 @@ def test_what_is_not_kept_alone() -> None:
     ended.end(None)
     for inbox in (streaming, closing, ended):
         count = len(inbox)
-        assert not inbox.keep("b")
+        assert not inbox.keep("b") and not inbox.keep_run(["b", "c"])
         assert len(inbox) == count

@@ -202,8 +202,11 @@ cdef class RecvLane(InboxLane):
         cdef SpareBuffers spares
         if inbox is None or not HAS_GIL:
             return None
-        if len(inbox._messages):
-            message = popleft(inbox._messages)
+        messages = inbox._messages
+        if type(messages) is tuple:  # nothing has waited before
+            messages = inbox.waiting
+        if len(messages):
+            message = popleft(messages)
             if inbox.was_full:
                 inbox.look_for_room()
             return message
@@ -235,20 +238,21 @@ cdef class RecvLane(InboxLane):
                 self._leave(spares.thread)
         except BaseException:
             if message is not None:
-                appendleft(inbox.waiting, message)
+                appendleft(messages, message)
             raise
         if message is None:
             return None
         # A signal that came during the wait is handled while the message is still kept.
-        messages = inbox._messages
-        if type(messages) is tuple:  # nothing has waited before
-            messages = inbox.waiting
         appendleft(messages, message)
         PyErr_CheckSignals()
         try:
             return popleft(messages)
         except IndexError:
             return None  # the handler took it
+
+    cdef int _put(self, Stock inbox, list batch) except -1:
+        # Who waits for a message is told when the caller leaves.
+        return 0 if inbox.keep_run(batch) else InboxLane._put(self, inbox, batch)
 
     cdef int _leave(self, thread) except -1:
         """Drive no more, and tell who waits for that."""

@@ -9,12 +9,9 @@ from contextlib import suppress
 from tieline.engine.callbacks import Callbacks
 from tieline.engine.chunks import Chunks
 from tieline.engine.serial import MAX_WAITING, Runner
-from tieline.engine.stock import Owner, Stock
+from tieline.engine.stock import RUN, Owner, Stock
 from tieline.engine.unsent import NONE_YET
 from tieline.protocol.events import CloseInfo, MessageChunk
-
-#: More bytes than a run of messages has beside its first and its last one.
-_RUN = 2 * 1024 * 1024
 
 
 class Inbox(Stock):
@@ -58,7 +55,7 @@ class Inbox(Stock):
         # To look at each one would take as long as all the rest of this.
         self._size += len(batch[0])
         if len(batch) > 1:
-            self._size += len(batch[-1]) + _RUN
+            self._size += len(batch[-1]) + RUN
         if self.is_streaming:
             self._keep_behind(batch)
         else:

@@ -1,5 +1,6 @@
 cimport cython
 
+from tieline._flag cimport flag
 from tieline.engine.delivery cimport Delivery
 
 
@@ -8,15 +9,18 @@ cdef class Stock(Delivery):
     cdef readonly Py_ssize_t few
     cdef public object _messages
     cdef public Py_ssize_t _size
-    cdef public bint _is_heavy
-    cdef public bint was_full
-    cdef public bint is_streaming
-    cdef public bint has_ended
-    cdef public bint discards
     cdef public object _behind
     cdef public object _chunks
     cdef public object _news
     cdef public Py_ssize_t waiters
+    cdef public flag _is_heavy
+    cdef public flag was_full
+    cdef public flag is_streaming
+    cdef public flag has_ended
+    cdef public flag discards
 
     @cython.locals(size=Py_ssize_t)
     cpdef bint keep(self, object message) except -1
+
+    @cython.locals(size=Py_ssize_t)
+    cpdef bint keep_run(self, list batch) except -1

@@ -16,6 +16,9 @@ from tieline.engine.serial import MAX_WAITING, Runner
 from tieline.engine.unsent import NONE_YET, Queue
 from tieline.engine.waiting import News
 
+#: More bytes than a run of messages has beside its first and its last one.
+RUN = 2 * 1024 * 1024
+
 
 class Owner(DeliveryOwner, Protocol):
     """The line whose messages are asked for."""
@@ -124,6 +127,22 @@ class Stock(Delivery):
             return False
         self._size = size
         self.waiting.append(message)
+        return True
+
+    def keep_run(self, batch: list[str | bytes]) -> bool:
+        """The same for a run of them."""
+        messages = self._messages
+        if self.discards or self.is_streaming or self.has_ended:
+            return False
+        size = len(batch[0])
+        if len(batch) > 1:
+            size += len(batch[-1]) + RUN
+        if messages:
+            size += self._size
+        if size >= MAX_WAITING or len(messages) + len(batch) >= self._max_queue:
+            return False
+        self._size = size
+        self.waiting.extend(batch)
         return True
 
     # --- how much there is --------------------------------------------------------------------
