@@ -1,3 +1,5 @@
+cimport cython
+
 from tieline.transport.timings cimport Timings
 
 
@@ -6,7 +8,7 @@ cdef class Attempt:
     cdef public object timeout
     cdef object _on_event
     cdef double _started
-    cdef object _deadline
+    cdef double _deadline
     cdef public object destination
     cdef public object phase
     cdef object _doing
@@ -31,7 +33,9 @@ cdef class Attempt:
     cpdef check(self)
     cpdef bint wait(self, descriptor, bint readable=*, bint writable=*, until=*) except -1
     cdef list _wait(self, list descriptors, int events, until, bint ends_when_woken=*)
-    cdef _pause(self, double longest, until)
+    cdef double _left(self) except? -1
+    @cython.locals(pause=double, milliseconds=int)
+    cdef int _pause(self, double longest, until) except? -1
 
 
 cdef class Phase:

@@ -55,7 +55,7 @@ class Attempt:
         self.timeout = timeout
         self._on_event = on_event
         self._started = clock()
-        self._deadline = None if timeout is None else self._started + timeout
+        self._deadline = math.inf if timeout is None else self._started + timeout
 
         #: What is being connected to, for error texts: "example.com:443".
         self.destination = "the server"
@@ -176,16 +176,20 @@ class Attempt:
 
     def remaining(self) -> float | None:
         """Seconds until the deadline, None without one. Raises ConnectTimeout when it is past."""
-        if self._deadline is None:
-            return None
-        remaining = self._deadline - self.clock()
-        if remaining <= 0:
+        return None if self.timeout is None else self._left()
+
+    def _left(self) -> float:
+        """The same, infinite without a deadline."""
+        if self.timeout is None:
+            return self._deadline
+        left = self._deadline - self.clock()
+        if left <= 0:
             raise ConnectTimeout(
                 f"connecting to {self.destination} timed out: connect_timeout of "
                 f"{self.timeout:g} s ran out in phase {self.phase!r} while {self._told}",
                 phase=self.phase,
             )
-        return remaining
+        return left
 
     def check(self) -> None:
         """Raise ConnectCancelled or ConnectTimeout if it is time to stop."""
@@ -194,7 +198,7 @@ class Attempt:
                 f"connecting to {self.destination} was cancelled in phase {self.phase!r} "
                 f"while {self._told}"
             )
-        self.remaining()
+        self._left()
 
     def wait(
         self,
@@ -258,13 +262,12 @@ class Attempt:
 
     def _pause(self, longest: float, until: float | None) -> int:
         """Milliseconds to wait at once. Raises ConnectTimeout when the deadline is past."""
-        pause = longest
-        if (remaining := self.remaining()) is not None:
-            pause = min(pause, remaining)
+        pause = min(longest, self._left())
         if until is not None:
             pause = min(pause, max(0.0, until - self.clock()))
         # Rounded up: a wait that ends early would only be begun again.
-        return math.ceil(pause * 1000)
+        milliseconds = int(pause * 1000)
+        return milliseconds if milliseconds >= pause * 1000 else milliseconds + 1
 
     def _open_wakeup(self) -> Wakeup:
         with self._lock:
