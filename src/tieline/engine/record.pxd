@@ -5,7 +5,7 @@ from tieline.transport.timings cimport Timings
 cdef class Record:
     cdef public str url
     cdef object _asked
-    cdef str _key
+    cdef bytes _key
     cdef public object answer
     cdef readonly object peer
     cdef object _near

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from binascii import a2b_base64, b2a_base64
 from typing import TYPE_CHECKING, Any
 
 from tieline.headers import HTTPResponse, printable
@@ -29,7 +30,8 @@ class Record:
         # What was asked last. Connections to the same place share it, but for the key.
         self._asked: UpgradeRequest | Masked | None = None
         self._is_shared = False
-        self._key = ""
+        # As the bytes that it stands for: they take less room.
+        self._key = b""
         #: The last answer to the upgrade request.
         self.answer: HTTPResponse | HandshakeResponse | None = None
         #: The far end, which connections to the same place share, too.
@@ -101,13 +103,14 @@ class Record:
 
     def asked(self, request: UpgradeRequest, key: str, is_shared: bool) -> None:
         """The upgrade request is about to be sent. `is_shared`: others keep it for good, too."""
-        self._asked, self._key, self._is_shared = request, key, is_shared
+        self._asked, self._key, self._is_shared = request, a2b_base64(key), is_shared
 
     @property
     def request_headers(self) -> tuple[tuple[str, str], ...]:
         """The headers of the last upgrade request."""
         headers = () if self._asked is None else self._masked[1]
-        return tuple((name, self._key if name == KEY else value) for name, value in headers)
+        key = b2a_base64(self._key, newline=False).decode()
+        return tuple((name, key if name == KEY else value) for name, value in headers)
 
     @property
     def _masked(self) -> Masked:

@@ -29,6 +29,9 @@ _LONGEST_POLL = 1.0
 #: that time a descriptor of our own, which costs as much as a round trip, is not worth it.
 _FIRST_LOOK = 0.002
 
+#: `threading.RLock` is a function, which looks for this each time.
+_ReentrantLock = type(threading.RLock())
+
 #: What goes on, as it completes "... ran out while". The text is made when it is needed: of what
 #: stands before the name of something, that thing, and what stands behind it.
 Doing = str | tuple[str, object, str]
@@ -79,7 +82,7 @@ class Attempt:
         self.proxy_answer: Headers | None = None
 
         # Reentrant, because a signal handler may call cancel() on top of close().
-        self._lock = threading.RLock()
+        self._lock = _ReentrantLock()
         # Made by the first wait: to a server nearby, most have nothing to wait for.
         self._wakeup: Wakeup | None = None
         # `wake` was called, maybe while there was none.
@@ -102,11 +105,12 @@ class Attempt:
         """End the attempt: "total" is known, the descriptors are closed. Idempotent."""
         if self._closed:
             return
-        with self._lock:
-            self._closed = True
-            wakeup, self._wakeup = self._wakeup, None
-            if wakeup is not None:
-                wakeup.close()
+        self._closed = True
+        if self._wakeup is not None:
+            with self._lock:
+                wakeup, self._wakeup = self._wakeup, None
+                if wakeup is not None:
+                    wakeup.close()
         self.spent.end(self.clock() - self._started)
 
     @property
