@@ -15,10 +15,13 @@ cdef class UpgradeExchange:
     cpdef receive_data(self, bytes data)
 
 
+cdef dict _USUAL_NAMES
+cdef dict _USUAL_LINES
+
 cpdef bytes write_line(str target)
 cpdef read_switch(bytes data, limits)
 @cython.locals(
-    end=Py_ssize_t, head=bytes, section=bytes, reason=str, line=str, name=str, colon=str, value=str,
-    lines=list, values=dict
+    end=Py_ssize_t, section=bytes, reason=str, line=str, name=str, colon=str, value=str,
+    known=str, found=tuple, lines=list, values=dict, usual=tuple
 )
 cdef tuple _usual_switch(bytes data)

@@ -56,6 +56,22 @@ _USUAL_NAMES = {
     for spelling in (name, name.lower(), name.replace("WebS", "Webs"))
 }
 
+#: Lines of nearly every answer, to what they mean.
+_USUAL_LINES = {
+    f"{name}: {value}": (name.lower(), (value,))
+    for name, value in (
+        ("Upgrade", "websocket"),
+        ("Connection", "Upgrade"),
+        ("Connection", "upgrade"),
+        ("upgrade", "websocket"),
+        ("connection", "Upgrade"),
+        ("connection", "upgrade"),
+    )
+}
+
+#: The values of each name in lower case.
+Values = dict[str, tuple[str, ...]]
+
 #: Connections keep the reason: nearly all share this one.
 _USUAL_REASON = "Switching Protocols"
 
@@ -86,7 +102,7 @@ class UpgradeExchange:
         self._request = written or self._by_h11().request_bytes()
         self._switched: HTTPResponse | None = None
         #: The values of each field of a 101, names in lower case; None: they were not looked at.
-        self.values: dict[str, list[str]] | None = None
+        self.values: Values | None = None
         self._trailing_data = b""
 
     def _by_h11(self) -> ClientExchange:
@@ -151,7 +167,7 @@ def write_line(target: str) -> bytes | None:
     """The first line of a GET; None: it cannot be written so."""
     if not target or not target.isascii() or not target.isprintable() or " " in target:
         return None
-    return b"GET %b HTTP/1.1\r\n" % target.encode("ascii")
+    return b"GET " + target.encode("ascii") + b" HTTP/1.1\r\n"
 
 
 def write_fields(headers: Sequence[tuple[str, str]]) -> bytes | None:
@@ -173,9 +189,7 @@ def write_fields(headers: Sequence[tuple[str, str]]) -> bytes | None:
     return f"{lines}\r\n".encode("latin-1")
 
 
-def read_switch(
-    data: bytes, limits: HeadLimits
-) -> tuple[HTTPResponse, int, dict[str, list[str]]] | None:
+def read_switch(data: bytes, limits: HeadLimits) -> tuple[HTTPResponse, int, Values] | None:
     """The 101 that `data` begins with, its size and its values; None: h11 is to read it."""
     found = _usual_switch(data) or _any_switch(data)
     if found is None:
@@ -195,32 +209,31 @@ def read_switch(
 
 
 #: A reason, the lines of header fields, their values and number, and the size of it all.
-_Switch = tuple[str, bytes, dict[str, list[str]], int, int]
+_Switch = tuple[str, bytes, Values, int, int]
 
 
 def _usual_switch(data: bytes) -> _Switch | None:
-    """One of ASCII, without tabs, with no other fields than nearly all servers send."""
+    """One without tabs, with no other fields than nearly all servers send."""
     end = data.find(b"\r\n\r\n")
     if end < 0 or not data.startswith(b"HTTP/1.1 101 "):
         return None
-    head = data[13:end]
-    if not head.isascii():
-        return None
-    reason, *lines = head.decode("ascii").split("\r\n")
-    values: dict[str, list[str]] = {}
+    reason, *lines = data[13:end].decode("latin-1").split("\r\n")
+    values: Values = {}
     for line in lines:
-        name, colon, value = line.partition(":")
-        known = _USUAL_NAMES.get(name)
-        # What is not printable here is a tab, or no part of a line.
-        if known is None or not colon or not value.isprintable():
-            return None
-        if known in values:
-            values[known].append(value.strip(" "))
+        usual = _USUAL_LINES.get(line)
+        if usual is None:
+            name, colon, value = line.partition(":")
+            known = _USUAL_NAMES.get(name)
+            # What is not printable here is a tab, or no part of a line.
+            if known is None or not colon or not value.isprintable():
+                return None
+            found: tuple[str, ...] = (value.strip(" "),)
         else:
-            values[known] = [value.strip(" ")]
+            known, found = usual
+        values[known] = values[known] + found if known in values else found
     if not reason.isprintable():
         return None
-    section = head[len(reason) + 2 :]
+    section = data[15 + len(reason) : end]
     reason = _USUAL_REASON if reason == _USUAL_REASON else reason.strip()
     return reason, section, values, len(lines), end + 4
 
@@ -230,10 +243,11 @@ def _any_switch(data: bytes) -> _Switch | None:
     if found is None:
         return None
     reason, lines = found.groups(b"")
-    values: dict[str, list[str]] = {}
+    values: Values = {}
     fields = _FIELD.findall(str(lines, "latin-1"))
     for name, value in fields:
-        values.setdefault(name.lower(), []).append(value.rstrip(_BLANKS))
+        known = name.lower()
+        values[known] = (*values.get(known, ()), value.rstrip(_BLANKS))
     if not _FRAMING.isdisjoint(values):
         return None
     return str(reason, "latin-1").strip(), lines[:-2], values, len(fields), found.end()

@@ -1,6 +1,8 @@
 cimport cython
 
 
+cdef dict _WITHOUT_REASON
+
 cpdef object check_close(object code, object reason)
 
 cpdef object answer_to(object received)

@@ -8,6 +8,10 @@ cdef class WholeMessages(PlainMessages):
     cdef Inflater inflater
     cdef long long run_size
 
+    cdef void prepare_whole(
+        self, bint expect_masked, object max_message_size, bint decode_text
+    ) except *
+
     @cython.locals(inflater=Inflater, position=Py_ssize_t)
     cdef bint take_whole(self, list batch, const unsigned char *view) except -1
 

@@ -22,10 +22,11 @@ _CACHED_MESSAGES = 512
 class WholeMessages(PlainMessages):
     """The same part of a `MessageAssembler`, with compressed messages among the others."""
 
-    def __init__(
+    def prepare_whole(
         self, expect_masked: bool, max_message_size: int | None, decode_text: bool
     ) -> None:
-        PlainMessages.__init__(self, expect_masked, max_message_size, decode_text)
+        """`__init__`, see `prepare_decoder`."""
+        self.prepare_plain(expect_masked, max_message_size, decode_text)
         #: None until permessage-deflate was negotiated.
         self.inflater: Inflater | None = None
         # Bytes of the run's messages that were joined or inflated.

@@ -22,6 +22,8 @@ cdef class FrameDecoder:
     cdef unsigned char opcode
     cdef unsigned char kept
 
+    cdef void prepare_decoder(self, bint expect_masked) except *
+
     cpdef void feed(self, object data, Py_ssize_t end) except *
 
     cpdef bint has_unread(self) noexcept

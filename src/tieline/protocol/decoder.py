@@ -19,6 +19,10 @@ class FrameDecoder:
     """
 
     def __init__(self, expect_masked: bool) -> None:
+        self.prepare_decoder(expect_masked)
+
+    def prepare_decoder(self, expect_masked: bool) -> None:
+        """`__init__` for those that are more than this: compiled, a call as any other."""
         # The piece in work: `view` is `data` for C, which sees a pointer there.
         self.data: bytes | bytearray = b""
         self.view: bytes | bytearray = b""

@@ -22,7 +22,7 @@ from tieline.protocol.deflate import Agreement, check_answer, offer
 from tieline.protocol.extensions import parse_extensions
 from tieline.protocol.refusal import explain_status
 from tieline.redact import safe_headers, safe_subprotocol, safe_url
-from tieline.upgrade_exchange import write_fields
+from tieline.upgrade_exchange import Values, write_fields
 
 #: Section 1.3: proves that the server understands WebSocket; no other meaning.
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -210,32 +210,28 @@ def _sha1() -> Callable[..., Any]:
 
 
 def check_response(
-    response: HTTPResponse,
-    request: UpgradeRequest,
-    key: str,
-    url: str,
-    values: dict[str, list[str]] | None = None,
+    response: HTTPResponse, request: UpgradeRequest, key: str, url: str, known: Values | None = None
 ) -> tuple[HandshakeResponse, Agreement | None]:
     """Section 4.1, the client's checks, in its order: the answer, and what compression it allows.
 
-    `values`: of each name in the response's headers, in lower case, where they are known.
+    `known`: the values of each name in its headers, if somebody has sorted them.
     Raises `HandshakeError`.
     """
     headers = response.headers
     if response.status != 101:
         raise _refusal(response, url, explain_status(response))
-    by_name = _by_name(headers.raw) if values is None else values
+    by_name = _by_name(headers.raw) if known is None else known
     # Nearly all servers write these two so, and then there is nothing to take apart.
-    upgrade = by_name.get("upgrade")
-    if upgrade != ["websocket"] and not _is_websocket(upgrade):
+    upgrade, connection = by_name.get("upgrade", ()), by_name.get("connection", ())
+    if upgrade != ("websocket",) and ", ".join(upgrade).strip(" \t").lower() != "websocket":
         found = _found(headers, "upgrade")
         raise _refusal(response, url, f"expected 'Upgrade: websocket', got {found}")
-    if by_name.get("connection") != ["Upgrade"] and "upgrade" not in _tokens(headers, "connection"):
+    if connection != ("Upgrade",) and "upgrade" not in _tokens(headers, "connection"):
         found = _found(headers, "connection")
         raise _refusal(response, url, f"expected 'Connection: Upgrade', got {found}")
     # Compared exactly: 4.2.2 leaves no freedom, and a different case is a different value.
     expected = accept_value(key)
-    if by_name.get("sec-websocket-accept") != [expected]:
+    if by_name.get("sec-websocket-accept") != (expected,):
         found = _found(headers, "sec-websocket-accept")
         raise _refusal(response, url, f"expected 'Sec-WebSocket-Accept: {expected}', got {found}")
     answered = by_name.get("sec-websocket-extensions")
@@ -260,21 +256,17 @@ def check_response(
     return accepted, agreement
 
 
-def _by_name(fields: tuple[tuple[str, str], ...]) -> dict[str, list[str]]:
+def _by_name(fields: tuple[tuple[str, str], ...]) -> Values:
     """The values of each name, in lower case."""
-    found: dict[str, list[str]] = {}
+    found: Values = {}
     for name, value in fields:
-        found.setdefault(name.lower(), []).append(value)
+        found[name.lower()] = (*found.get(name.lower(), ()), value)
     return found
 
 
 def _refusal(response: HTTPResponse, url: str, text: str) -> HandshakeError:
     answer = HandshakeResponse.of(response, url=url)
     return HandshakeError(f"{url} did not accept the WebSocket upgrade: {text}", answer)
-
-
-def _is_websocket(values: list[str] | None) -> bool:
-    return values is not None and ", ".join(values).strip(" \t").lower() == "websocket"
 
 
 def check_request(request: HTTPRequest) -> tuple[str, tuple[str, ...]]:

@@ -7,6 +7,8 @@ cdef class Keepalive:
     cdef object _unanswered
     cdef bint _is_heard
 
+    cdef void prepare(self, object interval, object timeout) except *
+
     cpdef void start(self, double now) except *
 
     cpdef object next_deadline(self)

@@ -34,6 +34,8 @@ class Condition(Enum):
     ASKED_AGAIN = "asked again"
     GIVEN_UP = "given up"
 
+    __hash__ = object.__hash__  # as in `state`
+
 
 class Sign(Enum):
     """What moves a keepalive from one condition to the next."""
@@ -45,6 +47,8 @@ class Sign(Enum):
     HELD_UP = "this program was held up: another Ping"
     SLEPT = "the machine was asleep, or its clock was set: a Ping at once"
     SILENT = "ping_timeout is over without a byte"
+
+    __hash__ = object.__hash__
 
 
 # Members by names of their own, as in `state`.
@@ -118,7 +122,11 @@ class Keepalive:
     """
 
     def __init__(self, interval: float | None, timeout: float | None) -> None:
-        self.condition = Condition.OFF
+        self.prepare(interval, timeout)
+
+    def prepare(self, interval: float | None, timeout: float | None) -> None:
+        """`__init__` for those that are more than this: compiled, a call as any other."""
+        self.condition = _OFF
         self._interval = interval
         self._timeout = timeout
         # The last sign of life, and is it one that was not looked at yet? What is heard after a

@@ -45,7 +45,7 @@ class MessageAssembler(WholeMessages):
         max_fragments: int | None,
         decode_text: bool = True,
     ) -> None:
-        WholeMessages.__init__(self, expect_masked, max_message_size, decode_text)
+        self.prepare_whole(expect_masked, max_message_size, decode_text)
         self.max_fragments = limit_of(max_fragments)
         # Messages that do not come whole are handed out in chunks.
         self.streaming = False

@@ -9,5 +9,3 @@ cdef class ClientOpening:
     cdef object _error
     cdef public object agreement
 
-
-cdef bytes _written(request, str key)

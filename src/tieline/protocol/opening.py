@@ -37,9 +37,12 @@ class ClientOpening:
         self._url = url
         # What is asked for the headers does not refer to this: the two would live on together.
         headers = partial(request.header_list, self.key)
-        self._exchange = UpgradeExchange(
-            request.target, headers, limits, _written(request, self.key)
-        )
+        line, around = write_line(request.target), request.written
+        # None: h11 is to say.
+        written = None
+        if line is not None and around is not None:
+            written = line + self.key.encode("ascii").join(around)
+        self._exchange = UpgradeExchange(request.target, headers, limits, written)
         self._error: HTTPFormatError | None = None
         #: How messages are compressed; None before the answer, and when they are not.
         self.agreement: Agreement | None = None
@@ -94,14 +97,6 @@ class ClientOpening:
     def trailing_data(self) -> bytes:
         """What came behind the response: the first frames may share its packet."""
         return self._exchange.trailing_data
-
-
-def _written(request: UpgradeRequest, key: str) -> bytes | None:
-    """The bytes of the request, of which few differ from others'; None: h11 is to say."""
-    line, fields = write_line(request.target), request.written
-    if line is None or fields is None:
-        return None
-    return b"%b%b%b%b" % (line, fields[0], key.encode("ascii"), fields[1])
 
 
 class ServerOpening:

@@ -10,6 +10,10 @@ cdef class PlainMessages(FrameDecoder):
     cdef readonly long long message_bytes
     cdef flag decode_text
 
+    cdef void prepare_plain(
+        self, bint expect_masked, object max_message_size, bint decode_text
+    ) except *
+
     @cython.locals(
         position=Py_ssize_t, end=Py_ssize_t, enough=Py_ssize_t,
         run_end=Py_ssize_t, last=Py_ssize_t, count=Py_ssize_t, payload=cython.longlong,

@@ -16,10 +16,11 @@ _CACHED_MESSAGES = 512
 class PlainMessages(FrameDecoder):
     """The part of a `MessageAssembler` that is in no message. Owned by one thread at a time."""
 
-    def __init__(
+    def prepare_plain(
         self, expect_masked: bool, max_message_size: int | None, decode_text: bool
     ) -> None:
-        FrameDecoder.__init__(self, expect_masked)
+        """`__init__`, see `prepare_decoder`."""
+        self.prepare_decoder(expect_masked)
         self.max_size = limit_of(max_message_size)
         self.decode_text = decode_text
         #: Statistics: whole data messages, and their payload bytes.

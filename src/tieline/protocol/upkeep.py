@@ -20,7 +20,7 @@ class Upkeep(Keepalive):
     """
 
     def __init__(self, settings: Settings, random_bytes: Callable[[int], bytes]) -> None:
-        Keepalive.__init__(self, settings.ping_interval, settings.ping_timeout)
+        self.prepare(settings.ping_interval, settings.ping_timeout)
         interval = settings.heartbeat_interval
         self._heartbeat = None if interval is None else Heartbeat(interval)
         self._random_bytes = random_bytes
