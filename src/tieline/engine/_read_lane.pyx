@@ -246,7 +246,7 @@ cdef class ReadLane(SendLane):
 
     cdef list _next_batch(self, int *outcome):
         """The next run of messages, or None: `outcome` says what that means. With the lock held."""
-        if PyList_GET_SIZE(self.connection.events) or self.connection.assembler.is_deaf:
+        if self.connection.events or self.connection.assembler.is_deaf:
             outcome[0] = UNUSUAL
             return None
         try:

@@ -10,7 +10,7 @@ cdef class Connection:
     cdef readonly object state
     cdef readonly Outgoing outgoing
     cdef object _opening
-    cdef readonly list events
+    cdef readonly tuple events
     cdef object _settings
     cdef readonly MessageAssembler assembler
     cdef long long _pings_received

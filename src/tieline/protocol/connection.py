@@ -42,10 +42,7 @@ from tieline.protocol.state import (
     Trigger,
 )
 from tieline.protocol.upkeep import Upkeep
-from tieline.protocol.wire import CloseCode, Opcode
-
-# As in `state`.
-_PING, _PONG = Opcode.PING, Opcode.PONG
+from tieline.protocol.wire import PING, PONG, CloseCode
 
 
 class Connection:
@@ -71,7 +68,7 @@ class Connection:
         self.outgoing = Outgoing(random_bytes if is_client else None)
         self._opening: ClientOpening | ServerOpening | None = opening
         #: What `next_event` returns before it looks for more.
-        self.events: list[Event | list[str | bytes]] = []
+        self.events: tuple[Event | list[str | bytes], ...] = ()
         assembler = FrameInspector if settings.inspect_frames else MessageAssembler
         #: Read side, for drivers that decode by themselves.
         self.assembler = assembler(
@@ -142,7 +139,8 @@ class Connection:
             if not self.assembler.at_eof:
                 return None
             self._end(self._closing().stream_ended())
-        return self.events.pop(0)
+        event, self.events = self.events[0], self.events[1:]
+        return event
 
     @property
     def is_listening(self) -> bool:
@@ -174,12 +172,14 @@ class Connection:
         What came before `heard_until` (None: `now`) was read; `unsent` bytes wait to be taken.
         """
         if self.state is OPEN:
-            until = now if heard_until is None else heard_until
-            error = self.keepalive.keep_up(now, until, unsent, self.outgoing, self.events)
-            if error is not None:
+            told = self.keepalive.keep_up(now, heard_until, self.outgoing)
+            if told is None:
+                error = TimeoutError(self.keepalive.explain(now, unsent))
                 close = Close(CloseCode.INTERNAL_ERROR, "keepalive ping timeout")
                 self._closing_started(FAILED, ClosingStarted(close, None, error), now)
                 self._end(error)
+            else:
+                self.events += told
         elif self.state is CLOSING:
             deadline = self._closing().deadline
             if deadline is not None and now >= deadline:
@@ -188,7 +188,8 @@ class Connection:
     def slept(self, now: float, seconds: float) -> None:
         """The machine was asleep, or its clock was set: ask the peer at once if it is there."""
         if self.state is OPEN:
-            self.keepalive.ask_after_sleep(now, seconds, self.outgoing, self.events)
+            told = self.keepalive.ask_after_sleep(now, seconds, self.outgoing)
+            self.events += told
 
     def send_close(self, code: int, reason: str, now: float) -> None:
         """Begin the closing handshake (section 7.1.2). A no-op when it has begun already."""
@@ -252,7 +253,7 @@ class Connection:
         assert isinstance(self._opening, ServerOpening)
         self.outgoing.raw(self._opening.reject(status, text, headers, reason))
         self.state = TRANSITIONS[self.state, ENDED]
-        self.events.append(HandshakeFailed(HandshakeError(f"rejected with status {status}")))
+        self.events += (HandshakeFailed(HandshakeError(f"rejected with status {status}")),)
 
     def _next_of_opening(self, now: float) -> Event | None:
         assert self._opening is not None
@@ -291,13 +292,13 @@ class Connection:
 
     def _on_control(self, frame: Frame, now: float) -> None:
         data = frame.payload
-        if frame.opcode is _PING:
+        if frame.opcode is PING:
             self._pings_received += 1
             self.outgoing.answer_ping(data)
-            self.events.append(PingReceived(data))
-        elif frame.opcode is _PONG:
+            self.events += (PingReceived(data),)
+        elif frame.opcode is PONG:
             self._pongs_received += 1
-            self.events.append(PongReceived(data, self.outgoing.pong_received(data, now)))
+            self.events += (PongReceived(data, self.outgoing.pong_received(data, now)),)
         else:
             self._on_close(decode_close(data), now)
 

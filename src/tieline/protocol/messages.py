@@ -12,7 +12,7 @@ from tieline.protocol.content import MessageContent, bad_text
 from tieline.protocol.events import Frame, FrameReceived, MessageChunk
 from tieline.protocol.inflater import Inflater
 from tieline.protocol.plain import limit_of
-from tieline.protocol.wire import MAX_PAYLOAD_LENGTH, Opcode
+from tieline.protocol.wire import CLOSE, MAX_PAYLOAD_LENGTH, PING, PONG, Opcode
 
 #: A frame of which more than this is not here yet is read to where its message will stay. What is
 #: less comes with what follows it.
@@ -23,7 +23,7 @@ _DIRECT = 256 * 1024
 _LONGEST_RUN = 1024 * 1024
 
 #: Those that the decoder lets pass, from 8 on: to look one up by its number takes an enum long.
-_CONTROL_OPCODES = (Opcode.CLOSE, Opcode.PING, Opcode.PONG)
+_CONTROL_OPCODES = (CLOSE, PING, PONG)
 
 #: A run of messages; a chunk of one; a control frame; or, from an inspector, any frame.
 Item = list[str | bytes] | MessageChunk | Frame | FrameReceived

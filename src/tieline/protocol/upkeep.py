@@ -16,7 +16,7 @@ from tieline.protocol.settings import Settings
 class Upkeep(Keepalive):
     """A keepalive that sends its Pings, and the application's heartbeat, of an open connection.
 
-    What it sends with, and where it tells of it, comes with each call.
+    What it sends with comes with each call, and what is to be told is returned.
     """
 
     def __init__(self, settings: Settings, random_bytes: Callable[[int], bytes]) -> None:
@@ -38,39 +38,29 @@ class Upkeep(Keepalive):
         return ping if beat is None else beat if ping is None else min(ping, beat)
 
     def keep_up(
-        self,
-        now: float,
-        heard_until: float,
-        unsent: int,
-        outgoing: Outgoing,
-        events: list[Event | list[str | bytes]],
-    ) -> TimeoutError | None:
-        """Do what is due. Returns why the peer is given up, if it is."""
-        action = self.on_time(now, heard_until)
+        self, now: float, heard_until: float | None, outgoing: Outgoing
+    ) -> tuple[Event, ...] | None:
+        """Do what is due, and say what was. None: the peer is given up, and `explain` says why.
+
+        All that came before `heard_until` (None: `now`) was read.
+        """
+        action = self.on_time(now, now if heard_until is None else heard_until)
         if action is KeepaliveAction.GIVE_UP:
-            return TimeoutError(self.explain(now, unsent))
-        if action is KeepaliveAction.PING:
-            self._ping(now, outgoing, events)
+            return None
+        told = self._ping(now, outgoing) if action is KeepaliveAction.PING else ()
         if self._heartbeat is not None and self._heartbeat.is_due(now):
-            events.append(HeartbeatDue())
-        return None
+            told += (HeartbeatDue(),)
+        return told
 
-    def ask_after_sleep(
-        self,
-        now: float,
-        seconds: float,
-        outgoing: Outgoing,
-        events: list[Event | list[str | bytes]],
-    ) -> None:
+    def ask_after_sleep(self, now: float, seconds: float, outgoing: Outgoing) -> tuple[Event, ...]:
         """The machine was asleep, or its clock was set: ask the peer at once if it is there."""
-        if self.slept(now, seconds) is KeepaliveAction.PING:
-            self._ping(now, outgoing, events)
+        asks = self.slept(now, seconds) is KeepaliveAction.PING
+        return self._ping(now, outgoing) if asks else ()
 
-    def _ping(
-        self, now: float, outgoing: Outgoing, events: list[Event | list[str | bytes]]
-    ) -> None:
+    def _ping(self, now: float, outgoing: Outgoing) -> tuple[Event, ...]:
         # A peer that does not read has enough to take: every byte of it would be an answer.
-        if not outgoing.is_congested:
-            data = self._random_bytes(4)
-            outgoing.ping(data, now)
-            events.append(PingSent(data))
+        if outgoing.is_congested:
+            return ()
+        data = self._random_bytes(4)
+        outgoing.ping(data, now)
+        return (PingSent(data),)

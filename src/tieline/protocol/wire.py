@@ -43,6 +43,10 @@ class Opcode(IntEnum):
         return self >= 0x8
 
 
+# Those that every connection sees, by names of their own: see `state`.
+CLOSE, PING, PONG = Opcode.CLOSE, Opcode.PING, Opcode.PONG
+
+
 class CloseCode(IntEnum):
     """Why a connection was closed (RFC 6455 section 7.4.1 and the IANA registry)."""
 
