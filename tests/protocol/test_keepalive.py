@@ -214,6 +214,18 @@ def test_a_peer_that_takes_bytes_is_alive(line: Started) -> None:
     assert "sent nothing for 21.0 s" in line.keepalive.explain(150.0, 0)
 
 
+def test_it_makes_no_difference_when_life_is_looked_for(line: Started) -> None:
+    assert line.on_time(120.0) is PING
+    line.keepalive.look_for_life()
+    assert line.condition is Condition.ASKED and line.deadline == 130.0
+    line.hear(125.0)
+    assert line.condition is Condition.ASKED and line.deadline == 140.0
+    line.keepalive.look_for_life()
+    assert line.condition is Condition.TRUSTED and line.deadline == 140.0
+    assert line.on_time(140.0) is PING and line.deadline == 150.0
+    assert line.on_time(150.0) is GIVE_UP
+
+
 def test_what_was_taken_before_the_ping_proves_nothing(line: Started) -> None:
     assert line.on_time(120.0) is PING
     line.keepalive.peer_took_bytes(119.5)

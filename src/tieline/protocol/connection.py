@@ -298,6 +298,7 @@ class Connection:
             self.events += (PingReceived(data),)
         elif frame.opcode is PONG:
             self._pongs_received += 1
+            self.keepalive.look_for_life()
             self.events += (PongReceived(data, self.outgoing.pong_received(data, now)),)
         else:
             self._on_close(decode_close(data), now)

@@ -15,4 +15,6 @@ cdef class Keepalive:
 
     cpdef void heard(self, double when) noexcept
 
+    cpdef void look_for_life(self) except *
+
     cdef void _move(self, object sign) except *

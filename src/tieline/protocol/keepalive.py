@@ -176,6 +176,13 @@ class Keepalive:
         if when > self._alive_at and (unanswered is None or when >= unanswered.asked_at):
             self.heard(when)
 
+    def look_for_life(self) -> None:
+        """Take note of what was heard. Any time will do; after it, nothing of a Ping is kept."""
+        if self._is_heard:
+            self._is_heard = False
+            if self._waits:
+                self._move(_ALIVE)
+
     def not_reading(self) -> None:
         """The owner leaves bytes unread, so the peer's silence proves nothing."""
         if self._waits:
@@ -189,7 +196,7 @@ class Keepalive:
 
     def on_time(self, now: float, heard_until: float) -> KeepaliveAction:
         """What is due at `now`. All that came before `heard_until` was read."""
-        self._look_for_life()
+        self.look_for_life()
         deadline = self.next_deadline()
         if deadline is None or now < deadline:
             return KeepaliveAction.NOTHING
@@ -215,7 +222,7 @@ class Keepalive:
 
         Never a reason to give up, and too many of them in a row are no reason to ask again.
         """
-        self._look_for_life()
+        self.look_for_life()
         unanswered = self._unanswered
         is_excused = unanswered is not None and unanswered.excuses >= MAX_EXCUSES
         if not self.is_on or is_excused:
@@ -261,12 +268,6 @@ class Keepalive:
         if unanswered is None or timeout is None:
             return False
         return now >= unanswered.asked_at + timeout
-
-    def _look_for_life(self) -> None:
-        if self._is_heard:
-            self._is_heard = False
-            if self._waits:
-                self._move(_ALIVE)
 
     def _ask(self, sign: Sign, now: float) -> KeepaliveAction:
         assert self._interval is not None

@@ -340,3 +340,4 @@ class MessageAssembler(WholeMessages):
         if not self.in_frame:
             opcode = _CONTROL_OPCODES[self.opcode - 8]
             self.control = Frame(opcode, self.control_payload)
+            self.control_payload = b""  # an idle connection would keep it until the next one

@@ -15,7 +15,9 @@ class PingLog:
     __slots__ = ("_waiting", "count")
 
     def __init__(self) -> None:
-        self._waiting: list[tuple[bytes, float, object]] = []
+        # A tuple: idle connections keep it while it is empty. Every change is one step, which a
+        # signal handler's Ping comes before or after.
+        self._waiting: tuple[tuple[bytes, float, object], ...] = ()
         #: How many were sent since the start.
         self.count = 0
 
@@ -24,8 +26,9 @@ class PingLog:
         if token is None:
             unclaimed = [place for place, ping in enumerate(self._waiting) if ping[2] is None]
             if len(unclaimed) >= MAX_UNCLAIMED:
-                del self._waiting[unclaimed[0]]
-        self._waiting.append((data, now, token))
+                first = unclaimed[0]
+                self._waiting = self._waiting[:first] + self._waiting[first + 1 :]
+        self._waiting += ((data, now, token),)
         self.count += 1
 
     def answered(self, data: bytes, now: float) -> tuple[AnsweredPing, ...]:
@@ -38,6 +41,5 @@ class PingLog:
         place = next(places, None)
         if place is None:
             return ()
-        taken = self._waiting[: place + 1]
-        del self._waiting[: place + 1]
+        taken, self._waiting = self._waiting[: place + 1], self._waiting[place + 1 :]
         return tuple(AnsweredPing(token, now - sent_at) for _, sent_at, token in taken)
