@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import pytest
 
 from tieline.errors import OptionError
@@ -32,6 +35,23 @@ def test_headers_are_case_insensitive_and_keep_the_original():
     assert headers.get("none") is None
     with pytest.raises(KeyError):
         headers["none"]
+
+
+def test_fields_are_read_from_their_bytes_when_somebody_asks():
+    section = b"Upgrade: websocket\r\nVia:\t a \r\nvia:\xe9:\r\nX-None:"
+    pairs = (("Upgrade", "websocket"), ("Via", "a"), ("via", "\xe9:"), ("X-None", ""))
+    asked = (
+        lambda headers: headers.raw == pairs,
+        lambda headers: headers["VIA"] == "a, \xe9:" and headers.get_all("via") == ["a", "\xe9:"],
+        lambda headers: list(headers) == ["upgrade", "via", "x-none"] and len(headers) == 3,
+        lambda headers: headers == Headers(pairs) and repr(headers) == repr(Headers(pairs)),
+        lambda headers: pickle.loads(pickle.dumps(headers)).raw == pairs,
+        lambda headers: copy.deepcopy(headers).raw == copy.copy(headers).raw == pairs,
+    )
+    for ask in asked:
+        headers = Headers.unread(section)
+        assert ask(headers) and ask(headers)
+        assert headers.raw is headers.raw
 
 
 def test_cookies_are_not_joined():
