@@ -529,6 +529,16 @@ class TestBigMessages:
                 assembler.release()
                 assert assembler.target is None
 
+    def test_what_was_read_directly_is_let_go_as_well(self, implementation: Implementation) -> None:
+        assembler = implementation.messages.MessageAssembler(False, None, None)
+        data = frame(FIN | BINARY, ASCII, masked=False)
+        assembler.feed(data, 1000)
+        assert assembler.next_batch() is None
+        assembler.target[:10] = data[1000:1010]
+        assembler.received_directly(10)
+        assembler.release()
+        assert assembler.next_batch() is None and assembler.target is None
+
     def test_bad_text_is_noticed_before_the_end(self, implementation: Implementation) -> None:
         data = frame(FIN | TEXT, ASCII[:400_000] + b"\xff" + ASCII, masked=False)
         outcome = read([data[:300_000], data[300_000:500_000]], implementation=implementation)

@@ -153,6 +153,7 @@ class MessageContent:
     def release(self) -> None:
         """Let go of what was gathered."""
         self.storage = None
+        self.arrived = 0
         self.cut = b""
         self.text = None
         self.binary = None

@@ -193,13 +193,13 @@ def make_key(random_bytes: bytes) -> str:
     """The Sec-WebSocket-Key of 16 fresh random bytes."""
     if len(random_bytes) != 16:
         raise ValueError(f"expected 16 random bytes, got {len(random_bytes)}")
-    return b2a_base64(random_bytes, newline=False).decode("ascii")
+    return b2a_base64(random_bytes)[:-1].decode("ascii")
 
 
 def accept_value(key: str) -> str:
     """The Sec-WebSocket-Accept that proves that the server has read `key` (section 4.2.2)."""
     digest = _sha1()(key.encode("ascii") + _GUID, usedforsecurity=False).digest()
-    return b2a_base64(digest, newline=False).decode("ascii")
+    return b2a_base64(digest)[:-1].decode("ascii")
 
 
 @cache

@@ -57,7 +57,7 @@ class MessageAssembler(WholeMessages):
         self.is_inflating = False
         self.is_frame_over = False
         #: Where the next bytes are to be read to, then `received_directly` told of them. None: they
-        #: are to be fed to the self.
+        #: are to be fed.
         self.target: memoryview | None = None
         # A chunk, and behind it a control frame, that wait behind the messages before them.
         self.chunk: MessageChunk | None = None
