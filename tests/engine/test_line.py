@@ -46,7 +46,7 @@ def test_a_failed_start_closes_the_stream(
     """No thread can be had: the caller is told, nothing is left open, the next try succeeds."""
     supervisor = supervise(echo.url)
 
-    def refuse(registrant: Any) -> None:
+    def refuse(registrant: Any, *, quietly: bool) -> None:
         raise RuntimeError("can't start new thread")
 
     with monkeypatch.context() as patch:
@@ -97,8 +97,8 @@ def test_ctrl_c_after_the_start(supervise: Any, echo: Any, monkeypatch: pytest.M
     supervisor = supervise(echo.url)
     register = supervisor.reactor.register
 
-    def interrupted(registrant: Any) -> None:
-        register(registrant)
+    def interrupted(registrant: Any, *, quietly: bool) -> None:
+        register(registrant, quietly=quietly)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:

@@ -12,6 +12,7 @@ import pytest
 from tests.moments import at_every_moment
 from tieline.engine.reactor import OwnReactor, Reactor
 from tieline.engine.receive_buffer import FIRST_SIZE
+from tieline.engine.served import LAZINESS
 from tieline.transport.wakeup import Wakeup
 
 SOON = 20.0
@@ -540,6 +541,60 @@ def test_lazy_for_a_thread_that_looks_late_is_no_different(serve: Any, reactor: 
     for served in (first, second):
         served.far.close()
         assert served.ended.wait(SOON)
+
+
+def test_a_quiet_one_does_not_wake_the_thread(
+    serve: Any, reactor: Reactor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What there is to read does, or the moment that the thread would look in any case."""
+    monkeypatch.setattr("tieline.engine.served.LAZINESS", SOON)
+    first, quiet, later = serve(), serve(), serve()
+    reactor.register(first)
+    assert first.registered.wait(SOON)
+    with reactor._lock:  # the thread cannot look
+        reactor.register(quiet, quietly=True)
+        reactor.register(later, quietly=True)
+        is_for_all = reactor._descriptors.is_for_all
+        assert len(reactor.calls) == (0 if is_for_all else 2)
+        assert reactor.is_unseen(quiet)
+        assert reactor.withdraw(quiet) is not is_for_all
+        if not is_for_all:
+            reactor.register(quiet, quietly=True)
+        quiet.far.send(b"x")
+    read = threading.Event()
+    quiet.readable = read.set
+    assert later.registered.wait(SOON)
+    assert read.wait(SOON)
+    assert quiet.calls[:2] == ["registered", "readable"]
+    for served in (first, quiet, later):
+        served.readable = lambda: None
+        served.far.close()
+        assert served.ended.wait(SOON)
+
+
+def test_a_quiet_one_of_a_thread_that_would_not_look_for_long(serve: Any, reactor: Reactor) -> None:
+    first, quiet = serve(), serve()
+    reactor.register(first)
+    assert first.registered.wait(SOON)
+    reactor.register(quiet, quietly=True)
+    assert quiet.registered.wait(SOON)
+    assert 0 < reactor._expects_until <= reactor.now() + LAZINESS  # others may follow
+    for served in (first, quiet):
+        served.far.close()
+        assert served.ended.wait(SOON)
+
+
+def test_a_quiet_one_of_a_clients_own_thread() -> None:
+    """It waits in a way that no other thread can change, and is woken up."""
+    reactor = OwnReactor()
+    first, quiet = Served(reactor), Served(reactor)
+    for served in (first, quiet):
+        reactor.register(served, quietly=True)
+        assert served.registered.wait(SOON)
+    for served in (first, quiet):
+        served.far.close()
+        assert served.ended.wait(SOON)
+    assert reactor.join(SOON)
 
 
 def test_withdrawn_before_the_thread_has_looked(serve: Any) -> None:

@@ -35,11 +35,16 @@ class Desk(Served):
         super().__init__()
         self.started: list[tuple[Registrant, bool]] = []
         self.woken = 0
+        #: What is there to read can bring the thread.
+        self.may_read = True
 
     def _start(self, registrant: Registrant, lazily: bool) -> None:
         self.started.append((registrant, lazily))
         self._thread = object()  # type: ignore[assignment]
         self._add(registrant)
+
+    def _reads_at_once(self, registrant: Registrant) -> bool:
+        return self.may_read
 
     def _wake(self) -> None:
         self.woken += 1
@@ -157,3 +162,11 @@ def test_newcomers_are_seen_once_in_order(desk: Desk) -> None:
     desk._see()
     desk._see()
     assert seen == [5, 4]
+
+
+@pytest.mark.parametrize("may_read", [True, False])
+def test_a_quiet_one_is_lazy_where_its_bytes_bring_the_thread(desk: Desk, may_read: bool) -> None:
+    desk._looks_at = 100.1
+    desk.may_read = may_read
+    desk.register(one(4), quietly=True)
+    assert desk.woken == (not may_read)

@@ -452,3 +452,39 @@ def test_a_wait_for_the_end_that_a_fork_came_in_ends_in_the_child(line: Any) -> 
         session.abandon_after_fork()
         waiting.join(SOON)
         assert not waiting.is_alive()
+
+
+@pytest.mark.parametrize("heartbeat", [None, 0.2, 60.0])
+def test_it_begins_quietly(line_of: Lines, heartbeat: float | None) -> None:
+    """Nobody is to be told of the beginning, nothing has come, and nothing is due soon."""
+    given = {} if heartbeat is None else {"heartbeat_interval": heartbeat, "heartbeat_message": "b"}
+    line = line_of(start=False, kinds=("close",), **given)
+    assert line.session.begins_quietly() is (heartbeat != 0.2)
+    line.open()
+
+
+def test_it_does_not_begin_quietly_when_somebody_is_told(line_of: Lines) -> None:
+    for kinds in (("open",), ("event",)):
+        line = line_of(start=False, kinds=kinds)
+        assert not line.session.begins_quietly()
+        line.open()
+
+
+def test_it_does_not_begin_quietly_with_a_message(line_of: Lines, recorder: Recorder) -> None:
+    """The first frames may share a packet with the answer that opened the connection."""
+    line = line_of(start=False, kinds=("close",))
+    line.server.outgoing.message(Opcode.TEXT, b"hello")
+    data = b"".join(bytes(piece) for piece in line.server.data_to_send())
+    line.session.connection.receive_data(data, len(data), line.clock.now())
+    assert not line.session.begins_quietly()
+    line.open()
+    assert recorder.messages == ["hello"]
+
+
+def test_it_does_not_begin_quietly_when_its_greeting_waits(line_of: Lines) -> None:
+    line = line_of(start=False, kinds=("close",), capacity=10)
+    line.session.speaker.message(Opcode.TEXT, b"hello, hello")
+    assert line.session.sender.blocked and not line.session.begins_quietly()
+    line.open()
+    received = [event for _ in range(2) for event in line.server_gets()]
+    assert received == ["hello, hello"]

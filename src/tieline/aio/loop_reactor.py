@@ -124,8 +124,8 @@ class LoopReactor:
 
     # --- on the loop's thread -----------------------------------------------------------------
 
-    def register(self, registrant: LoopRegistrant) -> None:
-        """Serve a connection from now on."""
+    def register(self, registrant: LoopRegistrant, *, quietly: bool = False) -> None:
+        """Serve a connection from now on. `quietly` or not: no thread has to be woken up."""
         stream = lowest(registrant.stream)
         if isinstance(stream, SocketStream):
             self._registrants[registrant] = DescriptorWatch(self, registrant)

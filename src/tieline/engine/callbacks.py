@@ -99,6 +99,11 @@ class Callbacks:
         """Does somebody listen to events?"""
         return self.handlers.on_event is not None
 
+    @property
+    def wants_opening(self) -> bool:
+        """Is anybody to be told that a connection is open?"""
+        return self.handlers.on_open is not None or self.wants_events
+
     def begin(self, log: AnyLogger) -> None:
         """The calls that follow are of another connection, whose number its log knows."""
         self._log = log

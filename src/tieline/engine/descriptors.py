@@ -15,7 +15,10 @@ WRITE = 4
 
 
 class Descriptors(Protocol):
-    """What one thread waits for. Of that thread."""
+    """What one thread waits for. Of that thread, but for what `is_for_all` says."""
+
+    #: May other threads `watch` while it waits? What comes ends the wait.
+    is_for_all: bool
 
     def watch(self, descriptor: int, before: int, events: int) -> None:
         """Wait for `events` of it from now on, instead of those `before`. 0: for none."""
@@ -39,6 +42,8 @@ class Few:
 
     __slots__ = ("_poll",)
 
+    is_for_all = False
+
     def __init__(self) -> None:
         self._poll = select.poll()
 
@@ -59,6 +64,8 @@ class Many:
     """By `epoll`: a wait costs the same for ten thousand of them."""
 
     __slots__ = ("_epoll",)
+
+    is_for_all = True
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
@@ -86,6 +93,8 @@ class Portable:
     """By what the system has."""
 
     __slots__ = ("_selector",)
+
+    is_for_all = False
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()

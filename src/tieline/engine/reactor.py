@@ -14,7 +14,7 @@ from tieline.engine.clock_watch import ClockWatch, sleepless_clock
 from tieline.engine.descriptors import READ, WRITE, Descriptors, few, many
 from tieline.engine.locks import ReentrantLock
 from tieline.engine.receive_buffer import FIRST_SIZE, ReceiveBuffer
-from tieline.engine.served import Registrant, Served
+from tieline.engine.served import LAZINESS, Registrant, Served
 from tieline.engine.timers import Timer, TimerHeap
 from tieline.transport.wakeup import Wakeup
 
@@ -63,6 +63,8 @@ class Reactor(Served):
         self.linger = linger
         # When that is over; None while there are connections.
         self._ends_at: float | None = None
+        # Newcomers hardly come alone: until then the thread waits no longer, and need not be woken.
+        self._expects_until = 0.0
         self.name = name or f"tieline-{next(_numbers)}"
         #: The receive buffer that all connections share: an idle connection needs none.
         self.memory = _NO_MEMORY
@@ -138,6 +140,12 @@ class Reactor(Served):
             for registrant in self.registrants():
                 self._call(registrant, partial(registrant.slept, seconds))
 
+    def _reads_at_once(self, registrant: Registrant) -> bool:
+        assert self._descriptors is not None
+        if self._descriptors.is_for_all:
+            self.watch(registrant, readable=True, writable=False)
+        return self._descriptors.is_for_all
+
     def _wake(self) -> None:
         if self._wakeup is not None and not self.in_thread():
             self._wakeup.set()
@@ -180,6 +188,12 @@ class Reactor(Served):
         while self._descriptors is descriptors:  # if not, a handler has forked: this is the child
             ready = descriptors.wait(self._pause(), len(self._served) + 1)
             woke = self.now()
+            if self._unseen:
+                self._expects_until = woke + LAZINESS
+                if ready:
+                    self._see()  # what is ready may be one of them
+                    if self._descriptors is not descriptors:
+                        return
             for descriptor, events in ready:
                 registrant = self._served.get(descriptor)
                 if registrant is None:
@@ -249,6 +263,8 @@ class Reactor(Served):
             looks_at = ends_at
         if self._wakeup is None and looks_at > now + BRIEFLY:
             looks_at = now + BRIEFLY
+        if now < self._expects_until < looks_at:
+            looks_at = self._expects_until
         # First, so that who comes later is seen below or knows how long the thread waits.
         self._looks_at = looks_at
         if self.calls or self._unseen:

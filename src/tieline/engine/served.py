@@ -75,16 +75,23 @@ class Served:
         """Start the thread, and serve its first connection. With the lock held."""
         raise NotImplementedError
 
+    def _reads_at_once(self, registrant: Registrant) -> bool:
+        """Have what there is to read bring the thread to it. False: it has to be woken up."""
+        raise NotImplementedError
+
     def _wake(self) -> None:
         """Have the thread look at `calls`. With the lock held."""
         raise NotImplementedError
 
     # --- from any thread ----------------------------------------------------------------------
 
-    def register(self, registrant: Registrant, *, lazily: bool = False) -> None:
+    def register(
+        self, registrant: Registrant, *, lazily: bool = False, quietly: bool = False
+    ) -> None:
         """Serve a connection from now on, and start the thread if it is the first.
 
-        `lazily`: others serve it for now, and the thread looks at it within `LAZINESS`.
+        `lazily`: others serve it for now, and the thread looks at it within `LAZINESS`. `quietly`:
+        the same, or as soon as there is something to read.
         """
         with self._lock:
             if self._thread is None:
@@ -94,6 +101,7 @@ class Served:
             try:
                 self._add(registrant)
                 self._unseen[registrant] = None
+                lazily = lazily or (quietly and self._reads_at_once(registrant))
                 is_seen_in_time = self._looks_within(LAZINESS if lazily else 0.0)
             finally:
                 if registrant.is_served:  # whoever is, is looked at
@@ -109,7 +117,7 @@ class Served:
     def withdraw(self, registrant: Registrant) -> bool:
         """Serve it no more, if the thread has never looked at it: True then. Any thread."""
         with self._lock:
-            if registrant not in self._unseen:
+            if registrant not in self._unseen or registrant.watched_for:
                 return False
             # In this order: the thread, about to wait, looks for newcomers and then if it serves
             # anybody, without the lock. Otherwise it could wait for ever, for nobody.

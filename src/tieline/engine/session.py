@@ -101,7 +101,7 @@ class Session(SessionCalls):
         if self.may_end_anywhere():
             self.reactor.register(self, lazily=True)
         else:
-            self.reactor.register(self)
+            self.reactor.register(self, quietly=self.begins_quietly())
 
     @property
     def is_open(self) -> bool:

@@ -12,6 +12,7 @@ from tieline.engine.holding import is_held_by_caller
 from tieline.engine.pings import PingWaiter
 from tieline.engine.prompting import Gathering, watch_over_of
 from tieline.engine.pump import Pump
+from tieline.engine.served import LAZINESS
 
 if TYPE_CHECKING:
     from tieline.engine.driving import Driver
@@ -96,6 +97,16 @@ class SessionCalls(Pump):
     def may_end_anywhere(self) -> bool:
         """Threads serve it, and no handler would notice which of them ends it."""
         return self.driver is not None and self.delivery.callbacks.are_none
+
+    def begins_quietly(self) -> bool:
+        """Is there nothing to do or to tell until its peer says something, or some time is over?"""
+        connection, sender = self.connection, self.sender
+        if self.delivery.callbacks.wants_opening or sender.blocked or sender.error is not None:
+            return False
+        if connection.events or connection.assembler.has_more() or self.stream.has_buffered_input:
+            return False
+        due = connection.next_deadline()
+        return due is None or due > self.reactor.now() + LAZINESS
 
     def call_handler(self, function: Callable[[], None]) -> None:
         """Behind what was delivered before."""

@@ -154,8 +154,10 @@ class StepReactor:
     def caller(self) -> object:
         return threading.get_ident()
 
-    def register(self, registrant: SteppedRegistrant, *, lazily: bool = False) -> None:
-        """`lazily` or not: all that came are looked at in the next step."""
+    def register(
+        self, registrant: SteppedRegistrant, *, lazily: bool = False, quietly: bool = False
+    ) -> None:
+        """In any case, all that came are looked at in the next step."""
         if not isinstance(registrant.stream, MemoryStream):
             raise TypeError(
                 "a StepReactor serves connections over a MemoryStream and cannot see when a "
