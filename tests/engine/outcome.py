@@ -24,7 +24,7 @@ class Outcome:
         target = Target(made, parse_options_url(made, url), made.attempt_headers())
         self.error: BaseException | None = None
         self.connected: Connected | None = None
-        record = Record()
+        self.record = record = Record()
         with Attempt(timeout) as self.attempt:
             try:
                 self.connected = connect(

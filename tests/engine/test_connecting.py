@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+from types import FunctionType, ModuleType
 from typing import Any
+
+import pytest
 
 from tests.engine.outcome import Outcome, accept
 from tieline.compression import Deflate
@@ -10,6 +14,7 @@ from tieline.engine.connecting import connection_settings
 from tieline.errors import HandshakeError
 from tieline.events import RequestEvent, ResponseEvent
 from tieline.options import Options
+from tieline.protocol.handshake import UpgradeRequest
 
 
 def test_success(serve: Any) -> None:
@@ -27,6 +32,39 @@ def test_success(serve: Any) -> None:
     assert {"tcp", "upgrade"} <= info["timings"].keys()
     assert [kind for kind, _ in outcome.events] == [RequestEvent, ResponseEvent]
     assert "hunter2" not in str(info) + str(outcome.events)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"auth": ("joe", "hunter2")},
+        {"token": "hunter2"},
+        {"cookies": {"session": "hunter2"}},
+    ],
+)
+def test_what_was_said_of_who_we_are_is_not_kept(serve: Any, given: dict[str, Any]) -> None:
+    def check(peer: Any) -> None:
+        request = peer.read_request()
+        assert {"authorization", "cookie"} & set(request.headers)
+        accept(peer)
+
+    outcome = Outcome(serve(check).url, **given)
+    assert outcome.is_open
+    said = {"Authorization", "Cookie"} & set(outcome.info["request-headers"])
+    assert [outcome.info["request-headers"][name] for name in said] == ["***"]
+    assert not any(isinstance(each, UpgradeRequest) for each in reachable(outcome.record))
+
+
+def reachable(start: object) -> list[object]:
+    """All that an object keeps, as the collector sees it; not types and modules."""
+    found: dict[int, object] = {id(start): start}
+    waiting = [start]
+    while waiting:
+        for each in gc.get_referents(waiting.pop()):
+            if id(each) not in found and not isinstance(each, type | ModuleType | FunctionType):
+                found[id(each)] = each
+                waiting.append(each)
+    return list(found.values())
 
 
 def test_a_refusal_tells_why(serve: Any) -> None:

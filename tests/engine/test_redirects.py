@@ -181,6 +181,15 @@ def test_too_many_redirects(serve: Any) -> None:
     assert len(outcome.info["redirects"]) == 3 and len(server.peers) == 4
 
 
+def test_a_place_that_is_not_gone_to_names_the_one_that_leads_there(serve: Any) -> None:
+    server = serve(lambda peer: peer.redirect("/b"), lambda peer: peer.redirect("ftp://h/"))
+    outcome = Outcome(server.url + "a")
+    assert isinstance(outcome.error, HandshakeError)
+    assert str(outcome.error).startswith(f"{server.url}b redirects to an unusable place: ")
+    assert "redirected from" not in str(outcome.error)
+    assert outcome.info["redirects"] == [server.url + "b"]
+
+
 @pytest.mark.parametrize("location", ["", "/", "#top", "?"])
 def test_a_circle_of_one(serve: Any, location: str) -> None:
     if location == "?":

@@ -106,13 +106,15 @@ def connect(
     journey = _Journey(settings, attempt, record, tell)
     try:
         while True:
-            outcome = journey.visit(target)
+            try:
+                outcome = journey.visit(target)
+            except ConnectError as error:
+                journey.explain(error)
+                raise
             if isinstance(outcome, Connected):
                 return outcome
             target = journey.follow(target, outcome)
-    except BaseException as error:
-        if isinstance(error, ConnectError):
-            journey.explain(error)
+    except BaseException:
         # A login that fails before the dial has not handed it over.
         given = target.options.sock
         if given is not None and hasattr(given, "close"):
