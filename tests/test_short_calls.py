@@ -10,8 +10,9 @@ import pytest
 
 import tieline
 import tieline.sync
+from tests.engine.inbox_bench import Bench
 from tieline.engine.short_way import HasLane, ShortWay
-from tieline.short_calls import ShortReceive, ShortSend
+from tieline.short_calls import Iteration, ShortReceive, ShortSend
 
 
 class Lane(ShortWay):
@@ -37,6 +38,7 @@ class Front(ShortReceive):
             session.lane = lane  # type: ignore[assignment]
         self._line: Any = SimpleNamespace(session=session)
         self.left: list[tuple[Any, ...]] = []
+        self.has_ended = False
 
     def _send(self, *arguments: Any) -> Any:
         self.left.append(arguments)
@@ -45,6 +47,11 @@ class Front(ShortReceive):
     def _recv(self, timeout: float | None) -> Any:
         self.left.append((timeout,))
         return "received"
+
+    def _next(self) -> Any:
+        if self.has_ended:
+            raise StopIteration
+        return self.recv()
 
 
 def test_what_the_lane_takes() -> None:
@@ -80,6 +87,24 @@ def test_a_timeout_is_the_fronts() -> None:
     assert front.recv(1.0) == "received"
     assert front.recv(timeout=2) == "received"
     assert front.left == [(1.0,), (2,)]
+
+
+def test_an_iteration_takes_what_is_here_then_what_the_lane_has_then_the_fronts() -> None:
+    inbox = Bench(max_queue=2).inbox
+    lane = Lane(takes=True, message="very soon")
+    front = Front(lane)
+    inbox.messages(["a", "b"])
+    assert inbox.is_full
+    iteration = Iteration(front, inbox)
+    assert iter(iteration) is iteration
+    assert [next(iteration) for _ in range(3)] == ["a", "b", "very soon"]
+    assert not inbox.is_full and front.left == []
+    lane.message = None
+    assert next(iteration) == "received"
+    front._line.session = None
+    assert next(iteration) == "received" and front.left == [(None,), (None,)]
+    front.has_ended = True
+    assert list(iteration) == []
 
 
 def test_who_has_them() -> None:

@@ -1,4 +1,5 @@
 from tieline.engine.short_way cimport HasLane, ShortWay
+from tieline.engine.stock cimport Stock
 
 
 cdef ShortWay _lane_of(HasLane session)
@@ -10,3 +11,10 @@ cdef class ShortSend:
 
 cdef class ShortReceive(ShortSend):
     pass
+
+
+cdef class Iteration:
+    cdef ShortReceive _front
+    cdef Stock _inbox
+    cdef object _waiting
+    cdef object _popleft

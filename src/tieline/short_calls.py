@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tieline.engine.line import Line
     from tieline.engine.receipts import Receipt
     from tieline.engine.short_way import HasLane, ShortWay
+    from tieline.engine.stock import Stock
     from tieline.front import WhenOffline
 
 
@@ -111,6 +112,8 @@ class ShortReceive(ShortSend):
 
         def _recv(self, timeout: float | None) -> str | bytes: ...
 
+        def _next(self) -> str | bytes: ...
+
     def recv(self, timeout: float | None = None) -> str | bytes:
         """The next message: ``str`` for text, ``bytes`` for binary.
 
@@ -126,3 +129,33 @@ class ShortReceive(ShortSend):
                 if message is not None:
                     return message
         return self._recv(timeout)
+
+
+class Iteration:
+    """Each message as it comes: those that are here, or come very soon, without a detour."""
+
+    def __init__(self, front: ShortReceive, inbox: Stock) -> None:
+        """The front's `_next` waits for a message, and raises StopIteration at the end."""
+        self._front = front
+        self._inbox = inbox
+        self._waiting = inbox.waiting
+        self._popleft = inbox.waiting.popleft
+
+    def __iter__(self) -> Iteration:
+        return self
+
+    def __next__(self) -> str | bytes:
+        if len(self._waiting):
+            try:
+                taken = self._popleft()
+            except IndexError:
+                return self._front._next()  # another thread was faster
+            if self._inbox.was_full:
+                self._inbox.look_for_room()
+            return taken
+        session = self._front._line.session
+        if session is not None:
+            message: str | bytes | None = _lane_of(session).recv()
+            if message is not None:
+                return message
+        return self._front._next()

@@ -8,7 +8,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from tieline.engine.handlers import split_plain
-from tieline.engine.lane import Iteration
 from tieline.engine.payloads import decode_json
 from tieline.engine.receiving import Receiver
 from tieline.engine.route import check_addresses
@@ -17,7 +16,7 @@ from tieline.front import ORDERLY, check_seconds
 from tieline.protocol.close import check_close
 from tieline.protocol.handshake import HandshakeResponse
 from tieline.protocol.wire import CloseCode
-from tieline.short_calls import ShortReceive
+from tieline.short_calls import Iteration, ShortReceive
 from tieline.threaded_front import ThreadedFront
 
 if TYPE_CHECKING:
@@ -96,9 +95,7 @@ class Connection(ShortReceive, ThreadedFront):
         Ends with the connection when that was closed with 1000 or 1001, and raises
         `ConnectionClosed` when it ended in any other way.
         """
-        if Iteration is None:
-            return iter(self._next, None)
-        return Iteration(self._line.inbox, self._next)
+        return Iteration(self, self._line.inbox)
 
     if not TYPE_CHECKING:
 

@@ -1,4 +1,3 @@
-from collections.abc import Callable
 from typing import Any, final
 
 from tieline.engine._read_lane import ReadLane
@@ -10,9 +9,3 @@ class RecvLane(ReadLane):
 @final
 class LoopLane(ReadLane):
     def fill(self, inbox: Any, pump: Any) -> None: ...
-
-@final
-class Iteration:
-    def __init__(self, inbox: Any, receive: Callable[[], str | bytes]) -> None: ...
-    def __iter__(self) -> Iteration: ...
-    def __next__(self) -> str | bytes: ...

@@ -296,33 +296,3 @@ cdef class RecvLane(InboxLane):
         if self.pump.is_asked or (self.pump.has_more and not self.has_rest):
             self.driver.deliver()
         return None if batch is None else batch[0]
-
-
-cdef class Iteration:
-    """Each message as it comes: those that are here without a detour."""
-
-    cdef Stock inbox
-    cdef object waiting
-    cdef object popleft
-    cdef object receive
-
-    def __init__(self, Stock inbox, receive):
-        """`receive` waits for the next message, and raises StopIteration at the end."""
-        self.inbox = inbox
-        self.waiting = inbox.waiting
-        self.popleft = self.waiting.popleft
-        self.receive = receive
-
-    def __iter__(self):
-        return self
-
-    def __next__(self):
-        if len(self.waiting):
-            try:
-                message = self.popleft()
-            except IndexError:
-                return self.receive()  # another thread was faster
-            if self.inbox.was_full:
-                self.inbox.look_for_room()
-            return message
-        return self.receive()

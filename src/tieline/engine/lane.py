@@ -25,14 +25,13 @@ if TYPE_CHECKING:
     HandlerLane: type[_handler_lane.HandlerLane]
     LoopLane: type[_inbox_lane.LoopLane]
     RecvLane: type[_inbox_lane.RecvLane]
-    Iteration: type[_inbox_lane.Iteration] | None
 else:
     try:
         from tieline.engine._handler_lane import HandlerLane
-        from tieline.engine._inbox_lane import Iteration, LoopLane, RecvLane
+        from tieline.engine._inbox_lane import LoopLane, RecvLane
         from tieline.engine._send_lane import SendLane
     except ModuleNotFoundError:  # pure, or not on Linux
-        HandlerLane = LoopLane = RecvLane = SendLane = Iteration = None
+        HandlerLane = LoopLane = RecvLane = SendLane = None
 
 
 def lane_of(session: Session, options: Options, teller: Teller) -> ShortWay:
