@@ -9,11 +9,12 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 import tieline
-from tieline.engine.session import Session
+from tieline.engine.reactor import Reactor
 from tieline.protocol.endpoints import server_connection
 from tieline.protocol.events import RequestReceived
 from tieline.protocol.wire import Opcode
@@ -23,15 +24,15 @@ TIMEOUT = 20.0
 
 @pytest.fixture
 def slow_start(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
-    """Sessions whose `start` returns only when a test sets this: their handlers come first."""
+    """Sessions that have started only when a test sets this: their handlers come first."""
     handled = threading.Event()
-    start = Session.start
+    register = Reactor.register
 
-    def start_and_wait(self: Session, response: tieline.HandshakeResponse) -> None:
-        start(self, response)
+    def register_and_wait(self: Reactor, registrant: Any, **how: bool) -> None:
+        register(self, registrant, **how)
         assert handled.wait(TIMEOUT), "no handler was called"
 
-    monkeypatch.setattr(Session, "start", start_and_wait)
+    monkeypatch.setattr(Reactor, "register", register_and_wait)
     return handled
 
 

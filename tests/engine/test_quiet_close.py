@@ -62,26 +62,37 @@ def test_closed_without_a_hand_over(
 
 @pytest.mark.parametrize("briefly", [SOON, 0.0])
 def test_nobody_need_wake_it_up_for_an_answer_that_is_soon_here(
-    echo: EchoServer,
     receiver_of: Receivers,
     looks: threading.Event,
     monkeypatch: pytest.MonkeyPatch,
     briefly: float,
 ) -> None:
     """Only who waits for longer has a descriptor to be woken up by."""
+    is_brief = briefly > 0 and hasattr(select, "poll")
     made: list[Wakeup] = []
+    waits = threading.Event()
+    if is_brief:
+        waits.set()
 
     def wakeup() -> Wakeup:
         made.append(Wakeup())
+        waits.set()
         return made[-1]
 
-    receiver = receiver_of(echo)
-    monkeypatch.setattr(driving, "Wakeup", wakeup)
-    monkeypatch.setattr(quiet_close, "BRIEFLY", briefly)
-    monkeypatch.setattr(quiet_close, "LAZINESS", SOON)
-    receiver.disconnect(1000, "", None)
+    def script(peer: Any) -> None:
+        peer.accept_upgrade()
+        peer.expect_close(1000)
+        assert waits.wait(SOON)
+        peer.send_close(1000)
+
+    with ScriptedServer(script) as server:
+        receiver = receiver_of(server)
+        monkeypatch.setattr(driving, "Wakeup", wakeup)
+        monkeypatch.setattr(quiet_close, "BRIEFLY", briefly)
+        monkeypatch.setattr(quiet_close, "LAZINESS", SOON)
+        receiver.disconnect(1000, "", None)
     assert receiver.close_info is not None and receiver.close_info.clean
-    assert len(made) == (0 if briefly and hasattr(select, "poll") else 1)
+    assert len(made) == (0 if is_brief else 1)
 
 
 def test_handlers_are_for_the_background_thread(

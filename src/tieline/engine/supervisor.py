@@ -231,11 +231,7 @@ class Supervisor(Line):
     # --- ending -------------------------------------------------------------------------------
 
     def disconnect(
-        self,
-        code: int,
-        reason: str,
-        timeout: float | None,
-        patience: float = _LAST_HANDLERS,
+        self, code: int, reason: str, timeout: float | None, patience: float = _LAST_HANDLERS
     ) -> None:
         """Close what is up, cancel what is under way, and wait for the end unless in a handler.
 
@@ -270,10 +266,7 @@ class Supervisor(Line):
             self._await_end(session, patience)
 
     def _close_quietly(self, session: Session, code: int, reason: str, limit: float) -> bool:
-        """Without waking up a thread, as far as that comes to the end: True if it does.
-
-        `limit`: seconds.
-        """
+        """Without waking up a thread. False: it has not come to the end in `limit` seconds."""
         if not self.owns_reactor or not self.delivery.is_direct:
             return False
         return quiet_close.with_its_thread(session, code, reason, limit)
