@@ -23,12 +23,13 @@ static PyObject *mark(PyObject *module, PyObject *nothing) {
 }
 
 /* Seconds, ten microseconds later each time: what depends on the time that has passed is the same in
- * every run. */
+ * every run. Far ahead of the machine's own clock, which a lane looks at to see if the thread is wanted
+ * elsewhere: it is not. */
 static PyObject *now(PyObject *module, PyObject *nothing) {
     static uint64_t looks;
     (void)module;
     (void)nothing;
-    return PyFloat_FromDouble(1000.0 + (double)++looks * 1e-5);
+    return PyFloat_FromDouble(1e9 + (double)++looks * 1e-5);
 }
 
 static PyMethodDef methods[] = {

@@ -6,6 +6,7 @@ import itertools
 import queue
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -72,6 +73,23 @@ def test_what_goes_it(server: EchoServer, sent: str | bytes) -> None:
     with Client(server.url) as one:
         assert one.lane.send(sent) is True
         assert one.take() == sent
+
+
+@compiled_only
+@pytest.mark.parametrize("shared", [False, True])
+def test_what_comes_goes_it(server: EchoServer, shared: bool) -> None:
+    """On a client's own reactor, too, and on the one of all plain connections."""
+    with Client(server.url, reactor=tieline.Reactor() if shared else None) as one:
+        assert one.lane.may_serve
+    with tieline.connect(server.url) as plain:
+        plain.send("a")
+        assert plain.recv() == "a"  # whoever asks drives from now on
+        plain.send("b")
+        asks_the_lane = plain._line.session.lane.recv
+        deadline = time.monotonic() + PATIENCE
+        while (got := asks_the_lane()) is None:
+            assert time.monotonic() < deadline
+        assert got == "b"
 
 
 @pytest.mark.parametrize(

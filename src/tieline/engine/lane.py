@@ -51,7 +51,7 @@ def lane_of(session: Session, options: Options, teller: Teller) -> ShortWay:
     sender, connection, delivery = session.sender, session.connection, session.delivery
     if isinstance(connection.assembler, FrameInspector):
         pass  # every frame is shown first
-    elif type(session.reactor) is not Reactor:
+    elif not isinstance(session.reactor, Reactor):
         if isinstance(delivery, Inbox):
             return LoopLane(stream.fileno(), layer, sender, may_send, connection)
     elif type(delivery) is Inbox:
