@@ -197,6 +197,27 @@ def test_timers_fire_once_and_never_early(run: Any, served: Any) -> None:
     run(main())
 
 
+def test_clocks_are_looked_at_for_who_has_a_timer(run: Any, served: Any) -> None:
+    """Others ask nobody anything after a sleep, and cost their loop nothing."""
+
+    async def main() -> None:
+        reader, _ = await served()
+        reactor = reader.reactor
+        await turns()
+        assert reactor._ticks._next is None
+        for _ in range(2):
+            reactor.call_at(reactor.now() + PATIENCE, reader, lambda: None).cancel()
+        assert reactor._ticks._next is not None
+        reader.end()
+        assert reactor._ticks._next is None
+        reactor.call_at(reactor.now(), reader, lambda: reader.tell("late"))
+        assert reactor._ticks._next is None
+        await turns()
+        assert "late" not in reader.told
+
+    run(main())
+
+
 def test_cancelled_timers_do_not_fire(run: Any, served: Any) -> None:
     async def main() -> None:
         reader, _ = await served()

@@ -135,7 +135,6 @@ class LoopReactor:
         else:
             raise TypeError(f"a LoopReactor cannot serve a {type(stream).__name__}")
         self._begin()
-        self._ticks.begin()
         self.loop.call_soon(self.call, registrant, registrant.on_registered)
 
     def unregister(self, registrant: LoopRegistrant) -> None:
@@ -156,6 +155,10 @@ class LoopReactor:
         self, when: float, registrant: LoopRegistrant, callback: Callable[[], None]
     ) -> LoopTimer:
         """Run `callback` at `when`, never earlier, if `registrant` is still served then."""
+        if self._registrants:
+            # Who has no timer asks its peer for nothing, after a sleep neither. And a loop that has
+            # a timer looks at it in every round.
+            self._ticks.begin()
         return LoopTimer(self, when, registrant, callback)
 
     def call(self, registrant: LoopRegistrant, callback: Callable[[], None]) -> None:

@@ -65,11 +65,11 @@ class ClockTicks:
 
     def __init__(self, reactor: LoopReactor) -> None:
         self._reactor = reactor
-        # None while nobody is served.
+        # None while nobody who is served has had a timer.
         self._next: asyncio.Handle | None = None
 
     def begin(self) -> None:
-        """Somebody is served from now on."""
+        """Somebody who is served has a timer from now on. Idempotent."""
         if self._next is None:
             self._reactor.clocks.begin()
             self._look_later()
