@@ -44,14 +44,15 @@ def lane_of(session: Session, options: Options, teller: Teller) -> ShortWay:
     layer = None if below is stream else stream
     if SendLane is None or type(below) is not SocketStream or not below.waits_in_calls:
         return NO_LANE
-    if not getattr(session.reactor, "has_lanes", False):
+    reactor: object = session.reactor  # a `Reactor`, or what serves in place of one
+    if not getattr(reactor, "has_lanes", False):
         return NO_LANE
     # Such sends are noted, timed, or shown.
     may_send = not teller.watches_sends and options.offline != "queue"
     sender, connection, delivery = session.sender, session.connection, session.delivery
     if isinstance(connection.assembler, FrameInspector):
         pass  # every frame is shown first
-    elif not isinstance(session.reactor, Reactor):
+    elif not isinstance(reactor, Reactor):
         if isinstance(delivery, Inbox):
             return LoopLane(stream.fileno(), layer, sender, may_send, connection)
     elif type(delivery) is Inbox:
