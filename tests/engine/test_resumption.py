@@ -42,8 +42,9 @@ def text(supervisor: Supervisor, message: str) -> Unsent:
 
 def lose(supervisor: Supervisor, server: EchoServer, waits: Waits) -> None:
     """The server restarts; the client is about to wait for its first attempt."""
+    before = len(waits.seconds)
     server.close_connections(1012, "restart")
-    waits.wait_for(len(waits.seconds) + 1)
+    waits.wait_for(before + 1)
 
 
 def open_again(supervisor: Supervisor) -> None:
