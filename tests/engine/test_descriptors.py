@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import time
@@ -105,6 +106,22 @@ def test_many_forget_what_is_closed() -> None:
     waited_for.watch(descriptor, READ, 0)
     waited_for.close()
     far.close()
+
+
+def test_a_number_that_was_closed_elsewhere_and_given_away(waited_for: Descriptors) -> None:
+    """Whoever has it now is waited for; nobody has said that the one before is not any more."""
+    near, far = socket.socketpair()
+    waited_for.watch(near.fileno(), 0, READ)
+    descriptor = near.fileno()
+    other, other_far = socket.socketpair()
+    os.dup2(other.fileno(), descriptor)  # which closes what had it
+    waited_for.watch(descriptor, 0, READ)
+    other_far.send(b"x")
+    assert waited_for.wait(5, LARGEST) == [(descriptor, READ)]
+    waited_for.watch(descriptor, READ, 0)
+    assert waited_for.wait(0, LARGEST) == []
+    for end in (near, far, other, other_far):
+        end.close()
 
 
 def test_which_there_are() -> None:

@@ -109,6 +109,9 @@ class Portable:
         elif before:
             self._selector.modify(descriptor, wanted)
         else:
+            if descriptor in self._selector.get_map():
+                # Somebody has closed what had the number before. The kernel forgets such ones.
+                self._selector.unregister(descriptor)
             self._selector.register(descriptor, wanted)
 
     def wait(self, seconds: float, largest: int) -> list[tuple[int, int]]:
