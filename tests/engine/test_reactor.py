@@ -662,6 +662,39 @@ def test_a_thread_that_is_busy_with_one_hears_of_lazy_ones_too(
         assert served.ended.wait(SOON)
 
 
+@pytest.mark.parametrize("how", ["lazily", "quietly"])
+def test_a_thread_that_stays_with_one_does_so_no_longer_than_newcomers_count_on(
+    serve: Any, reactor: Reactor, how: str
+) -> None:
+    """Where many come and go, it would have looked soon, and so nobody has asked it to."""
+    begun, registered = threading.Event(), threading.Event()
+    is_heard: list[bool] = []
+
+    def stay() -> None:
+        until = reactor.wanted_at()
+        begun.set()
+        assert registered.wait(SOON)
+        is_heard.append(bool(reactor.calls) or until <= reactor.now() + LAZINESS)
+
+    busy, passing, newcomer = serve(), serve(), serve()
+    reactor.register(busy)
+    assert busy.registered.wait(SOON)
+    reactor.register(passing)  # others may follow it soon
+    passing.far.close()
+    assert passing.ended.wait(SOON)
+    busy.readable = stay
+    busy.far.send(b"x")
+    assert begun.wait(SOON)
+    reactor.register(newcomer, **{how: True})
+    registered.set()
+    assert newcomer.registered.wait(SOON)
+    assert is_heard == [True]
+    for served in (busy, newcomer):
+        served.readable = lambda: None
+        served.far.close()
+        assert served.ended.wait(SOON)
+
+
 def test_the_thread_is_about_to_wait_at_every_moment_of_withdrawing(serve: Any) -> None:
     """It sees a newcomer, or that there is nobody: it never waits without end for nobody."""
     served = serve()

@@ -132,7 +132,7 @@ class Pump(Speaker):
         reactor = self.reactor
         try:
             if self.take() and self.lane.serve(
-                reactor.memory, reactor.calls, reactor.next_deadline(), reactor.serves_one
+                reactor.memory, reactor.calls, reactor.wanted_at(), reactor.serves_one
             ):
                 self._deliver(reactor.now(), reactor.memory)
         finally:

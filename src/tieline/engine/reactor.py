@@ -128,6 +128,16 @@ class Reactor(Served):
         timer, clocks = self._timers.next_deadline(), self.clocks.looks_at
         return clocks if timer is None or clocks < timer else timer
 
+    def wanted_at(self) -> float:
+        """The same, for who may stay until then where there are no calls: or when others count on
+        its look at newcomers, of which they have told nobody.
+        """
+        deadline, looks_at = self.next_deadline(), self._looks_at
+        # Who shares no thread with others makes itself heard; `BRIEFLY` is nobody's business.
+        if self._is_own or not self.now() < looks_at < deadline:
+            return deadline
+        return looks_at
+
     @property
     def serves_one(self) -> bool:
         """Is there but one connection?"""
