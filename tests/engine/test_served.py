@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.moments import at_every_moment
 from tieline.engine.served import Registrant, Served
 
 
@@ -90,6 +91,26 @@ def test_of_several_who_ask_the_first_wakes_the_thread(desk: Desk) -> None:
     desk.look()
     desk.call_soon(served, desk.look)
     assert desk.woken == 2
+
+
+def test_the_next_one_wakes_the_thread_where_ctrl_c_kept_the_first_from_it() -> None:
+    served = one(3)
+
+    def make() -> Desk:
+        desk = Desk()
+        desk.register(served)
+        desk.look()
+        return desk
+
+    interrupted = 0
+    for desk, error in at_every_moment(make, lambda it: it.call_soon(served, it.look)):
+        interrupted += isinstance(error, KeyboardInterrupt)
+        desk.call_soon(served, desk.look)
+        assert desk.woken
+        woken = desk.woken
+        desk.call_soon(served, desk.look)
+        assert desk.woken == woken
+    assert interrupted
 
 
 def test_who_is_not_served_is_not_called(desk: Desk) -> None:

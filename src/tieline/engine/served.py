@@ -70,6 +70,8 @@ class Served:
         # When the thread looks without being asked. A moment that is over: it is busy.
         self._looks_at = _FRESH
         self._thread: threading.Thread | None = None
+        # Ctrl-C may have kept the last one who asked from waking the thread up.
+        self._owes_waking = False
 
     def _start(self, registrant: Registrant, lazily: bool) -> None:
         """Start the thread, and serve its first connection. With the lock held."""
@@ -200,6 +202,8 @@ class Served:
 
     def _ask(self, registrant: Registrant, callback: Callable[[], None]) -> None:
         """Have the thread call this. Of several who ask, the first wakes it up."""
+        is_owed, self._owes_waking = self._owes_waking, True
         self.calls.append((registrant, callback))
-        if len(self.calls) == 1:
+        if is_owed or len(self.calls) == 1:
             self._wake()
+        self._owes_waking = False
