@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -582,6 +583,27 @@ def test_a_quiet_one_of_a_thread_that_would_not_look_for_long(serve: Any, reacto
     for served in (first, quiet):
         served.far.close()
         assert served.ended.wait(SOON)
+
+
+def test_a_quiet_one_that_cannot_be_watched_fails_as_any_other(
+    serve: Any, reactor: Reactor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the thread, where its owner expects it: not in the registration, as if it had not been."""
+    first, quiet = serve(), serve()
+    reactor.register(first)
+    assert first.registered.wait(SOON)
+
+    def refuse(registrant: Any, **wanted: bool) -> None:
+        if registrant is quiet and any(wanted.values()):
+            raise OSError(errno.ENOSPC, "no more can be watched")
+
+    monkeypatch.setattr(reactor, "watch", refuse)
+    reactor.register(quiet, quietly=True)
+    assert quiet.ended.wait(SOON)
+    assert [error.errno for error in quiet.errors if isinstance(error, OSError)] == [errno.ENOSPC]
+    monkeypatch.undo()
+    first.far.close()
+    assert first.ended.wait(SOON)
 
 
 def test_a_quiet_one_of_a_clients_own_thread() -> None:

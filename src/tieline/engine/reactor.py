@@ -152,9 +152,14 @@ class Reactor(Served):
 
     def _reads_at_once(self, registrant: Registrant) -> bool:
         assert self._descriptors is not None
-        if self._descriptors.is_for_all:
+        if not self._descriptors.is_for_all:
+            return False
+        try:
             self.watch(registrant, readable=True, writable=False)
-        return self._descriptors.is_for_all
+        except (OSError, ValueError):
+            # Too many are watched, or it is closed: the thread will hear the same, and tell it.
+            return False
+        return True
 
     def _wake(self) -> None:
         if self._wakeup is not None and not self.in_thread():
