@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
 from contextlib import suppress
+from queue import SimpleQueue
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -160,3 +164,29 @@ def test_a_flooded_client_does_not_hold_up_the_others(scripted: Any, clients: An
     assert arrived.wait(SOON)
     flooded.disconnect(timeout=0)  # the server will not answer
     assert before_the_other[0] <= 2 * MOST_AT_ONCE // size
+
+
+def test_a_descriptor_that_was_closed_elsewhere_and_given_away(
+    echo: Any, recorder: Recorder, clients: Any
+) -> None:
+    """The connection that had it ends, and leaves it to the one that has it now."""
+    reactor = tieline.Reactor()
+    got: SimpleQueue[Any] = SimpleQueue()
+    first = clients(got.put, echo.url, reactor=reactor)
+    first.connect()
+    first.send("a")
+    assert got.get(timeout=SOON) == "a"  # the thread has looked at it, and waits for its peer
+    descriptor = first._line.session.fileno()
+    address = urlsplit(echo.url)
+    with socket.create_connection((address.hostname, address.port)) as connected:
+        os.dup2(connected.fileno(), descriptor)  # which closes what had it
+    second = clients(
+        recorder.callback, echo.url, reactor=reactor, sock=socket.socket(fileno=descriptor)
+    )
+    second.connect()
+    assert got.get(timeout=SOON) is None
+    assert "closed by somebody else" in str(first.wait(SOON).error)
+    second.send("a")
+    recorder.expect("message", "a", timeout=SOON)
+    second.disconnect()
+    assert second.close_info is not None and second.close_info.clean

@@ -47,6 +47,14 @@ def _nothing() -> None:
     """What there is to do for a registrant that is only to be looked at."""
 
 
+def _disowned(registrant: Registrant, error: OSError) -> None:
+    """Somebody has closed its descriptor, and its number is another one's: it must not close it."""
+    disown: Callable[[], None] | None = getattr(registrant, "disown", None)
+    if disown is not None:
+        disown()
+    registrant.fail(error)
+
+
 class Served:
     """What other threads touch of a reactor.
 
@@ -193,7 +201,7 @@ class Served:
             # Its number was given away: somebody has closed it, who should not have.
             error = OSError(EBADF, "the connection's descriptor was closed by somebody else")
             before.watched_for = 0
-            self._ask(before, partial(before.fail, error))
+            self._ask(before, partial(_disowned, before, error))
 
     def _remove(self, registrant: Registrant) -> None:
         if self._served.get(registrant.served_as) is registrant:

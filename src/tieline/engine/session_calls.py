@@ -13,6 +13,7 @@ from tieline.engine.pings import PingWaiter
 from tieline.engine.prompting import Gathering, watch_over_of
 from tieline.engine.pump import Pump
 from tieline.engine.served import LAZINESS
+from tieline.transport.stream import SocketStream, lowest
 
 if TYPE_CHECKING:
     from tieline.engine.driving import Driver
@@ -144,6 +145,16 @@ class SessionCalls(Pump):
             function()
         else:
             self._soon(function)
+
+    # --- its reactor's thread -------------------------------------------------------------------
+
+    def disown(self) -> None:
+        """The descriptor's number is another connection's by now: neither use it, nor close it."""
+        with self.lock:
+            self.lane.close()
+            below = lowest(self.stream)
+            if isinstance(below, SocketStream):
+                below.release().detach()
 
     # --- any thread that sends ---------------------------------------------------------------
 
