@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -604,6 +605,25 @@ def test_a_quiet_one_that_cannot_be_watched_fails_as_any_other(
     monkeypatch.undo()
     first.far.close()
     assert first.ended.wait(SOON)
+
+
+def test_who_has_lost_its_number_to_another_one_does_not_watch_that(
+    serve: Any, reactor: Reactor
+) -> None:
+    first, second = serve(), serve()
+    reactor.register(first)
+    assert first.registered.wait(SOON)
+    with reactor._lock:  # the thread does not look
+        os.dup2(second.socket.fileno(), first.fileno())  # which closes what had it
+        second.socket.close()
+        second.socket = socket.socket(fileno=first.socket.detach())
+        reactor.register(second, lazily=True)
+        reactor.watch(first, readable=True, writable=False)
+        assert first.watched_for == 0
+    assert second.registered.wait(SOON) and second.errors == []
+    assert first.ended.wait(SOON) and len(first.errors) == 1
+    second.far.close()
+    assert second.ended.wait(SOON)
 
 
 def test_a_quiet_one_of_a_clients_own_thread() -> None:

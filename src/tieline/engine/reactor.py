@@ -109,6 +109,8 @@ class Reactor(Served):
         """Call `on_readable` and `on_writable` while the descriptor is ready for it."""
         events = (READ if readable else 0) | (WRITE if writable else 0)
         if registrant.is_served and events != registrant.watched_for:
+            if self._served.get(registrant.served_as) is not registrant:
+                return  # the number is another one's by now, and this one is about to hear of it
             assert self._descriptors is not None
             self._descriptors.watch(registrant.served_as, registrant.watched_for, events)
             registrant.watched_for = events
