@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from collections.abc import Callable
 from dataclasses import fields
 from threading import RLock
@@ -156,8 +158,27 @@ def test_no_connection_is_asked_under_the_lock() -> None:
         recorder.connected(one)
         ask(recorder)
         recorder.ended(one)
-        recorder.connected(Counting(1))
+        with lock:  # as the line does
+            recorder.connected(Counting(1))
+        recorder.settle()
         assert one.looks == 2
+
+
+def test_what_has_ended_is_let_go_of_when_there_is_another_one() -> None:
+    recorder, one = StatsRecorder(RLock()), Counting(1)
+    gone = weakref.ref(one)
+    recorder.settle()
+    recorder.connected(one)
+    recorder.ended(one)
+    recorder.settle()
+    recorder.connected(Counting(10))
+    assert sent(recorder) == 11
+    recorder.settle()
+    recorder.settle()
+    del one
+    gc.collect()
+    assert gone() is None
+    assert sent(recorder) == 11
 
 
 def test_connections_that_come_and_go_meanwhile() -> None:

@@ -277,6 +277,7 @@ class Line(Aftermath):
                     self.recorder.ended(session)
                 raise
         # Without the lock: somebody may send on it, and a signal handler on top want the line's.
+        self.recorder.settle()
         if before is not None and outage.overlaps:
             before.close(CloseCode.GOING_AWAY, "", reads_on=True)
         elif before is not None:

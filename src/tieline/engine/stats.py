@@ -159,22 +159,23 @@ class StatsRecorder:
         self._further: _Further | None = None
 
     def connected(self, connection: Counting, replaces: bool = False) -> None:
-        """A connection came about; it tells its counters at any time.
+        """A connection came about; it tells its counters at any time. The caller may hold locks.
 
-        `replaces`: it is not the first one.
+        `replaces`: it is not the first one. Afterwards, without any lock: `settle`.
         """
-        while True:
-            last = self._last
-            if last is not None:
-                self._put_down(last)
-            with self._lock:
-                if self._last is last:
-                    self._last = None
-                    self._connects += 1
-                    if replaces:
-                        self._made().reconnects += 1
-                    self._present = (*self._present, connection)
-                    return
+        with self._lock:
+            self._connects += 1
+            if replaces:
+                self._made().reconnects += 1
+            self._present = (*self._present, connection)
+
+    def settle(self) -> None:
+        """Put down what `_last` has counted, if another connection came about since it ended."""
+        last = self._last
+        if last is not None and self._present != (last,):
+            self._put_down(last)
+            if self._last is last:  # no call before the next line
+                self._last = None
 
     def ended(self, connection: Counting) -> None:
         """That connection has ended, and counts no more. A second call for it does nothing."""
