@@ -11,7 +11,7 @@ import pytest
 from tests.outages import Inbound, Waits
 from tieline.engine.supervisor import Supervisor
 from tieline.engine.unsent import Unsent
-from tieline.errors import ConnectionClosed
+from tieline.errors import ConnectionClosed, SendBufferFull
 from tieline.events import MessageDroppedEvent
 from tieline.protocol.state import State
 from tieline.protocol.wire import Opcode
@@ -212,3 +212,18 @@ def test_a_line_that_never_queues_has_no_queue(
     assert resumption.waiting == 0 and resumption._offline is None
     assert resumption.offline is resumption.offline
     assert resumption.waiting == 0
+
+
+def test_a_child_can_drop_messages_where_the_parent_had_not_told_of_its_own(
+    supervise: Callable[..., Supervisor], server: EchoServer
+) -> None:
+    supervisor = supervise(server.url, offline="queue", offline_limit=(5, 1))
+    resumption = supervisor.resumption
+    resumption.offline.put(text(supervisor, "one"))
+    with pytest.raises(SendBufferFull):
+        resumption.offline.put(text(supervisor, "two"))
+    resumption.offline.refuse(text(supervisor, "two"))
+    resumption.abandon_after_fork()  # nobody was told of it
+    assert resumption.take_drops() == []
+    resumption.offline.refuse(text(supervisor, "three"))
+    assert resumption.take_drops() == [("drop", 5)]

@@ -105,7 +105,7 @@ class Resumption:
     def abandon_after_fork(self) -> None:
         """In a child process: what waits is the parent's to send."""
         if self._drops:
-            self._drops = ()
+            del self._drops[:]  # the same list: what the child drops goes into it
         if self._offline is not None:
             self._offline.abandon_after_fork(ConnectionClosed("the process was forked"))
 
