@@ -7,7 +7,6 @@ import threading
 import weakref
 from collections.abc import Callable
 from dataclasses import fields
-from threading import RLock
 from typing import Any
 
 from tieline.engine.stats import Stats, StatsRecorder, Traffic
@@ -28,7 +27,7 @@ def sent(recorder: StatsRecorder) -> int:
 
 
 def test_a_connection_counts_while_it_is_up_and_after() -> None:
-    recorder = StatsRecorder(RLock())
+    recorder = StatsRecorder()
     one = Counting(3)
     recorder.connected(one)
     assert sent(recorder) == 3
@@ -42,7 +41,7 @@ def test_a_connection_counts_while_it_is_up_and_after() -> None:
 
 
 def test_one_after_the_other() -> None:
-    recorder = StatsRecorder(RLock())
+    recorder = StatsRecorder()
     for number in (1, 10, 100):
         one = Counting(number)
         recorder.connected(one)
@@ -56,7 +55,7 @@ def test_one_after_the_other() -> None:
 
 
 def test_connections_may_overlap() -> None:
-    recorder = StatsRecorder(RLock())
+    recorder = StatsRecorder()
     old, new = Counting(1), Counting(10)
     recorder.connected(old)
     recorder.connected(new)
@@ -69,7 +68,7 @@ def test_connections_may_overlap() -> None:
 
 
 def test_reset() -> None:
-    recorder = StatsRecorder(RLock())
+    recorder = StatsRecorder()
     one = Counting(3)
     recorder.connected(one)
     recorder.round_trip(0.1)
@@ -85,7 +84,7 @@ def test_reset() -> None:
 
 
 def test_latency() -> None:
-    recorder = StatsRecorder(RLock())
+    recorder = StatsRecorder()
     assert recorder.last_round_trip is None
     assert recorder.snapshot(0, 0, 0).latency.p50 is None
     for number in range(1, 101):
@@ -98,7 +97,7 @@ def test_latency() -> None:
 
 
 def test_percentiles_are_of_the_last_thousand() -> None:
-    recorder = StatsRecorder(RLock())
+    recorder = StatsRecorder()
     for _ in range(1000):
         recorder.round_trip(100.0)
     for _ in range(1000):
@@ -114,11 +113,11 @@ def test_plus_and_minus() -> None:
 
 
 def test_after_a_fork_a_lock_of_another_thread_is_no_matter() -> None:
-    recorder = StatsRecorder(RLock())
+    recorder = StatsRecorder()
     thread = threading.Thread(target=recorder._lock.acquire)
     thread.start()
     thread.join()
-    recorder.abandon_after_fork(RLock())
+    recorder.abandon_after_fork()
     recorder.round_trip(1.0)
     assert recorder.last_round_trip == 1.0
 
@@ -151,10 +150,11 @@ class Locked(Counting):
 
 
 def test_no_connection_is_asked_under_the_lock() -> None:
-    lock = RLock()
     asks: tuple[Callable[[StatsRecorder], object], ...] = (sent, StatsRecorder.reset)
     for ask in asks:
-        recorder, one = StatsRecorder(lock), Locked(lock)
+        recorder = StatsRecorder()
+        lock = recorder._lock
+        one = Locked(lock)
         recorder.connected(one)
         ask(recorder)
         recorder.ended(one)
@@ -165,7 +165,7 @@ def test_no_connection_is_asked_under_the_lock() -> None:
 
 
 def test_what_has_ended_is_let_go_of_when_there_is_another_one() -> None:
-    recorder, one = StatsRecorder(RLock()), Counting(1)
+    recorder, one = StatsRecorder(), Counting(1)
     gone = weakref.ref(one)
     recorder.settle()
     recorder.connected(one)
@@ -182,7 +182,7 @@ def test_what_has_ended_is_let_go_of_when_there_is_another_one() -> None:
 
 
 def test_connections_that_come_and_go_meanwhile() -> None:
-    recorder, first = StatsRecorder(RLock()), Counting(1)
+    recorder, first = StatsRecorder(), Counting(1)
     others = [Counting(10), Counting(100)]
 
     class Changing(Counting):

@@ -56,7 +56,7 @@ class Line(Aftermath):
         self.options = options
         # Guards the fields below. Reentrant for signal handlers.
         self.lock = ReentrantLock()
-        self.recorder = StatsRecorder(self.lock)
+        self.recorder = StatsRecorder()
         self.callbacks = callbacks_of(handlers, options, self)
         runner = None if options.executor is None else Runner(options.executor)
         self.delivery = delivery(self.callbacks, runner, options.max_queue, self)
@@ -334,7 +334,7 @@ class Line(Aftermath):
         self.recovery.abandon_after_fork()
         if self.carried_over is not None:
             self.carried_over.abandon_after_fork()
-        self.recorder.abandon_after_fork(self.lock)
+        self.recorder.abandon_after_fork()
         self.delivery.abandon_after_fork()
         if self.session is not None:
             self.session.abandon_after_fork()

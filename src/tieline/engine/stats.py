@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
+from tieline.engine.locks import ReentrantLock
 from tieline.making import unfinished
 
 if TYPE_CHECKING:
@@ -141,15 +142,15 @@ _NOTHING = _Further()
 class StatsRecorder:
     """Adds up a client's connections. Any thread.
 
-    Its lock is held for moments. A connection is asked for its counters before, since that takes
-    the connection's lock, on top of whose owner a signal handler may want this one.
+    Its lock is held for moments, and no other one is waited for under it: a signal handler may ask
+    for statistics on top of whatever holds the reactor's or a connection's lock, which the line's
+    waits for. So that cannot be this one, and a connection is asked for its counters before.
     """
 
     __slots__ = ("_connects", "_further", "_last", "_lock", "_present")
 
-    def __init__(self, lock: Any) -> None:
-        """`lock`: reentrant; the line's."""
-        self._lock = lock
+    def __init__(self) -> None:
+        self._lock = ReentrantLock()
         # Each connection that is up, or is `_last`. Another one may come up before one has ended.
         self._present: tuple[Counting, ...] = ()
         # It has ended with no other one up, and counts no more: what it has counted is put down
@@ -276,9 +277,9 @@ class StatsRecorder:
                     self._further = fresh
                     return
 
-    def abandon_after_fork(self, lock: Any) -> None:
+    def abandon_after_fork(self) -> None:
         """In a child process: another thread may have held the lock."""
-        self._lock = lock
+        self._lock = ReentrantLock()
 
 
 def _with_percentiles(further: _Further) -> Latency:

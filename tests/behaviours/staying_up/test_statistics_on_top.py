@@ -1,8 +1,10 @@
-"""A thread that is on top of the old connection's lock and wants the line's, as signal handlers do."""
+"""Statistics on top of any lock, as a signal handler asks for them, while the line comes up again."""
 
 from __future__ import annotations
 
 import threading
+
+import pytest
 
 import tieline
 from tieline.testing import EchoServer
@@ -10,7 +12,8 @@ from tieline.testing import EchoServer
 PATIENCE = 10.0
 
 
-def test_the_next_connection_begins_without_the_old_ones_lock() -> None:
+@pytest.mark.parametrize("held", ["the old connection's", "the reactor's"])
+def test_statistics_on_top_of_a_lock(held: str) -> None:
     dialled, go_on = threading.Event(), threading.Event()
     urls = 0
 
@@ -39,12 +42,15 @@ def test_the_next_connection_begins_without_the_old_ones_lock() -> None:
         asked = threading.Event()
 
         def ask() -> None:
-            # What `stats()` in a signal handler asks for, on top of a `send()` to the old one.
-            with old.lock:
+            # A `send()` to the old one holds the first for moments, and most calls the second.
+            with old.lock if held == "the old connection's" else client._line.reactor._lock:
                 go_on.set()
                 while client._line.session is old:
                     pass
                 client.stats()
+                if held != "the reactor's":
+                    with client._line.lock:  # what `disconnect()` asks for
+                        pass
                 asked.set()
 
         asker = threading.Thread(target=ask, daemon=True)
