@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 import pytest
 
+from tests.builds import IS_COMPILED
 from tests.engine.inbox_bench import Bench, chunks_of, feed, take_all
+from tests.moments import at_every_moment
 from tieline.engine import chunks as chunking
 from tieline.errors import ConnectionClosed
 from tieline.protocol.events import CloseInfo
@@ -150,7 +154,7 @@ def test_in_a_child_process() -> None:
     """The thread that held the condition's lock may not be there."""
     inbox = Bench().inbox
     inbox.messages(["a"])
-    inbox.news.__enter__()
+    inbox.news.lock.acquire()
     inbox.waiters = 3
     inbox.abandon_after_fork()
     thread = threading.Thread(target=inbox.end, args=(None,))
@@ -502,3 +506,31 @@ def test_a_new_connection_is_read_although_the_old_one_was_closed() -> None:
     assert not inbox.has_ended
     inbox.messages(["a", "b"])
     assert inbox.is_full, "what comes is kept, and not thrown away"
+
+
+def _take_whole(inbox: Any) -> None:
+    with suppress(IndexError):
+        inbox.take_whole()
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        _take_whole,
+        lambda inbox: inbox.wait_for(lambda: True, 0),
+        lambda inbox: inbox.tell(),
+        lambda inbox: inbox.messages(["b"]),
+    ],
+)
+def test_ctrl_c_leaves_no_lock_behind(act: Callable[[Any], object]) -> None:
+    """It is the line's, and the thread that serves all plain connections wants it, too."""
+
+    def make() -> Any:
+        inbox = Bench(max_queue=1).inbox
+        inbox.waiters = 1
+        return inbox
+
+    if IS_COMPILED:
+        return  # the calls have no moments of their own
+    for inbox, _ in at_every_moment(make, act):
+        assert not inbox.news.lock._is_owned()

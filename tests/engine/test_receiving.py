@@ -170,7 +170,7 @@ def test_a_close_on_top_of_a_look_into_the_inbox(echo: EchoServer, receiver_of: 
     thread = threading.Thread(target=receive)
     thread.start()
     started = time.monotonic()
-    with receiver.inbox.news:
+    with receiver.inbox.news.lock:
         receiver.disconnect(1000, "", None)
         assert time.monotonic() - started < SOON / 2
     thread.join(SOON)

@@ -116,7 +116,7 @@ def test_a_stream_can_be_collected_under_any_lock() -> None:
     waited: list[bool] = []
 
     def take() -> None:
-        with inbox.news:
+        with inbox.news.lock:
             taking.set()
             waited.append(taken.wait(20))
 

@@ -66,7 +66,7 @@ class Inbox(Stock):
         self.tell()
 
     def _keep_behind(self, batch: list[str | bytes]) -> None:
-        with self.news:
+        with self.news.lock:
             if self.is_streaming:
                 self._opened_behind().extend(batch)
             else:
@@ -82,7 +82,7 @@ class Inbox(Stock):
                 self._dropped += 1
             else:
                 chunks = self._chunks = Chunks(self)
-                with self.news:
+                with self.news.lock:
                     self._opened_behind().append(chunks)
                     self.is_streaming = True
         if chunks is not None:
@@ -104,7 +104,7 @@ class Inbox(Stock):
 
     def cut(self, info: CloseInfo | None) -> None:
         """A message without its end is none, unless somebody has begun to read it."""
-        with self.news:
+        with self.news.lock:
             for chunks in (self._chunks, *self._cut):
                 if chunks is None:
                     continue
@@ -152,7 +152,7 @@ class Inbox(Stock):
     def tell(self) -> None:
         """There is news."""
         if self.waiters:
-            with self.news:
+            with self.news.lock:
                 self.news.notify_all()
 
     # --- what is taken ------------------------------------------------------------------------
@@ -179,7 +179,7 @@ class Inbox(Stock):
         except IndexError:
             if not self.is_streaming:
                 raise
-        with self.news:
+        with self.news.lock:
             first = message = self._next()
             has_room = False
             if isinstance(first, Chunks):
@@ -207,7 +207,7 @@ class Inbox(Stock):
         except IndexError:
             if not self.is_streaming:
                 raise
-            with self.news:
+            with self.news.lock:
                 message = self._next()
                 if isinstance(message, Chunks):
                     message.reader = self.reader()
@@ -267,7 +267,7 @@ class Inbox(Stock):
         """Would `take_whole` get on?"""
         if self._messages or not self.is_streaming:
             return bool(self._messages)
-        with self.news:
+        with self.news.lock:
             first = self._behind[0] if self._behind else None
             is_here = first is not None and (not isinstance(first, Chunks) or first.is_ready)
             return is_here or self._is_reading()
@@ -281,14 +281,14 @@ class Inbox(Stock):
 
     def on_chunks_finished(self, chunks: Chunks) -> None:
         self.tell()  # first: afterwards it may look as if nobody cared for chunks
-        with self.news:
+        with self.news.lock:
             if chunks in self._taken:
                 self._taken.remove(chunks)  # type: ignore[union-attr]  # not the empty tuple
             self._go_back()
 
     def wait_for(self, predicate: Callable[[], bool], timeout: float) -> None:
         """Wait for news until `predicate` holds, `timeout` seconds at most."""
-        with self.news:
+        with self.news.lock:
             self.waiters += 1
             try:
                 self.news.wait_for(predicate, timeout)

@@ -98,7 +98,7 @@ class Stock(Delivery):
         messages = self._messages
         if messages is NONE_YET:
             fresh: deque[str | bytes] = deque()
-            with self.news:
+            with self.news.lock:
                 # Without a call, where a signal handler on top could come in.
                 if self._messages is NONE_YET:
                     self._messages = fresh
@@ -170,7 +170,7 @@ class Stock(Delivery):
     def _look_if_full(self) -> None:
         if self._size < MAX_WAITING and len(self) < self._max_queue:
             return
-        with self.news:
+        with self.news.lock:
             self.was_full = True  # before the look: whoever takes one meanwhile looks as well
             self._size = self._count()
             self._is_heavy = self._size >= MAX_WAITING
@@ -187,7 +187,7 @@ class Stock(Delivery):
         """Something was taken: is there as much room as makes reading worth while?"""
         if len(self._messages) > self.few:
             return
-        with self.news:
+        with self.news.lock:
             if not self.was_full or self._whole_ones > self.few:
                 return
             if self._is_heavy and self._count() > MAX_WAITING // 2:

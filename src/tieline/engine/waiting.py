@@ -63,19 +63,17 @@ class Once:
 
 
 class News:
-    """A condition of a lock, which is held around every call. Small until somebody waits."""
+    """A condition of a lock, which is held around every call. Small until somebody waits.
 
-    __slots__ = ("_condition", "_lock")
+    No context manager of its own: between the steps of one that is written in Python Ctrl-C comes
+    in, and the lock would stay taken for ever.
+    """
+
+    __slots__ = ("_condition", "lock")
 
     def __init__(self, lock: Any) -> None:
-        self._lock = lock
+        self.lock = lock
         self._condition: threading.Condition | None = None
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-
-    def __exit__(self, *error: object) -> None:
-        self._lock.release()
 
     def wait(self, timeout: float) -> None:
         """Wait to be told; the lock is let go meanwhile."""
@@ -92,7 +90,7 @@ class News:
 
     def _made(self) -> threading.Condition:
         if self._condition is None:
-            fresh = threading.Condition(self._lock)
+            fresh = threading.Condition(self.lock)
             # A signal handler on top may have waited, and let others in.
             if self._condition is None:
                 self._condition = fresh
