@@ -1,4 +1,4 @@
-"""Statistics on top of any lock, as a signal handler asks for them, while the line comes up again."""
+"""Statistics, asked for on top of any lock, as signal handlers do, while a line comes up again."""
 
 from __future__ import annotations
 
