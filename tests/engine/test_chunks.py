@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from tests.moments import at_every_moment
 from tieline.engine.chunks import MAX_WAITING, Chunks, closed_error
 from tieline.errors import ConnectionClosed, ProtocolError
 from tieline.protocol.events import CloseInfo
@@ -232,3 +233,13 @@ def test_in_a_child_process(owner: Owner) -> None:
 def test_closed_without_a_cause() -> None:
     assert str(closed_error(None)) == "there is no connection"
     assert closed_error(None).__cause__ is None
+
+
+def test_ctrl_c_leaves_no_lock_behind() -> None:
+    def make() -> Owner:
+        owner = Owner()
+        owner.chunks.feed("a", False)
+        return owner
+
+    for owner, _ in at_every_moment(make, lambda owner: owner.chunks.take()):
+        assert not owner.chunks._lock._is_owned()  # type: ignore[attr-defined]

@@ -38,8 +38,10 @@ class Chunks:
 
     def __init__(self, owner: ChunksOwner) -> None:
         self._owner = owner
-        # Reentrant for signal handlers.
-        self._news = threading.Condition(threading.RLock())
+        # Reentrant for signal handlers. It is entered, and not the condition, whose way in is
+        # written in Python: Ctrl-C in there would leave it taken.
+        self._lock = threading.RLock()
+        self._news = threading.Condition(self._lock)
         self._parts: deque[str | bytes] = deque()
         # Parts that were taken to be joined.
         self._gathered: BytesIO | StringIO | None = None
@@ -66,7 +68,7 @@ class Chunks:
 
     def feed(self, data: str | bytes, is_last: bool) -> None:
         """The next part has come."""
-        with self._news:
+        with self._lock:
             self._feeder = threading.get_ident()
             # An empty part says nothing, unless it is all that there is.
             if not self.is_finished and (data or (is_last and self._empty is None)):
@@ -83,7 +85,7 @@ class Chunks:
 
     def break_off(self, info: CloseInfo | None) -> None:
         """The connection has ended, and the rest will never come."""
-        with self._news:
+        with self._lock:
             self._is_broken = True
             self._close_info = info
             self._news.notify_all()
@@ -111,7 +113,7 @@ class Chunks:
         Raises ConnectionClosed where the rest will never come, and RuntimeError with `refusal`.
         """
         try:
-            with self._news:
+            with self._lock:
                 part = self._next_part()
                 self.waiting -= 0 if part is None else len(part)
                 has_room = self._was_full and self.waiting <= MAX_WAITING // 2
@@ -161,7 +163,7 @@ class Chunks:
 
     def gather_quietly(self) -> tuple[str | bytes | None, bool]:
         """`gather` for the owner, which is not told: is there room now?"""
-        with self._news:
+        with self._lock:
             while self._parts:
                 part = self._parts[0]
                 if self._gathered is None:
@@ -179,7 +181,7 @@ class Chunks:
 
     def discard(self, refusal: str = "") -> None:
         """Nobody will take the rest. `refusal`: what to tell those who try."""
-        with self._news:
+        with self._lock:
             if self.is_finished:
                 return
             self._parts.clear()
@@ -216,13 +218,14 @@ class Chunks:
                 "the thread that receives the message cannot wait for the rest of it: the executor "
                 "runs handlers on it, so give one with threads of its own, or none"
             )
-        with self._news:
+        with self._lock:
             while not self.is_ready:
                 self._news.wait(SLICE)  # a slice: a signal just before it would not interrupt it
 
     def abandon_after_fork(self) -> None:
         """In a child process: another thread may have held the lock."""
-        self._news = threading.Condition(threading.RLock())
+        self._lock = threading.RLock()
+        self._news = threading.Condition(self._lock)
 
 
 def closed_error(
