@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import random
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -178,3 +180,49 @@ def test_what_was_offered_when_a_call_did_not_return(error: BaseException) -> No
     with pytest.raises(type(error)):
         outbox.write_to(taker)  # type: ignore[arg-type]
     assert (outbox.written, outbox.offered) == (10, 90)
+
+
+READY: list[bytes | bytearray | BigFrame] = [b"a"]
+
+
+def ready() -> list[bytes | bytearray | BigFrame]:
+    return READY
+
+
+def add_one(outbox: Outbox) -> None:
+    outbox.add(b"a")
+
+
+def add_several(outbox: Outbox) -> None:
+    outbox.extend_from(ready)
+
+
+@pytest.mark.parametrize("adds", [add_one, add_several])
+def test_what_a_finalizer_adds_meanwhile(adds: Callable[[Outbox], None]) -> None:
+    """Before Python 3.12 garbage is collected wherever a list is made."""
+    outbox = Outbox()
+
+    class Garbage:
+        def __init__(self) -> None:
+            self.me = self
+
+        def __del__(self) -> None:
+            outbox.add(b"z")
+
+    thresholds = gc.get_threshold()
+    gc.disable()
+    try:
+        kept: list[list[int]] = [[] for _ in range(400)]  # a list that was kept costs no collection
+        Garbage()
+        gc.set_threshold(1, 1, 1)
+        gc.enable()
+        adds(outbox)
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.enable()
+        gc.collect()
+    assert len(kept) == 400
+    taker = Taker([])
+    assert outbox.write_to(taker)  # type: ignore[arg-type]
+    assert sorted(taker.taken) == sorted(b"az")
+    assert outbox.unwritten == 0

@@ -8,6 +8,8 @@ cdef extern from "Python.h":
     Py_ssize_t PyUnicode_GET_LENGTH(object text)
     unsigned long PyThread_get_thread_ident()
     PyObject *PyThreadState_GetDict()
+    bint PyGC_Disable()
+    bint PyGC_Enable()
 
 cdef extern from *:
     """

@@ -40,4 +40,6 @@ cdef class SendLane(ShortWay):
         self, const uint8_t *frame, Py_ssize_t total, ssize_t taken, Py_ssize_t size
     ) except -1
 
+    cdef int _add_rest(self, bytes rest) except -1
+
     cdef int _gather(self, int opcode, const uint8_t *payload, Py_ssize_t size) except -1

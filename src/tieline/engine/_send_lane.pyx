@@ -10,8 +10,11 @@ from libc.errno cimport EAGAIN, EINTR, errno
 from libc.string cimport memcpy
 
 from tieline.engine._kernel cimport (
+    HAS_GIL,
     MSG_DONTWAIT,
     MSG_NOSIGNAL,
+    PyGC_Disable,
+    PyGC_Enable,
     PyThread_get_thread_ident,
     PyUnicode_1BYTE_DATA,
     PyUnicode_GET_LENGTH,
@@ -288,8 +291,18 @@ cdef class SendLane:
             taken = 0
         self.sender.written += taken
         if taken < total:
-            self.sender.add(frame[taken:total])
+            self._add_rest(frame[taken:total])
         self.sender._push(size)
+        return 0
+
+    cdef int _add_rest(self, bytes rest) except -1:
+        """Of a frame: nothing may be sent before it. A finalizer would, if garbage were collected."""
+        cdef bint collects = HAS_GIL and PyGC_Disable()
+        try:
+            self.sender.add(rest)
+        finally:
+            if collects:
+                PyGC_Enable()
         return 0
 
     cdef int _gather(self, int opcode, const uint8_t *payload, Py_ssize_t size) except -1:
@@ -306,6 +319,7 @@ cdef class SendLane:
         if gathered is None or not sender.chunks or sender.chunks[-1] is not gathered:
             self.gathered = gathered = bytearray()
             sender.add(gathered)
+            prepare_key(outgoing)  # a finalizer may have sent, and taken the last one
         before = PyByteArray_GET_SIZE(gathered)
         PyByteArray_Resize(gathered, before + added)
         end = <uint8_t *>PyByteArray_AS_STRING(gathered) + before

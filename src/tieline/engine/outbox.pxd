@@ -12,7 +12,9 @@ cdef class Outbox:
 
     cpdef void add(self, object chunk) except *
 
-    @cython.locals(chunks=list, size=cython.longlong, was_adding=bint)
+    cdef void _begin(self, list fresh) except *
+
+    @cython.locals(chunks=list, fresh=list, size=cython.longlong, was_adding=bint)
     cpdef long long extend_from(self, object take) except -1
 
     @cython.locals(chunks=list, pieces=cython.int, size=cython.longlong, taken=cython.longlong)

@@ -42,10 +42,20 @@ class Outbox:
     def add(self, chunk: Chunk | BigFrame) -> None:
         """Add one at the end, where no signal handler can come in between."""
         if self.chunks is None:
-            self.chunks = [chunk]
+            self._begin([chunk])
         else:
             self.chunks.append(chunk)
         self.unwritten += len(chunk)
+
+    def _begin(self, fresh: list[Chunk | BigFrame]) -> None:
+        """Of these, unless there are others by now.
+
+        Before Python 3.12 a new list may have garbage collected, whose finalizers may have sent.
+        """
+        if self.chunks is None:
+            self.chunks = fresh
+        else:
+            self.chunks += fresh
 
     def extend_from(self, take: Callable[[], Sequence[bytes | bytearray | BigFrame]]) -> int:
         """Add the frames that `take` returns at the end; how many bytes.
@@ -59,7 +69,11 @@ class Outbox:
         # No call within these lines, which a signal handler's send could come into.
         was_adding, self.is_adding = self.is_adding, True
         if self.chunks is None:
-            self.chunks = [*chunks]
+            fresh: list[Chunk | BigFrame] = [*chunks]
+            if self.chunks is None:  # still, see `_begin`
+                self.chunks = fresh
+            else:
+                self.chunks += fresh
         else:
             self.chunks += chunks
         size = len(chunks[0]) if len(chunks) == 1 else sum(map(len, chunks))
