@@ -73,7 +73,7 @@ class Outbox:
             if self.chunks is None:  # still, see `_begin`
                 self.chunks = fresh
             else:
-                self.chunks += fresh
+                self.chunks += fresh  # type: ignore[unreachable]
         else:
             self.chunks += chunks
         size = len(chunks[0]) if len(chunks) == 1 else sum(map(len, chunks))
