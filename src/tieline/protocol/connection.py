@@ -197,7 +197,6 @@ class Connection:
         if self.state is OPEN:
             told = closing_in_order(close, None)
             self._closing_started(CLOSE_SENT, told, now)
-            self.events += (told,)
 
     def fail(self, error: Exception, code: int, now: float) -> None:
         """Section 7.1.7: tell the peer why with a Close frame, and listen no more."""
@@ -206,7 +205,6 @@ class Connection:
         close = close_for(error, code) if self.state is OPEN else self._closing().sent
         told = ClosingStarted(close, self._closing().received, error)
         self._closing_started(FAILED, told, now)
-        self.events += (told,)
 
     def counters(self) -> dict[str, int]:
         """Statistics since the start, by their names in `Traffic`."""
@@ -295,11 +293,13 @@ class Connection:
         if frame.opcode is PING:
             self._pings_received += 1
             self.outgoing.answer_ping(data)
-            self.events += (PingReceived(data),)
+            ping = PingReceived(data)
+            self.events += (ping,)
         elif frame.opcode is PONG:
             self._pongs_received += 1
             self.keepalive.look_for_life()
-            self.events += (PongReceived(data, self.outgoing.pong_received(data, now)),)
+            pong = PongReceived(data, self.outgoing.pong_received(data, now))
+            self.events += (pong,)
         else:
             self._on_close(decode_close(data), now)
 
@@ -307,7 +307,6 @@ class Connection:
         close = answer_to(received) if self.state is OPEN else self._closing().sent
         told = closing_in_order(close, received)
         self._closing_started(CLOSE_RECEIVED, told, now)
-        self.events += (told,)
         if self.assembler.expect_masked:
             # 7.1.1: the server closes TCP first.
             self._end(None)
@@ -333,6 +332,7 @@ class Connection:
         closing.error = closing.error or told.error
         self.assembler.is_deaf = self.assembler.is_deaf or trigger is not CLOSE_SENT
         self.state = state
+        self.events += (told,)
 
     def _end(self, error: Exception | None) -> None:
         """The one way into CLOSED for a connection that was, or might have been, open."""
