@@ -16,6 +16,7 @@ import tieline
 from tests.builds import compiled_only
 from tests.fronts import PATIENCE
 from tests.outages import wait_until
+from tieline.engine import receiving
 from tieline.engine.driving import spares_of_thread
 from tieline.engine.lane import NO_LANE
 from tieline.protocol.big_frame import BIG, BigFrame
@@ -458,6 +459,49 @@ def test_many_threads_share_what_waits_behind_a_run(scripted: Any) -> None:
             assert not thread.is_alive()
     assert all(mine == sorted(mine) for mine in got)
     assert sorted(itertools.chain(*got)) == list(range(count))
+
+
+def test_who_waits_beside_a_slow_handler_is_told_of_messages(
+    scripted: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread that drives runs it: what it has read before is for others meanwhile."""
+    monkeypatch.setattr(receiving, "SLICE", PATIENCE)  # who waits does not look by itself
+    rounds = 50
+
+    def script(peer: ScriptedPeer) -> None:
+        peer.accept_upgrade()
+        for _ in range(rounds):
+            peer.socket.sendall(b"\x82\x01a\x82\x01b\x89\x01p")
+            assert peer.receive_frame().payload == b"p"
+        peer.finish()
+
+    got: list[str | bytes] = []
+    came = threading.Condition()
+    in_time: list[bool] = []
+
+    def on_ping(data: bytes) -> None:
+        # One of the two is this thread's own, which it gets when this returns.
+        expected = 2 * len(in_time) + 1
+        with came:
+            in_time.append(came.wait_for(lambda: len(got) >= expected, PATIENCE / 4))
+
+    url = scripted(script).url
+    with tieline.connect(url, proxy=None, compression=None, on_ping=on_ping) as connection:
+
+        def receive() -> None:
+            for message in connection:
+                with came:
+                    got.append(message)
+                    came.notify()
+
+        threads = [threading.Thread(target=receive) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(2 * PATIENCE)
+            assert not thread.is_alive()
+    assert sorted(got) == [b"a"] * rounds + [b"b"] * rounds
+    assert in_time == [True] * rounds
 
 
 def test_a_close_in_front_of_what_waits_behind_a_run(scripted: Any) -> None:
