@@ -127,8 +127,8 @@ class _Demo:
         self.tell(
             "stats",
             f"{stats.messages_sent} messages in {stats.frames_sent} frames out "
-            f"({stats.wire_bytes_sent} bytes), {stats.messages_received} messages back "
-            f"({stats.wire_bytes_received} bytes)",
+            f"({stats.wire_bytes_sent} bytes on the wire), {stats.messages_received} messages back "
+            f"({stats.wire_bytes_received} bytes on the wire; large ones compressed)",
         )
 
     def _server_closes(self) -> None:
