@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
@@ -45,8 +46,9 @@ def test_statistics_on_top_of_a_lock(held: str) -> None:
             # A `send()` to the old one holds the first for moments, and most calls the second.
             with old.lock if held == "the old connection's" else client._line.reactor._lock:
                 go_on.set()
+                deadline = time.monotonic() + PATIENCE
                 while client._line.session is old:
-                    pass
+                    assert time.monotonic() < deadline
                 client.stats()
                 if held != "the reactor's":
                     with client._line.lock:  # what `disconnect()` asks for
