@@ -59,6 +59,26 @@ def test_a_first_dial_that_fails_is_the_end(run: Any) -> None:
     run(main())
 
 
+def test_by_hand_again_before_the_background_has_begun(run: Any) -> None:
+    """Its task is cancelled before its first step; the connection that follows is served."""
+
+    async def main(server: EchoServer) -> None:
+        urls = iter([server.url, NOBODY, server.url])
+        supervisor = line(lambda: next(urls), reconnect=Reconnect(initial=30.0))
+        await supervisor.open({})
+        try:
+            await supervisor.reconnect()
+        except ConnectError:
+            await supervisor.reconnect()  # at once: the loop has not turned since
+        assert supervisor.session is supervisor.succession.served
+        await supervisor.close(1000, "", None)
+        assert supervisor.close_info is not None and supervisor.close_info.code == 1000
+        assert supervisor.state is State.CLOSED and drivers() == []
+
+    with EchoServer() as server:
+        run(main(server))
+
+
 def test_by_hand_and_when_that_fails_in_the_background(run: Any) -> None:
     """Once with an error, then quietly, until somebody closes."""
 

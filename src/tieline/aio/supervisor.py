@@ -105,9 +105,11 @@ class LoopSupervisor(Line):
             await asyncio.wait({driver}, timeout=_PATIENCE)
 
     def recover(self, outage: Outage) -> None:
-        self._driver = self._loop_reactor.loop.create_task(
+        self._driver = driver = self._loop_reactor.loop.create_task(
             self._recover(outage), name=f"tieline-reconnect-{next(_numbers)}"
         )
+        # One that is cancelled before its first step has settled nothing.
+        driver.add_done_callback(lambda _: self.settle(outage, is_background=True))
 
     async def _recover(self, outage: Outage) -> None:
         try:
