@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+import gc
+import pickle
+from collections.abc import Callable
+from contextlib import closing
+
 import pytest
 
+from tests.fronts import FRONTS, Talk
 from tieline import ConnectionClosed, OptionError, State, WebSocketClient
 from tieline.events import ConnectionEvent, OpenEvent
 from tieline.front import check_seconds
@@ -35,6 +42,19 @@ def test_during_and_after_it() -> None:
         assert client.connection_id == -1 and client.response is not None
         client.reset_stats()
         assert client.latency is None
+
+
+@pytest.mark.parametrize("front", FRONTS)
+@pytest.mark.parametrize("twin", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_there_is_no_copy_that_could_end_it(
+    front: type[Talk], twin: Callable[[object], object]
+) -> None:
+    with EchoServer() as server, closing(front(server.url)) as talk:
+        with pytest.raises(TypeError, match="cannot be copied or pickled; make another one"):
+            twin(talk.front)
+        gc.collect()
+        talk.send("still here")
+        assert talk.receive() == "still here"
 
 
 class Replaced:
