@@ -182,6 +182,20 @@ def test_right_after_the_loss(
         wait_until(lambda: not server.connections)
 
 
+def begin_and_cancel(talk: AsyncioTalk, method: str) -> None:
+    """Its task is cancelled in its first steps."""
+    import asyncio
+
+    async def begin() -> None:
+        task = asyncio.create_task(getattr(talk.front, method)())
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled() or isinstance(task.exception(), tieline.ConnectError | None)
+
+    talk.run(begin())
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_everybody_at_once(
     front: type[Talk],
@@ -202,18 +216,25 @@ def test_everybody_at_once(
         lambda: talk.call("reconnect"),
         lambda: talk.call("reconnect", overlap=True),
         lambda: talk.send("a"),
+        lambda: talk.call("send", "b", when_offline="queue"),
         lambda: talk.call("subscribe", "a").cancel(),
+        lambda: talk.call("ping"),
+        lambda: server.close_connections(1012),
         lambda: proxy.strike(faults.reset()),
         lambda: proxy.strike(faults.reset()),
     ]
     if front is CallbackTalk:
         wishes.append(lambda: talk.call("connect"))
+    else:
+        wishes.append(lambda: talk.receive(0.001))
+    if isinstance(talk, AsyncioTalk):
+        wishes += [lambda: begin_and_cancel(talk, "reconnect")] * 2
 
     def work(chance: random.Random) -> None:
         for _ in range(12):
             try:
                 chance.choice(wishes)()
-            except (tieline.ConnectError, tieline.ConnectionClosed):
+            except (tieline.ConnectError, tieline.ConnectionClosed, TimeoutError):
                 pass
 
     workers = [in_thread(work, random.Random(10 * seed + number)) for number in range(4)]
