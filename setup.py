@@ -59,6 +59,8 @@ SOURCES = [
     "engine/session_calls.py",
     "engine/session.py",
     "engine/quiet_close.py",
+    "engine/outage.py",
+    "engine/recorder.py",
     "transport/attempt.py",
     "transport/stream.py",
     "transport/tls_stream.py",

@@ -16,7 +16,7 @@ from tests.fronts import PATIENCE, AsyncioTalk, CallbackTalk, Talk
 from tieline import events
 from tieline.aio.pause import LoopPause
 from tieline.engine import dial
-from tieline.engine.outage import Pause
+from tieline.engine.pause import Pause
 from tieline.testing import FaultProxy, ProxiedConnection
 from tieline.testing.faults import HEAD_END, Fault, Kind
 from tieline.transport import attempt

@@ -1,4 +1,4 @@
-"""Outage: which URL is dialled next, after which delay; Pause: a wait that anybody can end."""
+"""Outage: which URL is dialled next, after which delay."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tests.causes import answered, ended
-from tieline.engine.outage import Outage, Pause
+from tieline.engine.outage import Outage
+from tieline.engine.pause import Pause
 from tieline.errors import ConnectError, OptionError
 from tieline.protocol.state import State
 from tieline.reconnect import Backoff, Cause, GaveUp, Reconnect, ReconnectAttempt
@@ -35,7 +36,10 @@ class Bench:
         self.urls = urls or URLS[:1]
         self.good = 0
         self.retries = retries
-        self.outage = Outage(self, backoff, now=self.clock.now, is_first=is_first, goes_on=goes_on)
+        self.outage = Outage(self, backoff, is_first, goes_on)
+
+    def now(self) -> float:
+        return self.clock.now()
 
     def new_pause(self) -> Pause:
         return Pause(lambda: None)
@@ -151,37 +155,6 @@ def test_the_url_of_a_callable_is_not_known_before_it_is_asked() -> None:
     assert bench.attempt.url == ""
 
 
-def test_a_pause_lasts_as_long_as_it_should() -> None:
-    assert Pause(lambda: None).wait(0.0)
-
-
-def test_a_pause_is_ended_by_another_thread() -> None:
-    news: list[int] = []
-    waiting = threading.Event()
-
-    def told() -> None:
-        news.append(threading.get_ident())
-        waiting.set()
-
-    pause = Pause(told)
-    results: list[bool] = []
-    thread = threading.Thread(target=lambda: results.append(pause.wait(1000.0)))
-    thread.start()
-    pause.bring_news()
-    assert waiting.wait(SOON)
-    assert news == [thread.ident]
-    pause.interrupt()
-    thread.join(SOON)
-    assert results == [False]
-
-
-def test_an_interruption_ends_every_later_pause() -> None:
-    pause = Pause(lambda: None)
-    pause.interrupt()
-    assert not pause.wait(1000.0)
-    assert not pause.wait(1000.0)
-
-
 def test_an_outage_that_is_interrupted() -> None:
     bench = Bench()
     bench.outage.interrupt()
@@ -204,12 +177,18 @@ def test_a_pause_may_be_interrupted_by_a_finalizer(goes_on: bool) -> None:
     assert bench.outage.is_interrupted
 
 
-def test_much_news_while_nobody_waits_is_told_once() -> None:
-    """A dial may take long, and every message that is dropped meanwhile brings news."""
-    told: list[str] = []
-    pause = Pause(lambda: told.append("news"))
-    for _ in range(1000):
-        pause.bring_news()
-    assert pause.wait(0.0) and told == ["news"]
-    pause.bring_news()
-    assert pause.wait(0.0) and told == ["news"] * 2
+def test_those_who_wait_until_it_is_finished() -> None:
+    outage = Bench().outage
+    assert not outage.wait_until_finished(0.0)
+    results: list[bool] = []
+    threads = [
+        threading.Thread(target=lambda: results.append(outage.wait_until_finished(SOON)))
+        for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    outage.finish()
+    for thread in threads:
+        thread.join(SOON)
+    outage.finish()
+    assert results == [True, True] and outage.wait_until_finished(0.0)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.causes import ended
-from tieline.engine.outage import Pause
+from tieline.engine.pause import Pause
 from tieline.engine.recovery import Recovery
 from tieline.options import Options
 from tieline.protocol.state import State

@@ -9,7 +9,7 @@ from tieline.engine.waiting import SLICE
 
 
 class LoopPause:
-    """What `engine.outage.Pause` is for a thread; `on_news` is called on the loop."""
+    """What `engine.pause.Pause` is for a thread; `on_news` is called on the loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, on_news: Callable[[], None]) -> None:
         self._loop = loop

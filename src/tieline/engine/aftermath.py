@@ -223,7 +223,7 @@ class Aftermath(Complaints):
     def _over(self, outage: Outage) -> None:
         """Its last handler has returned."""
         with self.lock:
-            outage.thread = None
+            outage.thread = 0
             self.recovery.remove(outage)
             outage.finish()
             self.tell_change()

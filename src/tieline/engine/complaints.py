@@ -10,8 +10,8 @@ from tieline.protocol.wire import CloseCode
 if TYPE_CHECKING:
     from tieline.engine.callbacks import Callbacks
     from tieline.engine.delivery import Delivery
+    from tieline.engine.recorder import StatsRecorder
     from tieline.engine.session import Session
-    from tieline.engine.stats import StatsRecorder
     from tieline.engine.succession import Succession
     from tieline.options import Options
 

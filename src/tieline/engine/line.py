@@ -15,11 +15,12 @@ from tieline.engine.outage import Interruptible, Outage
 from tieline.engine.process import forkables, is_ending
 from tieline.engine.reactor import Reactor
 from tieline.engine.record import Record
+from tieline.engine.recorder import StatsRecorder
 from tieline.engine.recovery import Recovery
 from tieline.engine.resumption import Resumption
 from tieline.engine.serial import Runner
 from tieline.engine.session import Session
-from tieline.engine.stats import Stats, StatsRecorder
+from tieline.engine.stats import Stats
 from tieline.engine.subscriptions import Rendered, Subscription
 from tieline.engine.succession import Succession
 from tieline.errors import ConnectCancelled

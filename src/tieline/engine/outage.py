@@ -1,23 +1,27 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """No connection → an open one: which URL to dial next, after which delay, or that it is enough."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import replace
-from queue import Empty, SimpleQueue
-from typing import Protocol
+from threading import get_ident
+from typing import TYPE_CHECKING, Protocol
 
-from tieline.engine.waiting import SLICE, wait_for_event
+from tieline.engine.waiting import wait_for_event
 from tieline.errors import OptionError
 from tieline.failover import Failover
-from tieline.protocol.events import CloseInfo
-from tieline.protocol.handshake import HandshakeResponse
-from tieline.protocol.state import State
-from tieline.reconnect import Backoff, Cause, GaveUp, ReconnectAttempt
+from tieline.protocol.state import CONNECTING, RECONNECTING, State
+from tieline.reconnect import GaveUp, ReconnectAttempt
 from tieline.redact import safe_url
-from tieline.request_checks import URLSource
+
+if TYPE_CHECKING:
+    from tieline.protocol.events import CloseInfo
+    from tieline.protocol.handshake import HandshakeResponse
+    from tieline.reconnect import Backoff, Cause
+    from tieline.request_checks import URLSource
 
 
 class Interruptible(Protocol):
@@ -30,44 +34,6 @@ class Interruptible(Protocol):
         """There is something that only the one who waits may tell."""
 
 
-class Pause:
-    """Blocks a thread; `on_news` is called on it, before it goes on waiting."""
-
-    def __init__(self, on_news: Callable[[], None]) -> None:
-        self._on_news = on_news
-        # True: an interruption. Its `put` takes no lock that a finalizer could find taken.
-        self._calls: SimpleQueue[bool] = SimpleQueue()
-        # Some are in it: during a dial, which may be long, nobody takes any out.
-        self._has_news = False
-
-    def wait(self, seconds: float) -> bool:
-        """Block for so long. False: it was interrupted, now or before."""
-        deadline = time.monotonic() + seconds
-        while True:
-            left = deadline - time.monotonic()
-            try:
-                # In slices: a signal just before the system call does not interrupt it.
-                is_over = self._calls.get(timeout=max(0.0, min(SLICE, left)))
-            except Empty:
-                if left <= 0:
-                    return True
-                self._on_news()  # time is news as well
-                continue
-            if is_over:
-                self.interrupt()  # for those who ask later
-                return False
-            self._has_news = False
-            self._on_news()
-
-    def interrupt(self) -> None:
-        self._calls.put(True)
-
-    def bring_news(self) -> None:
-        if not self._has_news:
-            self._has_news = True
-            self._calls.put(False)
-
-
 class Owner(Protocol):
     """What an outage asks of its line."""
 
@@ -77,6 +43,9 @@ class Owner(Protocol):
 
     #: The place of the one that comes first.
     good: int
+
+    def now(self) -> float:
+        """Seconds."""
 
     def retries(self, cause: Cause) -> bool:
         """Is it worth another attempt?"""
@@ -93,34 +62,20 @@ class Outage:
     finalizer. Most are over with one dial, which needs nothing of what a second one does.
     """
 
-    __slots__ = (
-        "_backoff", "_down_since", "_errors", "_failover", "_first", "_now", "_owner", "_pause",
-        "_waiting", "after", "backoff_before", "dials", "goes_on", "has_driver", "has_opened",
-        "hint", "is_finished", "is_first", "is_interrupted", "overlaps", "owner", "plan", "rounds",
-        "state", "thread",
-    )  # fmt: skip
-
     def __init__(
-        self,
-        owner: Owner,
-        backoff: Backoff | None,
-        *,
-        now: Callable[[], float],
-        is_first: bool,
-        goes_on: bool,
+        self, owner: Owner, backoff: Backoff | None, is_first: bool, goes_on: bool
     ) -> None:
         self._owner = owner
         # None: there is no further attempt.
         self._backoff = backoff
         #: What the connection that is to be replaced would back off by, see `Recovery.keep`.
         self.backoff_before: Backoff | None = None
-        # The place of the URL that is dialled first, and what goes round all of them once the
-        # first dial has failed.
-        self._first = owner.good
+        #: The place of the URL that is dialled first; of the good one when it has led to one.
+        self.good = owner.good
+        # What goes round all of them once the first dial has failed.
         self._failover: Failover[URLSource] | None = None
-        self._now = now
-        # When the line went down; None while it is up, or was never.
-        self._down_since: float | None = None
+        #: When the line went down; None while it is up, or was never.
+        self.down_since: float | None = None
         self._pause: Interruptible | None = None
         #: There was no connection before.
         self.is_first = is_first
@@ -128,8 +83,8 @@ class Outage:
         self.overlaps = False
         #: Another round follows when all URLs have failed.
         self.goes_on = goes_on
-        # Why the dials of this round have failed.
-        self._errors: list[Exception] = []
+        # Why the dials of this round have failed; None before one has.
+        self._errors: list[Exception] | None = None
         #: What whoever reads the last error should know.
         self.hint = ""
         #: How often all URLs have failed.
@@ -139,7 +94,7 @@ class Outage:
         #: What follows; None: a dial, at once.
         self.plan: ReconnectAttempt | GaveUp | None = None
         #: CONNECTING while it dials, RECONNECTING before and between, CLOSED when it has given up.
-        self.state = State.CONNECTING if is_first else State.RECONNECTING
+        self.state: State = CONNECTING if is_first else RECONNECTING
         #: It has led to a connection.
         self.has_opened = False
         #: Somebody has put an end to it.
@@ -149,40 +104,42 @@ class Outage:
         #: Somebody waits and dials, or is about to.
         self.has_driver = is_first
         #: Who has to settle it: the thread that began it, as long as no other one was started.
-        self.owner: object = threading.get_ident()
-        #: The thread that waits and dials, if it is one.
-        self.thread: int | None = None
+        self.owner: object = get_ident()
+        #: The thread that waits and dials, if it is one; 0, which no thread is called, otherwise.
+        self.thread = 0
         #: Its driver does nothing any more, and its last handler has returned.
         self.is_finished = False
-        # Each of who waits for that: hardly ever anybody.
-        self._waiting: list[threading.Event] = []
+        # Each of who waits for that. Made for the first one: hardly ever is there any.
+        self._waiting: list[threading.Event] | None = None
 
     # --- what has happened --------------------------------------------------------------------
 
     def lost(self, info: CloseInfo) -> None:
         """The connection has ended; `plan` says what follows."""
         assert self._backoff is not None
-        self._backoff.lost(self._now())
+        self._backoff.lost(self._owner.now())
         self.went_down()
         self._decide(info, self._owner.retries(info))
 
     def went_down(self, since: float | None = None) -> None:
         """There is no connection (any more): now, or since then. The first word counts."""
-        if self._down_since is None:
-            self._down_since = self._now() if since is None else since
+        if self.down_since is None:
+            self.down_since = self._owner.now() if since is None else since
 
     def dialling(self) -> URLSource:
         """A dial begins; returns the URL."""
         self.dials += 1
-        self.state = State.CONNECTING
-        return self._url
+        self.state = CONNECTING
+        return self._url()
 
     def failed(self, raised: BaseException) -> None:
         """The dial has failed; `plan` says what follows."""
         error = raised if isinstance(raised, Exception) else _as_error(raised)
+        if self._errors is None:
+            self._errors = []
         self._errors.append(error)
         if self._failover is None:
-            self._failover = Failover(self._owner.urls, self._first)
+            self._failover = Failover(self._owner.urls, self.good)
         is_over = self._failover.failed()
         if isinstance(error, OptionError):
             is_over = True  # it would be the same with every URL
@@ -193,7 +150,7 @@ class Outage:
                 self._plan(error, self.dials, 0.0)
             return
         self.rounds += 1
-        errors, self._errors = self._errors, []
+        errors, self._errors = self._errors, None
         if not self.goes_on:
             self.give_up("every URL was tried", error)
         else:
@@ -212,75 +169,72 @@ class Outage:
         self.has_opened = True
         if self._failover is not None:
             self._failover.succeeded()
+            self.good = self._failover.good
         if self._backoff is not None:
-            self._backoff.opened(self._now())
+            self._backoff.opened(self._owner.now())
 
-    @property
-    def good(self) -> int:
-        """The place of the last good URL."""
-        return self._first if self._failover is None else self._failover.good
-
-    @property
     def _url(self) -> URLSource:
         """What comes next."""
         failover = self._failover
-        return self._owner.urls[self._first] if failover is None else failover.current
+        return self._owner.urls[self.good] if failover is None else failover.current
 
     def _decide(self, cause: Cause, retry: bool, at_once: bool = False) -> None:
         assert self._backoff is not None
-        plan = self._backoff.next(cause, self._now(), time.time(), retry=retry, at_once=at_once)
+        plan = self._backoff.next(
+            cause, self._owner.now(), time.time(), retry=retry, at_once=at_once
+        )
         if isinstance(plan, GaveUp):
             self.plan = plan
             return
-        self.state = State.CONNECTING if at_once else State.RECONNECTING
+        self.state = CONNECTING if at_once else RECONNECTING
         self._plan(cause, plan.number, plan.delay)
 
     def _plan(self, cause: Cause, number: int, delay: float) -> None:
-        url = self._url
+        url = self._url()
         self.plan = ReconnectAttempt(
             number=number,
             delay=delay,
             cause=cause,
             url=safe_url(url) if isinstance(url, str) else "",
-            downtime=self.downtime,
+            downtime=self._downtime(),
         )
 
     def give_up(self, reason: str, cause: Cause) -> None:
         """Nothing follows."""
-        self.plan = GaveUp(reason=reason, cause=cause, attempts=self.dials, downtime=self.downtime)
+        self.plan = GaveUp(
+            reason=reason, cause=cause, attempts=self.dials, downtime=self._downtime()
+        )
 
     def describe(self, response: HandshakeResponse) -> HandshakeResponse:
         """The answer to its last dial, with what it knows of the way there."""
-        if self.is_first and self.dials == 1 and self._down_since is None:
+        if self.is_first and self.dials == 1 and self.down_since is None:
             return response  # which says so already
         return replace(
             response,
             reconnected=not self.is_first,
             attempts=self.dials,
-            downtime=self.downtime,
+            downtime=self._downtime(),
         )
 
-    @property
-    def downtime(self) -> float:
+    def _downtime(self) -> float:
         """Seconds without a connection; 0.0 while there is one, or when there was none."""
-        return 0.0 if self._down_since is None else self._now() - self._down_since
-
-    @property
-    def down_since(self) -> float | None:
-        """When the line went down."""
-        return self._down_since
+        return 0.0 if self.down_since is None else self._owner.now() - self.down_since
 
     # --- its end ------------------------------------------------------------------------------
 
     def finish(self) -> None:
         """It `is_finished`. Any thread, any number of times."""
         self.is_finished = True
-        for event in tuple(self._waiting):
-            event.set()
+        if self._waiting is not None:
+            for event in tuple(self._waiting):
+                event.set()
 
     def wait_until_finished(self, timeout: float) -> bool:
         """Block for so many seconds at most. True: it is."""
         event = threading.Event()
+        fresh: list[threading.Event] = []
+        if self._waiting is None:  # no signal handler or thread comes in before the next line
+            self._waiting = fresh
         self._waiting.append(event)  # before the look, or `finish` could come in between
         return self.is_finished or wait_for_event(event, timeout)
 

@@ -171,6 +171,10 @@ class Recovery:
 
     # --- what an outage asks ------------------------------------------------------------------
 
+    def now(self) -> float:
+        """Seconds."""
+        return self._line.reactor.now()
+
     @property
     def urls(self) -> tuple[URLSource, ...]:
         """Where to dial."""
@@ -190,6 +194,4 @@ class Recovery:
             return default_retry(cause)
 
     def _new_outage(self, is_first: bool, goes_on: bool) -> Outage:
-        return Outage(
-            self, self._backoff, now=self._line.reactor.now, is_first=is_first, goes_on=goes_on
-        )
+        return Outage(self, self._backoff, is_first, goes_on)

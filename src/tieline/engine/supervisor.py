@@ -13,7 +13,8 @@ from tieline.engine.connecting import Connected
 from tieline.engine.dial import Dial
 from tieline.engine.holding import is_held_by_caller
 from tieline.engine.line import Line
-from tieline.engine.outage import Outage, Pause
+from tieline.engine.outage import Outage
+from tieline.engine.pause import Pause
 from tieline.engine.process import GOODBYE, LAST_HANDLERS_AT_EXIT, is_ending
 from tieline.engine.session import Session
 from tieline.engine.subscriptions import Rendered
@@ -170,7 +171,7 @@ class Supervisor(Line):
                     if is_last and (self.keep_old(outage) or not goes_on):
                         raise
                     if is_last:
-                        outage.thread = None
+                        outage.thread = 0
                         self.recover(outage)
                         raise
         finally:

@@ -40,6 +40,7 @@ class Trigger(Enum):
 # Members by names of their own, for code that every connection runs: before Python 3.12 a member is
 # found in its class by a call, which takes longer than most of what is done with it.
 CLOSED, CONNECTING, OPEN, CLOSING = State.CLOSED, State.CONNECTING, State.OPEN, State.CLOSING
+RECONNECTING = State.RECONNECTING
 UPGRADED, FAILED, ENDED = Trigger.UPGRADED, Trigger.FAILED, Trigger.ENDED
 CLOSE_SENT, CLOSE_RECEIVED = Trigger.CLOSE_SENT, Trigger.CLOSE_RECEIVED
 

@@ -12,7 +12,7 @@ from tests.behaviours.staying_up.losing import LOST, Proxied, lose
 from tests.fronts import AsyncioTalk, CallbackTalk, Talk
 from tests.outages import Waits, Watch, policy, wait_until
 from tieline import ConnectError, FrameAction, HandshakeError, State
-from tieline.engine import outage
+from tieline.reconnect import Backoff
 from tieline.testing import EchoServer, ScriptedPeer, faults
 
 # --- the first connection
@@ -79,14 +79,15 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
     class Clock:
         ahead = 0.0
 
-    made = outage.Outage.__init__
+    def moved(method: Callable[..., Any], place: int) -> Callable[..., Any]:
+        def call(*arguments: Any, **keywords: Any) -> Any:
+            before, now, after = arguments[:place], arguments[place], arguments[place + 1 :]
+            return method(*before, now + Clock.ahead, *after, **keywords)
 
-    def with_clock(one: Any, *arguments: Any, **keywords: Any) -> None:
-        now = keywords["now"]
-        keywords["now"] = lambda: now() + Clock.ahead
-        made(one, *arguments, **keywords)
+        return call
 
-    monkeypatch.setattr(outage.Outage, "__init__", with_clock)
+    for name, place in (("lost", 1), ("next", 2), ("opened", 1)):
+        monkeypatch.setattr(Backoff, name, moved(getattr(Backoff, name), place))
     return Clock
 
 
