@@ -61,6 +61,7 @@ SOURCES = [
     "engine/quiet_close.py",
     "engine/outage.py",
     "engine/recorder.py",
+    "engine/recovery.py",
     "transport/attempt.py",
     "transport/stream.py",
     "transport/tls_stream.py",

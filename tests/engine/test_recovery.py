@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from typing import Any
 
 from tests.causes import ended
@@ -20,6 +19,8 @@ class Bench:
         self.clock = ManualClock()
         self.raised: list[BaseException] = []
         self.reactor = self.clock
+        #: The last connection.
+        self.session = object()
         self.lock = threading.RLock()
         self.options = Options.build("ws://one/", {"reconnect": reconnect})
         self.recovery = Recovery(self)
@@ -35,8 +36,8 @@ class Bench:
         outage.dialling()
         self.recovery.opened(outage)
 
-    def lose(self, code: int = 1006, still_lost: Callable[[], bool] = lambda: True) -> Any:
-        return self.recovery.begin_after(self, ended(code), still_lost)
+    def lose(self, code: int = 1006) -> Any:
+        return self.recovery.begin_after(self.session, ended(code))
 
 
 def test_a_lost_connection_is_replaced() -> None:
@@ -60,7 +61,19 @@ def test_not_before_there_was_a_connection() -> None:
 def test_not_what_another_connection_has_replaced() -> None:
     bench = Bench()
     bench.open()
-    assert bench.lose(still_lost=lambda: False) is None
+    before, bench.session = bench.session, object()
+    assert bench.recovery.begin_after(before, ended(1006)) is None
+    assert isinstance(bench.lose().plan, ReconnectAttempt)
+
+
+def test_not_what_another_connection_replaces_while_the_predicate_runs() -> None:
+    def retry(cause: Any) -> bool:
+        bench.session = object()
+        return True
+
+    bench = Bench(Reconnect(retry=retry))
+    bench.open()
+    assert bench.lose() is None and bench.recovery.outage is None
 
 
 def test_not_after_the_user_has_closed() -> None:

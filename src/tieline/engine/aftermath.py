@@ -83,7 +83,7 @@ class Aftermath(Complaints):
         outage = None
         is_over = session.pump.has_stopped or self.is_abandoned
         if self.recovery.policy is not None and not is_over and not self.is_leaving:
-            outage = self.recovery.begin_after(session, info, lambda: self.session is session)
+            outage = self.recovery.begin_after(session, info)
         rest = session.sender.take_rest()
         # In one step, or somebody who connects or closes meanwhile would find half of it.
         with self.lock:

@@ -1,15 +1,20 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """Is the line wanted, and what is done to have it up again: the outage that is under way."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from tieline.engine.outage import Interruptible, Outage
-from tieline.options import Options
-from tieline.protocol.events import CloseInfo
-from tieline.reconnect import Backoff, Cause, GaveUp, Reconnect, default_retry
-from tieline.request_checks import URLSource
+from tieline.engine.outage import Outage
+from tieline.reconnect import Backoff, GaveUp, default_retry
+
+if TYPE_CHECKING:
+    from tieline.engine.outage import Interruptible
+    from tieline.options import Options
+    from tieline.protocol.events import CloseInfo
+    from tieline.reconnect import Cause, Reconnect
+    from tieline.request_checks import URLSource
 
 _NOT_REPEATED = (
     "the first connect() is not repeated; Reconnect(initial_connect=True) makes it keep trying"
@@ -34,6 +39,10 @@ class Owner(Protocol):
     @property
     def reactor(self) -> Clock: ...
 
+    @property
+    def session(self) -> object:
+        """Its last connection."""
+
     def new_pause(self) -> Interruptible:
         """How the driver of an outage waits."""
 
@@ -44,10 +53,10 @@ class Owner(Protocol):
 class Recovery:
     """At most one outage at a time. Any thread; the user's predicate is asked with no lock held."""
 
-    __slots__ = ("_backoff", "_line", "good", "is_wanted", "outage")
-
     def __init__(self, line: Owner) -> None:
         self._line = line
+        #: How to reconnect; None: not at all.
+        self.policy: Reconnect | None = line.options.reconnect
         #: The place of the URL that comes first: the last good one.
         self.good = 0
         # None before the first outage, and where nothing is ever repeated.
@@ -57,35 +66,29 @@ class Recovery:
         #: What is under way; its driver, or who puts an end to it, takes it away.
         self.outage: Outage | None = None
 
-    @property
-    def policy(self) -> Reconnect | None:
-        """How to reconnect; None: not at all."""
-        return self._line.options.reconnect
-
     # --- outages ------------------------------------------------------------------------------
 
-    def begin(self, *, is_first: bool, goes_on: bool) -> Outage:
+    def begin(self, is_first: bool, goes_on: bool) -> Outage:
         """Connecting begins, by a user's wish. Whatever was under way is put an end to."""
         with self._line.lock:
             if self.outage is not None:
                 self.stop()
             self.is_wanted = False
-            policy = self._line.options.reconnect
-            self._backoff = None if policy is None else Backoff(policy)
+            self._backoff = None if self.policy is None else Backoff(self.policy)
             outage = self._new_outage(is_first, goes_on)
-            if policy is not None and is_first and not goes_on:
+            if self.policy is not None and is_first and not goes_on:
                 outage.hint = _NOT_REPEATED
             self.outage = outage
             return outage
 
-    def begin_again(self, *, is_first: bool, overlaps: bool) -> Outage:
+    def begin_again(self, is_first: bool, overlaps: bool) -> Outage:
         """The same, in place of what is up or under way: the wish to be up is as it was."""
         with self._line.lock:
             before = self.outage
             was_wanted = self.is_wanted or (before is not None and before.goes_on)
             goes_on = was_wanted and self.policy is not None
             backoff_before = self._backoff
-            outage = self.begin(is_first=is_first, goes_on=goes_on)
+            outage = self.begin(is_first, goes_on)
             outage.backoff_before = backoff_before
             outage.overlaps = overlaps
             outage.has_driver = True
@@ -94,21 +97,16 @@ class Recovery:
                 outage.went_down(None if before is None else before.down_since)
             return outage
 
-    def begin_after(
-        self, lost: object, info: CloseInfo, still_lost: Callable[[], bool]
-    ) -> Outage | None:
-        """A connection has ended: the outage that follows, if one does, or one that gave up.
-
-        `still_lost` is asked with the lock held: is it the line's last connection?
-        """
+    def begin_after(self, lost: object, info: CloseInfo) -> Outage | None:
+        """A connection has ended: the outage that follows, if one does, or one that gave up."""
         with self._line.lock:
-            if self.policy is None or not self._may_begin(still_lost):
+            if self.policy is None or not self._may_begin(lost):
                 return None
             outage = self._new_outage(False, True)
             outage.after = lost
         outage.lost(info)
         with self._line.lock:
-            if not self._may_begin(still_lost):
+            if not self._may_begin(lost):
                 return None  # while the predicate ran, a user has decided otherwise
             if isinstance(outage.plan, GaveUp):
                 self.is_wanted = False
@@ -116,8 +114,9 @@ class Recovery:
                 self.outage = outage
             return outage
 
-    def _may_begin(self, still_lost: Callable[[], bool]) -> bool:
-        return self.is_wanted and self.outage is None and still_lost()
+    def _may_begin(self, lost: object) -> bool:
+        """Is it the line's last connection, and to be replaced? With the lock held."""
+        return self.is_wanted and self.outage is None and self._line.session is lost
 
     def opened(self, outage: Outage) -> None:
         """A connection is open. With the lock held."""
@@ -161,8 +160,9 @@ class Recovery:
     def abandon(self) -> None:
         """`stop`, from a finalizer: it takes no lock. The driver takes the outage away."""
         self.is_wanted = False
-        if self.outage is not None:
-            self.outage.interrupt()
+        outage = self.outage
+        if outage is not None:
+            outage.interrupt()
 
     def abandon_after_fork(self) -> None:
         """In a child process: the thread that drives is the parent's."""
