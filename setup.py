@@ -62,6 +62,7 @@ SOURCES = [
     "engine/outage.py",
     "engine/recorder.py",
     "engine/recovery.py",
+    "engine/succession.py",
     "transport/attempt.py",
     "transport/stream.py",
     "transport/tls_stream.py",

@@ -71,7 +71,7 @@ class StatsRecorder:
             self._connects += 1
             if replaces:
                 self._made().reconnects += 1
-            self._present = (*self._present, connection)
+            self._present = self._present + (connection,)  # which needs no list
 
     def settle(self) -> None:
         """Put down what `_last` has counted, if another connection came about since it ended."""

@@ -1,18 +1,21 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """Connections of one line → served one after the other, and so do their handlers run."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Sequence
 from functools import partial
+from threading import get_ident
 from typing import TYPE_CHECKING
 
 from tieline.engine.outage import Outage
-from tieline.protocol.handshake import HandshakeResponse
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from tieline.engine.line import Line
     from tieline.engine.session import Session
+    from tieline.protocol.handshake import HandshakeResponse
 
 
 class Succession:
@@ -22,8 +25,6 @@ class Succession:
     driver of an outage until it is done. A new connection can be sent on at once, but while anybody
     else is busy it is not read: it waits for its turn.
     """
-
-    __slots__ = ("_busy", "_line", "_waiting", "served")
 
     def __init__(self, line: Line) -> None:
         self._line = line
@@ -90,19 +91,21 @@ class Succession:
 
     def _add(self, who: Session | Outage) -> None:
         if who not in self._busy:
-            self._busy = (*self._busy, who)
+            self._busy = self._busy + (who,)  # which needs no list
 
     def _remove(self, who: Session | Outage) -> None:
-        while who in self._busy:
+        while True:
             busy = self._busy
+            if who not in busy:
+                return
             # Mostly nobody else is.
-            others = () if busy == (who,) else tuple([each for each in busy if each is not who])
+            others = () if len(busy) == 1 else tuple([each for each in busy if each is not who])
             if self._busy is busy:  # no signal handler has come on top
                 self._busy = others
 
     def _are_others(self, who: Session | Outage) -> bool:
         """Is anybody else busy?"""
-        for each in self._busy:  # no list, see below
+        for each in self._busy:
             if each is not who:
                 return True
         return False
@@ -112,7 +115,7 @@ class Succession:
         before: list[Session | None] = []
         with self._line.lock:
             if self._waiting:
-                before = [self.served, *(each for each, _ in self._waiting)]
+                before = [self.served, *[each for each, _ in self._waiting]]
                 before = [each for each in before if each is not self._line.session]
         # Without the lock: somebody may send on one, and a signal handler on top want the line's.
         for session in before:
@@ -121,10 +124,11 @@ class Succession:
 
     def is_driven_by_caller(self) -> bool:
         """Is the caller the driver of an outage, hence a handler? Without the lock."""
-        ident = threading.get_ident()
-        for each in self._busy:  # asked often: no list, and mostly one connection
-            if isinstance(each, Outage) and each.thread == ident:
-                return True
+        for each in self._busy:  # mostly one connection
+            if isinstance(each, Outage):
+                driver = each
+                if driver.thread == get_ident():
+                    return True
         return False
 
     def drivers(self) -> Sequence[Outage]:
@@ -132,15 +136,15 @@ class Succession:
         busy = self._busy
         return [each for each in busy if isinstance(each, Outage)] if busy else ()
 
-    def tell(self, function: Callable[..., None], *arguments: object, driver: Outage) -> None:
+    def tell(self, function: Callable[..., None], what: object, driver: Outage) -> None:
         """Have the driver of an outage call a handler, behind what a connection may just call."""
         with self._line.lock:
             are_others = self._are_others(driver)
             session = self.served
         if are_others and session is not None and not session.has_ended:
-            session.pump.call_soon(partial(function, *arguments))
+            session.pump.call_soon(partial(function, what))
         else:
-            self._line.delivery.post(function, *arguments)
+            self._line.delivery.post(function, what)
 
     def abandon_after_fork(self) -> None:
         """In a child process: all of them are the parent's."""

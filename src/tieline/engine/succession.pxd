@@ -1,0 +1,39 @@
+cimport cython
+
+from tieline.engine.outage cimport Outage
+
+
+cdef class Succession:
+    cdef object _line
+    cdef tuple _busy
+    cdef tuple _waiting
+    cdef readonly object served
+
+    cpdef void enter(self, object outage) except *
+
+    cpdef void start(self, object session, object response, object driver) except *
+
+    cpdef void leave(self, object who) except *
+
+    cdef tuple _start_next(self, object leaving)
+
+    cdef void _start(self, object session, object response) except *
+
+    cpdef void not_started(self, object session) except *
+
+    cdef void _add(self, object who) except *
+
+    cdef void _remove(self, object who) except *
+
+    cdef bint _are_others(self, object who) except -1
+
+    cpdef void hurry(self) except *
+
+    @cython.locals(driver=Outage)
+    cpdef bint is_driven_by_caller(self) except -1
+
+    cpdef object drivers(self)
+
+    cpdef void tell(self, object function, object what, object driver) except *
+
+    cpdef void abandon_after_fork(self) except *
