@@ -63,6 +63,7 @@ SOURCES = [
     "engine/recorder.py",
     "engine/recovery.py",
     "engine/succession.py",
+    "engine/forkables.py",
     "transport/attempt.py",
     "transport/stream.py",
     "transport/tls_stream.py",
