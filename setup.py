@@ -38,6 +38,7 @@ SOURCES = [
     "upgrade_exchange.py",
     "engine/_lock.pyx",
     "engine/short_way.py",
+    "engine/callbacks.py",
     "engine/delivery.py",
     "engine/stock.py",
     "engine/timers.py",

@@ -152,7 +152,6 @@ def test_the_connection_ends_in_the_middle() -> None:
 
 def test_what_waits_behind_does_not_keep_the_rest_from_coming() -> None:
     """The handler that could make room waits for more of its own message."""
-    bench = Bench(lambda stream: None, max_queue=1)
     begun, go_on = threading.Event(), threading.Event()
     got: list[Any] = []
 
@@ -162,7 +161,7 @@ def test_what_waits_behind_does_not_keep_the_rest_from_coming() -> None:
         assert go_on.wait(SOON)
         got.extend(stream)
 
-    bench.delivery.callbacks.on_message = handler
+    bench = Bench(handler, max_queue=1)
     bench.feed("a")
     assert bench.delivery.is_full
     thread = bench.start()

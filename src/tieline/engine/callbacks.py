@@ -1,10 +1,11 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """Events of a connection → calls of the user's handlers, and what becomes of their exceptions."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -63,8 +64,6 @@ class Callbacks:
     thread that others rely on.
     """
 
-    __slots__ = ("_log", "_on_raised", "_slow", "handlers", "on_message", "watchers")
-
     def __init__(
         self,
         handlers: Handlers,
@@ -74,13 +73,23 @@ class Callbacks:
         on_raised: Callable[[BaseException], None] | None = None,
     ) -> None:
         self.handlers = handlers
-        self._log = log
+        #: There is no handler at all.
+        self.are_none = handlers is NO_HANDLERS
+        #: Somebody listens to events.
+        self.wants_events = handlers.on_event is not None
+        #: Somebody is to be told that a connection is open.
+        self.wants_opening = self.wants_events or handlers.on_open is not None
+        # One entry: who dials may `begin` beside a handler of the connection before, and without a
+        # global lock of the interpreter a list is what two threads may get at.
+        self._log = [log]
         # Above how many seconds a call is slow, and who is told.
         self._slow = None if slow_callback is None or on_slow is None else (slow_callback, on_slow)
         self._on_raised = on_raised
-        message_function = handlers.message_function()
+        on_message = handlers.message_function() or _ignore
+        if self._slow is not None:
+            on_message = self._timed(self._message_name, on_message)
         #: What gets each message; when it raises, `message_raised` is to be called.
-        self.on_message = self._timed(self._message_name, message_function or _ignore)
+        self.on_message = on_message
         #: Seen before each message, in the loop that delivers it: `show` them to it.
         self.watchers: list[Watcher] = []
 
@@ -89,24 +98,9 @@ class Callbacks:
         """What errors of a message's handler are told under."""
         return "callback" if self.handlers.on_message is None else "on_message"
 
-    @property
-    def are_none(self) -> bool:
-        """There is no handler at all."""
-        return self.handlers is NO_HANDLERS
-
-    @property
-    def wants_events(self) -> bool:
-        """Does somebody listen to events?"""
-        return self.handlers.on_event is not None
-
-    @property
-    def wants_opening(self) -> bool:
-        """Is anybody to be told that a connection is open?"""
-        return self.handlers.on_open is not None or self.wants_events
-
     def begin(self, log: AnyLogger) -> None:
         """The calls that follow are of another connection, whose number its log knows."""
-        self._log = log
+        self._log[0] = log
 
     def watch(self, watcher: Watcher) -> None:
         """Show messages to `watcher`, beginning with the next that is delivered. Any thread."""
@@ -115,8 +109,10 @@ class Callbacks:
     def unwatch(self, watcher: Watcher) -> None:
         """Show it no more. Any thread; idempotent."""
         # Not asked first: the background thread may take it out at the same moment.
-        with suppress(ValueError):
+        try:
             self.watchers.remove(watcher)
+        except ValueError:
+            pass  # it has
 
     def messages(self, batch: list[Any]) -> None:
         """Deliver a run of messages, or of streams."""
@@ -184,7 +180,7 @@ class Callbacks:
                 on_error(error)  # type: ignore[arg-type]
             except BaseException as raised:
                 _let_ctrl_c_through(raised)
-                self._log.exception("handler on_error raised")
+                self._log[0].exception("handler on_error raised")
 
     def show(self, message: str | bytes) -> None:
         """Let the watchers see a message that is about to be delivered."""
@@ -202,22 +198,24 @@ class Callbacks:
     def _call(self, name: str, function: Callable[[Any], object] | None, argument: Any) -> None:
         if function is not None:
             try:
-                self._timed(name, function)(argument)
+                if self._slow is None or name == "on_event":
+                    function(argument)
+                else:
+                    self._timed(name, function)(argument)
             except BaseException as error:
                 self.raised(name, error)
 
     def raised(self, name: str, error: BaseException) -> None:
         """A function of the user's has raised: the log, `on_error` and the owner are told."""
         _let_ctrl_c_through(error)
-        self._log.error("handler %s raised", name, exc_info=error)
+        self._log[0].error("handler %s raised", name, exc_info=error)
         self.error(error)
         if self._on_raised is not None:
             self._on_raised(error)
 
     def _timed(self, name: str, function: Callable[[Any], object]) -> Callable[[Any], object]:
-        """`function`, with a clock around it if slow calls are to be told."""
-        if self._slow is None or name == "on_event":
-            return function
+        """`function` with a clock around it, because slow calls are to be told."""
+        assert self._slow is not None
         limit, on_slow = self._slow
 
         def timed(argument: Any) -> None:
@@ -238,8 +236,6 @@ def _ignore(message: object) -> None:
 
 class _Unheard(Callbacks):
     """What all lines share that have no handlers, and no function of the user's that may raise."""
-
-    __slots__ = ()
 
     def begin(self, log: AnyLogger) -> None:
         """Nothing is ever told."""

@@ -42,18 +42,16 @@ class Delivery:
         self.holds_back = False
         self._owner = owner
         self._queue = None if runner is None else SerialQueue(runner, max_queue, self._on_room)
-
-    @property
-    def is_direct(self) -> bool:
-        """Are handlers called at once, by whoever delivers?"""
-        return self._queue is None
+        #: Handlers are called at once, by whoever delivers.
+        self.is_direct = runner is None
 
     def messages(self, batch: list[str | bytes]) -> None:
         """Deliver a run of messages."""
         if self._queue is None:
             self.callbacks.messages(batch)
         else:
-            job = partial(self.callbacks.messages, batch)
+            callbacks = self.callbacks
+            job = partial(callbacks.messages, batch)
             self._queue.post(job, len(batch), sum(map(len, batch)))
 
     def chunk(self, chunk: MessageChunk) -> None:
@@ -94,7 +92,10 @@ class Delivery:
 
     def finish(self, finished: Callable[[], None]) -> None:
         """Call it, which must not raise, when the last handler has returned."""
-        self.post(finished)
+        if self.is_direct:
+            finished()
+        else:
+            self.post(finished)
 
     def join(self, timeout: float | None) -> None:
         """Wait until a thread that only this delivery uses has ended. Not on that thread."""

@@ -1,6 +1,12 @@
+cimport cython
+
 from tieline.engine.delivery cimport Delivery
 from tieline.engine.telling cimport Teller
 from tieline.engine.turn cimport Turn
+
+
+cdef class _Once:
+    cdef object _call
 
 
 cdef class Dispatcher(Turn):
@@ -14,8 +20,11 @@ cdef class Dispatcher(Turn):
 
     cpdef bint answers_pings(self) except -1
 
+    # A method as a value: only an `object` gives the one that Python knows.
+    @cython.locals(callbacks=object)
     cpdef void opened(self, object response) except *
 
+    @cython.locals(callbacks=object)
     cpdef void ended(self, object info) except *
 
     cpdef void pass_on(self, object event) except *

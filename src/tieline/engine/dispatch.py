@@ -114,7 +114,10 @@ class Dispatcher(Turn):
     def opened(self, response: HandshakeResponse) -> None:
         """The first call for a connection."""
         callbacks = self.delivery.callbacks
-        self.delivery.post(callbacks.begin, self.log)
+        if self.delivery.is_direct:
+            self.delivery.callbacks.begin(self.log)
+        else:
+            self.delivery.post(callbacks.begin, self.log)
         if self._teller.is_heard:
             chosen = response.subprotocol
             shown = None if chosen is None else safe_subprotocol(chosen)
