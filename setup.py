@@ -41,6 +41,7 @@ SOURCES = [
     "engine/callbacks.py",
     "engine/delivery.py",
     "engine/stock.py",
+    "engine/inbox.py",
     "engine/timers.py",
     "engine/receive_buffer.py",
     "engine/driving.py",

@@ -1,10 +1,11 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """Messages that came → messages that are asked for, by any number of threads."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 
 from tieline.engine.callbacks import Callbacks
 from tieline.engine.chunks import Chunks
@@ -20,8 +21,6 @@ class Inbox(Stock):
     A message that comes in chunks takes its place among the others with the first of them: `take`
     gives the messages before it, `take_whole` and `take_chunks` give it as well, and what follows.
     """
-
-    __slots__ = ("_cut", "_dropped", "_skips_chunks", "_taken")
 
     def __init__(
         self,
@@ -237,8 +236,10 @@ class Inbox(Stock):
                 "next one: read it to its end or close() it first"
             )
         # Others may have gone the short way back since the caller looked, and take without a lock.
-        with suppress(IndexError):
+        try:
             return self.waiting.popleft()
+        except IndexError:
+            pass  # so it is the one behind them
         first = self._behind[0] if self._behind else None
         if first is not None and not isinstance(first, Chunks):
             self._opened_behind().popleft()

@@ -19,8 +19,18 @@ cdef class Stock(Delivery):
     cdef public flag has_ended
     cdef public flag discards
 
+    cpdef object news_of(self, object owner)
+
+    cdef object _opened_behind(self)
+
     @cython.locals(size=Py_ssize_t)
     cpdef bint keep(self, object message) except -1
 
     @cython.locals(size=Py_ssize_t)
     cpdef bint keep_run(self, list batch) except -1
+
+    cdef void _look_if_full(self) except *
+
+    cdef Py_ssize_t _count(self) except -1
+
+    cpdef void look_for_room(self) except *
