@@ -19,7 +19,7 @@ _WITHOUT_REASON = {
 
 def check_close(code: int, reason: str) -> Close:
     """The arguments of a close that this side wants to send. Raises `OptionError`."""
-    if type(code) is int and type(reason) is str and not reason:
+    if not reason and type(reason) is str and (type(code) is int or type(code) is CloseCode):
         known = _WITHOUT_REASON.get(code)
         if known is not None:
             return known
