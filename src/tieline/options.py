@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -40,7 +40,7 @@ class Options(OptionTable):
             # Only what is given is stored, and looked at: the defaults are the class's. Most
             # clients give a handful of eighty, and there may be ten thousand clients.
             stored = self.__dict__
-            stored["_parsed"] = {}
+            stored["parsed"] = {}
             for name, value in given.items():
                 if name not in _ROWS:
                     raise TypeError(f"{type(self).__name__} has no option {name!r}")
@@ -90,19 +90,21 @@ class Options(OptionTable):
         """What may be at other values than its default, by name."""
         return {name: value for name, value in vars(self).items() if name in _ROWS}
 
-    @property
-    def parsed(self) -> MutableMapping[str, Any]:
-        """URLs among `urls` → what `tieline.engine.route` has made of them: it is made once."""
-        parsed: dict[str, Any] = self.__dict__["_parsed"]
-        return parsed
+    if TYPE_CHECKING:
 
-    @property
-    def kept(self) -> Options | None:
-        """The same without query and reactor, kept while the program runs; None: there is none.
+        @property
+        def parsed(self) -> dict[str, Any]:
+            """URLs among `urls` → what `tieline.engine.route` makes of them: it is made once."""
 
-        Nothing in it is secret, and what is made of it may be kept there.
-        """
-        return vars(self).get("_kept")
+        @property
+        def kept(self) -> Options | None:
+            """The same without query and reactor, kept while the program runs; None: there is none.
+
+            Nothing in it is secret, and what is made of it may be kept there.
+            """
+    else:
+        # Stored like the options, without a function in between: each dial asks several times.
+        kept = None
 
     @property
     def urls(self) -> tuple[URLSource, ...]:
@@ -303,7 +305,7 @@ def _joined(kept: Options, url: str, **further: object) -> Options:
     made = object.__new__(Options)
     stored = made.__dict__
     stored.update(kept.__dict__)
-    stored["url"], stored["_parsed"], stored["_kept"] = url, {}, kept
+    stored["url"], stored["parsed"], stored["kept"] = url, {}, kept
     stored.update(further)
     return made
 

@@ -1,5 +1,9 @@
 from tieline.engine.record cimport Record
+from tieline.engine.route cimport Target
+from tieline.engine.upgrade cimport upgrade
+from tieline.protocol.endpoints cimport client_connection
 from tieline.transport.attempt cimport Attempt
+from tieline.transport.dial cimport dial
 
 
 cdef class Connected:
@@ -16,8 +20,8 @@ cdef class _Journey:
     cdef object _redirects
     cdef dict _proxy_logins
 
-    cdef visit(self, target)
-    cdef _asked(self, target, cookies)
-    cdef follow(self, target, response)
+    cdef visit(self, Target target)
+    cdef _asked(self, Target target, cookies)
+    cdef follow(self, Target target, response)
     cdef explain(self, error)
-    cdef _ask(self, target, login, cookies)
+    cdef _ask(self, Target target, login, cookies)

@@ -144,7 +144,7 @@ class _Journey:
 
     def visit(self, target: Target) -> Connected | HandshakeResponse:
         """Ask there, and log in where that is asked for. An answer to be followed is returned."""
-        login = None if target.has_no_login else target.login()
+        login = None if target.needs_no_login() else target.login()
         while True:
             cookies = None if target.options.cookies == () else target.cookies()
             outcome = self._ask(target, login, cookies)

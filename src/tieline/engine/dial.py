@@ -1,3 +1,5 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """Options → one numbered attempt to connect, its log and its record."""
 
 from __future__ import annotations
@@ -28,11 +30,6 @@ Emit = Callable[["ConnectionEvent"], None]
 
 class Dial:
     """One attempt of a line. Made on any thread; `connect` runs on the thread that dials."""
-
-    __slots__ = (
-        "_handlers", "_headers", "_info", "_is_heard", "_logs", "_options", "_url", "attempt",
-        "connection_id", "emit", "log", "record", "thread",
-    )  # fmt: skip
 
     def __init__(
         self,

@@ -1,9 +1,11 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """Options and a URL → where to dial and what to ask for."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -39,8 +41,6 @@ SCHEMES: Mapping[str, Scheme] = {
 class Shared:
     """What the places that differ in their query have in common."""
 
-    __slots__ = ("has_no_login", "route", "settings")
-
     def __init__(self) -> None:
         #: Without a proxy: which one is asked anew each time. None: not made yet.
         self.route: Route | None = None
@@ -52,8 +52,6 @@ class Shared:
 
 class Place:
     """A URL of some options, and what their dials to it have in common once one has made it."""
-
-    __slots__ = ("base", "request", "shared", "url")
 
     def __init__(self, url: URL, base: Place | None = None) -> None:
         self.url = url
@@ -133,21 +131,29 @@ def check_addresses(options: Options) -> None:
         Proxy.parse(options.proxy, options.proxy_headers)
 
 
-@dataclass(slots=True)  # not frozen, since each dial has one: that takes five times as long
 class Target:
     """One place to connect to, and what may be shown there. Nobody changes it."""
 
-    options: Options
-    url: URL
-    #: Headers of this connection, after those of the options; secrets included.
-    headers: HeaderPairs
-    #: What it shares with other targets; None where it is not just like them.
-    place: Place | None = None
-    #: False after a redirect to another origin: credentials and cookies stay behind, also when
-    #: another redirect leads back.
-    trusted: bool = True
-    #: The URL that the first redirect came from; None before it.
-    first: URL | None = None
+    def __init__(
+        self,
+        options: Options,
+        url: URL,
+        headers: HeaderPairs,
+        place: Place | None = None,
+        trusted: bool = True,
+        first: URL | None = None,
+    ) -> None:
+        self.options = options
+        self.url = url
+        #: Headers of this connection, after those of the options; secrets included.
+        self.headers = headers
+        #: What it shares with other targets; None where it is not just like them.
+        self.place = place
+        #: False after a redirect to another origin: credentials and cookies stay behind, also when
+        #: another redirect leads back.
+        self.trusted = trusted
+        #: The URL that the first redirect came from; None before it.
+        self.first = first
 
     @property
     def peer(self) -> Peer:
@@ -230,13 +236,8 @@ class Target:
     def redirected(self, location: str) -> Target:
         """The target that a redirect leads to. Raises `OptionError` for an unusable location."""
         url = self.url.join(location)
-        return replace(
-            self,
-            url=url,
-            trusted=self.trusted and url.origin == self.url.origin,
-            first=self.first or self.url,
-            place=None,
-        )
+        trusted = self.trusted and url.origin == self.url.origin
+        return Target(self.options, url, self.headers, None, trusted, self.first or self.url)
 
     def shown_headers(self) -> HeaderPairs:
         """The user's own headers, as far as they are for this place."""
@@ -265,8 +266,7 @@ class Target:
             self.place.shared.has_no_login = True
         return login
 
-    @property
-    def has_no_login(self) -> bool:
+    def needs_no_login(self) -> bool:
         """Is it known that nobody has given credentials for this place, nor will?"""
         return self.place is not None and self.place.shared.has_no_login
 

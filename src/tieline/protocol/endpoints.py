@@ -1,3 +1,5 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """A role in the opening handshake → a `Connection`."""
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """A route → a connected stream: names, sockets, proxy and TLS in the order they are needed."""
 
 from __future__ import annotations
@@ -46,14 +48,11 @@ class Route:
     source_address: tuple[str, int] | None = None  #: (IP address, port or 0)
     socket_options: tuple[SocketOption, ...] = ()  #: as for `socket.setsockopt`
     family: int = 0  #: `socket.AF_INET`, `AF_INET6`, 0 for both
-    _name: str = field(default="", init=False, compare=False)  #: `name`, once asked for
+    #: What it leads to, for messages: host:port, and where that really is.
+    name: str = field(init=False, compare=False, repr=False)
 
-    @property
-    def name(self) -> str:
-        """What the route leads to, for messages: host:port, and where that really is."""
-        if not self._name:
-            object.__setattr__(self, "_name", self._told())
-        return self._name
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", self._told())
 
     def _told(self) -> str:
         if self.unix_path is not None and self.sock is None:

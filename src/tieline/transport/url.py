@@ -61,7 +61,10 @@ class URL:
     unix_path: str | None = None
     _table: Mapping[str, Scheme] = field(default_factory=dict, compare=False)
     _default_port: int | None = field(default=None, compare=False)
-    _safe: str = field(default="", init=False, compare=False)  #: `safe`, once asked for
+    safe: str = field(init=False, compare=False)  #: as text, secrets masked: for logs and errors
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "safe", self._masked())
 
     @property
     def host_header(self) -> str:
@@ -78,13 +81,6 @@ class URL:
         if self.unix_path is not None:
             return (self.scheme, self.host, self.port, self.unix_path)
         return (self.scheme, self.host, self.port)
-
-    @property
-    def safe(self) -> str:
-        """The URL as text, secrets masked: for logs, errors and `info`."""
-        if not self._safe:
-            object.__setattr__(self, "_safe", self._masked())
-        return self._safe
 
     def _masked(self) -> str:
         user = ""
@@ -144,7 +140,8 @@ class URL:
         made.scheme, made.secure, made.target = self.scheme, self.secure, target
         made.host, made.port, made.unix_path = self.host, self.port, self.unix_path
         made.username, made.password = self.username, self.password
-        made._table, made._default_port, made._safe = self._table, self._default_port, ""
+        made._table, made._default_port = self._table, self._default_port
+        made.safe = made._masked()
         made.__class__ = URL
         return made  # type: ignore[no-any-return]
 
