@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from weakref import ref
 
+from tieline.call_memory import CallMemory
 from tieline.errors import OptionError
 from tieline.option_checks import Check
 from tieline.option_rules import refuse_contradictions, refuse_unknown
@@ -70,7 +71,9 @@ class Options(OptionTable):
         name was meant to be. Raises `OptionError`.
         """
         if cls is Options and keywords is not None:
-            made = _kept(url_or_options, keywords)
+            made: Options | None = of_calls.find(url_or_options, keywords)
+            if made is None:
+                made = _kept(url_or_options, keywords)
             if made is not None:
                 return made
         given = _as_mapping(url_or_options)
@@ -213,25 +216,14 @@ def _kept(url: object, keywords: Mapping[str, object]) -> Options | None:
     The query of the URL may be private, and a reactor is not to be kept alive: the rest is kept,
     and these join it anew.
     """
-    values = tuple(keywords.values())
-    call = (type(url), *map(type, values)), url, tuple(keywords), values
-    try:
-        made = _of_calls.get(call)
-    except Exception:  # it has no hash, and so is not among them
-        made = None
-    if made is None:
-        made = _kept_or_joined(url, keywords)
-        if made is not None and made.kept is None:
-            if len(_of_calls) >= _MOST_CALLS:
-                _of_calls.clear()
-            _of_calls[call] = made
+    made = _kept_or_joined(url, keywords)
+    if made is not None and made.kept is None:
+        of_calls.keep(url, keywords, made)
     return made
 
 
-#: What calls were given whose options are kept as they are, and these. The types come first: values
-#: are compared with values of the same, and so never with those of the user's own types.
-_of_calls: dict[tuple[object, ...], Options] = {}
-_MOST_CALLS = 64
+#: What `Options.build` was given, and has made of it: options that are kept as they are.
+of_calls = CallMemory(64)
 
 
 def _kept_or_joined(url: object, keywords: Mapping[str, object]) -> Options | None:

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
+from collections.abc import Callable
+from functools import partial, wraps
+from inspect import iscoroutinefunction
+from types import MethodType
+from typing import Any
+
 import pytest
 
 from tieline.engine.handlers import (
@@ -29,6 +37,82 @@ def test_no_coroutine_functions(name: str) -> None:
 
     with pytest.raises(OptionError, match=f"{name}: .*got a coroutine function.*plain function"):
         Handlers(**{name: handler})
+
+
+class Methods:
+    """A user's object whose methods are handlers."""
+
+    def plain(self, argument: object) -> None:
+        raise AssertionError
+
+    async def coroutine(self, argument: object) -> None:
+        raise AssertionError
+
+    async def __call__(self, argument: object) -> None:
+        raise AssertionError
+
+
+def decorated() -> Callable[..., object]:
+    @wraps(Methods.coroutine)
+    def function(*arguments: object) -> None:
+        raise AssertionError
+
+    return function
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        Methods.coroutine,
+        Methods().coroutine,
+        partial(Methods.coroutine, Methods()),
+        partial(Methods().coroutine),
+        MethodType(partial(Methods.coroutine, Methods()), 1),
+    ],
+)
+def test_no_coroutine_functions_in_disguise(function: Any) -> None:
+    assert iscoroutinefunction(function)
+    with pytest.raises(OptionError, match="on_open: .*got a coroutine function"):
+        Handlers(on_open=function)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        Methods.plain,
+        Methods().plain,
+        partial(Methods().plain),
+        MethodType(print, 1),
+        MethodType(Methods(), 1),
+        decorated(),
+        Methods(),
+        print,
+        [].append,
+        str.upper,
+        str,
+        lambda argument: None,
+    ],
+)
+def test_what_is_no_coroutine_function(function: Any) -> None:
+    assert not iscoroutinefunction(function)
+    assert Handlers(on_open=function).on_open is function
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="inspect has marks since Python 3.12")
+def test_marked_coroutine_functions() -> None:
+    def function(argument: object) -> None:
+        raise AssertionError
+
+    inspect.markcoroutinefunction(function)  # type: ignore[attr-defined, unused-ignore]
+    for marked in (function, MethodType(function, 1)):
+        with pytest.raises(OptionError, match="got a coroutine function"):
+            Handlers(on_open=marked)
+
+
+def test_each_one_is_where_its_name_says() -> None:
+    functions: dict[str, Any] = {name: partial(print, name) for name in HANDLER_NAMES}
+    handlers = Handlers(**functions)
+    assert {name: getattr(handlers, name) for name in HANDLER_NAMES} == functions
 
 
 def test_a_url_where_the_callback_goes() -> None:

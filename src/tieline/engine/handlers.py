@@ -1,17 +1,17 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """The functions that a user gives → one checked set."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
 from enum import Enum
 from inspect import CO_COROUTINE, iscoroutinefunction
-from types import FunctionType
+from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
 from tieline.errors import OptionError
-from tieline.making import unfinished
-from tieline.options import Options
+from tieline.options import Options, of_calls
 
 
 class FrameAction(Enum):
@@ -22,40 +22,51 @@ class FrameAction(Enum):
     STOP = "stop"  #: listen no more: nothing further is delivered, and the connection is closed
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Handlers:
-    """All optional; called in order, never two at a time for one client, with no lock held."""
+    """All optional; called in order, never two at a time for one client, with no lock held.
 
-    callback: Callable[[Any], object] | None = None
-    on_open: Callable[[Any], object] | None = None
-    on_message: Callable[[Any], object] | None = None
-    on_close: Callable[[Any], object] | None = None
-    on_ping: Callable[[bytes], object] | None = None
-    on_pong: Callable[[bytes], object] | None = None
-    on_error: Callable[[Exception], object] | None = None
-    on_reconnecting: Callable[[Any], object] | None = None
-    on_frame: Callable[[Any], FrameAction] | None = None
-    on_event: Callable[[Any], object] | None = None
+    Nobody changes it. Raises `OptionError`.
+    """
+
+    def __init__(
+        self,
+        *,
+        callback: Callable[[Any], object] | None = None,
+        on_open: Callable[[Any], object] | None = None,
+        on_message: Callable[[Any], object] | None = None,
+        on_close: Callable[[Any], object] | None = None,
+        on_ping: Callable[[bytes], object] | None = None,
+        on_pong: Callable[[bytes], object] | None = None,
+        on_error: Callable[[Exception], object] | None = None,
+        on_reconnecting: Callable[[Any], object] | None = None,
+        on_frame: Callable[[Any], FrameAction] | None = None,
+        on_event: Callable[[Any], object] | None = None,
+    ) -> None:
+        self.callback = callback
+        self.on_open = on_open
+        self.on_message = on_message
+        self.on_close = on_close
+        self.on_ping = on_ping
+        self.on_pong = on_pong
+        self.on_error = on_error
+        self.on_reconnecting = on_reconnecting
+        self.on_frame = on_frame
+        self.on_event = on_event
+        given = (
+            callback, on_open, on_message, on_close, on_ping, on_pong, on_error, on_reconnecting,
+            on_frame, on_event,
+        )  # fmt: skip
+        for index, function in enumerate(given):
+            if function is not None:
+                _check(HANDLER_NAMES[index], function)
 
     @staticmethod
     def of(given: Mapping[str, Any]) -> Handlers:
-        """Those that are given by name. Raises `OptionError`."""
-        made = _UnfinishedHandlers()
-        is_any = False
-        for name in HANDLER_NAMES:
-            function = given.get(name)
-            setattr(made, name, function)
+        """Those that are given by name."""
+        for function in given.values():
             if function is not None:
-                is_any = True
-                _check(name, function)
-        made.__class__ = Handlers
-        return made if is_any else NO_HANDLERS
-
-    def __post_init__(self) -> None:
-        for name in HANDLER_NAMES:
-            function = getattr(self, name)
-            if function is not None:
-                _check(name, function)
+                return Handlers(**given)
+        return NO_HANDLERS
 
     def message_function(self) -> Callable[[Any], object] | None:
         """What gets each message: `callback`, `on_message`, or one after the other."""
@@ -87,15 +98,19 @@ def _check(name: str, function: object) -> None:
 
 
 def _is_coroutine_function(function: Callable[..., Any]) -> bool:
-    # What is in the way of nothing, as most are, needs no look through methods and partials.
-    if type(function) is FunctionType and not function.__dict__:
-        return bool(function.__code__.co_flags & CO_COROUTINE)
+    if type(function) is BuiltinFunctionType:
+        return False
+    # What is in the way of nothing, as most are, needs no look through partials and marks.
+    plain: object = function.__func__ if type(function) is MethodType else function
+    if type(plain) is FunctionType and not plain.__dict__:
+        return bool(plain.__code__.co_flags & CO_COROUTINE)
     return iscoroutinefunction(function)
 
 
-_UnfinishedHandlers = unfinished(Handlers)
-
-HANDLER_NAMES = tuple(field.name for field in fields(Handlers))
+HANDLER_NAMES = (
+    "callback", "on_open", "on_message", "on_close", "on_ping", "on_pong", "on_error",
+    "on_reconnecting", "on_frame", "on_event",
+)  # fmt: skip
 _NAMES = frozenset(HANDLER_NAMES)
 
 #: What a client is told where to connect by. (A union would be made anew by each question.)
@@ -170,4 +185,8 @@ def _split(
             raise OptionError("callback is given twice, as first argument and by name")
         given["callback"] = callback
     handlers = Handlers.of(given) if given else NO_HANDLERS
-    return handlers, Options.build(url_or_options, keywords, also_known=HANDLER_NAMES)
+    memory = of_calls  # a local one has a type in C
+    options: Options | None = memory.find(url_or_options, keywords)
+    if options is None:
+        options = Options.build(url_or_options, keywords, also_known=HANDLER_NAMES)
+    return handlers, options

@@ -1,0 +1,38 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
+"""The arguments of a call → what was made before of the very same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class CallMemory:
+    """What calls with a first argument and others by name have made. Any thread.
+
+    The types of the arguments come first: values are compared with values of the same, and so never
+    with those of the user's own types. When there are `most` of them it forgets all.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._made: dict[tuple[object, ...], Any] = {}
+
+    def find(self, first: object, others: Mapping[str, object]) -> Any:
+        """What was kept for these arguments, or None."""
+        values = tuple(others.values())
+        try:
+            return self._made.get(_call(first, tuple(others), values))
+        except Exception:  # one of them has no hash, and so they are not among these
+            return None
+
+    def keep(self, first: object, others: Mapping[str, object], made: object) -> None:
+        """Whoever asks with these arguments, which have hashes, gets this."""
+        if len(self._made) >= self._most:
+            self._made.clear()
+        self._made[_call(first, tuple(others), tuple(others.values()))] = made
+
+
+def _call(first: object, names: tuple[str, ...], values: tuple[object, ...]) -> tuple[object, ...]:
+    return (type(first), *[type(value) for value in values]), first, names, values
