@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 import tieline
+from tieline.engine.dial import Dial
+from tieline.engine.receiving import Receiver
 from tieline.testing import EchoServer, ScriptedServer
 
 SOON = 20.0
@@ -256,10 +258,14 @@ def test_ctrl_c_in_connect_leaves_no_connection_that_nobody_holds(
     def interrupted(*arguments: Any) -> None:
         raise KeyboardInterrupt
 
+    class InterruptedReceiver(Receiver):
+        def end(self, dial: Dial) -> None:
+            raise KeyboardInterrupt
+
     if moment == "before it is made":
         monkeypatch.setattr(tieline.Connection, "__init__", interrupted)
     else:
-        monkeypatch.setattr("tieline.engine.supervisor.Supervisor.end", interrupted)
+        monkeypatch.setattr("tieline.sync.Receiver", InterruptedReceiver)
     with pytest.raises(KeyboardInterrupt):
         tieline.connect(echo.url, proxy=None, on_close=lambda info: ended.set())
     assert ended.wait(SOON)

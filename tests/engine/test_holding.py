@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
 
 from tieline.engine.holding import is_held_by_caller
+from tieline.engine.locks import ReentrantLock
 
 SOON = 20.0
 
 
-def test_whose_is_it() -> None:
-    lock = threading.RLock()
+@pytest.mark.parametrize("kind", [ReentrantLock, threading.RLock])
+def test_whose_is_it(kind: Callable[[], Any]) -> None:
+    lock = kind()
     assert not is_held_by_caller(lock)
     told: list[bool] = []
     with lock:

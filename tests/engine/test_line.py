@@ -20,16 +20,14 @@ def connect(supervisor: Supervisor, timeout: float = SOON) -> dict[str, Any]:
     return info
 
 
-def test_a_connection_that_came_up_meanwhile_is_closed_first(
-    supervise: Any, echo: Any, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+def test_a_connection_that_is_up_is_closed_first(
+    supervise: Any, echo: Any, recorder: Recorder
 ) -> None:
-    """Another thread has connected after this one had looked: still one connection is left."""
+    """Whoever has made it: one connection is left."""
     supervisor = supervise(echo.url)
-    with monkeypatch.context() as patch:
-        patch.setattr(Supervisor, "disconnect", lambda *arguments: None)
-        connect(supervisor)
-        first = supervisor.session
-        connect(supervisor)
+    connect(supervisor)
+    first = supervisor.session
+    connect(supervisor)
     assert first.finished.wait(SOON)
     assert first.connection.close_info.sent == (1001, "")
     assert supervisor.session is not first and supervisor.session.is_open

@@ -24,3 +24,5 @@ cdef class ReentrantLock:
     cdef int _hand_over(self) except -1
 
     cdef bint _is_let_through(self) noexcept
+
+    cpdef bint _is_owned(self) except -1

@@ -170,7 +170,7 @@ cdef class ReentrantLock:
 
     # --- what `threading.Condition` asks of a lock ---------------------------------------------
 
-    def _is_owned(self):
+    cpdef bint _is_owned(self) except -1:
         return self.owner == PyThread_get_thread_ident()
 
     def _release_save(self):
@@ -213,7 +213,7 @@ cdef class SharedLock(ReentrantLock):
     cdef bint _wait(self, double timeout, bint forever, bint interruptible) except -1:
         return self.lock.acquire(True, -1.0 if forever else timeout)
 
-    def _is_owned(self):
+    cpdef bint _is_owned(self) except -1:
         return self.lock._is_owned()
 
     def _release_save(self):

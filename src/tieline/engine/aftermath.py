@@ -1,3 +1,5 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """The end of a connection, or of an outage → what follows it, and who is told."""
 
 from __future__ import annotations
@@ -50,24 +52,21 @@ class Aftermath(Complaints):
         recovery: Recovery
         carried_over: Resumption | None
         is_abandoned: bool
+        # Those who wait for a change: hardly ever anybody.
+        _changed: News | None
+        # The ends that were decided on, until the last handler has returned; and what to tell then
+        # of those that will not be followed by another connection, although that was asked for.
+        _decided: dict[Session, GaveUp | None] | None
+        #: How the last connection ended.
+        close_info: CloseInfo | None
+        #: Why there will be no further one, when that was tried.
+        gave_up: GaveUp | None
 
         @property
         def is_leaving(self) -> bool: ...
         @property
         def resumption(self) -> Resumption: ...
         def recover(self, outage: Outage) -> None: ...
-
-    def __init__(self) -> None:
-        super().__init__()
-        # Those who wait for a change: hardly ever anybody.
-        self._changed: News | None = None
-        # The ends that were decided on, until the last handler has returned; and what to tell then
-        # of those that will not be followed by another connection, although that was asked for.
-        self._decided: dict[Session, GaveUp | None] | None = None
-        #: How the last connection ended.
-        self.close_info: CloseInfo | None = None
-        #: Why there will be no further one, when that was tried.
-        self.gave_up: GaveUp | None = None
 
     # --- a connection has ended ---------------------------------------------------------------
 
@@ -81,7 +80,7 @@ class Aftermath(Complaints):
         assert info is not None
         self.recorder.ended(session)
         outage = None
-        is_over = session.pump.has_stopped or self.is_abandoned
+        is_over = session.has_stopped or self.is_abandoned
         if self.recovery.policy is not None and not is_over and not self.is_leaving:
             outage = self.recovery.begin_after(session, info)
         rest = session.sender.take_rest()
@@ -98,7 +97,8 @@ class Aftermath(Complaints):
                 self._opened_decisions().setdefault(session, None)
             if present is not None and self.session is session:
                 present.went_down()
-            self.put_back(rest)
+            if rest:
+                self.put_back(rest)
             if present is not None or self.session is not session:
                 self.delivery.cut(info)
             else:
@@ -134,7 +134,7 @@ class Aftermath(Complaints):
         try:
             if self._dropped is not None:
                 self.log_dropped()
-            self._tell_drops()
+            self._tell_drops(None)
             if farewell is not None:
                 self._tell_gave_up(farewell)
             elif outage is not None and follows:
@@ -177,7 +177,7 @@ class Aftermath(Complaints):
         """While the next dial is being waited for, now and then."""
         if self.carried_over is not None:
             self.carried_over.drop_aged()
-        self._tell_drops()
+        self._tell_drops(None)
 
     def outage_stopped(self) -> None:
         """A user has put an end to an outage. With the line's lock held."""
@@ -187,7 +187,7 @@ class Aftermath(Complaints):
         if self.recovery.outage is None and not is_up:
             self._end_for_good()
 
-    def settle(self, outage: Outage, *, is_background: bool) -> None:
+    def settle(self, outage: Outage, is_background: bool) -> None:
         """Its driver is done: the line is open, or down, or somebody else has taken over.
 
         May be called again, which makes up for what Ctrl-C kept the first call from.
@@ -263,10 +263,12 @@ class Aftermath(Complaints):
 
     # --- telling ------------------------------------------------------------------------------
 
-    def _tell_drops(self, driver: Outage | None = None) -> None:
+    def _tell_drops(self, driver: Outage | None) -> None:
         """Tell of the messages that were dropped since it was done last. See `_post`."""
         carried_over = self.carried_over
-        for reason, size in () if carried_over is None else carried_over.take_drops():
+        if carried_over is None:
+            return
+        for reason, size in carried_over.take_drops():
             self._tell("MessageDroppedEvent", driver=driver, reason=reason, size=size)
 
     def _tell_gave_up(self, plan: GaveUp) -> None:

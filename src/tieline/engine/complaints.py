@@ -1,3 +1,5 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """What goes wrong around a line's handlers → the log, `on_error`, events, an end."""
 
 from __future__ import annotations
@@ -29,9 +31,8 @@ class Complaints:
         succession: Succession
         session: Session | None
 
-    def __init__(self) -> None:
         # Messages that nobody will get, and how many waited then; the log does not know yet.
-        self._dropped: tuple[int, int] | None = None
+        _dropped: tuple[int, int] | None
 
     def slow_callback(self, handler: str, seconds: float) -> None:
         """A handler took longer than ``slow_callback``."""

@@ -1,3 +1,5 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """One front's connections → what they have in common, whoever drives them."""
 
 from __future__ import annotations
@@ -53,7 +55,6 @@ class Line(Aftermath):
         owns_reactor: bool = False,
         drivable: bool = False,
     ) -> None:
-        super().__init__()
         self.options = options
         # Guards the fields below. Reentrant for signal handlers.
         self.lock = ReentrantLock()
@@ -83,6 +84,9 @@ class Line(Aftermath):
         self.response: HandshakeResponse | None = None
         #: Nobody will use it any more.
         self.is_abandoned = False
+        # As the classes before this one say.
+        self._dropped = self._changed = self._decided = None
+        self.close_info = self.gave_up = None
         forkables.add(self)
 
     # --- looking ------------------------------------------------------------------------------

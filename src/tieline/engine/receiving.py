@@ -1,3 +1,5 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """A line whose messages are asked for → the thread that asks serves the connection meanwhile."""
 
 from __future__ import annotations
@@ -39,9 +41,7 @@ class Receiver(Supervisor):
     __slots__ = ("inbox",)
 
     def __init__(self, options: Options, handlers: Handlers) -> None:
-        super().__init__(
-            options, handlers, options.reactor or CARETAKER, delivery=Inbox, drivable=True
-        )
+        super().__init__(options, handlers, options.reactor or CARETAKER, Inbox, False, True)
         assert isinstance(self.delivery, Inbox)
         self.inbox = self.delivery
 
@@ -140,7 +140,7 @@ class Receiver(Supervisor):
         )
 
     def on_room(self) -> None:
-        super().on_room()
+        Supervisor.on_room(self)
         self.inbox.tell()
 
     # --- closing ------------------------------------------------------------------------------
@@ -164,4 +164,4 @@ class Receiver(Supervisor):
         """Also on a thread that drives: what runs there runs on top of its `receive`."""
         served = self.succession.served
         driver = None if served is None else served.driver
-        return (driver is not None and driver.is_mine) or super().in_handler()
+        return (driver is not None and driver.is_mine) or Supervisor.in_handler(self)

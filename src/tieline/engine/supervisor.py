@@ -1,3 +1,5 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """A line on threads: dial on the calling one, serve on the reactor, end with a bounded wait."""
 
 from __future__ import annotations
@@ -5,13 +7,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Set
+from functools import partial
 from itertools import count
 from typing import Any
 
-from tieline.engine import quiet_close
+from tieline.engine import holding, quiet_close
 from tieline.engine.connecting import Connected
 from tieline.engine.dial import Dial
-from tieline.engine.holding import is_held_by_caller
 from tieline.engine.line import Line
 from tieline.engine.outage import Outage
 from tieline.engine.pause import Pause
@@ -96,7 +98,7 @@ class Supervisor(Line):
                 if session is not None and not overlaps:
                     self._await_end(session, _LAST_HANDLERS)
                 self._await_drivers(before, dial)
-            return self._open(outage, self.options.connect_timeout, None, rounds=1)
+            return self._open(outage, self.options.connect_timeout, None, 1)
         except BaseException:
             self._settle(self._own() - others)
             raise
@@ -134,7 +136,7 @@ class Supervisor(Line):
     def _recover(self, outage: Outage) -> None:
         outage.owner = threading.get_ident()
         try:
-            self._open(outage, self.options.connect_timeout, None, is_background=True)
+            self._open(outage, self.options.connect_timeout, None, None, True)
         except BaseException:
             # It has given up, or somebody has put an end to it: both were told.
             assert outage.is_interrupted or outage.state is State.CLOSED
@@ -144,7 +146,6 @@ class Supervisor(Line):
         outage: Outage,
         timeout: float,
         info: dict[str, Any] | None,
-        *,
         rounds: int | None = None,
         is_background: bool = False,
     ) -> HandshakeResponse:
@@ -176,7 +177,7 @@ class Supervisor(Line):
                         raise
         finally:
             if outage.owner == ident:
-                self.settle(outage, is_background=is_background)
+                self.settle(outage, is_background)
 
     def _await_turn(self, outage: Outage, plan: ReconnectAttempt) -> None:
         if not outage.is_interrupted:
@@ -191,16 +192,9 @@ class Supervisor(Line):
     def _dial(
         self, outage: Outage, timeout: float, info: dict[str, Any] | None
     ) -> HandshakeResponse:
-        dial = Dial(
-            self.options,
-            self.handlers,
-            outage.dialling(),
-            self._headers,
-            timeout,
-            info,
-            self.reactor.now,
-            lambda event: self.succession.tell(self.callbacks.event, event, driver=outage),
-        )
+        emit = partial(self._post, outage, self.callbacks.event)
+        handlers, url, now = self.callbacks.handlers, outage.dialling(), self.reactor.now
+        dial = Dial(self.options, handlers, url, self._headers, timeout, info, now, emit)
         try:
             self.begin(dial, outage)
             connected = dial.connect()
@@ -280,8 +274,10 @@ class Supervisor(Line):
 
     def _await_drivers(self, outage: Outage | None, dial: Dial | None) -> None:
         """Wait until what was cancelled on other threads is over, if it soon is."""
-        if (outage is None and dial is None) or self._cannot_wait():
-            return
+        if (outage is not None or dial is not None) and not self._cannot_wait():
+            self._await_cancelled(outage, dial)
+
+    def _await_cancelled(self, outage: Outage | None, dial: Dial | None) -> None:
         ident = threading.get_ident()
         if outage is not None and outage.thread != ident:
             outage.wait_until_finished(_CANCELLED_DIAL)
@@ -294,7 +290,7 @@ class Supervisor(Line):
         session = self.session
         return (
             self.in_handler()
-            or is_held_by_caller(self.lock)
+            or holding.is_held_by_caller(self.lock)
             or (session is not None and session.is_interrupted)
         )
 

@@ -1,0 +1,41 @@
+from tieline._flag cimport flag
+from tieline.engine cimport _lock
+from tieline.engine.complaints cimport Complaints
+from tieline.engine.session cimport Session
+
+
+cdef class Aftermath(Complaints):
+    cdef readonly _lock.ReentrantLock lock
+    cdef readonly object recovery
+    cdef readonly object carried_over
+    cdef readonly flag is_abandoned
+    cdef object _changed
+    cdef dict _decided
+    cdef readonly object close_info
+    cdef readonly object gave_up
+
+    cpdef void on_ended(self, Session session) except *
+
+    cpdef void put_back(self, list rest) except *
+
+    cdef dict _opened_decisions(self)
+
+    cdef bint _is_decided(self, Session session) except -1
+
+    cpdef void on_finished(self, Session session) except *
+
+    cpdef bint keep_old(self, object outage) except -1
+
+    cpdef void outage_stopped(self) except *
+
+    cpdef void settle(self, object outage, bint is_background) except *
+
+    cdef bint _goes_down(self, object outage) except -1
+
+    cpdef void _over(self, object outage) except *
+
+    cdef void _end_for_good(self) except *
+
+    cpdef void tell_change(self) except *
+
+    cdef void _tell_drops(self, object driver) except *
