@@ -1,13 +1,16 @@
+from tieline.engine.callbacks cimport Callbacks
 from tieline.engine.delivery cimport Delivery
+from tieline.engine.recorder cimport StatsRecorder
 from tieline.engine.session cimport Session
+from tieline.engine.succession cimport Succession
 
 
 cdef class Complaints:
     cdef readonly object options
-    cdef readonly object callbacks
+    cdef readonly Callbacks callbacks
     cdef readonly Delivery delivery
-    cdef readonly object recorder
-    cdef readonly object succession
+    cdef readonly StatsRecorder recorder
+    cdef readonly Succession succession
     cdef readonly Session session
     cdef tuple _dropped
 

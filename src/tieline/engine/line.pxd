@@ -1,15 +1,20 @@
+cimport cython
+
 from tieline._flag cimport flag
 from tieline.engine.aftermath cimport Aftermath
 from tieline.engine.connecting cimport Connected
+from tieline.engine.dial cimport Dial
+from tieline.engine.outage cimport Outage
+from tieline.engine.record cimport Record
 from tieline.engine.session cimport Session
 
 
 cdef class Line(Aftermath):
     cdef readonly object reactor
-    cdef readonly object dial
+    cdef readonly Dial dial
     cdef readonly object response
     cdef object _headers
-    cdef object _record
+    cdef Record _record
     cdef readonly flag owns_reactor
     cdef flag _drivable
     cdef flag _streams
@@ -21,20 +26,25 @@ cdef class Line(Aftermath):
 
     cpdef tuple subscriptions(self)
 
-    cpdef void begin(self, object dial, object outage) except *
+    cpdef void begin(self, Dial dial, Outage outage) except *
 
-    cpdef object cancel_dial(self)
+    cpdef Dial cancel_dial(self)
 
-    cpdef object serve(self, Connected connected, object dial, object outage, dict rendered)
+    @cython.locals(session=Session)
+    cpdef object serve(self, Connected connected, Dial dial, Outage outage, dict rendered)
 
+    @cython.locals(before=Session, was_wanted=bint)
     cdef void _start(
-        self, Session session, object response, object dial, object outage, dict rendered
+        self, Session session, object response, Dial dial, Outage outage, dict rendered
     ) except *
 
-    cpdef void end(self, object dial) except *
+    cpdef void end(self, Dial dial) except *
 
+    @cython.locals(session=Session)
     cpdef object drop(self)
 
+    @cython.locals(dial=Dial, session=Session)
     cpdef void abandon(self) except *
 
+    @cython.locals(session=Session)
     cpdef void on_room(self) except *
