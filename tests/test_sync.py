@@ -275,7 +275,7 @@ def test_a_signal_handler_on_top_of_a_call_to_the_background_thread(
     connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """That thread needs the lock below, so a close would wait in vain."""
-    session = connect()._line.session
+    session = connect(reactor=tieline.Reactor())._line.session
     assert session is not None
     told: list[bool] = []
     wake, me = session.reactor._wake, threading.get_ident()

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from tieline.compression import Deflate as Deflate
     from tieline.engine.handlers import FrameAction as FrameAction
     from tieline.engine.pings import PingWaiter as PingWaiter
-    from tieline.engine.reactor import Reactor as Reactor
     from tieline.engine.receipts import Receipt as Receipt
+    from tieline.engine.shared_reactor import Reactor as Reactor
     from tieline.engine.stats import Stats as Stats
     from tieline.engine.streams import MessageStream as MessageStream
     from tieline.engine.subscriptions import Subscription as Subscription
@@ -89,7 +89,7 @@ _HOME = {
     "PingWaiter": "engine.pings",
     "ProtocolError": "errors",
     "ProxyError": "errors",
-    "Reactor": "engine.reactor",
+    "Reactor": "engine.shared_reactor",
     "Receipt": "engine.receipts",
     "Reconnect": "reconnect",
     "ReconnectAttempt": "reconnect",

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 import tieline
-from tieline.engine.reactor import Reactor
+from tieline import client
+from tieline.engine.reactor import OwnReactor
 from tieline.protocol.endpoints import server_connection
 from tieline.protocol.events import RequestReceived
 from tieline.protocol.wire import Opcode
@@ -26,13 +27,13 @@ TIMEOUT = 20.0
 def slow_start(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """Sessions that have started only when a test sets this: their handlers come first."""
     handled = threading.Event()
-    register = Reactor.register
 
-    def register_and_wait(self: Reactor, registrant: Any, **how: bool) -> None:
-        register(self, registrant, **how)
-        assert handled.wait(TIMEOUT), "no handler was called"
+    class Slow(OwnReactor):
+        def register(self, registrant: Any, **how: bool) -> None:
+            super().register(registrant, **how)
+            assert handled.wait(TIMEOUT), "no handler was called"
 
-    monkeypatch.setattr(Reactor, "register", register_and_wait)
+    monkeypatch.setattr(client, "OwnReactor", Slow)
     return handled
 
 

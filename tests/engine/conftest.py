@@ -16,10 +16,10 @@ from tieline.engine.connecting import connection_settings
 from tieline.engine.delivery import Delivery
 from tieline.engine.handlers import NO_HANDLERS, Handlers
 from tieline.engine.inbox import Inbox
-from tieline.engine.reactor import Reactor
 from tieline.engine.receiving import Receiver
 from tieline.engine.serial import Runner
 from tieline.engine.session import Session
+from tieline.engine.shared_reactor import Reactor
 from tieline.engine.stream_delivery import StreamDelivery
 from tieline.engine.supervisor import Supervisor
 from tieline.options import Options

@@ -10,7 +10,7 @@ import pytest
 
 from tests.outages import Waits, wait_until
 from tieline.engine.handlers import Handlers
-from tieline.engine.reactor import Reactor
+from tieline.engine.shared_reactor import Reactor
 from tieline.engine.supervisor import Supervisor
 from tieline.errors import ConnectError
 from tieline.events import GaveUpEvent, ReconnectingEvent

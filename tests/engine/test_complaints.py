@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tieline.engine.handlers import Handlers
-from tieline.engine.reactor import Reactor
+from tieline.engine.shared_reactor import Reactor
 from tieline.engine.supervisor import Supervisor
 from tieline.events import SlowCallbackEvent
 from tieline.options import Options

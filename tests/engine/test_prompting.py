@@ -13,7 +13,7 @@ import tieline
 from tests.fronts import PATIENCE
 from tieline.engine.process import forkables
 from tieline.engine.prompting import PROMPTER, Prompter
-from tieline.engine.reactor import Reactor
+from tieline.engine.shared_reactor import Reactor
 from tieline.engine.writer import AT_ONCE
 from tieline.testing import ScriptedPeer, ScriptedServer
 

@@ -6,6 +6,8 @@ import select
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import count
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,10 +15,10 @@ import pytest
 from tests.builds import reaches_inside
 from tests.engine.instead import instead
 from tests.moments import at_every_moment
-from tieline.engine import driving, quiet_close
+from tieline.engine import driving, quiet_close, receiving
 from tieline.engine.handlers import Handlers
-from tieline.engine.reactor import Reactor
-from tieline.engine.receiving import CARETAKER, Receiver
+from tieline.engine.receiving import Receiver
+from tieline.engine.shared_reactor import Reactor
 from tieline.engine.supervisor import Supervisor
 from tieline.errors import ConnectionClosed
 from tieline.options import Options
@@ -36,13 +38,16 @@ Receivers = Callable[..., Receiver]
 @pytest.fixture
 def looks(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """Until it is set the caretaker does not look at what is registered."""
-    see, may_look = Reactor._see, threading.Event()
+    may_look = threading.Event()
 
-    def wait(reactor: Reactor) -> None:
-        if reactor is not CARETAKER or may_look.is_set():
-            see(reactor)
+    class Late(Reactor):
+        def _see(self) -> None:
+            if may_look.is_set():
+                super()._see()
 
-    monkeypatch.setattr(Reactor, "_see", wait)
+    caretaker = receiving.CARETAKER
+    late = Late(caretaker.name, linger=caretaker.linger)
+    monkeypatch.setattr(receiving, "CARETAKER", late)
     yield may_look
     may_look.set()
 
@@ -52,10 +57,11 @@ def test_closed_without_a_hand_over(
 ) -> None:
     receiver = receiver_of(echo)
     session = receiver.session
-    assert session is not None and CARETAKER.is_unseen(session)
+    assert session is not None and receiving.CARETAKER.is_unseen(session)
     receiver.disconnect(1000, "", None)
     assert session.finished.is_set() and session.fileno() == -1
-    assert not CARETAKER.is_unseen(session) and session not in CARETAKER.registrants()
+    assert not receiving.CARETAKER.is_unseen(session)
+    assert session not in receiving.CARETAKER.registrants()
     assert receiver.close_info is not None and receiver.close_info.clean
     assert not receiver.in_handler() and receiver.state is State.CLOSED
 
@@ -127,10 +133,22 @@ def test_a_peer_that_does_not_answer_is_left_to_the_caretaker(
     assert receiver.close_info is not None and not receiver.close_info.clean
 
 
+def instead_of_waiting(patch: pytest.MonkeyPatch, function: Callable[[], Any]) -> None:
+    """The Close was sent, and the clock is looked at for how long its answer may take."""
+    looks = count()
+
+    def monotonic() -> float:
+        if next(looks) == 1:
+            function()
+        return time.monotonic()
+
+    patch.setattr(quiet_close, "time", SimpleNamespace(monotonic=monotonic))
+
+
 @pytest.mark.parametrize(
     "point",
     [
-        "discard_rest",
+        "the wait",
         pytest.param("let_go", marks=reaches_inside),
         pytest.param("_finished", marks=reaches_inside),
     ],
@@ -145,23 +163,27 @@ def test_ctrl_c_while_closing_without_a_hand_over(
     """Nothing is left behind, although it was the interrupted thread's business."""
     receiver = receiver_of(echo)
     session = receiver.session
-    assert session is not None and CARETAKER.is_unseen(session)
-    owner = session.delivery if point == "discard_rest" else session
-    real = getattr(owner, point)
+    assert session is not None and receiving.CARETAKER.is_unseen(session)
+    real = None if point == "the wait" else getattr(session, point)
 
     def interrupt(*arguments: Any) -> None:
-        instead(monkeypatch, owner, point, real)
-        real(*arguments)
+        if real is not None:
+            instead(monkeypatch, session, point, real)
+            real(*arguments)
         raise KeyboardInterrupt
 
-    instead(monkeypatch, owner, point, interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        receiver.disconnect(1000, "", None)
+    with monkeypatch.context() as patch:
+        if real is None:
+            instead_of_waiting(patch, interrupt)
+        else:
+            instead(monkeypatch, session, point, interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            receiver.disconnect(1000, "", None)
     looks.set()
     receiver.disconnect(1000, "", None)
     assert session.finished.wait(SOON)
     deadline = time.monotonic() + SOON
-    while session in CARETAKER.registrants():
+    while session in receiving.CARETAKER.registrants():
         assert time.monotonic() < deadline
     assert session.fileno() == -1 and receiver.state is State.CLOSED
 
@@ -184,17 +206,16 @@ def test_ctrl_c_when_the_thread_has_looked_meanwhile(
 
         def interrupt() -> None:
             looks.set()
-            while CARETAKER.is_unseen(session):
+            while receiving.CARETAKER.is_unseen(session):
                 pass
             # Behind what it was asked to do when it looked.
             done = threading.Event()
-            CARETAKER.call_soon(session, done.set)
+            receiving.CARETAKER.call_soon(session, done.set)
             assert done.wait(SOON)
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patch:
-            # The last that is done before the answer is waited for.
-            instead(patch, receiver.inbox, "discard_rest", interrupt)
+            instead_of_waiting(patch, interrupt)
             with pytest.raises(KeyboardInterrupt):
                 receiver.disconnect(1000, "", None)
         assert session.finished.wait(SOON)

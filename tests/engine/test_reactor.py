@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
+from tests.builds import IS_COMPILED
 from tests.moments import at_every_moment
-from tieline.engine.reactor import OwnReactor, Reactor
+from tieline.engine.reactor import OwnReactor
 from tieline.engine.receive_buffer import FIRST_SIZE
 from tieline.engine.served import LAZINESS
+from tieline.engine.shared_reactor import Reactor
 from tieline.transport.wakeup import Wakeup
 
 SOON = 20.0
@@ -753,7 +755,7 @@ def test_the_thread_is_about_to_wait_at_every_moment_of_withdrawing(serve: Any) 
     pauses: list[float] = []
     for reactor, error in at_every_moment(make, lambda it: it.withdraw(served), about_to_wait):
         assert error is None and reactor.registrants() == []
-    assert pauses and max(pauses) == 0
+    assert (pauses and max(pauses) == 0) or (IS_COMPILED and not pauses)
     served.end = lambda: None
     served.socket.close()
 
@@ -772,6 +774,6 @@ def test_who_is_served_is_looked_at_when_the_registration_is_interrupted_at_any_
     for reactor, error in at_every_moment(make, lambda it: it.register(served)):
         interrupted += isinstance(error, KeyboardInterrupt)
         assert reactor.registrants() == ([served] if reactor.is_unseen(served) else [])
-    assert interrupted
+    assert interrupted or IS_COMPILED  # where it has no such moment
     served.end = lambda: None
     served.socket.close()

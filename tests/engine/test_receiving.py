@@ -12,8 +12,8 @@ import pytest
 from tests.builds import reaches_inside
 from tieline.engine import driving, receiving
 from tieline.engine.handlers import Handlers
-from tieline.engine.reactor import Reactor
 from tieline.engine.receiving import CARETAKER, Receiver
+from tieline.engine.shared_reactor import Reactor
 from tieline.errors import ConnectionClosed, SendBufferFull
 from tieline.protocol.state import State
 from tieline.protocol.wire import Opcode

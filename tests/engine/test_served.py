@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.builds import IS_COMPILED
 from tests.moments import at_every_moment
 from tieline.engine.served import Registrant, Served
 
@@ -30,10 +31,9 @@ class One:
 class Desk(Served):
     """Notes when a thread would be started and woken up."""
 
-    now = staticmethod(lambda: 100.0)
-
     def __init__(self) -> None:
         super().__init__()
+        self.now = lambda: 100.0
         self.started: list[tuple[Registrant, bool]] = []
         self.woken = 0
         #: What is there to read can bring the thread.
@@ -110,7 +110,7 @@ def test_the_next_one_wakes_the_thread_where_ctrl_c_kept_the_first_from_it() -> 
         woken = desk.woken
         desk.call_soon(served, desk.look)
         assert desk.woken == woken
-    assert interrupted
+    assert interrupted or IS_COMPILED  # where it has no such moment
 
 
 def test_who_is_not_served_is_not_called(desk: Desk) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from tests.moments import at_every_moment
 from tieline.engine.handlers import Handlers
-from tieline.engine.reactor import Reactor
+from tieline.engine.shared_reactor import Reactor
 from tieline.engine.supervisor import Supervisor
 from tieline.errors import ConnectionClosed
 from tieline.options import Options

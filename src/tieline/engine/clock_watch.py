@@ -1,3 +1,5 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """Two clocks that part → the machine was asleep, and everybody who should ask is told."""
 
 from __future__ import annotations
@@ -5,7 +7,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from math import inf
 
 #: Seconds between two looks while anybody is served. Nothing else wakes a thread that waits for a
@@ -30,8 +32,7 @@ def sleepless_clock() -> Callable[[], float]:
         except OSError:
             pass  # a sandbox that knows few clocks
         else:
-            clock = number
-            return lambda: time.clock_gettime(clock)
+            return partial(time.clock_gettime, number)
     return time.time
 
 
@@ -45,14 +46,10 @@ class ClockWatch:
     Of the reactor's thread.
     """
 
-    __slots__ = ("_apart", "_now", "_sleepless", "_tick", "looks_at")
-
-    def __init__(
-        self, now: Callable[[], float], sleepless: Callable[[], float], tick: float = TICK
-    ) -> None:
+    def __init__(self, now: Callable[[], float], sleepless: Callable[[], float]) -> None:
         self._now = now
         self._sleepless = sleepless
-        self._tick = tick
+        self._tick = TICK
         # How far the clocks were apart at the last look.
         self._apart = 0.0
         #: When `now` wants the next look: never, as long as nobody is served.

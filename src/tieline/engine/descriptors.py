@@ -1,3 +1,5 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """Descriptors → those of them that are ready, asked for in the way that suits their number."""
 
 from __future__ import annotations
@@ -5,44 +7,40 @@ from __future__ import annotations
 import select
 import selectors
 from collections.abc import Callable
-from contextlib import suppress
 from math import ceil
-from typing import Protocol
 
 #: What may be waited for. With `POLL_WRITE` alone a descriptor that has failed counts as ready too.
 READ = 1
 WRITE = 4
 
 
-class Descriptors(Protocol):
+class Descriptors:
     """What one thread waits for. Of that thread, but for what `is_for_all` says."""
 
     #: May other threads `watch` while it waits? What comes ends the wait.
-    is_for_all: bool
+    is_for_all = False
 
     def watch(self, descriptor: int, before: int, events: int) -> None:
         """Wait for `events` of it from now on, instead of those `before`. 0: for none."""
+        raise NotImplementedError
 
     def wait(self, seconds: float, largest: int) -> list[tuple[int, int]]:
         """Which are ready, `largest` of them at most; [] after so many seconds.
 
         What has failed is ready for anything, whatever bits that is told with.
         """
+        raise NotImplementedError
 
     def close(self) -> None:
-        """It will not be used any more."""
+        """It will not be used any more. Nothing is to be done where nothing is open."""
 
 
-class Few:
+class Few(Descriptors):
     """By `poll`: all of them are told to the kernel in every wait, and in no other call.
 
     There is nothing to be opened and closed, so it is what a short life begins and ends soonest
     with.
     """
-
-    __slots__ = ("_poll",)
-
-    is_for_all = False
 
     def __init__(self) -> None:
         self._poll = select.poll()
@@ -56,14 +54,9 @@ class Few:
     def wait(self, seconds: float, largest: int) -> list[tuple[int, int]]:
         return self._poll.poll(ceil(seconds * 1000))
 
-    def close(self) -> None:
-        """Nothing is open."""
 
-
-class Many:
+class Many(Descriptors):
     """By `epoll`: a wait costs the same for ten thousand of them."""
-
-    __slots__ = ("_epoll",)
 
     is_for_all = True
 
@@ -74,8 +67,10 @@ class Many:
         if before == events:
             return
         if not events:
-            with suppress(OSError):  # the kernel forgets what is closed
+            try:
                 self._epoll.unregister(descriptor)
+            except OSError:
+                pass  # the kernel forgets what is closed
         elif before:
             self._epoll.modify(descriptor, events)
         else:
@@ -89,12 +84,8 @@ class Many:
         self._epoll.close()
 
 
-class Portable:
+class Portable(Descriptors):
     """By what the system has."""
-
-    __slots__ = ("_selector",)
-
-    is_for_all = False
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()

@@ -1,3 +1,5 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """A session → its short way for small messages, where the build and the platform have one."""
 
 from __future__ import annotations
@@ -39,10 +41,13 @@ def lane_of(session: Session, options: Options, teller: Teller) -> ShortWay:
 
     It deals in descriptors, so the stream must be the kernel's own, and a thread must serve it.
     """
+    if SendLane is None:
+        return NO_LANE
     stream = session.stream
-    below = getattr(stream, "lower", stream)
-    layer = None if below is stream else stream
-    if SendLane is None or type(below) is not SocketStream or not below.waits_in_calls:
+    below, layer = stream, None
+    if type(stream) is not SocketStream:
+        below, layer = getattr(stream, "lower", stream), stream
+    if type(below) is not SocketStream or not below.waits_in_calls:
         return NO_LANE
     reactor: object = session.reactor  # a `Reactor`, or what serves in place of one
     if not getattr(reactor, "has_lanes", False):

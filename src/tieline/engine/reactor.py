@@ -1,13 +1,15 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """Ready sockets, due timers and calls from other threads → callbacks on one thread."""
 
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from itertools import count
+from math import inf
+from threading import get_ident
 from weakref import WeakSet
 
 from tieline.engine.clock_watch import ClockWatch, sleepless_clock
@@ -35,12 +37,8 @@ BRIEFLY = 0.002
 class Reactor(Served):
     """One thread that serves any number of connections: reads, timers and handlers run on it.
 
-    By default every client has a reactor of its own, so that a slow handler holds up nobody else.
-    Give one to many clients (``reactor=``) to serve thousands of connections with one thread. The
-    thread and its descriptors exist only while there are connections, or for `linger` seconds
-    more; a reactor needs no closing.
-
-    Making one and handing it to clients may be done on any thread; the rest is tieline's own use.
+    The thread and its descriptors exist only while there are connections, or for `linger` seconds
+    more. (What programs make is `shared_reactor.Reactor`.)
     """
 
     is_tieline_reactor = True
@@ -48,21 +46,17 @@ class Reactor(Served):
     #: Its sessions may read and write with system calls of their own (`engine.lane`).
     has_lanes = True
 
-    # One client's: the thread serves one connection, and for moments another one.
-    _is_own = False
-
-    # The functions themselves: they are asked often, and every connection keeps them.
-    #: Seconds of the monotonic clock that all timers of this reactor use.
-    now: Callable[[], float] = staticmethod(time.monotonic)
     #: Who calls: fragments of one message come from one thread.
-    caller: Callable[[], object] = staticmethod(threading.get_ident)
+    caller = staticmethod(get_ident)
 
     def __init__(self, name: str | None = None, *, linger: float = 0.0) -> None:
         super().__init__()
+        # One client's: the thread serves one connection, and for moments another one.
+        self._is_own = False
         #: Seconds for which the thread waits for another connection after the last one.
         self.linger = linger
-        # When that is over; None while there are connections.
-        self._ends_at: float | None = None
+        # When that is over; never while there are connections.
+        self._ends_at = inf
         # Newcomers hardly come alone: until then the thread waits no longer, and need not be woken.
         self._expects_until = 0.0
         self.name = name or f"tieline-{next(_numbers)}"
@@ -73,7 +67,8 @@ class Reactor(Served):
         self.clocks = ClockWatch(self.now, sleepless_clock())
         # The last thread that has stopped: it may still be on its way out.
         self._stopped_thread: threading.Thread | None = None
-        self._ident: int | None = None
+        # What that is called; 0, which no thread is called, while there is none.
+        self._ident = 0
         self._descriptors: Descriptors | None = None
         # None as well while the thread looks every moment.
         self._wakeup: Wakeup | None = None
@@ -85,7 +80,7 @@ class Reactor(Served):
 
     def in_thread(self) -> bool:
         """Is the caller on the reactor's thread?"""
-        return threading.get_ident() == self._ident
+        return get_ident() == self._ident
 
     # --- from any thread ----------------------------------------------------------------------
 
@@ -96,9 +91,15 @@ class Reactor(Served):
         """
         with self._lock:
             thread = self._thread or self._stopped_thread
-            if thread is None or thread.ident is None:
-                return True  # or none could be had
-            if (self._served and not serves) or thread is threading.current_thread():
+            if thread is None:
+                return True
+            ident = thread.ident
+            if ident is None:
+                return True  # none could be had
+            if self._served and not serves:
+                return False
+            # The name of one that has ended may be another one's by now.
+            if ident == get_ident() and thread is threading.current_thread():
                 return False
         thread.join(timeout)
         return not thread.is_alive()
@@ -107,17 +108,20 @@ class Reactor(Served):
 
     def watch(self, registrant: Registrant, *, readable: bool, writable: bool) -> None:
         """Call `on_readable` and `on_writable` while the descriptor is ready for it."""
-        events = (READ if readable else 0) | (WRITE if writable else 0)
+        self._watch(registrant, (READ if readable else 0) | (WRITE if writable else 0))
+
+    def _watch(self, registrant: Registrant, events: int) -> None:
         if registrant.is_served and events != registrant.watched_for:
             if self._served.get(registrant.served_as) is not registrant:
                 return  # the number is another one's by now, and this one is about to hear of it
-            assert self._descriptors is not None
-            self._descriptors.watch(registrant.served_as, registrant.watched_for, events)
-            registrant.watched_for = events
+            descriptors = self._descriptors
+            if descriptors is not None:  # as it is while anybody is served
+                descriptors.watch(registrant.served_as, registrant.watched_for, events)
+                registrant.watched_for = events
 
     def unregister(self, registrant: Registrant) -> None:
         """Serve this connection no more. Call it before its descriptor is closed."""
-        self.watch(registrant, readable=False, writable=False)
+        self._watch(registrant, 0)
         with self._lock:
             self._remove(registrant)
 
@@ -153,8 +157,8 @@ class Reactor(Served):
                 self._call(registrant, partial(registrant.slept, seconds))
 
     def _reads_at_once(self, registrant: Registrant) -> bool:
-        assert self._descriptors is not None
-        if not self._descriptors.is_for_all:
+        descriptors = self._descriptors
+        if descriptors is None or not descriptors.is_for_all:
             return False
         try:
             self.watch(registrant, readable=True, writable=False)
@@ -199,7 +203,7 @@ class Reactor(Served):
             first = handed_over.pop()
         except IndexError:
             return
-        self._ident = threading.get_ident()
+        self._ident = get_ident()
         if first is not None:
             self._call(first, first.on_registered)
         while self._descriptors is descriptors:  # if not, a handler has forked: this is the child
@@ -236,13 +240,16 @@ class Reactor(Served):
                 self._see()
             while asked and self.calls:  # none are left where a handler has forked
                 asked -= 1
-                self._call(*self.calls.popleft())
+                registrant, callback = self.calls.popleft()
+                self._call(registrant, callback)
             if not self._served and not self.calls and self._has_stopped(descriptors):
                 return
             if self._wakeup is None and not ready and self._descriptors is descriptors:
                 # The connection is not over at once: from now on the wait may be a long one.
-                with suppress(OSError):  # no descriptor is left: it looks every moment
+                try:
                     self._open_wakeup(descriptors)
+                except OSError:
+                    pass  # no descriptor is left: it looks every moment
 
     def _open_wakeup(self, descriptors: Descriptors) -> None:
         wakeup = Wakeup()
@@ -266,7 +273,7 @@ class Reactor(Served):
             if self._served or self.calls:
                 return False
             now = self.now()
-            if self._ends_at is None:
+            if self._ends_at == inf:
                 self._ends_at = now + self.linger
             if now >= self._ends_at:
                 self._stop()
@@ -276,7 +283,7 @@ class Reactor(Served):
     def _pause(self) -> float:
         """Seconds for which the thread may wait now."""
         now, looks_at, ends_at = self.now(), self.next_deadline(), self._ends_at
-        if ends_at is not None and ends_at < looks_at:
+        if ends_at < looks_at:
             looks_at = ends_at
         if self._wakeup is None and looks_at > now + BRIEFLY:
             looks_at = now + BRIEFLY
@@ -287,21 +294,23 @@ class Reactor(Served):
         if self.calls or self._unseen:
             return 0.0
         if self._served:
-            self._ends_at = None
-        elif ends_at is None:
+            self._ends_at = inf
+        elif ends_at == inf:
             # The only one was withdrawn before it was seen.
             self._ends_at = now + self.linger
             self._looks_at = looks_at = min(looks_at, self._ends_at)
         return looks_at - now if looks_at > now else 0.0
 
     def _stop(self) -> None:
-        assert self._descriptors is not None
-        self._descriptors.close()
+        descriptors = self._descriptors
+        if descriptors is not None:
+            descriptors.close()
         if self._wakeup is not None:
             self._wakeup.close()
         self._stopped_thread = self._thread
-        self._descriptors = self._wakeup = self._thread = self._ident = None
-        self._ends_at = None
+        self._descriptors = self._wakeup = self._thread = None
+        self._ident = 0
+        self._ends_at = inf
         if self._timers.next_deadline() is not None:  # of those that are served no more
             self._timers = TimerHeap()
         self._forget_all()
@@ -325,7 +334,9 @@ class Reactor(Served):
 class OwnReactor(Reactor):
     """A client's own: nothing is opened for the thread of a short connection."""
 
-    _is_own = True
+    def __init__(self) -> None:
+        super().__init__()
+        self._is_own = True
 
 
 def _is_taken_out(handed_over: list[Registrant | None]) -> bool:

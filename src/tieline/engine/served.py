@@ -1,8 +1,11 @@
+# cython: language_level=3, annotation_typing=False
+# cython: freethreading_compatible=True
 """Connections that come and go on any thread → who is served, and what is to be called for them."""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from errno import EBADF
@@ -61,10 +64,10 @@ class Served:
     The one registry: a connection is found by its descriptor, and knows that it is served.
     """
 
-    #: Seconds of the monotonic clock that all timers use.
-    now: Callable[[], float]
-
     def __init__(self) -> None:
+        # The function itself: it is asked often, and every connection keeps it.
+        #: Seconds of the monotonic clock that all timers use.
+        self.now: Callable[[], float] = time.monotonic
         # Guards what is below. Reentrant, because a signal handler or a finalizer may come on top
         # of any line.
         self._lock: Any = ReentrantLock()
@@ -73,7 +76,8 @@ class Served:
         self._served: dict[int, Registrant] = {}
         # Those of them that the thread has not looked at yet, in the order in which they came.
         # Whoever adds one looks at `_looks_at` afterwards; the thread sets it and looks for
-        # newcomers afterwards. So one of the two notices the other.
+        # newcomers afterwards. So one of the two notices the other. It is this dictionary for good,
+        # because others look into it without the lock.
         self._unseen: dict[Registrant, None] = {}
         # When the thread looks without being asked. A moment that is over: it is busy.
         self._looks_at = _FRESH
@@ -162,7 +166,9 @@ class Served:
 
     def _see(self) -> None:
         with self._lock:
-            newcomers, self._unseen = self._unseen, {}
+            newcomers = list(self._unseen)
+            for registrant in newcomers:  # a finalizer may have added others on top
+                self._unseen.pop(registrant, None)
         for registrant in newcomers:
             self._call(registrant, registrant.on_registered)
 

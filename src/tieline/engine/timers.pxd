@@ -10,6 +10,10 @@ cdef class TimerHeap:
     cdef long long _made
     cdef Py_ssize_t _many
 
+    cpdef Timer add(self, double when, object registrant, object callback)
+
     cpdef object next_deadline(self)
+
+    cpdef list pop_due(self, double now)
 
     cdef void _tidy(self) except *

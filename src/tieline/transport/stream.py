@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import socket
 import sys
-from contextlib import suppress
 from sys import intern
 from typing import Any, Protocol
 
@@ -131,9 +130,10 @@ class SocketStream:
         return True
 
     def shutdown_write(self) -> None:
-        # Not connected any more, or closed: then there is nobody to tell.
-        with suppress(OSError):
+        try:
             self._socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # not connected any more, or closed: then there is nobody to tell
 
     def close(self) -> None:
         self._socket.close()

@@ -6,7 +6,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import pytest
@@ -15,8 +14,8 @@ import tieline
 from tests.behaviours.every_front.conftest import Open, echo_script, shows
 from tests.fronts import PATIENCE, Talk
 from tieline.aio import loop_reactor
-from tieline.engine import reactor
-from tieline.engine.clock_watch import ClockWatch
+from tieline.engine import clock_watch, reactor
+from tieline.engine.clock_watch import sleepless_clock
 from tieline.engine.receiving import CARETAKER
 from tieline.testing import ScriptedPeer
 
@@ -25,11 +24,15 @@ from tieline.testing import ScriptedPeer
 def suspend(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """suspend(seconds): the machine was asleep; everybody looks at the clocks all the time."""
     asleep = [0.0]
-    real = time.clock_gettime
+    real = sleepless_clock()
 
-    monkeypatch.setattr(time, "clock_gettime", lambda number: real(number) + asleep[0])
+    def sleepless() -> float:
+        return real() + asleep[0]
+
     for module in (reactor, loop_reactor):
-        monkeypatch.setattr(module, "ClockWatch", partial(ClockWatch, tick=0.01))
+        monkeypatch.setattr(module, "sleepless_clock", lambda: sleepless)
+    monkeypatch.setattr(clock_watch, "TICK", 0.01)
+    monkeypatch.setattr(CARETAKER.clocks, "_sleepless", sleepless)
     monkeypatch.setattr(CARETAKER.clocks, "_tick", 0.01)
 
     def sleep(seconds: float) -> None:

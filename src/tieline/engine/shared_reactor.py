@@ -1,0 +1,23 @@
+"""The thread of many connections → the class that programs know."""
+
+from __future__ import annotations
+
+from tieline.engine import reactor
+
+
+class Reactor(reactor.Reactor):
+    """One thread that serves any number of connections: reads, timers and handlers run on it.
+
+    By default every client has a reactor of its own, so that a slow handler holds up nobody else.
+    Give one to many clients (``reactor=``) to serve thousands of connections with one thread. The
+    thread and its descriptors exist only while there are connections, or for `linger` seconds
+    more; a reactor needs no closing.
+
+    Making one and handing it to clients may be done on any thread; the rest is tieline's own use.
+    """
+
+    # A class of Python's above one that may be compiled: `help` knows how it is called, and a
+    # program may keep attributes of its own on it.
+
+    def __init__(self, name: str | None = None, *, linger: float = 0.0) -> None:
+        super().__init__(name, linger=linger)

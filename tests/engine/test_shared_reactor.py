@@ -1,0 +1,50 @@
+"""The Reactor that programs make: an object of Python's, also where the engine is compiled."""
+
+from __future__ import annotations
+
+import inspect
+import weakref
+from typing import Any
+
+import tieline
+from tieline.engine.reactor import Reactor, all_reactors
+from tieline.testing import EchoServer
+
+
+def test_its_signature_and_its_text_are_for_readers() -> None:
+    parameters = inspect.signature(tieline.Reactor).parameters
+    assert list(parameters) == ["name", "linger"]
+    assert parameters["name"].default is None and parameters["linger"].default == 0.0
+    assert parameters["linger"].kind is inspect.Parameter.KEYWORD_ONLY
+    assert "needs no closing" in (inspect.getdoc(tieline.Reactor) or "")
+
+
+def test_it_is_a_reactor_of_the_engine() -> None:
+    reactor = tieline.Reactor("mine", linger=0.5)
+    assert isinstance(reactor, Reactor) and reactor in all_reactors
+    assert reactor.name == "mine" and reactor.linger == 0.5
+    assert weakref.ref(reactor)() is reactor
+    assert "'mine' idle" in repr(reactor)
+
+
+class Counting(tieline.Reactor):
+    """Of a program that wants to know how many connections there were."""
+
+    def __init__(self) -> None:
+        super().__init__("counting")
+        self.count = 0
+
+    def register(self, registrant: Any, **how: bool) -> None:
+        self.count += 1
+        super().register(registrant, **how)
+
+
+def test_a_program_may_derive_from_it_and_keep_attributes_on_it() -> None:
+    reactor = Counting()
+    with EchoServer() as server:
+        for _ in range(2):
+            with tieline.connect(server.url, reactor=reactor) as connection:
+                connection.send("a")
+                assert connection.recv(20.0) == "a"
+    assert reactor.count == 2
+    assert reactor.join(20.0)
