@@ -41,6 +41,10 @@ from tieline.testing.memory import memory_streams
 REQUEST = UpgradeRequest(host="example.com", target="/")
 
 
+class OpenInbox(Inbox):
+    """A class of Python's, also where its base is compiled: a test may replace its methods."""
+
+
 class SteppedSession:
     """A session, its reactor, and the server's end of its stream."""
 
@@ -66,7 +70,7 @@ class SteppedSession:
         handlers = Handlers(callback=recorder.callback, **recorder.handlers(*kinds))
         self.callbacks = Callbacks(handlers, self.log)
         self.owner = Owner(lambda: self.session.resume_reading())
-        kind = Inbox if drivable else StreamDelivery if self.options.streaming else Delivery
+        kind = OpenInbox if drivable else StreamDelivery if self.options.streaming else Delivery
         self.delivery = kind(
             self.callbacks,
             None if submit is None else Runner(submit),
