@@ -11,7 +11,7 @@ from tests.refusals import URL
 from tieline.errors import HandshakeError
 from tieline.headers import Headers, HTTPResponse
 from tieline.protocol.events import Close, CloseInfo
-from tieline.protocol.handshake import HandshakeResponse
+from tieline.protocol.handshake import answer_of
 
 #: A moment of the wall clock: 2026-10-11 12:00:00 GMT.
 NOON = datetime(2026, 10, 11, 12, tzinfo=UTC)
@@ -28,7 +28,7 @@ def answered(
     status: int, *headers: tuple[str, str], kind: Callable[..., Any] = HandshakeError
 ) -> Any:
     response = HTTPResponse("1.1", status, "", Headers(headers))
-    return kind("refused", HandshakeResponse.of(response, url=URL))
+    return kind("refused", answer_of(response, URL))
 
 
 def date(seconds: float) -> str:

@@ -10,7 +10,7 @@ from tieline.headers import Headers, HTTPResponse
 from tieline.making import unfinished
 from tieline.protocol.closing import Closing
 from tieline.protocol.events import Close, CloseInfo
-from tieline.protocol.handshake import HandshakeResponse
+from tieline.protocol.handshake import HandshakeResponse, answer_of
 from tieline.upgrade_exchange import UpgradeExchange
 
 
@@ -42,7 +42,7 @@ def test_no_field_of_an_answer_is_forgotten() -> None:
         if each.name != "headers":
             assert getattr(exchange.response, each.name) == getattr(plain, each.name)
     assert exchange.response.headers.raw == plain.headers.raw
-    made = HandshakeResponse.of(plain, url="ws://h/", subprotocol="a", extensions=("b",))
+    made = answer_of(plain, "ws://h/", "a", ("b",))
     same = HandshakeResponse("1.1", 101, "Switching", plain.headers, b"", "a", ("b",), "ws://h/")
     assert type(made) is HandshakeResponse
     for each in fields(HandshakeResponse):

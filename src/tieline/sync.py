@@ -172,6 +172,10 @@ class Connection(ShortReceive, ThreadedFront):
         # Nobody can receive from it any more, but it would be kept alive for ever.
         line = getattr(self, "_line", None)
         if line is not None:
+            session, recovery = line.session, line.recovery
+            if session is not None and session.is_finished and not recovery.is_wanted:
+                if recovery.outage is None:
+                    return  # closed, as nearly all are: nothing is left to end
             if line.recovery.outage is not None or line.present is not None:
                 text = f"{self!r} was not closed"
                 warnings.warn(text, ResourceWarning, source=self, stacklevel=2)

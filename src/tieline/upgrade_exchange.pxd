@@ -19,9 +19,10 @@ cdef dict _USUAL_NAMES
 cdef dict _USUAL_LINES
 
 cpdef bytes write_line(str target)
+@cython.locals(found=tuple, section=bytes)
 cpdef read_switch(bytes data, limits)
 @cython.locals(
-    end=Py_ssize_t, section=bytes, reason=str, line=str, name=str, colon=str, value=str,
-    known=str, found=tuple, lines=list, values=dict, usual=tuple
+    end=Py_ssize_t, index=Py_ssize_t, section=bytes, reason=str, line=str, name=str, colon=str,
+    value=str, known=str, found=tuple, lines=list, values=dict
 )
 cdef tuple _usual_switch(bytes data)

@@ -57,7 +57,7 @@ _USUAL_NAMES = {
 }
 
 #: Lines of nearly every answer, to what they mean.
-_USUAL_LINES = {
+_USUAL_LINES: dict[str, tuple[str, tuple[str, ...]]] = {
     f"{name}: {value}": (name.lower(), (value,))
     for name, value in (
         ("Upgrade", "websocket"),
@@ -197,12 +197,15 @@ def read_switch(data: bytes, limits: HeadLimits) -> tuple[HTTPResponse, int, Val
     reason, section, values, count, size = found
     if size > limits.max_head_size or count > limits.max_header_count:
         return None
+    # Each connection keeps them, and hardly ever does anybody ask for more than `values`.
+    # (As `Headers.unread` does it, for which there is a call in Python.)
+    headers = Headers.__new__(Headers)
+    headers._fields = section if section else ()
     made = _UnfinishedResponse()
     made.http_version = "1.1"
     made.status = 101
     made.reason = reason
-    # Each connection keeps them, and hardly ever does anybody ask for more than `values`.
-    made.headers = Headers.unread(section) if section else Headers()
+    made.headers = headers
     made.body = b""
     made.__class__ = HTTPResponse
     return made, size, values
@@ -217,25 +220,25 @@ def _usual_switch(data: bytes) -> _Switch | None:
     end = data.find(b"\r\n\r\n")
     if end < 0 or not data.startswith(b"HTTP/1.1 101 "):
         return None
-    reason, *lines = data[13:end].decode("latin-1").split("\r\n")
+    lines = data[13:end].decode("latin-1").split("\r\n")
+    reason = lines[0]
     values: Values = {}
-    for line in lines:
-        usual = _USUAL_LINES.get(line)
-        if usual is None:
-            name, colon, value = line.partition(":")
-            known = _USUAL_NAMES.get(name)
-            # What is not printable here is a tab, or no part of a line.
-            if known is None or not colon or not value.isprintable():
-                return None
-            found: tuple[str, ...] = (value.strip(" "),)
+    for index in range(1, len(lines)):
+        line = lines[index]
+        if line in _USUAL_LINES:
+            known, found = _USUAL_LINES[line]
         else:
-            known, found = usual
+            name, colon, value = line.partition(":")
+            # What is not printable here is a tab, or no part of a line.
+            if not colon or name not in _USUAL_NAMES or not value.isprintable():
+                return None
+            known, found = _USUAL_NAMES[name], (value.strip(" "),)
         values[known] = values[known] + found if known in values else found
     if not reason.isprintable():
         return None
     section = data[15 + len(reason) : end]
     reason = _USUAL_REASON if reason == _USUAL_REASON else reason.strip()
-    return reason, section, values, len(lines), end + 4
+    return reason, section, values, len(lines) - 1, end + 4
 
 
 def _any_switch(data: bytes) -> _Switch | None:

@@ -144,29 +144,6 @@ class HandshakeResponse(Mapping[str, Any]):
     #: Seconds without a connection before this one; 0.0 for the first one.
     downtime: float = 0.0
 
-    @staticmethod
-    def of(
-        response: HTTPResponse,
-        *,
-        url: str,
-        subprotocol: str | None = None,
-        extensions: tuple[str, ...] = (),
-    ) -> HandshakeResponse:
-        made = _UnfinishedResponse()
-        made.http_version = response.http_version
-        made.status = response.status
-        made.reason = response.reason
-        made.headers = response.headers
-        made.body = response.body
-        made.subprotocol = subprotocol
-        made.extensions = extensions
-        made.url = url
-        made.reconnected = False
-        made.attempts = 1
-        made.downtime = 0.0
-        made.__class__ = HandshakeResponse
-        return made  # type: ignore[no-any-return]
-
     def _status_line(self) -> dict[str, Any]:
         return {
             "http_version": self.http_version,
@@ -189,17 +166,42 @@ class HandshakeResponse(Mapping[str, Any]):
 _UnfinishedResponse = unfinished(HandshakeResponse)
 
 
+def answer_of(
+    response: HTTPResponse,
+    url: str,
+    subprotocol: str | None = None,
+    extensions: tuple[str, ...] = (),
+) -> HandshakeResponse:
+    """An answer as users see it."""
+    made = _UnfinishedResponse()
+    made.http_version = response.http_version
+    made.status = response.status
+    made.reason = response.reason
+    made.headers = response.headers
+    made.body = response.body
+    made.subprotocol = subprotocol
+    made.extensions = extensions
+    made.url = url
+    made.reconnected = False
+    made.attempts = 1
+    made.downtime = 0.0
+    made.__class__ = HandshakeResponse
+    return made  # type: ignore[no-any-return]
+
+
 def make_key(random_bytes: bytes) -> str:
     """The Sec-WebSocket-Key of 16 fresh random bytes."""
     if len(random_bytes) != 16:
         raise ValueError(f"expected 16 random bytes, got {len(random_bytes)}")
-    return b2a_base64(random_bytes)[:-1].decode("ascii")
+    encoded = b2a_base64(random_bytes)
+    return encoded[:-1].decode("ascii")
 
 
 def accept_value(key: str) -> str:
     """The Sec-WebSocket-Accept that proves that the server has read `key` (section 4.2.2)."""
     digest = _sha1()(key.encode("ascii") + _GUID, usedforsecurity=False).digest()
-    return b2a_base64(digest)[:-1].decode("ascii")
+    encoded = b2a_base64(digest)
+    return encoded[:-1].decode("ascii")
 
 
 @cache
@@ -250,9 +252,7 @@ def check_response(
         raise _refusal(
             response, url, f"expected one of the offered subprotocols ({offered}), got {found}"
         )
-    accepted = HandshakeResponse.of(
-        response, url=url, subprotocol=chosen[0] if chosen else None, extensions=extensions
-    )
+    accepted = answer_of(response, url, chosen[0] if chosen else None, extensions)
     return accepted, agreement
 
 
@@ -265,7 +265,7 @@ def _by_name(fields: tuple[tuple[str, str], ...]) -> Values:
 
 
 def _refusal(response: HTTPResponse, url: str, text: str) -> HandshakeError:
-    answer = HandshakeResponse.of(response, url=url)
+    answer = answer_of(response, url)
     return HandshakeError(f"{url} did not accept the WebSocket upgrade: {text}", answer)
 
 

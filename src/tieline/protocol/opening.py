@@ -82,7 +82,9 @@ class ClientOpening:
             )
         except HandshakeError as error:
             return HandshakeFailed(error)
-        return Opened(accepted)
+        opened = Opened.__new__(Opened)  # without a call in Python
+        opened.response = accepted
+        return opened
 
     @property
     def is_refused(self) -> bool:

@@ -76,6 +76,8 @@ class Stream(Protocol):
 
 
 #: 0 where a call cannot be told.
+_SHUT_WR = int(socket.SHUT_WR)
+
 _MSG_DONTWAIT = int(getattr(socket, "MSG_DONTWAIT", 0))
 
 
@@ -131,7 +133,7 @@ class SocketStream:
 
     def shutdown_write(self) -> None:
         try:
-            self._socket.shutdown(socket.SHUT_WR)
+            self._socket.shutdown(_SHUT_WR)
         except OSError:
             pass  # not connected any more, or closed: then there is nobody to tell
 
