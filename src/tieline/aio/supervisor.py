@@ -75,7 +75,9 @@ class LoopSupervisor(Line):
         """Dial and serve. Raises ConnectError; cancelling it closes what there is so far."""
         policy = self.recovery.policy
         goes_on = policy is not None and policy.initial_connect
-        await self._open(self.recovery.begin(is_first=True, goes_on=goes_on), info)
+        with self.lock:
+            outage = self.recovery.begin(is_first=True, goes_on=goes_on)
+        await self._open(outage, info)
 
     async def reconnect(self, overlap: bool = False) -> HandshakeResponse:
         """Dial again, as `Supervisor.reconnect` does. Raises ConnectError."""

@@ -298,7 +298,8 @@ class Line(Aftermath):
 
     def drop(self) -> Session | None:
         """End what is up without waiting for its peer; it is told before anything that follows."""
-        self.recovery.stop()
+        with self.lock:
+            self.recovery.stop()
         self.cancel_dial()
         session = self.session
         if session is not None:

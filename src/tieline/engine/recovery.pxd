@@ -9,7 +9,7 @@ cdef class Recovery:
     cdef readonly object policy
     cdef object _backoff
     cdef public Outage outage
-    cdef public Py_ssize_t good
+    cdef public unsigned int good
     cdef public flag is_wanted
 
     @cython.locals(outage=Outage)

@@ -69,33 +69,34 @@ class Recovery:
     # --- outages ------------------------------------------------------------------------------
 
     def begin(self, is_first: bool, goes_on: bool) -> Outage:
-        """Connecting begins, by a user's wish. Whatever was under way is put an end to."""
-        with self._line.lock:
-            if self.outage is not None:
-                self.stop()
-            self.is_wanted = False
-            self._backoff = None if self.policy is None else Backoff(self.policy)
-            outage = self._new_outage(is_first, goes_on)
-            if self.policy is not None and is_first and not goes_on:
-                outage.hint = _NOT_REPEATED
-            self.outage = outage
-            return outage
+        """Connecting begins, by a user's wish. Whatever was under way is put an end to.
+
+        With the lock held.
+        """
+        if self.outage is not None:
+            self.stop()
+        self.is_wanted = False
+        self._backoff = None if self.policy is None else Backoff(self.policy)
+        outage = self._new_outage(is_first, goes_on)
+        if self.policy is not None and is_first and not goes_on:
+            outage.hint = _NOT_REPEATED
+        self.outage = outage
+        return outage
 
     def begin_again(self, is_first: bool, overlaps: bool) -> Outage:
         """The same, in place of what is up or under way: the wish to be up is as it was."""
-        with self._line.lock:
-            before = self.outage
-            was_wanted = self.is_wanted or (before is not None and before.goes_on)
-            goes_on = was_wanted and self.policy is not None
-            backoff_before = self._backoff
-            outage = self.begin(is_first, goes_on)
-            outage.backoff_before = backoff_before
-            outage.overlaps = overlaps
-            outage.has_driver = True
-            self.is_wanted = was_wanted
-            if not overlaps and not is_first:
-                outage.went_down(None if before is None else before.down_since)
-            return outage
+        before = self.outage
+        was_wanted = self.is_wanted or (before is not None and before.goes_on)
+        goes_on = was_wanted and self.policy is not None
+        backoff_before = self._backoff
+        outage = self.begin(is_first, goes_on)
+        outage.backoff_before = backoff_before
+        outage.overlaps = overlaps
+        outage.has_driver = True
+        self.is_wanted = was_wanted
+        if not overlaps and not is_first:
+            outage.went_down(None if before is None else before.down_since)
+        return outage
 
     def begin_after(self, lost: object, info: CloseInfo) -> Outage | None:
         """A connection has ended: the outage that follows, if one does, or one that gave up."""
@@ -136,15 +137,17 @@ class Recovery:
         return self.outage is outage and not outage.is_interrupted
 
     def stop(self) -> Outage | None:
-        """The line is not wanted any more. Returns the outage that this has ended."""
-        with self._line.lock:
-            self.is_wanted = False
-            outage, self.outage = self.outage, None
-            if outage is not None:
-                outage.interrupt()
-                if not outage.has_driver:
-                    outage.finish()
-            return outage
+        """The line is not wanted any more. Returns the outage that this has ended.
+
+        With the lock held.
+        """
+        self.is_wanted = False
+        outage, self.outage = self.outage, None
+        if outage is not None:
+            outage.interrupt()
+            if not outage.has_driver:
+                outage.finish()
+        return outage
 
     def keep(self, outage: Outage) -> None:
         """What it was to replace stays, as if nothing had been tried. With the lock held."""
