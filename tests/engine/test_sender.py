@@ -16,6 +16,7 @@ from tests.moments import at_every_moment
 from tests.protocol.pair import parse_frames
 from tests.protocol.test_outgoing import Peer
 from tieline.compression import Deflate
+from tieline.engine.locks import ReentrantLock
 from tieline.engine.sender import Sender
 from tieline.errors import (
     ConnectionClosed,
@@ -49,7 +50,7 @@ class Bench:
         self.near, self.far = memory_streams(capacity)
         self.outgoing = Outgoing(None)  # unmasked: easier to read
         self.outgoing.is_open = True
-        self.lock = threading.RLock()
+        self.lock = ReentrantLock()
         self.told: list[Any] = []
         self.handler: int | None = None
         self.clock = ManualClock()
@@ -768,7 +769,7 @@ def test_after_a_fork_a_lock_of_another_thread_is_no_matter(bench: Bench, in_thr
     bench.lock.acquire()
     try:
         bench.outgoing.is_open = False
-        bench.sender.abandon_after_fork(threading.RLock())
+        bench.sender.abandon_after_fork(ReentrantLock())
         with pytest.raises(ConnectionClosed):
             in_thread(lambda: text(bench, "a"))()
     finally:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +11,7 @@ from tests.builds import reaches_inside
 from tests.engine.test_ledger import INFO, fate
 from tests.moments import at_every_moment
 from tieline.compression import Deflate
+from tieline.engine.locks import ReentrantLock
 from tieline.engine.receipts import Receipt
 from tieline.engine.sender import Sender
 from tieline.engine.unsent import Unsent
@@ -112,7 +112,7 @@ class Bench:
         self.stream: Any = Layer(self.kernel) if layered else self.kernel
         self.outgoing = Outgoing(None)
         self.outgoing.is_open = True
-        self.lock = threading.RLock()
+        self.lock = ReentrantLock()
         self.handler = False
         self.caller = "me"
         self.clock = ManualClock()
@@ -612,7 +612,7 @@ def test_after_a_fork_nothing_is_known() -> None:
     bench.sender.frames(FRAMES[:1])
     bench.handler, bench.caller = True, "another"
     bench.send(b"deferred")
-    bench.sender.abandon_after_fork(threading.RLock())
+    bench.sender.abandon_after_fork(ReentrantLock())
     for receipt in bench.receipts.values():
         with pytest.raises(ConnectionClosed, match="forked"):
             receipt.wait(0)

@@ -25,4 +25,7 @@ cdef class ReentrantLock:
 
     cdef bint _is_let_through(self) noexcept
 
+    # For `with` where it is known that this is the lock: it takes it in C.
+    cpdef bint __enter__(self) except -1
+
     cpdef bint _is_owned(self) except -1

@@ -68,7 +68,7 @@ cdef class ReentrantLock:
         """Give it back, once for each time it was taken. RuntimeError: the caller does not own it."""
         self.leave()
 
-    def __enter__(self):
+    cpdef bint __enter__(self) except -1:
         self.enter()
         return True
 

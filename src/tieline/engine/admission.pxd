@@ -1,8 +1,9 @@
+from tieline.engine._lock cimport ReentrantLock
 from tieline.engine.writer cimport Writer
 
 
 cdef class Admission(Writer):
-    cdef object _lock
+    cdef ReentrantLock _lock
     cdef object _timeout
     cdef object _caller
     cdef object _fragmenter

@@ -37,7 +37,6 @@ class Admission(Writer):
         outgoing: Outgoing,
         stream: Stream,
         owner: Any,
-        *,
         write_limit: int,
         timeout: float | None,
         now: Callable[[], float],

@@ -215,15 +215,15 @@ class Line(Aftermath):
         try:
             response = outage.describe(connected.response)
             session = Session(
-                connection=connected.connection,
-                connection_id=dial.connection_id,
-                stream=connected.stream,
-                reactor=self.reactor,
-                delivery=self.delivery,
-                options=self.options,
-                log=dial.log,
-                owner=self,
-                drivable=self._drivable,
+                connected.connection,
+                dial.connection_id,
+                connected.stream,
+                self.reactor,
+                self.delivery,
+                self.options,
+                dial.log,
+                self,
+                self._drivable,
             )
             # Before the lock: log handlers are the user's code.
             dial.log.info("open: %s", response.url)
@@ -290,6 +290,8 @@ class Line(Aftermath):
 
     def end(self, dial: Dial) -> None:
         """The dial is over, well or not."""
+        if self.dial is not dial and self._changed is None:
+            return  # it has led to a connection, and nobody has waited since
         with self.lock:
             if self.dial is dial:
                 self.dial = None

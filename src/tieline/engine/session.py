@@ -43,7 +43,6 @@ class Session(SessionCalls):
 
     def __init__(
         self,
-        *,
         connection: Connection,
         connection_id: int,
         stream: Stream,
@@ -61,12 +60,12 @@ class Session(SessionCalls):
             connection.outgoing,
             stream,
             self,
-            write_limit=options.write_limit,
-            timeout=options.timeout,
-            now=reactor.now,
-            caller=reactor.caller,
+            options.write_limit,
+            options.timeout,
+            reactor.now,
+            reactor.caller,
         )
-        teller = teller_of(delivery, connection_id, options, log=log, now=reactor.now, owner=self)
+        teller = teller_of(delivery, connection_id, options, log, reactor.now, self)
         super().__init__(
             lock, sender, connection, stream, reactor, delivery, teller, log, connection_id
         )

@@ -139,7 +139,6 @@ def teller_of(
     delivery: Delivery,
     connection_id: int,
     options: Options,
-    *,
     log: AnyLogger,
     now: Callable[[], float],
     owner: HandlerCaller,
