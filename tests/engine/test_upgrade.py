@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 from contextlib import suppress
 from typing import Any
 
@@ -90,14 +91,26 @@ def test_only_a_broken_connection_is_a_reason_to_think_of_tls(
 ) -> None:
     """Waiting takes descriptors, which may have run out."""
 
-    def fail(*_: object, **__: object) -> None:
-        raise OSError(code, os.strerror(code))
+    class Poll:
+        """Waits for room to write, and not for something to read."""
+
+        def __init__(self) -> None:
+            self._poll = real()
+            self.poll = self._poll.poll
+            self._waits_to_write = False
+
+        def register(self, descriptor: int, events: int) -> None:
+            self._waits_to_write |= events == select.POLLOUT
+            if not self._waits_to_write:
+                raise OSError(code, os.strerror(code))
+            self._poll.register(descriptor, events)
 
     def play(peer: Any) -> None:
         peer.read_request()
         peer.expect_end()
 
-    monkeypatch.setattr("tieline.engine.upgrade.receive", fail)
+    real = select.poll
+    monkeypatch.setattr(select, "poll", Poll)
     error = Outcome(serve(play).url).error
     assert isinstance(error, ConnectError)
     assert os.strerror(code) in str(error)
