@@ -35,7 +35,7 @@ class Session(Dispatcher):
     """The rest of a session: notes what it is asked for."""
 
     def __init__(self, bench: Bench, *arguments: Any) -> None:
-        super().__init__(*arguments)
+        self._init_dispatcher(*arguments)
         self.bench = bench
 
     def answers_pings(self) -> bool:

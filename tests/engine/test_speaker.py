@@ -88,6 +88,9 @@ class Sender(sender.Sender):
 class Session(Speaker):
     """What else a session is."""
 
+    def __init__(self, *arguments: Any) -> None:
+        self._init_speaker(*arguments)
+
     def new_waiter(self) -> PingWaiter:
         return PingWaiter(lambda: False)
 

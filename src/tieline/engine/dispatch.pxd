@@ -18,6 +18,10 @@ cdef class Dispatcher(Turn):
     cdef tuple _last_calls
     cdef bint _shown_close
 
+    cpdef void _init_dispatcher(
+        self, object lock, Delivery delivery, Teller teller, object log, long long connection_id
+    ) except *
+
     cpdef bint answers_pings(self) except -1
 
     # A method as a value: only an `object` gives the one that Python knows.

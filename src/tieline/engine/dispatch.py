@@ -56,7 +56,7 @@ class Dispatcher(Turn):
     `expect`, `forget` and `give_up` are for any thread.
     """
 
-    def __init__(
+    def _init_dispatcher(
         self,
         lock: ReentrantLock,
         delivery: Delivery,
@@ -64,7 +64,7 @@ class Dispatcher(Turn):
         log: AnyLogger,
         connection_id: int,
     ) -> None:
-        super().__init__(lock)
+        self._init_turn(lock)
         self.delivery = delivery
         self._teller = teller
         self.log = log

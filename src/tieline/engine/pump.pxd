@@ -1,7 +1,10 @@
 cimport cython
 
+from tieline.engine.delivery cimport Delivery
 from tieline.engine.receive_buffer cimport ReceiveBuffer
+from tieline.engine.sender cimport Sender
 from tieline.engine.speaker cimport Speaker
+from tieline.engine.telling cimport Teller
 from tieline.protocol.connection cimport Connection
 
 
@@ -17,6 +20,19 @@ cdef class Pump(Speaker):
     cdef readonly double found_nothing_at
     cdef readonly long long bytes_read
     cdef readonly double receive_seconds
+
+    cdef void _init_pump(
+        self,
+        object lock,
+        Sender sender,
+        Connection connection,
+        object stream,
+        object reactor,
+        Delivery delivery,
+        Teller teller,
+        object log,
+        long long connection_id,
+    ) except *
 
     cpdef void delivered(self) except *
 

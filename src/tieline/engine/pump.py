@@ -41,7 +41,7 @@ class Pump(Speaker):
     Handlers run with no lock held.
     """
 
-    def __init__(
+    def _init_pump(
         self,
         lock: ReentrantLock,
         sender: Sender,
@@ -53,7 +53,7 @@ class Pump(Speaker):
         log: AnyLogger,
         connection_id: int,
     ) -> None:
-        super().__init__(lock, sender, delivery, teller, log, connection_id)
+        self._init_speaker(lock, sender, delivery, teller, log, connection_id)
         self.connection = connection
         self.stream = stream
         self.reactor = reactor

@@ -66,7 +66,7 @@ class Session(SessionCalls):
             reactor.caller,
         )
         teller = teller_of(delivery, connection_id, options, log, reactor.now, self)
-        super().__init__(
+        self._init_pump(
             lock, sender, connection, stream, reactor, delivery, teller, log, connection_id
         )
         self._owner = owner

@@ -28,7 +28,7 @@ class Speaker(Dispatcher):
     Any thread. Raises ConnectionClosed, SendTimeout, SendBufferFull as `Sender` does.
     """
 
-    def __init__(
+    def _init_speaker(
         self,
         lock: ReentrantLock,
         sender: Sender,
@@ -37,7 +37,7 @@ class Speaker(Dispatcher):
         log: AnyLogger,
         connection_id: int,
     ) -> None:
-        super().__init__(lock, delivery, teller, log, connection_id)
+        self._init_dispatcher(lock, delivery, teller, log, connection_id)
         self.sender = sender
 
     def new_waiter(self) -> PingWaiter:

@@ -1,6 +1,6 @@
 cimport cython
 
-from tieline.engine cimport holding
+from tieline.engine cimport holding, quiet_close
 from tieline.engine.connecting cimport Connected
 from tieline.engine.dial cimport Dial
 from tieline.engine.line cimport Line

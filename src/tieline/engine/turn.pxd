@@ -12,6 +12,8 @@ cdef class Turn(HasLane):
     cdef readonly object response
     cdef object _news
 
+    cpdef void _init_turn(self, object lock) except *
+
     @cython.locals(caller="unsigned long")
     cpdef bint take(self, double timeout=*) except -1
 

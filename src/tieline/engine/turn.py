@@ -24,6 +24,11 @@ class Turn(HasLane):
     """
 
     def __init__(self, lock: ReentrantLock) -> None:
+        self._init_turn(lock)
+
+    # A session's classes are set up by calls of C: through `super()` each costs a thousand steps.
+
+    def _init_turn(self, lock: ReentrantLock) -> None:
         #: The session's. It is held while the turn changes hands, and not while somebody has it.
         self.lock = lock
         #: The thread that has the turn; 0, which no thread is called, when none does.
