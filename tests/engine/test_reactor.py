@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -114,6 +115,18 @@ def test_the_thread_is_there_while_something_is_served(serve: Any, reactor: Reac
     assert reactor.join(SOON)
     assert threading.active_count() == before
     assert "idle" in repr(reactor)
+
+
+def test_a_thread_that_was_joined_is_not_kept(serve: Any, reactor: Reactor) -> None:
+    served = serve()
+    reactor.register(served)
+    assert served.registered.wait(SOON)
+    thread = weakref.ref(reactor._thread)
+    served.far.close()
+    assert served.ended.wait(SOON)
+    assert reactor.join(SOON)
+    assert thread() is None
+    assert reactor.join(SOON)
 
 
 def test_it_may_wait_for_another_one(serve: Any, reactor: Reactor) -> None:

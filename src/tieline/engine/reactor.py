@@ -102,7 +102,13 @@ class Reactor(Served):
             if ident == get_ident() and thread is threading.current_thread():
                 return False
         thread.join(timeout)
-        return not thread.is_alive()
+        if thread.is_alive():
+            return False
+        with self._lock:
+            if self._stopped_thread is thread:
+                # With all that a Thread is made of: a client that is kept has no use for it.
+                self._stopped_thread = None
+        return True
 
     # --- on the thread ------------------------------------------------------------------------
 
