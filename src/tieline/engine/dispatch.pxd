@@ -6,7 +6,8 @@ from tieline.engine.turn cimport Turn
 
 
 cdef class _Once:
-    cdef object _call
+    cdef object _function
+    cdef object _argument
 
 
 cdef class Dispatcher(Turn):

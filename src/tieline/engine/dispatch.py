@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tieline.engine.delivery import Delivery
@@ -35,15 +34,16 @@ if TYPE_CHECKING:
 class _Once:
     """A call that is made at most once, however often it is asked for."""
 
-    __slots__ = ("_call",)
+    __slots__ = ("_argument", "_function")
 
-    def __init__(self, function: Callable[..., None], *arguments: Any, **named: Any) -> None:
-        self._call: Callable[[], None] | None = partial(function, *arguments, **named)
+    def __init__(self, function: Callable[[Any], None], argument: Any) -> None:
+        self._function: Callable[[Any], None] | None = function
+        self._argument = argument
 
     def __call__(self) -> None:
-        call, self._call = self._call, None
-        if call is not None:
-            call()
+        function, self._function = self._function, None
+        if function is not None:
+            function(self._argument)
 
 
 def _error(info: CloseInfo) -> ConnectionClosed:
@@ -138,7 +138,7 @@ class Dispatcher(Turn):
                 calls.insert(0, _Once(callbacks.error, info.error))
             tell = None
             if self._teller.is_heard:
-                tell = _Once(self._teller.tell, "ClosedEvent", info=info)
+                tell = _Once(self._tell_closed, info)
             self._last_calls = tell, calls
         tell, calls = self._last_calls
         if tell is not None:
@@ -146,6 +146,9 @@ class Dispatcher(Turn):
         self.delivery.post(self._give_up_watching, info)  # each time, which does no harm
         for call in calls:
             self.delivery.post(call)
+
+    def _tell_closed(self, info: CloseInfo) -> None:
+        self._teller.tell("ClosedEvent", info=info)
 
     def _give_up_watching(self, info: CloseInfo) -> None:
         if self.delivery.callbacks.watchers:

@@ -28,7 +28,6 @@ _NO_MEMORY = ReceiveBuffer(0)
 #: Every reactor that may have a thread, for the end of the program and for fork().
 all_reactors: WeakSet[Reactor] = WeakSet()
 
-
 #: Seconds for which a client's own thread waits at first, before it makes what others wake it up
 #: with: a descriptor, which a short connection would have to make and to close.
 BRIEFLY = 0.002
@@ -37,8 +36,7 @@ BRIEFLY = 0.002
 class Reactor(Served):
     """One thread that serves any number of connections: reads, timers and handlers run on it.
 
-    The thread and its descriptors exist only while there are connections, or for `linger` seconds
-    more. (What programs make is `shared_reactor.Reactor`.)
+    The thread and its descriptors are there while connections are, and for `linger` seconds more.
     """
 
     is_tieline_reactor = True
@@ -67,7 +65,7 @@ class Reactor(Served):
         self.clocks = ClockWatch(self.now, sleepless_clock())
         # The last thread that has stopped: it may still be on its way out.
         self._stopped_thread: threading.Thread | None = None
-        # What that is called; 0, which no thread is called, while there is none.
+        # What the present one is called; 0, which no thread is called, while there is none.
         self._ident = 0
         self._descriptors: Descriptors | None = None
         # None as well while the thread looks every moment.
@@ -91,11 +89,9 @@ class Reactor(Served):
         """
         with self._lock:
             thread = self._thread or self._stopped_thread
-            if thread is None:
-                return True
-            ident = thread.ident
-            if ident is None:
-                return True  # none could be had
+            ident = None if thread is None else thread.ident
+            if thread is None or ident is None:
+                return True  # or none could be had
             if self._served and not serves:
                 return False
             # The name of one that has ended may be another one's by now.
