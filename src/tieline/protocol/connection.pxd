@@ -1,3 +1,4 @@
+from tieline.protocol.close cimport answer_to, check_close, close_for, decode_close
 from tieline.protocol.closing cimport Closing
 from tieline.protocol.messages cimport MessageAssembler
 from tieline.protocol.outgoing cimport Outgoing
@@ -18,7 +19,15 @@ cdef class Connection:
     cdef readonly Upkeep keepalive
     cdef Closing _made_closing
 
+    cpdef void receive_data(self, data, Py_ssize_t end, double now) except *
+
     cpdef object next_event(self, double now)
+
+    cpdef list data_to_send(self)
+
+    cpdef void send_close(self, code, reason, double now) except *
+
+    cpdef void start(self) except *
 
     cdef object _next_of_opening(self, double now)
 

@@ -1,4 +1,5 @@
-from tieline.upgrade_exchange cimport UpgradeExchange
+from tieline.protocol.handshake cimport accept_value, check_response, make_key
+from tieline.upgrade_exchange cimport UpgradeExchange, write_line
 
 
 cdef class ClientOpening:

@@ -1,6 +1,7 @@
 cimport cython
 
 from tieline._flag cimport flag
+from tieline.protocol.close cimport encode_close
 from tieline.protocol.encoder cimport FrameEncoder
 
 

@@ -13,7 +13,7 @@ from tieline.protocol.deflater import Deflater
 from tieline.protocol.encoder import FrameEncoder
 from tieline.protocol.events import AnsweredPing, Close, CloseInfo
 from tieline.protocol.pings import PingLog
-from tieline.protocol.wire import MAX_CONTROL_PAYLOAD, RSV1, Opcode
+from tieline.protocol.wire import CLOSE, MAX_CONTROL_PAYLOAD, PING, PONG, RSV1, Opcode
 
 Data = bytes | bytearray | memoryview
 
@@ -194,7 +194,7 @@ class Outgoing(FrameEncoder):
     def ping(self, data: bytes, now: float, token: object = None) -> None:
         """A Ping; `token` comes back when its Pong does."""
         self._check_control(data)
-        frame = self.encode(Opcode.PING, data)
+        frame = self.encode(PING, data)
         fresh = PingLog()
         if self._pings is None:  # no signal handler comes in before the next line
             self._pings = fresh
@@ -204,7 +204,7 @@ class Outgoing(FrameEncoder):
     def pong(self, data: bytes) -> None:
         """An unasked Pong: a one-way heartbeat (5.5.3)."""
         self._check_control(data)
-        frame = self.encode(Opcode.PONG, data)
+        frame = self.encode(PONG, data)
         self._pongs_sent += 1
         self._queue(frame)
 
@@ -231,7 +231,7 @@ class Outgoing(FrameEncoder):
 
     def close(self, close: Close) -> None:
         """The Close frame: the last of all. An interrupt comes before anything is done."""
-        frame = self.encode(Opcode.CLOSE, encode_close(close))
+        frame = self.encode(CLOSE, encode_close(close))
         # Without a call: signals are handled after those, and the caller has yet to note this one.
         self.is_open = False
         if self._ready is None:

@@ -60,13 +60,10 @@ def is_any_there(names: tuple[str, ...]) -> bool:
     environment: Any = os.environ
     try:
         # Not public, and so not relied on: where it is otherwise, they are asked for one by one.
-        stored, encode = environment._data, environment.encodekey
+        stored, encode = environment._data.keys(), environment.encodekey
     except AttributeError:
         return True
-    for name in _stored_names(names, encode):
-        if name in stored:
-            return True
-    return False
+    return not stored.isdisjoint(_stored_names(names, encode))
 
 
 @lru_cache(maxsize=8)
