@@ -162,8 +162,8 @@ def test_a_child_that_comes_back_from_the_handler(program: Any, echo: Any) -> No
                 forked.set()
     client = tieline.WebSocketClient(handle, sys.argv[1], proxy=None)
     client.connect()
+    print("ready", flush=True)  # before: the handler prints as well
     client.send("fork")
-    print("ready", flush=True)
     assert forked.wait(15)
     print(client.wait_for(lambda message: True, 15, send="still here"))
     client.disconnect()

@@ -42,7 +42,7 @@ class Admission(Writer):
         now: Callable[[], float],
         caller: Callable[[], object],
     ) -> None:
-        Writer.__init__(self, outgoing, stream, owner, write_limit, now)
+        self._init_writer(outgoing, stream, owner, write_limit, now)
         self._lock = lock
         self._timeout = timeout
         self._caller = caller

@@ -1,8 +1,9 @@
 from tieline._flag cimport flag
+from tieline.engine.pump cimport Pump
 
 
 cdef class Driver:
-    cdef object _session
+    cdef Pump _session
     cdef object _look_at
     cdef public object thread
     cdef public object after

@@ -225,7 +225,7 @@ class Driver:
         cause = ConnectionAbortedError("a read was interrupted; the stream cannot go on")
         session.fail(cause, CloseCode.GOING_AWAY)
         if session.has_ended:
-            session.reactor.call_soon(session, session.finish)
+            session.reactor.call_soon(session, session.pump.finish)
 
     def leave(self) -> bool:
         """Drive no more. False: the caller did not."""

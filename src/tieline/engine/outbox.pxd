@@ -10,6 +10,8 @@ cdef class Outbox:
     cdef public long long offered
     cdef readonly flag is_adding
 
+    cdef void _init_outbox(self) except *
+
     cpdef void add(self, object chunk) except *
 
     cdef void _begin(self, list fresh) except *

@@ -23,6 +23,9 @@ class Outbox:
     """The bytes that wait to be written to one stream, in order. Guarded by the session's lock."""
 
     def __init__(self) -> None:
+        self._init_outbox()
+
+    def _init_outbox(self) -> None:
         #: What waits, or None.
         self.chunks: list[Chunk | BigFrame] | None = None
         #: Its bytes.

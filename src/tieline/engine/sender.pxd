@@ -10,6 +10,8 @@ cdef class Sender(Admission):
 
     cpdef void drop(self) except *
 
+    cpdef list take_rest(self)
+
     @cython.locals(start=cython.longlong)
     cdef object _encode(self, object opcode, object payload, object compress, object unsent)
 

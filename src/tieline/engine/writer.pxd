@@ -30,6 +30,10 @@ cdef class Writer(Outbox):
     cdef flag _flushing
     cdef readonly flag blocked
 
+    cdef void _init_writer(
+        self, Outgoing outgoing, object stream, object owner, long long write_limit, object now
+    ) except *
+
     cpdef void cork(self, int calls) except *
 
     cpdef void flush(self) except *

@@ -38,7 +38,7 @@ class Writer(Outbox):
     `watch_over(self)`: it has another thread call `write_overdue`, or says False when none can.
     """
 
-    def __init__(
+    def _init_writer(
         self,
         outgoing: Outgoing,
         stream: Stream,
@@ -46,7 +46,7 @@ class Writer(Outbox):
         write_limit: int,
         now: Callable[[], float],
     ) -> None:
-        Outbox.__init__(self)
+        self._init_outbox()
         self._outgoing = outgoing
         self._stream = stream
         # Senders that wait for room in the buffer, or for the end of a fragmented message. Made
