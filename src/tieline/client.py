@@ -25,7 +25,6 @@ from tieline.threaded_front import ThreadedFront
 
 if TYPE_CHECKING:
     from tieline.engine.stream_delivery import StreamDelivery
-    from tieline.options import Options
 
 
 class WebSocketClient(ThreadedFront):
@@ -50,16 +49,20 @@ class WebSocketClient(ThreadedFront):
     ) -> None:
         handlers, checked = split_handlers(callback, url_or_options, options)
         check_addresses(checked)
-        self._line: Supervisor = Supervisor(
+        line = Supervisor(
             checked,
             handlers,
             checked.reactor or OwnReactor(),
-            delivery=_delivery(checked),
+            delivery=_streams() if checked.streaming else Delivery,
             owns_reactor=checked.reactor is None,
         )
+        object.__setattr__(self, "_line", line)  # ours is for what users try to set
 
-    if not TYPE_CHECKING:  # a type checker finds every name that is not there
+    if TYPE_CHECKING:
+        _line: Supervisor
 
+    else:
+        # (A type checker finds every name that is not there.)
         def __setattr__(self, name: str, value: object) -> None:
             if name.startswith("on_"):
                 raise AttributeError(
@@ -86,11 +89,15 @@ class WebSocketClient(ThreadedFront):
 
         Raises `ConnectError` (and `OptionError`); the client stays usable.
         """
-        extra = _connect_headers(options, headers)
+        extra: HeaderPairs = ()
+        if options is not None or headers is not None:
+            extra = _connect_headers(options, headers)
         if info is not None and not isinstance(info, dict):
             raise OptionError(f"info: expected a dict to fill, got {type(info).__name__}")
         limit = (
-            self.options.connect_timeout if timeout is None else check_seconds("timeout", timeout)
+            self._line.options.connect_timeout
+            if timeout is None
+            else check_seconds("timeout", timeout)
         )
         return self._line.connect(extra, limit, info)
 
@@ -206,9 +213,7 @@ class WebSocketClient(ThreadedFront):
         return watcher.message
 
 
-def _delivery(options: Options) -> type[Delivery | StreamDelivery]:
-    if not options.streaming:
-        return Delivery
+def _streams() -> type[StreamDelivery]:
     from tieline.engine.stream_delivery import StreamDelivery  # for those who want messages so
 
     return StreamDelivery

@@ -127,7 +127,7 @@ def split_handlers(
     callback: object, url_or_options: object, keywords: dict[str, Any]
 ) -> tuple[Handlers, Options]:
     """Handlers and options, from wherever a client's arguments hold them. Raises `OptionError`."""
-    if url_or_options is None and isinstance(callback, _ADDRESSES):
+    if url_or_options is None and callback is not None and isinstance(callback, _ADDRESSES):
         callback, url_or_options = None, callback
     handlers, options = _split(callback, url_or_options, keywords)
     if handlers is NO_HANDLERS:
@@ -175,7 +175,8 @@ def _split(
 ) -> tuple[Handlers, Options]:
     given: dict[str, Any] = {}
     # Asked last: whether something is a mapping takes long to find out.
-    if type(url_or_options) is not str and isinstance(url_or_options, Mapping):
+    is_text = url_or_options is None or type(url_or_options) is str
+    if not is_text and isinstance(url_or_options, Mapping):
         given.update({n: url_or_options[n] for n in HANDLER_NAMES if n in url_or_options})
         url_or_options = {n: v for n, v in url_or_options.items() if n not in given}
     if not _NAMES.isdisjoint(keywords):
