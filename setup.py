@@ -6,6 +6,7 @@ By default a failure (no compiler, no Python.h, no Cython) is reported and the p
 
 import os
 import sys
+import sysconfig
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -69,10 +70,7 @@ SOURCES = [
     "engine/session_calls.py",
     "engine/session.py",
     "engine/quiet_close.py",
-    "engine/outage.py",
     "engine/recorder.py",
-    "engine/recovery.py",
-    "engine/succession.py",
     "engine/forkables.py",
     "transport/attempt.py",
     "transport/stream.py",
@@ -86,11 +84,6 @@ SOURCES = [
     "engine/upgrade.py",
     "engine/connecting.py",
     "engine/dial.py",
-    "engine/complaints.py",
-    "engine/aftermath.py",
-    "engine/line.py",
-    "engine/supervisor.py",
-    "engine/receiving.py",
     "aio/arrivals.py",
     "aio/at_once.py",
     "aio/watching.py",
@@ -108,6 +101,20 @@ LANES = [
 ]
 if sys.platform == "linux":
     SOURCES += LANES
+# What the line knows of its connections is replaced on one thread and read, without a lock, on
+# others. Without the interpreter's lock only Python's own attributes can be: there they stay Python.
+LINES = [
+    "engine/outage.py",
+    "engine/recovery.py",
+    "engine/succession.py",
+    "engine/complaints.py",
+    "engine/aftermath.py",
+    "engine/line.py",
+    "engine/supervisor.py",
+    "engine/receiving.py",
+]
+if not sysconfig.get_config_var("Py_GIL_DISABLED"):
+    SOURCES += LINES
 FLAGS = [] if sys.platform == "win32" else ["-O2", "-g0", "-Wsign-compare"]
 
 if PURE and REQUIRED:

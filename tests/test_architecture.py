@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -253,10 +254,28 @@ def test_every_typed_core_module_is_built() -> None:
     built = [
         source
         for node in setup.body
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in ("SOURCES", "LANES")
+        if isinstance(node, ast.Assign)
+        and ast.unparse(node.targets[0]) in ("SOURCES", "LANES", "LINES")
         for source in ast.literal_eval(node.value)
     ]
     assert set(built) == typed
+
+
+def test_what_stays_python_without_the_gil_is_used_by_nothing_compiled() -> None:
+    """A build that leaves setup.py's LINES out has to work: nobody else may want their C types."""
+    setup = (ROOT / "setup.py").read_text()
+    lines = [
+        Path(line).stem
+        for line in re.findall(r'"(.*?)"', setup.split("LINES = [")[1].split("]")[0])
+    ]
+    wants = re.compile(
+        rf"tieline\.engine\.({'|'.join(lines)}) cimport|cimport .*\b({'|'.join(lines)})\b"
+    )
+    others = [
+        path for path in source_files(".pxd") + source_files(".pyx") if path.stem not in lines
+    ]
+    assert len(lines) == 8
+    assert [path.name for path in others if wants.search(path.read_text())] == []
 
 
 def sleeps(path: Path) -> list[str]:
