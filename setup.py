@@ -101,8 +101,9 @@ LANES = [
 ]
 if sys.platform == "linux":
     SOURCES += LANES
-# What the line knows of its connections is replaced on one thread and read, without a lock, on
-# others. Without the interpreter's lock only Python's own attributes can be: there they stay Python.
+# What the line knows of its connections is replaced on one thread and read on others, without a
+# lock. Where the interpreter has none either, only Python's own attributes bear that: there these
+# modules stay Python.
 LINES = [
     "engine/outage.py",
     "engine/recovery.py",

@@ -25,10 +25,11 @@ except KeyboardInterrupt:
 
 RUNNING = """
 import sys, tieline
-client = tieline.WebSocketClient(
-    lambda message: None, sys.argv[1], proxy=None,
-    on_open=lambda response: print("ready", flush=True),
-)
+class Client(tieline.WebSocketClient):
+    def wait(self, timeout=None):
+        print("ready", flush=True)  # not in on_open, when connect() may not have returned yet
+        return super().wait(timeout)
+client = Client(lambda message: None, sys.argv[1], proxy=None)
 print("ended:", client.run_forever())
 """
 
