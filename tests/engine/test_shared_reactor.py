@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
+import pickle
 import weakref
+from collections.abc import Callable
 from typing import Any
+
+import pytest
 
 import tieline
 from tieline.engine.reactor import Reactor, all_reactors
@@ -48,3 +53,9 @@ def test_a_program_may_derive_from_it_and_keep_attributes_on_it() -> None:
                 assert connection.recv(20.0) == "a"
     assert reactor.count == 2
     assert reactor.join(20.0)
+
+
+@pytest.mark.parametrize("twin", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_there_is_no_copy_without_the_thread(twin: Callable[[object], object]) -> None:
+    with pytest.raises(TypeError, match="cannot be copied or pickled; hand the same one"):
+        twin(tieline.Reactor())
