@@ -97,8 +97,7 @@ class Aftermath(Complaints):
                 self._opened_decisions().setdefault(session, None)
             if present is not None and self.session is session:
                 present.went_down()
-            if rest:
-                self.put_back(rest)
+            self.put_back(rest)
             if present is not None or self.session is not session:
                 self.delivery.cut(info)
             else:
