@@ -175,6 +175,38 @@ def test_a_child_that_comes_back_from_the_handler(program: Any, echo: Any) -> No
     assert "child ended with 0" in output and "still here" in output
 
 
+def test_a_child_that_comes_back_from_a_handler_of_an_outage(program: Any, echo: Any) -> None:
+    """It does not reconnect, and ends quietly: the outage is the parent's."""
+    source = """
+    import os, sys, threading, tieline, warnings
+    from tieline.testing import FaultProxy, faults
+    warnings.simplefilter("ignore", DeprecationWarning)
+    forked = threading.Event()
+    def on_reconnecting(attempt):
+        pid = os.fork()
+        if pid:
+            print("child ended with", os.waitpid(pid, 0)[1], flush=True)
+            forked.set()
+    with FaultProxy(sys.argv[1]) as lines:
+        client = tieline.WebSocketClient(
+            lambda message: None, lines.url, on_reconnecting=on_reconnecting, proxy=None,
+            reconnect=tieline.Reconnect(initial=0.001),
+        )
+        client.connect()
+        print("ready", flush=True)
+        lines.strike(faults.reset())
+        assert forked.wait(15)
+        client.reconnect()
+        print(client.wait_for(lambda message: True, 15, send="still here"))
+        client.disconnect()
+    """
+    running = program(source, echo.url, measured=False)
+    running.wait_until_ready()
+    seconds, status, output = running.finish()
+    assert (status, running.errors) == (0, "")
+    assert "child ended with 0" in output and "still here" in output
+
+
 def test_in_the_child_of_a_program_that_has_just_connected(echo_place: Any) -> None:
     """The thread in the background may not even have looked at the connection."""
     for _ in range(5):

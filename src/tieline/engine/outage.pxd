@@ -54,3 +54,5 @@ cdef class Outage:
     cpdef bint wait_until_finished(self, double timeout) except -1
 
     cpdef void interrupt(self) except *
+
+    cpdef void abandon_after_fork(self) except *

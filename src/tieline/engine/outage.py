@@ -256,6 +256,13 @@ class Outage:
         if self._pause is not None:
             self._pause.interrupt()
 
+    def abandon_after_fork(self) -> None:
+        """In a child process: a handler that has forked comes back to its driver, which gives up.
+
+        The pause is not told: it may have been another thread's, and a loop's writes to the parent.
+        """
+        self.is_interrupted = True
+
 
 def _as_error(raised: BaseException) -> Exception:
     """A function of the user's has tried to end a thread that is not its own."""

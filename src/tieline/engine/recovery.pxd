@@ -39,6 +39,7 @@ cdef class Recovery:
     @cython.locals(outage=Outage)
     cpdef void abandon(self) except *
 
+    @cython.locals(outage=Outage)
     cpdef void abandon_after_fork(self) except *
 
     cpdef object now(self)

@@ -168,9 +168,11 @@ class Recovery:
             outage.interrupt()
 
     def abandon_after_fork(self) -> None:
-        """In a child process: the thread that drives is the parent's."""
+        """In a child process: the thread that drives is the parent's, unless its handler forked."""
         self.is_wanted = False
-        self.outage = None
+        outage, self.outage = self.outage, None
+        if outage is not None:
+            outage.abandon_after_fork()
 
     # --- what an outage asks ------------------------------------------------------------------
 
