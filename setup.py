@@ -70,7 +70,6 @@ SOURCES = [
     "engine/session_calls.py",
     "engine/session.py",
     "engine/quiet_close.py",
-    "engine/recorder.py",
     "engine/forkables.py",
     "transport/attempt.py",
     "transport/stream.py",
@@ -105,6 +104,7 @@ if sys.platform == "linux":
 # lock. Where the interpreter has none either, only Python's own attributes bear that: there these
 # modules stay Python.
 LINES = [
+    "engine/recorder.py",
     "engine/outage.py",
     "engine/recovery.py",
     "engine/succession.py",

@@ -274,7 +274,7 @@ def test_what_stays_python_without_the_gil_is_used_by_nothing_compiled() -> None
     others = [
         path for path in source_files(".pxd") + source_files(".pyx") if path.stem not in lines
     ]
-    assert len(lines) == 8
+    assert len(lines) == 9
     assert [path.name for path in others if wants.search(path.read_text())] == []
 
 
