@@ -131,3 +131,30 @@ def test_of_a_reconnect(refused: str, overlap: bool, succeeds: bool) -> None:
             assert time.monotonic() - began < 3.0
             assert comes_to_rest(line) is State.CLOSED
             assert line.reactor.join(REST)
+
+
+def test_of_a_ping_with_a_handler_on_top_that_reconnects() -> None:
+    """On top of what holds the connection's lock it waits for no end that needs the lock."""
+
+    def make() -> Supervisor:
+        line = supervisor(server.url)
+        connect(line)
+        return line
+
+    def act(line: Supervisor) -> None:
+        assert line.session is not None
+        with suppress(ConnectionClosed):
+            line.session.speaker.ping(b"")
+
+    took: list[float] = []
+
+    def reconnect(line: Supervisor) -> None:
+        began = time.monotonic()
+        line.reconnect()
+        took.append(time.monotonic() - began)
+
+    with EchoServer() as server:
+        for line, _ in at_every_moment(make, act, reconnect):
+            assert comes_to_rest(line) is State.OPEN
+            line.disconnect(1000, "", None)
+    assert max(took, default=0.0) < 2.0

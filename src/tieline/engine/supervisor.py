@@ -95,7 +95,7 @@ class Supervisor(Line):
             if not overlaps:
                 self._drop_sessions()
             if not in_handler:
-                if session is not None and not overlaps:
+                if session is not None and not overlaps and not self._cannot_wait():
                     self._await_end(session, _LAST_HANDLERS)
                 self._await_drivers(before, dial)
             return self._open(outage, self.options.connect_timeout, None, 1)
