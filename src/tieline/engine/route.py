@@ -41,6 +41,10 @@ SCHEMES: Mapping[str, Scheme] = {
 class Shared:
     """What the places that differ in their query have in common."""
 
+    # Python's own attributes, like those of `Place`: dials of several threads look at them and put
+    # something there, without a lock.
+    __slots__ = ("has_no_login", "route", "settings")
+
     def __init__(self) -> None:
         #: Without a proxy: which one is asked anew each time. None: not made yet.
         self.route: Route | None = None
@@ -52,6 +56,8 @@ class Shared:
 
 class Place:
     """A URL of some options, and what their dials to it have in common once one has made it."""
+
+    __slots__ = ("base", "request", "shared", "url")
 
     def __init__(self, url: URL, base: Place | None = None) -> None:
         self.url = url
