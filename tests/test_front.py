@@ -7,6 +7,7 @@ import gc
 import pickle
 from collections.abc import Callable
 from contextlib import closing
+from typing import Any
 
 import pytest
 
@@ -55,6 +56,16 @@ def test_there_is_no_copy_that_could_end_it(
         gc.collect()
         talk.send("still here")
         assert talk.receive() == "still here"
+
+
+class Remade(WebSocketClient):
+    def __reduce__(self) -> tuple[Any, ...]:
+        return str, (self.url,)
+
+
+def test_a_users_class_may_say_how_it_is_made_anew() -> None:
+    client = Remade(print, "ws://localhost/")
+    assert pickle.loads(pickle.dumps(client)) == copy.copy(client) == "ws://localhost/"
 
 
 class Replaced:

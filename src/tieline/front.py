@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, SupportsIndex
+from typing import Any, Literal
 
 from tieline.engine import send_errors
 from tieline.engine.fragments import send_fragments, send_whole
@@ -38,7 +38,8 @@ class Front:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.safe_url!r} {self.state.value}>"
 
-    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        # (Not `__reduce_ex__`, which asks this: a user's class may say how it is made anew.)
         # A copy would end the connection of both as soon as one of them is collected.
         raise TypeError(
             f"{type(self).__name__}: a connection cannot be copied or pickled; "

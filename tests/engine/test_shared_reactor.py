@@ -59,3 +59,13 @@ def test_a_program_may_derive_from_it_and_keep_attributes_on_it() -> None:
 def test_there_is_no_copy_without_the_thread(twin: Callable[[object], object]) -> None:
     with pytest.raises(TypeError, match="cannot be copied or pickled; hand the same one"):
         twin(tieline.Reactor())
+
+
+class Named(tieline.Reactor):
+    def __reduce__(self) -> tuple[Any, ...]:
+        return str, (self.name,)
+
+
+def test_a_users_class_may_say_how_it_is_made_anew() -> None:
+    reactor = Named("mine")
+    assert pickle.loads(pickle.dumps(reactor)) == copy.copy(reactor) == "mine"

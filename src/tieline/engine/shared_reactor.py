@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, SupportsIndex
+from typing import Any
 
 from tieline.engine import reactor
 
@@ -24,5 +24,5 @@ class Reactor(reactor.Reactor):
     def __init__(self, name: str | None = None, *, linger: float = 0.0) -> None:
         super().__init__(name, linger=linger)
 
-    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
+    def __reduce__(self) -> str | tuple[Any, ...]:
         raise TypeError("a reactor cannot be copied or pickled; hand the same one to every client")
