@@ -273,6 +273,25 @@ def test_no_descriptor_is_made_before_there_is_something_to_wait_for(make_attemp
     assert again == free
 
 
+def test_cancel_waits_for_nobody_below_a_signal_handler(make_attempt, pair, monkeypatch):
+    # The handler waits for a line's lock, which whoever cancels the dial holds.
+    attempt = make_attempt(20)
+    came_back = []
+
+    class Interrupted(attempt_module.Wakeup):
+        def __init__(self):
+            super().__init__()
+            other = threading.Thread(target=attempt.cancel, daemon=True)
+            other.start()
+            other.join(10)
+            came_back.append(not other.is_alive())
+
+    monkeypatch.setattr(attempt_module, "Wakeup", Interrupted)
+    with pytest.raises(ConnectCancelled):
+        attempt.wait(pair[0].fileno(), readable=True)
+    assert came_back == [True]
+
+
 def test_cancel_while_closing(make_attempt):
     for _ in range(50):
         attempt = make_attempt(1)

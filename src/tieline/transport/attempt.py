@@ -85,10 +85,9 @@ class Attempt:
         self._lock = _ReentrantLock()
         # Made by the first wait: to a server nearby, most have nothing to wait for.
         self._wakeup: Wakeup | None = None
-        # `wake` was called, maybe while there was none.
+        # `wake` was called, and the wakeup has not been told, maybe because there was none.
         self._is_woken = False
-        self._closed = False
-        self._cancelled = False
+        self._closed = self._cancelled = False
 
     def __enter__(self) -> Attempt:
         return self
@@ -136,10 +135,19 @@ class Attempt:
 
     def wake(self) -> None:
         """Make `wait(None, ...)` return True. From any thread, also after `close()`."""
-        with self._lock:
-            self._is_woken = True
-            if self._wakeup is not None:
-                self._wakeup.set()
+        self._is_woken = True
+        self._tell_wakeup()
+
+    def _tell_wakeup(self) -> None:
+        # The lock is not waited for: who has it may be below a signal handler that waits for what
+        # our caller holds, as a line's lock is. Who has left it comes here as well.
+        while self._is_woken and self._wakeup is not None and self._lock.acquire(blocking=False):
+            try:
+                self._is_woken = False
+                if self._wakeup is not None:
+                    self._wakeup.set()
+            finally:
+                self._lock.release()
 
     def in_phase(self, phase: str, doing: Doing) -> Phase:
         """Charge the time inside to this phase.
@@ -277,11 +285,9 @@ class Attempt:
         with self._lock:
             if self._closed:
                 raise RuntimeError("this Attempt is closed")
-            if self._wakeup is None:
-                self._wakeup = Wakeup()
-                if self._is_woken:
-                    self._wakeup.set()
-            return self._wakeup
+            wakeup = self._wakeup = self._wakeup or Wakeup()
+        self._tell_wakeup()
+        return wakeup
 
     @property
     def is_heard(self) -> bool:
