@@ -213,6 +213,11 @@ class Callbacks:
         if self._on_raised is not None:
             self._on_raised(error)
 
+    def predicate_raised(self, error: BaseException) -> None:
+        """``Reconnect.retry`` has raised."""
+        # `raised` is a function of C as well: taken as a value it would be called as another type.
+        self.raised("Reconnect.retry", error)
+
     def _timed(self, name: str, function: Callable[[Any], object]) -> Callable[[Any], object]:
         """`function` with a clock around it, because slow calls are to be told."""
         assert self._slow is not None

@@ -61,7 +61,7 @@ class Complaints:
 
     def predicate_raised(self, error: BaseException) -> None:
         """``Reconnect.retry`` raised, and the default rules decide."""
-        self.delivery.post(self.callbacks.raised, "Reconnect.retry", error)
+        self.delivery.post(self.callbacks.predicate_raised, error)
 
     def on_dropped(self, count: int) -> None:
         """Messages came during the close that nobody will get. The caller may hold locks."""
