@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import pytest
@@ -175,6 +177,33 @@ def test_a_pause_may_be_interrupted_by_a_finalizer(goes_on: bool) -> None:
     owner = Owner()
     del owner
     assert bench.outage.is_interrupted
+
+
+def test_it_is_finished_by_who_waits_for_nobody_below_a_signal_handler() -> None:
+    """The handler waits for the line's lock, which they hold."""
+    came_back = [True]
+    for moment in count(1):
+        outage = Bench().outage
+        left = moment
+
+        def on_event(*_: object) -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                sys.setprofile(None)
+                thread = threading.Thread(target=outage.finish, daemon=True)  # noqa: B023
+                thread.start()
+                thread.join(SOON)
+                came_back.append(not thread.is_alive())
+
+        sys.setprofile(on_event)
+        try:
+            outage.wait_until_finished(0.0)
+        finally:
+            sys.setprofile(None)
+        if left > 0 or not came_back[-1]:
+            break
+    assert came_back == [True] * moment and moment > 5
 
 
 def test_those_who_wait_until_it_is_finished() -> None:

@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from dataclasses import replace
 from threading import get_ident
 from typing import TYPE_CHECKING, Protocol
 
-from tieline.engine.waiting import wait_for_event
+from tieline.engine.pause import Pause
 from tieline.errors import OptionError
 from tieline.failover import Failover
 from tieline.protocol.state import CONNECTING, RECONNECTING, State
@@ -110,7 +109,7 @@ class Outage:
         #: Its driver does nothing any more, and its last handler has returned.
         self.is_finished = False
         # Each of who waits for that. Made for the first one: hardly ever is there any.
-        self._waiting: list[threading.Event] | None = None
+        self._waiting: list[Pause] | None = None
 
     # --- what has happened --------------------------------------------------------------------
 
@@ -226,17 +225,19 @@ class Outage:
         """It `is_finished`. Any thread, any number of times."""
         self.is_finished = True
         if self._waiting is not None:
-            for event in tuple(self._waiting):
-                event.set()
+            for pause in tuple(self._waiting):
+                pause.interrupt()
 
     def wait_until_finished(self, timeout: float) -> bool:
         """Block for so many seconds at most. True: it is."""
-        event = threading.Event()
-        fresh: list[threading.Event] = []
+        # No Event: who is inside its `wait` may be below a signal handler that waits for the line's
+        # lock, which whoever calls `finish` holds.
+        pause = Pause(_no_news)
+        fresh: list[Pause] = []
         if self._waiting is None:  # no signal handler or thread comes in before the next line
             self._waiting = fresh
-        self._waiting.append(event)  # before the look, or `finish` could come in between
-        return self.is_finished or wait_for_event(event, timeout)
+        self._waiting.append(pause)  # before the look, or `finish` could come in between
+        return self.is_finished or not pause.wait(timeout)
 
     @property
     def pause(self) -> Interruptible:
@@ -262,6 +263,10 @@ class Outage:
         The pause is not told: it may have been another thread's, and a loop's writes to the parent.
         """
         self.is_interrupted = True
+
+
+def _no_news() -> None:
+    """Who waits for the end of an outage has nothing to tell meanwhile."""
 
 
 def _as_error(raised: BaseException) -> Exception:
