@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -23,6 +24,17 @@ def test_a_refusal_names_option_expectation_type_value_and_advice() -> None:
         "option 'some_option': expected seconds, an int or float above 0, or None (off); "
         "got int (0). Use None to turn it off."
     )
+
+
+def test_handlers_cannot_run_in_other_processes() -> None:
+    with ProcessPoolExecutor(1) as processes:
+        text = refusal(check.executor(), processes)
+    assert text.endswith(
+        "got ProcessPoolExecutor. "
+        "Handlers run in this process; they may hand their work to the pool."
+    )
+    with ThreadPoolExecutor(1) as threads:
+        assert check.executor().apply("some_option", threads) is threads
 
 
 def test_a_refusal_leads_to_no_other_error() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import operator
 import os
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -259,6 +260,26 @@ def has_methods(
         return value
 
     return Check(accepted, convert)
+
+
+def executor() -> Check:
+    """Whoever runs functions, in this process."""
+    anybody = has_methods(
+        "an executor (an object with submit()), an asyncio event loop, a callable that takes a "
+        "function, or None",
+        "submit",
+        or_method="call_soon_threadsafe",
+        or_callable=True,
+    )
+
+    def convert(value: Any) -> object:
+        # Nobody has a pool of processes who has not loaded the module.
+        processes = sys.modules.get("concurrent.futures.process")
+        if processes is not None and isinstance(value, processes.ProcessPoolExecutor):
+            raise Refused("Handlers run in this process; they may hand their work to the pool.")
+        return anybody.convert(value)
+
+    return Check(anybody.accepted, convert)
 
 
 def items(value: Any) -> tuple[Any, ...]:

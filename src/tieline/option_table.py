@@ -158,13 +158,7 @@ class OptionTable(OpeningOptions):
         "threads",
         None,
         "who runs the handlers, order kept; None: the background thread",
-        check.has_methods(
-            "an executor (an object with submit()), an asyncio event loop, a callable that takes a "
-            "function, or None",
-            "submit",
-            or_method="call_soon_threadsafe",
-            or_callable=True,
-        ),
+        check.executor(),
     )
     streaming: bool = option(
         "threads",
