@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
 
-from tieline import ConnectionClosed, OptionError, SendBufferFull, WebSocketClient
+from tests.fronts import CallbackTalk, PlainTalk, Talk
+from tests.outages import wait_until
+from tieline import (
+    ConnectionClosed,
+    OptionError,
+    Reconnect,
+    SendBufferFull,
+    State,
+    WebSocketClient,
+)
 from tieline.engine.receipts import Receipt
-from tieline.testing import open_client
+from tieline.testing import EchoServer, open_client
 from tieline.testing.memory_peer import MemoryPeer
 
 Opened = tuple[WebSocketClient, MemoryPeer]
@@ -136,3 +146,18 @@ def test_subscribing(opened: Opened) -> None:
     assert peer.messages == ["hello"]
     subscription.cancel()
     assert subscription.is_cancelled
+
+
+@pytest.mark.parametrize("front", [CallbackTalk, PlainTalk])
+def test_what_a_message_is_refused_with_while_it_reconnects(front: type[Talk]) -> None:
+    texts = []
+    with EchoServer() as server:
+        with closing(front(server.url, reconnect=Reconnect(initial=60.0))) as talk:
+            server.close_connections(1012)
+            wait_until(lambda: talk.front.state is State.RECONNECTING)
+            for send in (talk.front.send, talk.front.send_json):
+                with pytest.raises(ConnectionClosed) as refused:
+                    send("a")
+                texts.append(str(refused.value))
+    assert texts[0] == texts[1]
+    assert "is reconnecting; with offline=" in texts[0]

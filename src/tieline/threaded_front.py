@@ -178,9 +178,9 @@ class ThreadedFront(ShortSend, Front):
         data = encode_json(value, self.options.json_dumps)
         try:
             send_whole(session, Opcode.TEXT, data, None)
-        except ConnectionClosed:
+        except ConnectionClosed as error:
             if not self.is_open():
-                raise
+                raise self._line.resumption.refusal(error) from error.__cause__
             self._send_or_queue(Opcode.TEXT, data, None, "raise", None)  # as in `send`
         return None
 
