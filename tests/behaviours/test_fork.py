@@ -147,6 +147,14 @@ def test_in_a_handler(echo: Any, clients: Any) -> None:
     assert client.wait_for(lambda message: True, SOON, send="a") == "a"
 
 
+def expect_a_quiet_end(running: Any) -> None:
+    """Of the child; the parent goes on."""
+    running.wait_until_ready()
+    _, status, output = running.finish()
+    assert (status, running.errors) == (0, "")
+    assert "child ended with 0" in output and "still here" in output
+
+
 @pytest.mark.slow
 def test_a_child_that_comes_back_from_the_handler(program: Any, echo: Any) -> None:
     """It finds no connection to go on with, and ends quietly."""
@@ -168,13 +176,10 @@ def test_a_child_that_comes_back_from_the_handler(program: Any, echo: Any) -> No
     print(client.wait_for(lambda message: True, 15, send="still here"))
     client.disconnect()
     """
-    running = program(source, echo.url, measured=False)
-    running.wait_until_ready()
-    seconds, status, output = running.finish()
-    assert (status, running.errors) == (0, "")
-    assert "child ended with 0" in output and "still here" in output
+    expect_a_quiet_end(program(source, echo.url, measured=False))
 
 
+@pytest.mark.slow
 def test_a_child_that_comes_back_from_a_handler_of_an_outage(program: Any, echo: Any) -> None:
     """It does not reconnect, and ends quietly: the outage is the parent's."""
     source = """
@@ -200,11 +205,7 @@ def test_a_child_that_comes_back_from_a_handler_of_an_outage(program: Any, echo:
         print(client.wait_for(lambda message: True, 15, send="still here"))
         client.disconnect()
     """
-    running = program(source, echo.url, measured=False)
-    running.wait_until_ready()
-    seconds, status, output = running.finish()
-    assert (status, running.errors) == (0, "")
-    assert "child ended with 0" in output and "still here" in output
+    expect_a_quiet_end(program(source, echo.url, measured=False))
 
 
 def test_in_the_child_of_a_program_that_has_just_connected(echo_place: Any) -> None:
