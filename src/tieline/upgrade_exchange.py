@@ -197,15 +197,12 @@ def read_switch(data: bytes, limits: HeadLimits) -> tuple[HTTPResponse, int, Val
     reason, section, values, count, size = found
     if size > limits.max_head_size or count > limits.max_header_count:
         return None
-    # Each connection keeps them, and hardly ever does anybody ask for more than `values`.
-    # (As `Headers.unread` does it, for which there is a call in Python.)
-    headers = Headers.__new__(Headers)
-    headers._fields = section if section else ()
     made = _UnfinishedResponse()
     made.http_version = "1.1"
     made.status = 101
     made.reason = reason
-    made.headers = headers
+    # Each connection keeps them, and hardly ever does anybody ask for more than `values`.
+    made.headers = Headers.unread(section) if section else Headers()
     made.body = b""
     made.__class__ = HTTPResponse
     return made, size, values

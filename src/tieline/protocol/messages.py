@@ -339,7 +339,5 @@ class MessageAssembler(WholeMessages):
         self.control_payload += self.take_bytes()
         if not self.in_frame:
             opcode = _CONTROL_OPCODES[self.opcode - 8]
-            # (Without a call in Python: each connection ends with one.)
-            whole = (opcode, self.control_payload, True, False, False, False)
-            self.control = tuple.__new__(Frame, whole)
+            self.control = Frame(opcode, self.control_payload)
             self.control_payload = b""  # an idle connection would keep it until the next one

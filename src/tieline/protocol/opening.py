@@ -82,9 +82,7 @@ class ClientOpening:
             )
         except HandshakeError as error:
             return HandshakeFailed(error)
-        opened = Opened.__new__(Opened)  # without a call in Python
-        opened.response = accepted
-        return opened
+        return Opened(accepted)
 
     @property
     def is_refused(self) -> bool:
