@@ -1,4 +1,4 @@
-# cython: language_level=3, annotation_typing=False, auto_pickle=False
+# cython: language_level=3, annotation_typing=False, binding=True
 # cython: freethreading_compatible=True
 """The calls of every message → the session's lane, with no Python in between.
 
