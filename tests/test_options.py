@@ -100,7 +100,27 @@ def test_what_differs_in_the_query_is_made_once_without_it(by_name: bool) -> Non
     assert pickle.loads(pickle.dumps(first)) == first
 
 
-@pytest.mark.parametrize("query", ["", "?token=1"])
+@pytest.mark.parametrize("by_name", [False, True])
+def test_a_query_of_plain_words_is_kept(by_name: bool) -> None:
+    def build(query: str, **keywords: Any) -> Options:
+        url = f"ws://h/a{query}"
+        if by_name:
+            return Options.build(None, {"url": url, **keywords})
+        return Options.build(url, keywords)
+
+    plain, first, second = map(build, ("", "?depth=5", "?depth=10"))
+    assert build("?depth=5") is first and build("?depth=10") is second
+    assert (first.url, second.url) == ("ws://h/a?depth=5", "ws://h/a?depth=10")
+    assert plain.kept is None and first.kept is second.kept is plain
+    reactor = Reactor()
+    known = weakref.ref(reactor)
+    assert build("?depth=5", reactor=reactor) is not first and build("?depth=5") is first
+    del reactor
+    gc.collect()
+    assert known() is None
+
+
+@pytest.mark.parametrize("query", ["", "?token=1", "?depth=1"])
 def test_clients_of_reactors_share_all_but_the_reactor(query: str) -> None:
     reactors = Reactor(), Reactor()
     plain = Options.build("ws://h/a", {"ping_interval": 5})

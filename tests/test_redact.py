@@ -214,6 +214,9 @@ def test_subprotocols_that_are_names(name):
         "wss://example.com/chat",
         "wss://example.com/stream/v2/echo/",
         "ws://[::1]:9000/ws",
+        "wss://example.com/?",
+        "wss://example.com/?v=10&encoding=json",
+        "wss://example.com/ws/btcusdt?depth=20&raw",
     ],
 )
 def test_urls_that_may_be_kept(url):
@@ -225,6 +228,13 @@ def test_urls_that_may_be_kept(url):
     [
         "ws://user:pw@example.com/",
         "wss://example.com/chat?token=x",
+        "wss://example.com/chat?depth=5&sig=x",
+        "wss://example.com/chat?t%6Fken=x",
+        "wss://example.com/chat?user=2bXq81LmZ0",
+        "wss://example.com/chat?user=abcdefghijklmnopq",
+        "wss://example.com/chat?depth=5?token=x",
+        "wss://example.com/chat?2bXq81LmZ0",
+        "wss://example.com/link/2bXq81LmZ0?depth=5",
         "wss://example.com/chat#x",
         "wss://example.com/link/2bXq81LmZ0",
         "wss://example.com/link/ABCDEFGH",

@@ -214,11 +214,14 @@ def _kept(url: object, keywords: Mapping[str, object]) -> Options | None:
     """What was made before of the same; None where something in it is private, or may change.
 
     The query of the URL may be private, and a reactor is not to be kept alive: the rest is kept,
-    and these join it anew.
+    and these join it anew. Where there is no reactor, and nothing private in the query, that is
+    kept as well.
     """
     made = _kept_or_joined(url, keywords)
-    if made is not None and made.kept is None:
-        of_calls.keep(url, keywords, made)
+    if made is not None:
+        joined = made.kept is not None
+        if not joined or (made.reactor is None and has_no_secret(cast(str, made.url))):
+            of_calls.keep(url, keywords, made)
     return made
 
 

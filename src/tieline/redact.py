@@ -266,12 +266,22 @@ _is_secret_word = lru_cache(maxsize=64)(_is_secret_name)
 def has_no_secret(url: str) -> bool:
     """Can nothing in it be one, so that it may be kept for as long as the program runs?
 
-    A host and a path of plain words. Services put tokens into paths as well as into queries.
+    A host, and plain words in the path and as names and values of the query. Services put tokens
+    into both.
     """
-    if "://" not in url or "@" in url or "?" in url or "#" in url:
+    if "://" not in url or "@" in url or "#" in url:
         return False
-    path = url.partition("://")[2].partition("/")[2]
-    return all([_is_plain_word(part) for part in path.split("/")])
+    place, _, query = url.partition("?")
+    path = place.partition("://")[2].partition("/")[2]
+    return all([_is_plain_word(part) for part in path.split("/")]) and _is_plain_query(query)
+
+
+def _is_plain_query(query: str) -> bool:
+    for parameter in query.split("&"):
+        name, _, value = parameter.partition("=")
+        if not _is_plain_word(name) or not _is_plain_word(value) or _is_secret_word(name):
+            return False
+    return True
 
 
 def _is_plain_word(part: str) -> bool:
