@@ -87,7 +87,6 @@ SOURCES = [
     "aio/at_once.py",
     "aio/watching.py",
     "aio/short_calls.py",
-    "short_calls.py",
 ]
 # They want the headers of zlib, and `protocol.deflate_backend` can do without them.
 WITH_ZLIB = ("protocol/_deflate_library.pyx", "protocol/_compress.pyx", "protocol/_zlib.pyx")
@@ -113,6 +112,7 @@ LINES = [
     "engine/line.py",
     "engine/supervisor.py",
     "engine/receiving.py",
+    "short_calls.py",
 ]
 if not sysconfig.get_config_var("Py_GIL_DISABLED"):
     SOURCES += LINES

@@ -13,6 +13,7 @@ import pytest
 
 from tests.fronts import FRONTS, Talk
 from tieline import ConnectionClosed, OptionError, State, WebSocketClient
+from tieline.engine.complaints import Complaints
 from tieline.events import ConnectionEvent, OpenEvent
 from tieline.front import check_seconds
 from tieline.testing import EchoServer
@@ -68,7 +69,7 @@ def test_a_users_class_may_say_how_it_is_made_anew() -> None:
     assert pickle.loads(pickle.dumps(client)) == copy.copy(client) == "ws://localhost/"
 
 
-class Replaced:
+class Replaced(Complaints):
     """A line whose connection is replaced by another open one while somebody looks at it."""
 
     def __init__(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,7 +10,9 @@ import pytest
 import tieline
 import tieline.sync
 from tests.engine.inbox_bench import Bench
-from tieline.engine.short_way import HasLane, ShortWay
+from tieline.engine.complaints import Complaints
+from tieline.engine.session import Session
+from tieline.engine.short_way import ShortWay
 from tieline.short_calls import Iteration, ShortReceive, ShortSend
 
 
@@ -31,12 +32,19 @@ class Lane(ShortWay):
         return self.message
 
 
+class Line(Complaints):
+    """Has a session, and nothing else."""
+
+    def __init__(self, session: Session | None) -> None:
+        self.session = session
+
+
 class Front(ShortReceive):
     def __init__(self, lane: Lane | None) -> None:
-        session = None if lane is None else HasLane()
+        session = None if lane is None else Session.__new__(Session)
         if session is not None:
             session.lane = lane  # type: ignore[assignment]
-        self._line: Any = SimpleNamespace(session=session)
+        self._line: Any = Line(session)
         self.left: list[tuple[Any, ...]] = []
         self.has_ended = False
 

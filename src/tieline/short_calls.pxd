@@ -1,12 +1,9 @@
-from tieline.engine.short_way cimport HasLane, ShortWay
+from tieline.engine.complaints cimport Complaints
 from tieline.engine.stock cimport Stock
 
 
-cdef ShortWay _lane_of(HasLane session)
-
-
 cdef class ShortSend:
-    cdef public object _line
+    cdef public Complaints _line
 
 
 cdef class ShortReceive(ShortSend):

@@ -2,7 +2,8 @@
 # cython: freethreading_compatible=True
 """The calls of every message → the session's lane, with no Python in between.
 
-What a lane does not take, and all that is out of the ordinary, is the front's own business.
+What a lane does not take, and all that is out of the ordinary, is the front's own business. Which
+session a line has is the line's to say: so where that stays Python (`LINES` in setup.py), this does.
 """
 
 from __future__ import annotations
@@ -12,13 +13,8 @@ from typing import TYPE_CHECKING, Literal, overload
 if TYPE_CHECKING:
     from tieline.engine.line import Line
     from tieline.engine.receipts import Receipt
-    from tieline.engine.short_way import HasLane, ShortWay
     from tieline.engine.stock import Stock
     from tieline.front import WhenOffline
-
-
-def _lane_of(session: HasLane) -> ShortWay:
-    return session.lane
 
 
 class ShortSend:
@@ -99,9 +95,11 @@ class ShortSend:
         in a compressed message of 1 MiB and more, which is sent in fragments.
         """
         if compress is None and when_offline is None and not receipt:
-            session = self._line.session
-            if session is not None and _lane_of(session).send(message):
-                return None
+            line = self._line
+            if line is not None:  # it is, in a class whose `__init__` has not run
+                session = line.session
+                if session is not None and session.lane.send(message):
+                    return None
         return self._send(message, compress, when_offline, receipt)
 
 
@@ -123,11 +121,13 @@ class ShortReceive(ShortSend):
         wait for itself, when there is no message yet.
         """
         if timeout is None:
-            session = self._line.session
-            if session is not None:
-                message: str | bytes | None = _lane_of(session).recv()
-                if message is not None:
-                    return message
+            line = self._line
+            if line is not None:  # as above
+                session = line.session
+                if session is not None:
+                    message: str | bytes | None = session.lane.recv()
+                    if message is not None:
+                        return message
         return self._recv(timeout)
 
 
@@ -155,7 +155,7 @@ class Iteration:
             return taken
         session = self._front._line.session
         if session is not None:
-            message: str | bytes | None = _lane_of(session).recv()
+            message: str | bytes | None = session.lane.recv()
             if message is not None:
                 return message
         return self._front._next()

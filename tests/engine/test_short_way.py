@@ -6,8 +6,7 @@ import pytest
 
 import tieline
 from tieline.engine.lane import NO_LANE
-from tieline.engine.session import Session
-from tieline.engine.short_way import HasLane, ShortWay
+from tieline.engine.short_way import ShortWay
 from tieline.testing import EchoServer
 
 
@@ -16,10 +15,6 @@ def test_what_is_no_lane_takes_and_finds_nothing(way: ShortWay) -> None:
     assert way.send("a message") is False
     assert way.send(b"a message") is False
     assert way.recv() is None
-
-
-def test_a_session_has_one() -> None:
-    assert issubclass(Session, HasLane)
 
 
 def test_a_connection_that_was_never_made_is_no_crash() -> None:

@@ -11,7 +11,7 @@ cdef class Complaints:
     cdef readonly Delivery delivery
     cdef readonly StatsRecorder recorder
     cdef readonly Succession succession
-    cdef readonly Session session
+    cdef public Session session
     cdef tuple _dropped
 
     cpdef void on_dropped(self, object count) except *

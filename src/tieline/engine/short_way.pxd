@@ -2,7 +2,3 @@ cdef class ShortWay:
     cpdef bint send(self, object message) except -1
 
     cpdef object recv(self)
-
-
-cdef class HasLane:
-    cdef public ShortWay lane

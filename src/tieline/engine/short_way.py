@@ -9,7 +9,7 @@ interpreter lock. Which session a line has at present is another matter, and sta
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 
 class ShortWay:
@@ -54,12 +54,3 @@ class ShortWay:
     def close_descriptor(self, close: Callable[[], None]) -> None:
         """`close` the descriptor as soon as no thread waits in a call on it."""
         close()
-
-
-class HasLane:
-    """The part of a session that every message looks at."""
-
-    __slots__ = ("lane",)
-
-    if TYPE_CHECKING:
-        lane: ShortWay

@@ -1,10 +1,11 @@
 cimport cython
 
 from tieline.engine cimport _lock
-from tieline.engine.short_way cimport HasLane
+from tieline.engine.short_way cimport ShortWay
 
 
-cdef class Turn(HasLane):
+cdef class Turn:
+    cdef public ShortWay lane
     cdef readonly _lock.ReentrantLock lock
     cdef readonly unsigned long holder
     cdef public bint is_asked

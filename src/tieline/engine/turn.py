@@ -7,21 +7,25 @@ from __future__ import annotations
 from threading import get_ident
 from typing import TYPE_CHECKING
 
-from tieline.engine.short_way import HasLane
 from tieline.engine.waiting import News
 
 if TYPE_CHECKING:
     from tieline.engine.locks import ReentrantLock
+    from tieline.engine.short_way import ShortWay
     from tieline.protocol.handshake import HandshakeResponse
 
 
-class Turn(HasLane):
+class Turn:
     """The part of a session that says which thread reads and delivers, and what that begins with.
 
     Whoever finds it taken leaves the work to the holder: set `is_asked`, then `take`; the holder
     looks at `is_asked` after `give_back`. Call `take` inside of the ``try`` whose ``finally`` gives
     it back: Ctrl-C may come between any two steps, and a turn that stayed taken would be a hang.
     """
+
+    if TYPE_CHECKING:
+        #: Where each message looks first. The session keeps it for life, so any thread may.
+        lane: ShortWay
 
     def __init__(self, lock: ReentrantLock) -> None:
         self._init_turn(lock)
