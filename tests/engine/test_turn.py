@@ -75,6 +75,34 @@ def test_waiting_for_it() -> None:
     assert in_thread(lambda: turn.take(0.01)) is False
 
 
+@reaches_inside
+def test_nobody_is_told_once_nobody_waits() -> None:
+    """For as long as somebody is told, each message takes twice as long."""
+    turn = Turn(ReentrantLock())
+    turn.take()
+    assert turn._news is None
+    leave = threading.Event()
+    begun = threading.Semaphore(0)
+
+    def wait(timeout: float) -> None:
+        begun.release()
+        turn.take(timeout)
+        leave.wait(SOON)
+        turn.give_back()
+
+    waits = [threading.Thread(target=wait, args=(timeout,)) for timeout in (SOON, 0.01)]
+    for thread in waits:
+        thread.start()
+        assert begun.acquire(timeout=SOON)
+    while (news := turn._news) is None or news.waiting != 1:  # one has given up, one waits
+        in_thread(lambda: turn.take(0.01))
+    turn.give_back()
+    leave.set()
+    for thread in waits:
+        thread.join(SOON)
+    assert turn._news is None and not turn.is_taken
+
+
 class _Interrupting:
     """A lock in whose release Ctrl-C comes."""
 

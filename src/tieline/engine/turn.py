@@ -44,7 +44,8 @@ class Turn:
         self.has_more = True
         #: The answer to the handshake, to be told to the handlers before anything else; then None.
         self.response: HandshakeResponse | None = None
-        # Of the turn being free. Made for the first thread that waits for it: hardly any does.
+        # Of the turn being free. It is there while a thread waits for that: hardly any does, and
+        # to tell nobody takes longer than to receive a message.
         self._news: News | None = None
 
     @property
@@ -92,4 +93,9 @@ class Turn:
         fresh = News(self.lock)
         if self._news is None:  # no signal handler comes in before the next line
             self._news = fresh
-        self._news.wait_for(lambda: not self.holder, timeout)
+        news = self._news
+        try:
+            news.wait_for(lambda: not self.holder, timeout)
+        finally:
+            if self._news is news and not news.waiting:
+                self._news = None

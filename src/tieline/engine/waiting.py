@@ -69,10 +69,12 @@ class News:
     in, and the lock would stay taken for ever.
     """
 
-    __slots__ = ("_condition", "lock")
+    __slots__ = ("_condition", "lock", "waiting")
 
     def __init__(self, lock: Any) -> None:
         self.lock = lock
+        #: Calls of `wait_for` that have not returned.
+        self.waiting = 0
         self._condition: threading.Condition | None = None
 
     def wait(self, timeout: float) -> None:
@@ -81,7 +83,12 @@ class News:
 
     def wait_for(self, predicate: Callable[[], bool], timeout: float) -> bool:
         """The same until `predicate()`. Returns what it said last."""
-        return self._made().wait_for(predicate, timeout)
+        condition = self._made()
+        self.waiting += 1
+        try:
+            return condition.wait_for(predicate, timeout)
+        finally:
+            self.waiting -= 1
 
     def notify_all(self) -> None:
         """Tell those who wait."""
