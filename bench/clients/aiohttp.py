@@ -66,7 +66,7 @@ def receive(task: Task) -> Any:
                     total += len(message.data)
                     if messages == count:
                         break
-                    del message  # as a callback lets go of it: its memory is for the next one
+                    message = None  # as a callback lets go of it: its memory is for the next one
                 task.stop()
         return messages, total, message.data
 

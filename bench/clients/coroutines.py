@@ -51,7 +51,7 @@ class Coroutines:
                     total += len(message)
                     if messages == count:
                         break
-                    del message  # as a callback lets go of it: its memory is for the next one
+                    message = None  # as a callback lets go of it: its memory is for the next one
                 task.stop()
             for idle in crowd:
                 await idle.close()

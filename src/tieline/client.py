@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tieline.engine.callbacks import Watcher
 from tieline.engine.delivery import Delivery
-from tieline.engine.handlers import split_handlers
+from tieline.engine.handlers import misplaced, split_handlers
 from tieline.engine.reactor import OwnReactor
 from tieline.engine.route import check_addresses
 from tieline.engine.supervisor import Supervisor
@@ -65,9 +65,7 @@ class WebSocketClient(ThreadedFront):
         # (A type checker finds every name that is not there.)
         def __setattr__(self, name: str, value: object) -> None:
             if name.startswith("on_"):
-                raise AttributeError(
-                    f"{name}: handlers are given to the constructor: WebSocketClient({name}=...)"
-                )
+                raise AttributeError(misplaced(name))
             object.__setattr__(self, name, value)
 
     # --- connecting and closing -----------------------------------------------------------------

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
-from tieline.engine import send_errors
 from tieline.engine.fragments import send_fragments, send_whole
 from tieline.engine.line import Line
 from tieline.engine.payloads import encode_payload, fragments_of
@@ -179,8 +178,7 @@ class Front:
             session.sender.check_compression(compress)
             send_fragments(session, pieces, compress is not False, self._new_last(receipt))
         except ConnectionClosed as error:
-            self._check_queued(error, "an iterable is")
-            raise
+            self._refuse_now(error, "an iterable is")
 
     def _send_or_queue(
         self,
@@ -200,11 +198,11 @@ class Front:
 
     def _send_again(self, message: object, compress: bool | None, error: ConnectionClosed) -> None:
         """A connection has refused it with `error`: maybe it was replaced meanwhile."""
-        # Of an iterable, some pieces may be gone.
+        if not isinstance(message, str | bytes | bytearray | memoryview):
+            # Some of its pieces may be gone.
+            self._refuse_now(error, "an iterable is")
         if not self.is_open():
             raise self._line.resumption.refusal(error) from error.__cause__
-        if not isinstance(message, str | bytes | bytearray | memoryview):
-            raise error
         self._send_noted(message, compress, "raise", None)
 
     def _mark(self, mark: Unsent) -> None:
@@ -214,10 +212,12 @@ class Front:
             waits = mark.is_kept or self._line.resumption.waiting > 0
             self._line.resumption.send_later(mark, "queue" if waits else "raise")
 
-    def _check_queued(self, error: ConnectionClosed, what: str) -> None:
-        """`error` was about what is sent now or never: say so where messages are queued."""
-        if self.options.offline == "queue":
-            raise send_errors.not_queued(what, error) from error
+    def _refuse_now(self, error: ConnectionClosed, what: str) -> NoReturn:
+        """`error` was about what is sent now or never: raise it, or what says more."""
+        refusal = self._line.resumption.now_or_never(error, what)
+        if refusal is error:
+            raise error
+        raise refusal from error
 
 
 def check_seconds(name: str, value: object) -> float:

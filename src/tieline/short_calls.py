@@ -3,7 +3,7 @@
 """The calls of every message → the session's lane, with no Python in between.
 
 What a lane does not take, and all that is out of the ordinary, is the front's own business. Which
-session a line has is the line's to say: so where that stays Python (`LINES` in setup.py), this does.
+session a line has is the line's to say: where that stays Python (`LINES` in setup.py), this does.
 """
 
 from __future__ import annotations

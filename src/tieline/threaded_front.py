@@ -138,8 +138,7 @@ class ThreadedFront(ShortSend, Front):
             try:
                 self._session().speaker.frames([(kind, data, last)])
             except ConnectionClosed as error:
-                self._check_queued(error, "a frame is")
-                raise
+                self._refuse_now(error, "a frame is")
 
     @overload
     def send_json(
@@ -201,8 +200,7 @@ class ThreadedFront(ShortSend, Front):
                 return say(self._session().speaker)
             except ConnectionClosed as error:
                 if self._line.session is session:
-                    self._check_queued(error, what)
-                    raise
+                    self._refuse_now(error, what)
                 # It was replaced meanwhile.
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tieline import WebSocketClient
 from tieline.engine.handlers import (
     HANDLER_NAMES,
     NO_HANDLERS,
@@ -150,3 +151,22 @@ def test_a_list_of_urls_may_come_first_too(urls: object) -> None:
 
 def test_handlers_that_are_none_are_shared() -> None:
     assert Handlers.of({"on_open": None, "on_close": None}) is NO_HANDLERS
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("on_close", "on_close: handlers are given to the constructor: WebSocketClient(on_close="),
+        ("on_mesage", "on_mesage: there is no such handler (did you mean on_message?); handlers"),
+        (
+            "on_Open",
+            "did you mean on_open?); handlers are given to the constructor: WebSocketClien",
+        ),
+        ("on_xyz", "on_xyz: there is no such handler; handlers are given to the constructor: WebS"),
+    ],
+)
+def test_a_handler_that_is_assigned_to_a_client(name: str, text: str) -> None:
+    client = WebSocketClient(print, "ws://localhost/", proxy=None)
+    with pytest.raises(AttributeError) as told:
+        setattr(client, name, print)
+    assert text in str(told.value)

@@ -57,8 +57,7 @@ class SendingFront(ShortCalls, Front):
             last = self._new_last(ticket)
             await say_fragments(self._line, session, pieces, compress is not False, last)
         except ConnectionClosed as error:
-            self._check_queued(error, "an iterable is")
-            raise
+            self._refuse_now(error, "an iterable is")
         return ticket
 
     async def send_frame(self, payload: object, opcode: int, fin: bool = True) -> None:
@@ -78,8 +77,7 @@ class SendingFront(ShortCalls, Front):
             try:
                 await say_frame(self._line, self._session(), (kind, data, last), False)
             except ConnectionClosed as error:
-                self._check_queued(error, "a frame is")
-                raise
+                self._refuse_now(error, "a frame is")
 
     @overload
     async def send_json(
@@ -238,8 +236,7 @@ class SendingFront(ShortCalls, Front):
                 return
             except ConnectionClosed as error:
                 if self._line.session is present:
-                    self._check_queued(error, f"{what} is")
-                    raise
+                    self._refuse_now(error, f"{what} is")
                 # It was replaced meanwhile.
 
     async def _say_control_to(

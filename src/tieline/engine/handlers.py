@@ -123,6 +123,21 @@ NO_HANDLERS = Handlers()
 _MESSAGE_HANDLERS = ("callback", "on_message")
 
 
+def misplaced(name: str) -> str:
+    """What to tell who assigns a function to a client under this name."""
+    if name in _NAMES:
+        return f"{name}: handlers are given to the constructor: WebSocketClient({name}=...)"
+    from difflib import get_close_matches  # for mistakes only
+
+    close = get_close_matches(name.lower(), HANDLER_NAMES, n=1)
+    meant = close[0] if close else "on_message"
+    question = f" (did you mean {meant}?)" if close else ""
+    return (
+        f"{name}: there is no such handler{question}; handlers are given to the constructor: "
+        f"WebSocketClient({meant}=...)"
+    )
+
+
 def split_handlers(
     callback: object, url_or_options: object, keywords: dict[str, Any]
 ) -> tuple[Handlers, Options]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tieline.engine import send_errors
 from tieline.engine.offline import OfflineQueue
 from tieline.engine.subscriptions import Rendered, Subscription
 from tieline.engine.unsent import Unsent
@@ -142,7 +143,7 @@ class Resumption:
         line = self._line
         with line.lock:
             is_coming_back, gave_up = line.is_coming_back, line.gave_up
-        text = f"nothing can be sent, the connection is {line.state.value}"
+        text = _nothing_now(line)
         if line.session is None and not is_coming_back and gave_up is None:
             return ConnectionClosed("not connected: call connect() first")
         if is_coming_back:
@@ -156,6 +157,17 @@ class Resumption:
             refused.__cause__ = gave_up.cause
             return refused
         return error or ConnectionClosed(text, line.close_info)
+
+    def now_or_never(self, error: ConnectionClosed, what: str) -> ConnectionClosed:
+        """The same for what is not sent later in any case ("a Ping is"); often `error` itself."""
+        line = self._line
+        with line.lock:
+            is_coming_back = line.is_coming_back
+        if is_coming_back:
+            error = ConnectionClosed(_nothing_now(line), line.close_info)
+        elif line.options.offline != "queue":
+            return error
+        return send_errors.not_queued(what, error)
 
     def put_back(self, rest: list[Unsent]) -> None:
         """What an ended connection did not take comes first on the next one."""
@@ -220,3 +232,7 @@ class Resumption:
                 others = tuple([each for each in before if each is not subscription])
                 if self.subscriptions is before:  # no signal handler has come on top
                     self.subscriptions = others
+
+
+def _nothing_now(line: Line) -> str:
+    return f"nothing can be sent, the connection is {line.state.value}"

@@ -82,11 +82,12 @@ def test_a_wish_that_is_none(talks: Talks, server: EchoServer, wish: Any) -> Non
             talk.call(method, message, when_offline=wish)
 
 
+@pytest.mark.parametrize("offline", ["queue", "raise"])
 def test_what_is_sent_now_or_never(
-    talks: Talks, server: EchoServer, proxied: Proxied, waits: Waits
+    talks: Talks, server: EchoServer, proxied: Proxied, waits: Waits, offline: str
 ) -> None:
     proxy = proxied(server)
-    talk = talks(proxy.url, reconnect=policy(), offline="queue")
+    talk = talks(proxy.url, reconnect=policy(), offline=offline)
     with waits.held():
         lose(proxy, waits)
         for send in (
@@ -96,9 +97,15 @@ def test_what_is_sent_now_or_never(
             lambda: talk.call("ping"),
             lambda: talk.call("pong"),
         ):
-            with pytest.raises(ConnectionClosed, match="never queued"):
+            with pytest.raises(ConnectionClosed, match="is reconnecting; .* never queued") as told:
                 send()
+            assert told.value.close_info.code == 1006
         assert talk.front.stats().offline_queued == 0
+    talk.close_now()
+    for send in (lambda: talk.call("send", ["a"]), lambda: talk.call("ping")):
+        with pytest.raises(ConnectionClosed, match="closing or closed") as told:
+            send()
+        assert ("never queued" in str(told.value)) == (offline == "queue")
 
 
 def test_when_nothing_will_be_open_any_more(
