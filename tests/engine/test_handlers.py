@@ -160,7 +160,7 @@ def test_handlers_that_are_none_are_shared() -> None:
         ("on_mesage", "on_mesage: there is no such handler (did you mean on_message?); handlers"),
         (
             "on_Open",
-            "did you mean on_open?); handlers are given to the constructor: WebSocketClien",
+            "(did you mean on_open?); handlers are given to the constructor: WebSock",
         ),
         ("on_xyz", "on_xyz: there is no such handler; handlers are given to the constructor: WebS"),
     ],
