@@ -126,7 +126,7 @@ DIRECTIVES = {
     "language_level": 3,
     "freethreading_compatible": True,
     # Functions and methods like those of C: quicker to make and to call. Where users look at
-    # signatures, the module's head says otherwise.
+    # signatures, the module's head says otherwise, or embeds them.
     "binding": False,
     # Nothing that is compiled is ever pickled.
     "auto_pickle": False,

@@ -120,6 +120,13 @@ def test_a_query_of_plain_words_is_kept(by_name: bool) -> None:
     assert known() is None
 
 
+def test_many_queries_put_nothing_else_out() -> None:
+    plain = Options.build("ws://stays/", {})
+    for number in range(200):
+        Options.build(f"ws://stays/?n={number}", {})
+    assert Options.build("ws://stays/", {}) is plain
+
+
 @pytest.mark.parametrize("query", ["", "?token=1", "?depth=1"])
 def test_clients_of_reactors_share_all_but_the_reactor(query: str) -> None:
     reactors = Reactor(), Reactor()

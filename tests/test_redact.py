@@ -230,6 +230,7 @@ def test_urls_that_may_be_kept(url):
         "wss://example.com/chat?token=x",
         "wss://example.com/chat?depth=5&sig=x",
         "wss://example.com/chat?t%6Fken=x",
+        "wss://example.com/chat?user=bob&pw=hunter",
         "wss://example.com/chat?user=2bXq81LmZ0",
         "wss://example.com/chat?user=abcdefghijklmnopq",
         "wss://example.com/chat?depth=5?token=x",

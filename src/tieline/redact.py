@@ -49,7 +49,10 @@ _SECRET_ANYWHERE = (
 #: Endings that do so ("listenKey", "sessionid").
 _SECRET_ENDING = ("key", "auth", "session", "sessionid", "pwd", "bearer")
 #: Too short to be looked for inside other words ("design" is no signature): whole last word only.
-_SECRET_LAST_WORD = frozenset({"code", "sig", "sign", "sid", "pass", "otp", "ticket"})
+_SECRET_LAST_WORD = frozenset(
+    {"code", "sig", "sign", "sid", "pass", "pw", "pin", "psk", "cred", "creds", "otp", "mfa", "tan"}
+    | {"cvv", "ticket"}
+)
 
 _AUTHORITY_END = pattern("[/?#]")
 # The colons of such an authority are none that a password comes after.
@@ -264,7 +267,7 @@ _is_secret_word = lru_cache(maxsize=64)(_is_secret_name)
 
 
 def has_no_secret(url: str) -> bool:
-    """Can nothing in it be one, so that it may be kept for as long as the program runs?
+    """Does nothing in it look like one, so that it may be kept for as long as the program runs?
 
     A host, and plain words in the path and as names and values of the query. Services put tokens
     into both.

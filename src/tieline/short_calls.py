@@ -153,9 +153,11 @@ class Iteration:
             if self._inbox.was_full:
                 self._inbox.look_for_room()
             return taken
-        session = self._front._line.session
-        if session is not None:
-            message: str | bytes | None = session.lane.recv()
-            if message is not None:
-                return message
+        line = self._front._line
+        if line is not None:  # as above
+            session = line.session
+            if session is not None:
+                message: str | bytes | None = session.lane.recv()
+                if message is not None:
+                    return message
         return self._front._next()

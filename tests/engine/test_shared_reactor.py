@@ -24,6 +24,17 @@ def test_its_signature_and_its_text_are_for_readers() -> None:
     assert "needs no closing" in (inspect.getdoc(tieline.Reactor) or "")
 
 
+def test_so_are_those_of_its_methods() -> None:
+    """Whoever derives from it looks at them; and what is no reactor is refused."""
+    for name in ("join", "watch", "register", "unregister", "call_soon", "call_at"):
+        method = getattr(tieline.Reactor, name)
+        assert list(inspect.signature(method).parameters)[0] == "self", name
+    serves = inspect.signature(tieline.Reactor.join).parameters["serves"]
+    assert serves.default is False and serves.kind is inspect.Parameter.KEYWORD_ONLY
+    with pytest.raises((TypeError, AttributeError)):
+        tieline.Reactor.join(1, 0.1)  # type: ignore[arg-type]
+
+
 def test_it_is_a_reactor_of_the_engine() -> None:
     reactor = tieline.Reactor("mine", linger=0.5)
     assert isinstance(reactor, Reactor) and reactor in all_reactors

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from tests.builds import reaches_inside
 from tieline.engine.locks import ReentrantLock
 from tieline.engine.turn import Turn
+from tieline.engine.waiting import News
 
 SOON = 20.0
 
@@ -101,6 +103,39 @@ def test_nobody_is_told_once_nobody_waits() -> None:
     for thread in waits:
         thread.join(SOON)
     assert turn._news is None and not turn.is_taken
+
+
+def test_a_signal_handler_that_waits_on_top_of_a_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    turn = Turn(ReentrantLock())
+    turn.take()
+    original = News.wait_for
+    begun = threading.Event()
+    on_top: list[bool] = []
+
+    def wait_for(news: News, predicate: Callable[[], bool], timeout: float) -> bool:
+        if not on_top:
+            on_top.append(True)
+            on_top.append(turn.take(0.01))
+            begun.set()
+        return original(news, predicate, timeout)
+
+    monkeypatch.setattr(News, "wait_for", wait_for)
+    taken: list[bool] = []
+    seconds: list[float] = []
+
+    def wait() -> None:
+        start = time.monotonic()
+        taken.append(turn.take(SOON))
+        seconds.append(time.monotonic() - start)
+        turn.give_back()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    assert begun.wait(SOON)
+    turn.give_back()
+    thread.join(2 * SOON)
+    assert (taken, on_top) == ([True], [True, False])
+    assert seconds[0] < SOON / 2  # it was told
 
 
 class _Interrupting:

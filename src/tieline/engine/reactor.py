@@ -1,5 +1,5 @@
 # cython: language_level=3, annotation_typing=False
-# cython: freethreading_compatible=True
+# cython: freethreading_compatible=True, embedsignature=True, embedsignature.format=clinic
 """Ready sockets, due timers and calls from other threads → callbacks on one thread."""
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # cython: language_level=3, annotation_typing=False
-# cython: freethreading_compatible=True
+# cython: freethreading_compatible=True, embedsignature=True, embedsignature.format=clinic
 """Connections that come and go on any thread → who is served, and what is to be called for them."""
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from __future__ import annotations
 from threading import get_ident
 from typing import TYPE_CHECKING
 
+from tieline.engine.locks import has_gil
 from tieline.engine.waiting import News
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Turn:
         self.response: HandshakeResponse | None = None
         # Of the turn being free. It is there while a thread waits for that: hardly any does, and
         # to tell nobody takes longer than to receive a message.
-        self._news: News | None = None
+        self._news: _Free | None = None
 
     @property
     def is_taken(self) -> bool:
@@ -90,12 +91,27 @@ class Turn:
                 self._news.notify_all()
 
     def _wait(self, timeout: float) -> None:
-        fresh = News(self.lock)
-        if self._news is None:  # no signal handler comes in before the next line
+        fresh = _Free(self.lock)
+        # No signal handler, which may wait as well, comes in before the next call.
+        if self._news is None:
             self._news = fresh
         news = self._news
+        news.waiting += 1
         try:
             news.wait_for(lambda: not self.holder, timeout)
         finally:
-            if self._news is news and not news.waiting:
+            news.waiting -= 1
+            # Without the interpreter's lock, `give_back` might not see that it is there again.
+            if has_gil and not news.waiting and self._news is news:
                 self._news = None
+
+
+class _Free(News):
+    """Guarded by the lock."""
+
+    __slots__ = ("waiting",)
+
+    def __init__(self, lock: ReentrantLock) -> None:
+        super().__init__(lock)
+        #: How many wait to be told.
+        self.waiting = 0

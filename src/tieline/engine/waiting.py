@@ -69,12 +69,10 @@ class News:
     in, and the lock would stay taken for ever.
     """
 
-    __slots__ = ("_condition", "lock", "waiting")
+    __slots__ = ("_condition", "lock")
 
     def __init__(self, lock: Any) -> None:
         self.lock = lock
-        #: Calls of `wait_for` that have not returned.
-        self.waiting = 0
         self._condition: threading.Condition | None = None
 
     def wait(self, timeout: float) -> None:
@@ -83,12 +81,7 @@ class News:
 
     def wait_for(self, predicate: Callable[[], bool], timeout: float) -> bool:
         """The same until `predicate()`. Returns what it said last."""
-        condition = self._made()
-        self.waiting += 1
-        try:
-            return condition.wait_for(predicate, timeout)
-        finally:
-            self.waiting -= 1
+        return self._made().wait_for(predicate, timeout)
 
     def notify_all(self) -> None:
         """Tell those who wait."""
