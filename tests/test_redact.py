@@ -217,6 +217,7 @@ def test_subprotocols_that_are_names(name):
         "wss://example.com/?",
         "wss://example.com/?v=10&encoding=json",
         "wss://example.com/ws/btcusdt?depth=20&raw",
+        "wss://example.com/?limit=100000",
     ],
 )
 def test_urls_that_may_be_kept(url):
@@ -232,6 +233,9 @@ def test_urls_that_may_be_kept(url):
         "wss://example.com/chat?t%6Fken=x",
         "wss://example.com/chat?user=bob&pw=hunter",
         "wss://example.com/chat?user=2bXq81LmZ0",
+        "wss://example.com/chat?user=1234567890",
+        "wss://example.com/chat?12345=x",
+        "wss://example.com/chat?pin=123456",
         "wss://example.com/chat?user=abcdefghijklmnopq",
         "wss://example.com/chat?depth=5?token=x",
         "wss://example.com/chat?2bXq81LmZ0",

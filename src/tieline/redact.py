@@ -269,8 +269,8 @@ _is_secret_word = lru_cache(maxsize=64)(_is_secret_name)
 def has_no_secret(url: str) -> bool:
     """Does nothing in it look like one, so that it may be kept for as long as the program runs?
 
-    A host, and plain words in the path and as names and values of the query. Services put tokens
-    into both.
+    A host, plain words in the path and as names of the query, and words or numbers as its values.
+    Services put tokens into both.
     """
     if "://" not in url or "@" in url or "#" in url:
         return False
@@ -282,7 +282,10 @@ def has_no_secret(url: str) -> bool:
 def _is_plain_query(query: str) -> bool:
     for parameter in query.split("&"):
         name, _, value = parameter.partition("=")
-        if not _is_plain_word(name) or not _is_plain_word(value) or _is_secret_word(name):
+        is_plain = _is_plain_word(value) or (
+            len(value) <= 9 and value.isascii() and value.isdigit()
+        )
+        if not is_plain or not _is_plain_word(name) or _is_secret_word(name):
             return False
     return True
 
