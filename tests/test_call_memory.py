@@ -16,6 +16,15 @@ def test_the_same_arguments() -> None:
     assert memory.find("a", {"x": 1}) is made
 
 
+def test_variants_put_out_variants_only() -> None:
+    memory = CallMemory(4)
+    memory.keep("a", {}, "made")
+    for number in range(5):
+        memory.keep(number, {}, number, variant=True)
+    assert memory.find("a", {}) == "made"
+    assert [memory.find(number, {}) for number in range(5)] == [None, None, None, None, 4]
+
+
 @pytest.mark.parametrize(
     ("first", "others"),
     [

@@ -217,23 +217,17 @@ def _kept(url: object, keywords: Mapping[str, object]) -> Options | None:
     and these join it anew. Where there is no reactor, and nothing private in the query, that is
     kept as well.
     """
-    made: Options | None = of_queries.find(url, keywords)
-    if made is not None:
-        return made
     made = _kept_or_joined(url, keywords)
     if made is not None:
         if made.kept is None:
             of_calls.keep(url, keywords, made)
         elif made.reactor is None and has_no_secret(cast(str, made.url)):
-            of_queries.keep(url, keywords, made)
+            of_calls.keep(url, keywords, made, variant=True)
     return made
 
 
 #: What `Options.build` was given, and has made of it: options that are kept as they are.
 of_calls = CallMemory(64)
-
-#: The same, for URLs with a query. Programs may ask for many, and the others stay.
-of_queries = CallMemory(64)
 
 
 def _kept_or_joined(url: object, keywords: Mapping[str, object]) -> Options | None:
