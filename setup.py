@@ -118,8 +118,8 @@ if not sysconfig.get_config_var("Py_GIL_DISABLED"):
     SOURCES += LINES
 FLAGS = [] if sys.platform == "win32" else ["-O2", "-g0", "-Wsign-compare"]
 if sys.platform == "linux":
-    # A connection's life is code that runs once, and waits for its own instructions: those that
-    # call through no stubs of a linker, and have the ways that errors go out of the way, are less.
+    # What runs once in a connection's life waits for its own instructions to be loaded. There are
+    # fewer without a linker's stubs, and with what only errors need somewhere else.
     FLAGS += ["-fno-plt", "-include", "src/tieline/_cold.h"]
 
 DIRECTIVES = {
