@@ -138,3 +138,12 @@ def test_wrong_calls_are_type_errors() -> None:
         front.send("a", no_such_option=1)
     with pytest.raises(TypeError):
         front.recv(1, 2)
+
+
+@pytest.mark.parametrize("wrong", [None, "x", object(), tieline.Reactor])
+def test_what_is_no_connection_has_no_messages(wrong: Any) -> None:
+    for call in (tieline.WebSocketClient.send, tieline.Connection.send):
+        with pytest.raises(TypeError, match="send"):
+            call(wrong, "a message")
+    with pytest.raises(TypeError, match="recv"):
+        tieline.Connection.recv(wrong)

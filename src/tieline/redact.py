@@ -50,7 +50,7 @@ _SECRET_ANYWHERE = (
 _SECRET_ENDING = ("key", "auth", "session", "sessionid", "pwd", "bearer")
 #: Too short to be looked for inside other words ("design" is no signature): whole last word only.
 _SECRET_LAST_WORD = frozenset(
-    "code cred creds cvv mfa otp pass pin psk pw sid sig sign tan ticket".split()
+    "code cred creds cvv hmac mfa otp pass pin psk pw sid sig sign tan ticket tkn".split()
 )
 
 _AUTHORITY_END = pattern("[/?#]")

@@ -94,6 +94,8 @@ class ShortSend:
         the message cannot be completed, so the connection is failed with 1011. So it is by Ctrl-C
         in a compressed message of 1 MiB and more, which is sent in fragments.
         """
+        if not isinstance(self, ShortSend):  # C would take anything for one
+            raise TypeError(f"send() belongs to a connection, got {type(self).__name__}")
         if compress is None and when_offline is None and not receipt:
             line = self._line
             if line is not None:  # it is, in a class whose `__init__` has not run
@@ -120,6 +122,8 @@ class ShortReceive(ShortSend):
         `ConnectionClosed` when the connection has ended. `RuntimeError` in a handler, which would
         wait for itself, when there is no message yet.
         """
+        if not isinstance(self, ShortReceive):  # as above
+            raise TypeError(f"recv() belongs to a connection, got {type(self).__name__}")
         if timeout is None:
             line = self._line
             if line is not None:  # as above

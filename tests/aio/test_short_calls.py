@@ -156,3 +156,22 @@ def test_wrong_calls_are_type_errors(watched: Any) -> None:
             await connection.recv(1, 2)
 
     watched(work)
+
+
+@pytest.mark.parametrize("wrong", [None, "x", object()])
+def test_what_is_no_connection_has_no_messages(wrong: Any) -> None:
+    with pytest.raises(TypeError, match="send"):
+        asyncio.run(tieline.aio.Connection.send(wrong, "a message"))
+    with pytest.raises(TypeError, match="recv"):
+        asyncio.run(tieline.aio.Connection.recv(wrong))
+
+
+def test_a_connection_that_was_never_made_is_no_crash() -> None:
+    class Feed(tieline.aio.Connection):
+        def __init__(self) -> None:
+            """Forgets `super().__init__()`."""
+
+    with pytest.raises(AttributeError):
+        asyncio.run(Feed().send("a message"))
+    with pytest.raises(AttributeError):
+        asyncio.run(Feed().recv())

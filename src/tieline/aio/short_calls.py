@@ -98,9 +98,14 @@ class ShortCalls:
         completed: the connection is failed with 1011. A compressed message of 1 MiB and more is
         sent in fragments as well, with turns for other tasks between them.
         """
+        if not isinstance(self, ShortCalls):  # C would take anything for one
+            raise TypeError(f"send() belongs to a connection, got {type(self).__name__}")
         if compress is None and when_offline is None and not receipt:
-            if self._at_once.send(message):
-                return None
+            at_once = self._at_once
+            if at_once is not None:  # it is, in a class whose `__init__` has not run
+                is_sent = at_once.send(message)
+                if is_sent:
+                    return None
         return await self._send(message, compress, when_offline, receipt)
 
     async def recv(self, timeout: float | None = None) -> str | bytes:
@@ -110,9 +115,14 @@ class ShortCalls:
         seconds (None: wait as long as the connection lives), which loses nothing, and
         `ConnectionClosed` when the connection has ended.
         """
+        if not isinstance(self, ShortCalls):  # as above
+            raise TypeError(f"recv() belongs to a connection, got {type(self).__name__}")
         if timeout is None:
             arrivals = self._arrivals
-            if arrivals.is_here():
+            is_here = False
+            if arrivals is not None:  # as above
+                is_here = arrivals.is_here()
+            if is_here:
                 while True:
                     message = arrivals.take()
                     if message is not None:
