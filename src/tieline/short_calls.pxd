@@ -2,6 +2,9 @@ from tieline.engine.complaints cimport Complaints
 from tieline.engine.stock cimport Stock
 
 
+cdef object _message_of(Complaints line)
+
+
 cdef class ShortSend:
     cdef public Complaints _line
 

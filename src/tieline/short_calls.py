@@ -17,6 +17,15 @@ if TYPE_CHECKING:
     from tieline.front import WhenOffline
 
 
+def _message_of(line: Line) -> str | bytes | None:
+    """What the line's session has, or gets very soon. None: the general way."""
+    if line is not None:  # it is, in a front whose `__init__` has not run
+        session = line.session
+        if session is not None:
+            return session.lane.recv()
+    return None
+
+
 class ShortSend:
     """`send` of a front of threads. Any thread."""
 
@@ -98,7 +107,7 @@ class ShortSend:
             raise TypeError(f"send() belongs to a connection, got {type(self).__name__}")
         if compress is None and when_offline is None and not receipt:
             line = self._line
-            if line is not None:  # it is, in a class whose `__init__` has not run
+            if line is not None:  # as above
                 session = line.session
                 if session is not None and session.lane.send(message):
                     return None
@@ -125,13 +134,9 @@ class ShortReceive(ShortSend):
         if not isinstance(self, ShortReceive):  # as above
             raise TypeError(f"recv() belongs to a connection, got {type(self).__name__}")
         if timeout is None:
-            line = self._line
-            if line is not None:  # as above
-                session = line.session
-                if session is not None:
-                    message: str | bytes | None = session.lane.recv()
-                    if message is not None:
-                        return message
+            message = _message_of(self._line)
+            if message is not None:
+                return message
         return self._recv(timeout)
 
 
@@ -157,11 +162,5 @@ class Iteration:
             if self._inbox.was_full:
                 self._inbox.look_for_room()
             return taken
-        line = self._front._line
-        if line is not None:  # as above
-            session = line.session
-            if session is not None:
-                message: str | bytes | None = session.lane.recv()
-                if message is not None:
-                    return message
-        return self._front._next()
+        message = _message_of(self._front._line)
+        return self._front._next() if message is None else message
