@@ -92,6 +92,8 @@ SOURCES = [
 WITH_ZLIB = ("protocol/_deflate_library.pyx", "protocol/_compress.pyx", "protocol/_zlib.pyx")
 # System calls of Linux: elsewhere there is no short way, and `engine.lane` says so.
 LANES = [
+    "engine/_runs.pyx",
+    "engine/_run_lane.pyx",
     "engine/_send_lane.pyx",
     "engine/_read_lane.pyx",
     "engine/_inbox_lane.pyx",

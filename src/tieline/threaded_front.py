@@ -57,7 +57,8 @@ class ThreadedFront(ShortSend, Front):
         The messages go out in order, written together for as long as the iterable yields; one that
         takes its time holds back what it yielded until its next item. Messages of other threads may
         come in between. Blocks, queues and raises as `send` does for each of them; the error's
-        note says how many were sent or are in the write buffer.
+        note says how many were sent or are in the write buffer. When the iterable fails, what it
+        gave before is sent first, and its error has that note.
         """
         sent = 0
         with telling_how_many(lambda: sent):

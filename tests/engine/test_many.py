@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import count
@@ -27,6 +28,50 @@ def test_runs(size: int, kind: Any) -> None:
     runs = list(runs_of(kind(range(size))))
     assert [number for run in runs for number in run] == list(range(size))
     assert all(0 < len(run) <= LONGEST_RUN for run in runs)
+
+
+def test_who_takes_their_time_is_not_waited_for() -> None:
+    """What was gathered goes out with the next item, however few there are."""
+
+    def slowly() -> Iterator[int]:
+        for number in range(3):
+            until = time.monotonic() + 0.02
+            while time.monotonic() < until:
+                pass
+            yield number
+
+    assert list(runs_of(slowly())) == [[0, 1], [2]]
+
+
+def test_an_iterable_that_fails() -> None:
+    def failing(size: int) -> Iterator[int]:
+        yield from range(size)
+        raise ZeroDivisionError
+
+    for size in (0, 3, LONGEST_RUN, LONGEST_RUN + 1):
+        got: list[int] = []
+        with pytest.raises(ZeroDivisionError):
+            for run in runs_of(failing(size)):
+                assert run
+                got += run
+        assert got == list(range(size))
+
+
+def test_an_iterator_is_not_asked_again_after_its_end() -> None:
+    asked = 0
+
+    class Once:
+        def __iter__(self) -> Once:
+            return self
+
+        def __next__(self) -> str:
+            nonlocal asked
+            asked += 1
+            if asked == 2:
+                raise StopIteration
+            return "a"
+
+    assert list(runs_of(Once())) == [["a"]] and asked == 2
 
 
 @pytest.mark.parametrize(
@@ -105,6 +150,34 @@ def test_one_of_them_is_no_message(server: EchoServer) -> None:
         assert [connection.recv(), connection.recv()] == ["a", "b"]
         connection.send("d")
         assert connection.recv() == "d"
+
+
+def test_the_iterable_fails(server: EchoServer) -> None:
+    """What it had given before is sent, and the error says so."""
+
+    def failing() -> Iterator[str]:
+        yield "a"
+        yield "b"
+        raise ZeroDivisionError
+
+    with plain(server) as connection:
+        with pytest.raises(ZeroDivisionError) as raised:
+            connection.send_many(failing())
+        assert raised.value.__notes__ == [
+            "send_many: 2 messages were sent or are in the write buffer"
+        ]
+        assert [connection.recv(), connection.recv()] == ["a", "b"]
+
+
+def test_runs_of_all_sizes(server: EchoServer) -> None:
+    """Headers of all lengths, more keys than are drawn at once, and more than one buffer."""
+    sizes = [0, 1, 125, 126, 127, 1000, 16_383, 16_384, 16_385, 70_000, *[3] * 5000, 65_535, 2]
+    sent = [bytes([size % 251]) * size for size in sizes]
+    got: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    with tieline.WebSocketClient(None, server.url, proxy=None, on_message=got.put) as client:
+        client.send_many(sent)
+        client.send_many(iter(sent))
+        assert [got.get(timeout=PATIENCE) for _ in range(2 * len(sent))] == 2 * sent
 
 
 def test_after_the_end(server: EchoServer) -> None:

@@ -196,7 +196,7 @@ class Connection(SendingFront):
         The iterable may be asynchronous; then each item goes out before the next is asked for. The
         messages go out in order; those of other tasks may come in between. Waits, queues and raises
         as `send` does for each of them; the error's note says how many were sent or are in the
-        write buffer.
+        write buffer. When the iterable fails, what it gave before is sent first.
         """
         send = partial(self.send, compress=compress)
         await say_many(self._line, send, messages, compress is None)

@@ -43,6 +43,7 @@ cdef extern from "<time.h>" nogil:
         long tv_sec
         long tv_nsec
     int CLOCK_MONOTONIC
+    int CLOCK_MONOTONIC_COARSE
     int clock_gettime(int clock, timespec *now)
 
 
@@ -51,3 +52,10 @@ cdef inline double clock() noexcept nogil:
     cdef timespec now
     clock_gettime(CLOCK_MONOTONIC, &now)
     return <double>now.tv_sec + <double>now.tv_nsec * 1e-9
+
+
+cdef inline long long coarse_clock() noexcept nogil:
+    # Nanoseconds, as of the kernel's last tick: a quarter of the price.
+    cdef timespec now
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now)
+    return <long long>now.tv_sec * 1000000000 + now.tv_nsec

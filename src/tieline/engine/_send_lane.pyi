@@ -1,6 +1,6 @@
 from typing import Any
 
-from tieline.engine.short_way import ShortWay
+from tieline.engine._run_lane import RunLane
 
-class SendLane(ShortWay):
+class SendLane(RunLane):
     def __init__(self, descriptor: int, layer: Any, sender: Any, may_send: bool) -> None: ...

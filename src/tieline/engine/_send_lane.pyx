@@ -3,11 +3,8 @@
 
 import os
 
-from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE, PyByteArray_Resize
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from cpython.list cimport PyList_GET_SIZE
 from libc.errno cimport EAGAIN, EINTR, errno
-from libc.string cimport memcpy
 
 from tieline.engine._kernel cimport (
     HAS_GIL,
@@ -15,166 +12,48 @@ from tieline.engine._kernel cimport (
     MSG_NOSIGNAL,
     PyGC_Disable,
     PyGC_Enable,
-    PyThread_get_thread_ident,
-    PyUnicode_1BYTE_DATA,
-    PyUnicode_GET_LENGTH,
-    PyUnicode_IS_COMPACT_ASCII,
     c_send,
     clock,
 )
-from tieline.engine._lock cimport ReentrantLock
+from tieline.engine._run_lane cimport RunLane
+from tieline.engine._small cimport (
+    HEADER,
+    LARGEST,
+    Small,
+    prepare_key,
+    small_of,
+    write_header,
+    write_payload,
+)
 from tieline.engine.sender cimport Sender
-from tieline.engine.short_way cimport ShortWay
-from tieline.protocol._masking cimport xor
+from tieline.protocol.outgoing cimport Outgoing
 
 cdef enum:
-    # Payloads up to this many bytes are masked on the stack.
-    LARGEST = 16384
-    # The longest header of such a frame, its key included.
-    HEADER = 8
-    # What a run's answers are gathered into, in bytes, before a further buffer is begun.
-    GATHERED = 65536
     # Of so many sends one is timed, and counts for all of them.
     SAMPLE = 16
 
 
-cdef inline Py_ssize_t frame_size(Py_ssize_t size, bint masked) noexcept nogil:
-    """What a whole message of so many bytes becomes. Up to 64 KiB of payload."""
-    return size + (2 if size < 126 else 4) + (4 if masked else 0)
-
-
-cdef inline Py_ssize_t write_header(
-    uint8_t *head, int opcode, Py_ssize_t size, bint masked
-) noexcept nogil:
-    """A whole message's header, without the key: its length. Up to 64 KiB of payload."""
-    head[0] = 0x80 | opcode
-    if size < 126:
-        head[1] = (0x80 if masked else 0) | size
-        return 2
-    head[1] = (0x80 if masked else 0) | 126
-    head[2] = size >> 8
-    head[3] = size & 0xFF
-    return 4
-
-
-cdef inline int prepare_key(Outgoing outgoing) except -1:
-    """Have a key for the next message. All that can fail."""
-    if outgoing.masked and outgoing.used + 4 > PyBytes_GET_SIZE(outgoing.pool):
-        outgoing._refill()
-    return 0
-
-
-cdef inline Py_ssize_t write_payload(
-    Outgoing outgoing, uint8_t *target, const uint8_t *payload, Py_ssize_t size
-) noexcept:
-    """A whole message behind its header, the key first, and count it: how many bytes."""
-    cdef Py_ssize_t key = 0
-    if outgoing.masked:
-        key = 4
-        memcpy(target, PyBytes_AS_STRING(outgoing.pool) + outgoing.used, 4)
-        outgoing.used += 4
-        xor(target + 4, payload, size, target, 0)
-    else:
-        memcpy(target, payload, size)
-    outgoing.frames += 1
-    outgoing._messages += 1
-    outgoing._payload_bytes += size
-    return key + size
-
-
-cdef class SendLane:
-    """The short way that nearly every message can take, made when the session is open.
-
-    It looks if anything is out of the ordinary, and leaves all that is to the general way (`Sender`),
-    with which it shares every buffer and counter. No Python code runs between its steps, so no
-    signal handler comes in between either. Every method takes the session's lock.
-    """
+cdef class SendLane(RunLane):
+    """A message that is sent alone: one system call, from the stack."""
 
     def __init__(self, int descriptor, layer, Sender sender, bint may_send):
+        # Over TLS a frame is one record: what takes more might be taken in parts.
+        RunLane.__init__(self, sender, may_send, LARGEST if layer is None else LARGEST - HEADER)
         self.descriptor = descriptor
         self.layer = layer
-        self.is_open = True
-        self.lock = sender._lock
-        self.may_send = may_send
-        self.sender = sender
-        # Over TLS a frame is one record: what takes more might be taken in parts.
-        self.limit = LARGEST if layer is None else LARGEST - HEADER
-        deflater = sender._outgoing.deflater
-        if deflater is not None and deflater.threshold <= self.limit:
-            if deflater.threshold == 0:
-                self.may_send = False  # even the empty ones are to be compressed
-            else:
-                self.limit = deflater.threshold - 1
-
-    def close(self):
-        """Nothing goes this way any more. With the lock held."""
-        self.is_open = self.may_send = False
-
-    def abandon_after_fork(self, ReentrantLock lock):
-        """In a child process, maybe below a handler: the parent's lock may be held for ever."""
-        self.is_open = self.may_send = False
-        self.lock = lock
 
     cpdef bint send(self, object message) except -1:
         """Send a whole message if nothing is in the way. False: nothing was done. Any thread.
 
         Raises as `Sender.message` does.
         """
-        cdef const uint8_t *payload
-        cdef Py_ssize_t size
-        cdef int opcode
-        if type(message) is bytes:
-            opcode = 2
-            size = PyBytes_GET_SIZE(message)
-            payload = <const uint8_t *>PyBytes_AS_STRING(message)
-        elif type(message) is str and PyUnicode_IS_COMPACT_ASCII(message):
-            opcode = 1
-            size = PyUnicode_GET_LENGTH(message)
-            payload = <const uint8_t *>PyUnicode_1BYTE_DATA(message)
-        else:
-            return False
-        if size > self.limit:
+        cdef Small small = small_of(message)
+        if not self._takes(small):
             return False
         self.lock.enter()
         try:
-            return self._send(opcode, payload, size)
+            return self._send(small.opcode, small.payload, small.size)
         finally:
-            self.lock.leave()
-
-    def send_run(self, list messages):
-        """Send those at the beginning that nothing is in the way of, together. Any thread.
-
-        They are taken out of the list, also when it raises, as `Sender.message` does.
-        """
-        cdef Py_ssize_t size, total = 0, done = 0
-        self.lock.enter()
-        try:
-            if not self._is_clear() or (self._has_waiting() and not self._is_corked()):
-                return
-            for message in messages:
-                if type(message) is bytes:
-                    size = PyBytes_GET_SIZE(message)
-                    if size > self.limit:
-                        break
-                    self._gather(2, <const uint8_t *>PyBytes_AS_STRING(message), size)
-                elif type(message) is str and PyUnicode_IS_COMPACT_ASCII(message):
-                    size = PyUnicode_GET_LENGTH(message)
-                    if size > self.limit:
-                        break
-                    self._gather(1, <const uint8_t *>PyUnicode_1BYTE_DATA(message), size)
-                else:
-                    break
-                done += 1
-                total += size
-                if self.sender.unwritten >= self.sender._write_limit:
-                    self.sender._push(size)
-                # A write may have waited for room, and been told of the end.
-                if not self._is_clear():
-                    break
-            if self.sender.unwritten:
-                self.sender._push(total)
-        finally:
-            del messages[:done]
             self.lock.leave()
 
     cdef bint _send(self, int opcode, const uint8_t *payload, Py_ssize_t size) except -1:
@@ -256,29 +135,6 @@ cdef class SendLane:
         self.layer.keep(sealed, written)
         return total
 
-    cdef bint _is_clear(self) except -1:
-        """Could a message of somebody be written now, as far as the connection goes?"""
-        cdef Sender sender = self.sender
-        cdef Outgoing outgoing = sender._outgoing
-        return (
-            self.may_send
-            and outgoing.is_open
-            and not outgoing._fragmenting
-            and sender.error is None
-            and not sender._flushing
-            and not sender.blocked
-            and not sender.is_adding
-            and (sender._ledger is None or not sender._has_noted())
-        )
-
-    cdef bint _has_waiting(self) noexcept:
-        """Would a message have to wait for others?"""
-        return self.sender.unwritten > 0 or self.sender._outgoing._ready is not None
-
-    cdef bint _is_corked(self) noexcept:
-        """Is the caller a handler, and what it sends may be gathered?"""
-        return self.sender._corked and self.deliverer == PyThread_get_thread_ident()
-
     cdef Py_ssize_t _keep(
         self, const uint8_t *frame, Py_ssize_t total, ssize_t taken, Py_ssize_t size
     ) except -1:
@@ -303,29 +159,4 @@ cdef class SendLane:
         finally:
             if collects:
                 PyGC_Enable()
-        return 0
-
-    cdef int _gather(self, int opcode, const uint8_t *payload, Py_ssize_t size) except -1:
-        """Put a handler's message to the others of this run."""
-        cdef bytearray gathered = self.gathered
-        cdef Sender sender = self.sender
-        cdef Outgoing outgoing = sender._outgoing
-        cdef Py_ssize_t before
-        cdef Py_ssize_t added = frame_size(size, outgoing.masked)
-        cdef uint8_t *end
-        prepare_key(outgoing)
-        if outgoing._ready is not None:
-            sender.extend_from(outgoing.take)
-        if gathered is None or not sender.chunks or sender.chunks[-1] is not gathered:
-            self.gathered = gathered = bytearray()
-            sender.add(gathered)
-            prepare_key(outgoing)  # a finalizer may have sent, and taken the last one
-        before = PyByteArray_GET_SIZE(gathered)
-        PyByteArray_Resize(gathered, before + added)
-        end = <uint8_t *>PyByteArray_AS_STRING(gathered) + before
-        end += write_header(end, opcode, size, outgoing.masked)
-        write_payload(outgoing, end, payload, size)
-        sender.unwritten += added
-        if before + added >= GATHERED:
-            self.gathered = None
         return 0

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tieline.engine.payloads import encode_payload
 from tieline.engine.sender import Data
-from tieline.errors import OptionError, WebSocketError
+from tieline.errors import OptionError
 from tieline.protocol.big_frame import BIG, is_borrowed
 from tieline.protocol.wire import Opcode
 
@@ -22,25 +22,49 @@ _TOGETHER = 64 * 1024
 #: Seconds for which a run is gathered from an iterable that takes its time.
 _GATHERING = 0.001
 
+if TYPE_CHECKING:
+    from tieline.engine._runs import gather
+else:
+    try:
+        from tieline.engine._runs import gather
+    except ModuleNotFoundError:  # pure, or not on Linux
+
+        def gather(iterator: Iterator[Any], run: list[Any], longest: int) -> bool:
+            """Add items until there are `longest`, or some time has passed.
+
+            False: there are no more.
+            """
+            until = 0.0
+            for item in iterator:
+                now = time.monotonic()
+                until = until or now + _GATHERING
+                run.append(item)
+                if len(run) >= longest or now >= until:
+                    return True
+            return False
+
 
 def runs_of(messages: Iterable[Any]) -> Iterator[list[Any]]:
-    """The messages, in order, in lists that are not longer than it takes to gather them."""
+    """The messages, in order, in lists that are not longer than it takes to gather them.
+
+    What came before the iterable has failed comes first.
+    """
     if isinstance(messages, list | tuple):
         for start in range(0, len(messages), LONGEST_RUN):
             yield list(messages[start : start + LONGEST_RUN])
         return
-    run: list[Any] = []
-    until = 0.0
-    for message in messages:
-        now = time.monotonic()
-        if not run:
-            until = now + _GATHERING
-        run.append(message)
-        if len(run) >= LONGEST_RUN or now >= until:
+    iterator = iter(messages)
+    there_are_more = True
+    while there_are_more:
+        run: list[Any] = []
+        try:
+            there_are_more = gather(iterator, run, LONGEST_RUN)
+        except Exception:
+            if run:
+                yield run
+            raise
+        if run:
             yield run
-            run = []
-    if run:
-        yield run
 
 
 def check_messages(messages: object) -> Any:
@@ -77,6 +101,6 @@ def telling_how_many(sent: Callable[[], int]) -> Iterator[None]:
     """What the body raises says how many messages went before."""
     try:
         yield
-    except WebSocketError as error:
+    except Exception as error:  # the iterable's as well
         error.add_note(f"send_many: {sent()} messages were sent or are in the write buffer")
         raise

@@ -1,0 +1,194 @@
+# cython: language_level=3, freethreading_compatible=True
+"""Small messages of one run → one buffer, which is written in one go."""
+
+from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE, PyByteArray_Resize
+from cpython.bytes cimport PyBytes_GET_SIZE
+from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
+
+from tieline.engine._kernel cimport PyThread_get_thread_ident
+from tieline.engine._lock cimport ReentrantLock
+from tieline.engine._small cimport (
+    Small,
+    frame_size,
+    prepare_key,
+    small_of,
+    write_header,
+    write_payload,
+)
+from tieline.engine.sender cimport Sender
+from tieline.engine.short_way cimport ShortWay
+from tieline.protocol.outgoing cimport Outgoing
+
+cdef enum:
+    # What a run's answers are gathered into, in bytes, before a further buffer is begun.
+    GATHERED = 65536
+
+
+cdef class RunLane(ShortWay):
+    """The short way that nearly every message can take, made when the session is open.
+
+    It looks if anything is out of the ordinary, and leaves all that is to the general way (`Sender`),
+    with which it shares every buffer and counter. No Python code runs between its steps, so no
+    signal handler comes in between either. Every method takes the session's lock.
+    """
+
+    def __init__(self, Sender sender, bint may_send, int limit):
+        self.is_open = True
+        self.lock = sender._lock
+        self.may_send = may_send
+        self.sender = sender
+        self.limit = limit
+        deflater = sender._outgoing.deflater
+        if deflater is not None and deflater.threshold <= limit:
+            if deflater.threshold == 0:
+                self.may_send = False  # even the empty ones are to be compressed
+            else:
+                self.limit = deflater.threshold - 1
+
+    def close(self):
+        """Nothing goes this way any more. With the lock held."""
+        self.is_open = self.may_send = False
+
+    def abandon_after_fork(self, ReentrantLock lock):
+        """In a child process, maybe below a handler: the parent's lock may be held for ever."""
+        self.is_open = self.may_send = False
+        self.lock = lock
+
+    def send_run(self, list messages):
+        """Send those at the beginning that nothing is in the way of, together. Any thread.
+
+        They are taken out of the list, also when it raises, as `Sender.message` does.
+        """
+        cdef Py_ssize_t count, size = 0, total = 0, done = 0
+        self.lock.enter()
+        try:
+            if not self._is_clear() or (self._has_waiting() and not self._is_corked()):
+                return
+            while done < PyList_GET_SIZE(messages):
+                count = self._gather_some(messages, done, &size)
+                if count == 0:
+                    break
+                done += count
+                total += size
+                if self.sender.unwritten >= self.sender._write_limit:
+                    self.sender._push(size)
+                # A write may have waited for room, and been told of the end.
+                if not self._is_clear():
+                    break
+            if self.sender.unwritten:
+                self.sender._push(total)
+        finally:
+            del messages[:done]
+            self.lock.leave()
+
+    cdef bint _is_clear(self) except -1:
+        """Could a message of somebody be written now, as far as the connection goes?"""
+        cdef Sender sender = self.sender
+        cdef Outgoing outgoing = sender._outgoing
+        return (
+            self.may_send
+            and outgoing.is_open
+            and not outgoing._fragmenting
+            and sender.error is None
+            and not sender._flushing
+            and not sender.blocked
+            and not sender.is_adding
+            and (sender._ledger is None or not sender._has_noted())
+        )
+
+    cdef bint _has_waiting(self) noexcept:
+        """Would a message have to wait for others?"""
+        return self.sender.unwritten > 0 or self.sender._outgoing._ready is not None
+
+    cdef bint _is_corked(self) noexcept:
+        """Is the caller a handler, and what it sends may be gathered?"""
+        return self.sender._corked and self.deliverer == PyThread_get_thread_ident()
+
+    cdef bint _takes(self, Small small) noexcept:
+        return small.payload != NULL and small.size <= self.limit
+
+    cdef int _gather(self, int opcode, const uint8_t *payload, Py_ssize_t size) except -1:
+        """Put a handler's message to the others of this run."""
+        cdef bytearray gathered = self._gathering()
+        cdef Outgoing outgoing = self.sender._outgoing
+        cdef Py_ssize_t added = frame_size(size, outgoing.masked)
+        cdef uint8_t *end = self._make_room(gathered, added)
+        end += write_header(end, opcode, size, outgoing.masked)
+        write_payload(outgoing, end, payload, size)
+        self._has_gathered(gathered, added)
+        return 0
+
+    cdef Py_ssize_t _gather_some(
+        self, list messages, Py_ssize_t first, Py_ssize_t *total
+    ) except -1:
+        """The same for messages from the `first` on: how many, and their `total` bytes.
+
+        Up to one that goes another way, or as many as there are keys, or as it takes to write.
+        """
+        cdef Sender sender = self.sender
+        cdef Outgoing outgoing = sender._outgoing
+        cdef bint masked = outgoing.masked
+        cdef Small small = small_of(<object>PyList_GET_ITEM(messages, first))
+        cdef Py_ssize_t index = first, last, most, added = 0
+        cdef bytearray gathered
+        cdef uint8_t *end
+        if not self._takes(small):
+            return 0
+        gathered = self._gathering()
+        last = PyList_GET_SIZE(messages)
+        if masked:
+            last = min(last, first + (PyBytes_GET_SIZE(outgoing.pool) - outgoing.used) // 4)
+        most = min(
+            GATHERED - PyByteArray_GET_SIZE(gathered), sender._write_limit - sender.unwritten
+        )
+        total[0] = 0
+        while True:
+            added += frame_size(small.size, masked)
+            total[0] += small.size
+            index += 1
+            if index >= last or added >= most:
+                break
+            small = small_of(<object>PyList_GET_ITEM(messages, index))
+            if not self._takes(small):
+                break
+        last = index
+        # From here on nothing but memory is touched, of messages that the list holds.
+        end = self._make_room(gathered, added)
+        for index in range(first, last):
+            small = small_of(<object>PyList_GET_ITEM(messages, index))
+            end += write_header(end, small.opcode, small.size, masked)
+            end += write_payload(outgoing, end, small.payload, small.size)
+        self._has_gathered(gathered, added)
+        return last - first
+
+    cdef bytearray _gathering(self):
+        """What the next message goes to, for which there is a key."""
+        cdef bytearray gathered = self.gathered
+        cdef Sender sender = self.sender
+        cdef Outgoing outgoing = sender._outgoing
+        prepare_key(outgoing)
+        if outgoing._ready is not None:
+            sender.extend_from(outgoing.take)
+        if gathered is None or not sender.chunks or sender.chunks[-1] is not gathered:
+            self.gathered = gathered = bytearray()
+            self.room = 0
+            sender.add(gathered)
+            prepare_key(outgoing)  # a finalizer may have sent, and taken the last one
+        return gathered
+
+    cdef uint8_t *_make_room(self, bytearray gathered, Py_ssize_t added) except NULL:
+        """Where so many bytes more go."""
+        cdef Py_ssize_t before = PyByteArray_GET_SIZE(gathered)
+        if before and before + added > self.room:
+            # By itself it grows by an eighth, and is copied each time. (It keeps the memory when it
+            # shrinks by less than half.)
+            self.room = 2 * (before + added - 1)
+            PyByteArray_Resize(gathered, self.room)
+        PyByteArray_Resize(gathered, before + added)
+        return <uint8_t *>PyByteArray_AS_STRING(gathered) + before
+
+    cdef int _has_gathered(self, bytearray gathered, Py_ssize_t added) except -1:
+        self.sender.unwritten += added
+        if PyByteArray_GET_SIZE(gathered) >= GATHERED:
+            self.gathered = None
+        return 0
