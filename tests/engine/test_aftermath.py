@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.builds import reaches_inside
 from tests.outages import Waits, wait_until
 from tieline.engine.handlers import Handlers
 from tieline.engine.shared_reactor import Reactor
@@ -233,3 +234,31 @@ def test_an_overlap_tells_beside_nobody(waits: Waits) -> None:
     calls = [call for call, _ in told.calls]
     assert "reconnecting" in calls
     assert told.threads == {"tieline-"}
+
+
+@reaches_inside
+def test_what_was_left_to_an_overlap_is_not_kept(
+    waits: Waits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old connection has ended during the overlap, whose dial fails at that very moment."""
+    with EchoServer() as server:
+        told = Told(server.url)
+        told.connect()
+        supervisor = told.supervisor
+        with supervisor.lock:
+            outage = supervisor.recovery.begin_again(is_first=False, overlaps=True)
+        begin_after, kept = supervisor.recovery.begin_after, []
+
+        def left_to_the_overlap(lost: Any, info: Any) -> Any:
+            follows = begin_after(lost, info)
+            kept.append((follows, supervisor.keep_old(outage)))
+            return follows
+
+        monkeypatch.setattr(supervisor.recovery, "begin_after", left_to_the_overlap)
+        server.close_connections(1012, "restart")
+        wait_until(lambda: bool(kept))
+        assert kept == [(None, False)]
+        assert supervisor.state is not State.CLOSED and supervisor.is_coming_back
+        supervisor.recover(outage)
+        wait_until(lambda: supervisor.state is State.OPEN)
+        supervisor.disconnect(1000, "", None)

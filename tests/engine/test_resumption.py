@@ -11,8 +11,8 @@ import pytest
 from tests.outages import Inbound, Waits
 from tieline.engine.supervisor import Supervisor
 from tieline.engine.unsent import Unsent
-from tieline.errors import ConnectionClosed, SendBufferFull
-from tieline.events import MessageDroppedEvent
+from tieline.errors import ConnectCancelled, ConnectionClosed, SendBufferFull
+from tieline.events import MessageDroppedEvent, RequestEvent
 from tieline.protocol.state import State
 from tieline.protocol.wire import Opcode
 from tieline.testing import EchoServer
@@ -227,3 +227,36 @@ def test_a_child_can_drop_messages_where_the_parent_had_not_told_of_its_own(
     assert resumption.take_drops() == []
     resumption.offline.refuse(text(supervisor, "three"))
     assert resumption.take_drops() == [("drop", 5)]
+
+
+def test_a_dial_that_nobody_wants_any_more(
+    supervise: Callable[..., Supervisor], server: EchoServer
+) -> None:
+    """It goes on for a moment, but no message can wait for it, and the error says so."""
+    told: list[tuple[State, str]] = []
+
+    def give_up(event: object) -> None:
+        if isinstance(event, RequestEvent):
+            supervisor.disconnect(1001, "", None)
+            try:
+                supervisor.resumption.send_later(text(supervisor, "late"), None)
+            except ConnectionClosed as error:
+                told.append((supervisor.state, str(error)))
+
+    wanted: list[bool] = []
+    supervisor = supervise(
+        server.url,
+        lambda event: wanted or give_up(event),
+        reconnect=True,
+        offline="queue",
+    )
+    with pytest.raises(ConnectCancelled):
+        supervisor.connect((), SOON, {})
+    wanted.append(True)
+    supervisor.connect((), SOON, {})
+    wanted.clear()
+    with pytest.raises(ConnectCancelled):
+        supervisor.connect((), SOON, {})
+    assert [state for state, _ in told] == [State.CONNECTING] * 2
+    assert told[0][1] == "not connected: call connect() first"
+    assert "connecting was cancelled" in told[1][1]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.builds import reaches_inside
+from tests.engine.instead import instead
 from tieline.engine.supervisor import Supervisor
 from tieline.errors import ConnectCancelled, ConnectError, ConnectionClosed
 from tieline.events import RequestEvent
@@ -140,3 +141,38 @@ def test_ctrl_c_while_a_failed_dial_is_cleared_up(
     assert supervisor.state is State.CLOSED
     with pytest.raises(ConnectionClosed, match="call connect"):
         supervisor.wait(SOON)
+
+
+@reaches_inside
+@pytest.mark.parametrize(
+    ("step", "act"),
+    [
+        ("_close", lambda supervisor: supervisor.disconnect(1001, "", None)),
+        ("_close", lambda supervisor: supervisor.connect((), SOON, {})),
+        ("_drop_sessions", lambda supervisor: supervisor.reconnect()),
+    ],
+    ids=["disconnect", "connect", "reconnect"],
+)
+def test_what_another_thread_has_connected_meanwhile_stays(
+    supervise: Any, echo: Any, monkeypatch: pytest.MonkeyPatch, step: str, act: Any
+) -> None:
+    """It was decided what is to be ended, and that was not this connection."""
+    supervisor = supervise(echo.url, reconnect=True)
+    connect(supervisor)
+    real = getattr(supervisor, step)
+    others = iter([threading.Thread(target=connect, args=(supervisor,))])
+
+    def ended_later(*arguments: Any) -> Any:
+        for other in others:
+            other.start()
+            other.join(SOON)
+        return real(*arguments)
+
+    instead(monkeypatch, supervisor, step, ended_later)
+    try:
+        act(supervisor)
+    except ConnectCancelled:
+        pass  # the other one has won
+    assert supervisor.state is State.OPEN
+    session = supervisor.session
+    assert supervisor.present is session and session.is_open and supervisor.recovery.is_wanted

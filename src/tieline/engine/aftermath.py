@@ -148,8 +148,7 @@ class Aftermath(Complaints):
             is_there = (
                 outage.overlaps
                 and session is not None
-                and not self._is_decided(session)
-                and not session.end_is_told
+                and not session.has_ended  # or what follows its end may have been left to `outage`
             )
             if is_there:
                 self.recovery.keep(outage)

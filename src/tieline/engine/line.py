@@ -301,9 +301,9 @@ class Line(Aftermath):
     def drop(self) -> Session | None:
         """End what is up without waiting for its peer; it is told before anything that follows."""
         with self.lock:
+            session = self.session
             self.recovery.stop()
-        self.cancel_dial()
-        session = self.session
+            self.cancel_dial()
         if session is not None:
             self.succession.hurry()
             session.drop()

@@ -9,6 +9,7 @@ from tieline.engine.offline import OfflineQueue
 from tieline.engine.subscriptions import Rendered, Subscription
 from tieline.engine.unsent import Unsent
 from tieline.errors import ConnectionClosed
+from tieline.protocol.state import CONNECTING
 
 if TYPE_CHECKING:
     from tieline.engine.line import Line
@@ -143,7 +144,7 @@ class Resumption:
         line = self._line
         with line.lock:
             is_coming_back, gave_up = line.is_coming_back, line.gave_up
-        text = _nothing_now(line)
+            text = _nothing_now(line, is_coming_back)
         if line.session is None and not is_coming_back and gave_up is None:
             return ConnectionClosed("not connected: call connect() first")
         if is_coming_back:
@@ -164,7 +165,7 @@ class Resumption:
         with line.lock:
             is_coming_back = line.is_coming_back
         if is_coming_back:
-            error = ConnectionClosed(_nothing_now(line), line.close_info)
+            error = ConnectionClosed(_nothing_now(line, True), line.close_info)
         elif line.options.offline != "queue":
             return error
         return send_errors.not_queued(what, error)
@@ -234,5 +235,9 @@ class Resumption:
                     self.subscriptions = others
 
 
-def _nothing_now(line: Line) -> str:
-    return f"nothing can be sent, the connection is {line.state.value}"
+def _nothing_now(line: Line, is_coming_back: bool) -> str:
+    state = line.state
+    if state is CONNECTING and not is_coming_back:
+        # A dial that is not over yet, though nobody wants it any more.
+        return "nothing can be sent, connecting was cancelled (by disconnect() or close())"
+    return f"nothing can be sent, the connection is {state.value}"

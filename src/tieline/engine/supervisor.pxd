@@ -9,10 +9,10 @@ from tieline.engine.session cimport Session
 
 
 cdef class Supervisor(Line):
-    @cython.locals(before=Outage, outage=Outage, dial=Dial, goes_on=bint)
+    @cython.locals(session=Session, before=Outage, outage=Outage, dial=Dial, goes_on=bint)
     cpdef object connect(self, object headers, object timeout, object info)
 
-    cdef void _end_before(self, Outage outage, Dial dial) except *
+    cdef void _end_before(self, Session last, Outage outage, Dial dial) except *
 
     @cython.locals(outage=Outage)
     cdef object _own(self)
@@ -30,20 +30,21 @@ cdef class Supervisor(Line):
 
     cdef object _serve(self, Connected connected, Dial dial, Outage outage)
 
-    @cython.locals(outage=Outage, dial=Dial)
+    @cython.locals(session=Session, outage=Outage, dial=Dial)
     cpdef void disconnect(
         self, object code, object reason, object timeout, object patience=*
     ) except *
 
-    @cython.locals(session=Session, waits=bint, up=bint)
-    cdef void _close(self, object code, object reason, object timeout, object patience) except *
+    @cython.locals(waits=bint, up=bint)
+    cdef void _close(
+        self, Session last, object code, object reason, object timeout, object patience
+    ) except *
 
     cdef bint _close_quietly(
         self, Session session, object code, object reason, double limit
     ) except -1
 
-    @cython.locals(session=Session)
-    cdef void _drop_sessions(self) except *
+    cdef void _drop_sessions(self, Session session) except *
 
     cdef void _await_drivers(self, Outage outage, Dial dial) except *
 

@@ -61,22 +61,22 @@ class Supervisor(Line):
         others = self._own()
         try:
             with self.lock:
-                before, dial = self.recovery.outage, self.cancel_dial()
+                session, before, dial = self.session, self.recovery.outage, self.cancel_dial()
                 outage = self.recovery.begin(is_first=True, goes_on=goes_on)
-            if self.session is not None or before is not None or dial is not None:
-                self._end_before(before, dial)
+            if session is not None or before is not None or dial is not None:
+                self._end_before(session, before, dial)
             self._headers = headers
             return self._open(outage, timeout, info)
         except BaseException:
             self._settle(self._own() - others)
             raise
 
-    def _end_before(self, outage: Outage | None, dial: Dial | None) -> None:
+    def _end_before(self, last: Session | None, outage: Outage | None, dial: Dial | None) -> None:
         """What was up or under way."""
         if self.in_handler():
-            self._drop_sessions()  # waiting is out of the question
+            self._drop_sessions(last)  # waiting is out of the question
         else:
-            self._close(CloseCode.GOING_AWAY, "", None, _LAST_HANDLERS)
+            self._close(last, CloseCode.GOING_AWAY, "", None, _LAST_HANDLERS)
             self._await_drivers(outage, dial)
 
     def reconnect(self, overlap: bool = False) -> HandshakeResponse:
@@ -93,7 +93,7 @@ class Supervisor(Line):
                 before, dial = self.recovery.outage, self.cancel_dial()
                 outage = self.recovery.begin_again(is_first=session is None, overlaps=overlaps)
             if not overlaps:
-                self._drop_sessions()
+                self._drop_sessions(session)
             if not in_handler:
                 if session is not None and not overlaps and not self._cannot_wait():
                     self._await_end(session, _LAST_HANDLERS)
@@ -233,32 +233,34 @@ class Supervisor(Line):
         `timeout` seconds for the peer's answer, `patience` more for the last handlers.
         """
         with self.lock:
-            outage, dial = self.recovery.stop(), self.cancel_dial()
+            # In one step: what another thread connects from now on is not to be closed.
+            session, outage, dial = self.session, self.recovery.stop(), self.cancel_dial()
             if outage is not None:
                 self.outage_stopped()
-        self._close(code, reason, timeout, patience)
+        self._close(session, code, reason, timeout, patience)
         self._await_drivers(outage, dial)
 
-    def _close(self, code: int, reason: str, timeout: float | None, patience: float) -> None:
-        session = self.session
-        if session is None:
+    def _close(
+        self, last: Session | None, code: int, reason: str, timeout: float | None, patience: float
+    ) -> None:
+        if last is None:
             return
         waits = not self._cannot_wait()
-        if waits and self.succession.served is session:
+        if waits and self.succession.served is last:
             limit = self.options.close_timeout if timeout is None else timeout
-            if self._close_quietly(session, code, reason, limit):
+            if self._close_quietly(last, code, reason, limit):
                 return
-        up = not session.is_finished
+        up = not last.is_finished
         if up:
-            session.close(code, reason)
+            last.close(code, reason)
             self.succession.hurry()
         if not waits:
             return
         if timeout is None or not up:  # when it is not, its thread may still be on its way out
-            self._await_end(session, self.options.close_timeout + patience)
-        elif not wait_for_event(session.finished, timeout):
-            session.drop()
-            self._await_end(session, patience)
+            self._await_end(last, self.options.close_timeout + patience)
+        elif not wait_for_event(last.finished, timeout):
+            last.drop()
+            self._await_end(last, patience)
 
     def _close_quietly(self, session: Session, code: int, reason: str, limit: float) -> bool:
         """Without waking up a thread. False: it has not come to the end in `limit` seconds."""
@@ -266,8 +268,7 @@ class Supervisor(Line):
             return False
         return quiet_close.with_its_thread(session, code, reason, limit)
 
-    def _drop_sessions(self) -> None:
-        session = self.session
+    def _drop_sessions(self, session: Session | None) -> None:
         if session is not None:
             session.drop()
             self.succession.hurry()
