@@ -176,8 +176,11 @@ class WebSocketClient(ThreadedFront):
         """Block until a message comes that `predicate` accepts, and return it.
 
         Handlers get the message as well. With `send`, that message is sent once the wait is set up,
-        so that a quick answer is not missed. Raises `TimeoutError`, `ConnectionClosed`, and what
-        the predicate raises (it runs on the background thread). Not to be called in a handler.
+        so that a quick answer is not missed. It is a message of the present connection that is
+        waited for, or of the next one while that is being made: when the connection ends first, or
+        none comes, `ConnectionClosed` is raised, also if another one will follow. Raises
+        `TimeoutError` after `timeout` seconds, what `send` does, and what the predicate raises (it
+        runs on the background thread). Not to be called in a handler.
         """
         if self.options.streaming:
             raise OptionError(
@@ -186,19 +189,13 @@ class WebSocketClient(ThreadedFront):
         if not callable(predicate):
             raise OptionError(f"predicate: expected a function, got {type(predicate).__name__}")
         limit = None if timeout is None else check_seconds("timeout", timeout)
-        session = self._session()
-        if session.in_handler():
+        if self._line.in_handler():
             raise RuntimeError(
                 "wait_for() in a handler, or on the loop that runs them, would wait for itself"
             )
-        watcher = Watcher(predicate, session.connection_id)
+        watcher = self._watch(predicate)
         callbacks = self._line.callbacks
-        callbacks.watch(watcher)
         try:
-            if not session.is_open:
-                raise ConnectionClosed(
-                    f"the connection is {self.state.value}: no message will come", self.close_info
-                )
             if send is not None:
                 self.send(send)
             if not wait_for_event(watcher.done, limit):
@@ -209,6 +206,22 @@ class WebSocketClient(ThreadedFront):
             raise watcher.error
         assert watcher.message is not None
         return watcher.message
+
+    def _watch(self, predicate: Callable[[Any], object]) -> Watcher:
+        """Have `predicate` shown the messages of the present connection, or of the next one."""
+        line = self._line
+        with line.lock:
+            session = line.session
+            number = 0 if session is None else session.connection_id
+            if session is None or not session.is_open:
+                if not line.is_coming_back:
+                    self._session()
+                    text = f"the connection is {self.state.value}: no message will come"
+                    raise ConnectionClosed(text, self.close_info)
+                number += 1
+            watcher = Watcher(predicate, number)
+            line.callbacks.watch(watcher)
+            return watcher
 
 
 def _streams() -> type[StreamDelivery]:

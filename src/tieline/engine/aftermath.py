@@ -237,6 +237,9 @@ class Aftermath(Complaints):
         carried_over = self.carried_over
         if carried_over is not None and carried_over.has_queue:
             carried_over.drop_all("closed", self.closed_error())
+        if self.callbacks.watchers:
+            number = 0 if self.session is None else self.session.connection_id
+            self.callbacks.give_up_waiting(number, self.closed_error())
 
     def abandon_after_fork(self) -> None:
         """In a child process: the driver is the parent's, and nothing follows."""

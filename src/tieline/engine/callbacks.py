@@ -22,6 +22,7 @@ class Watcher:
 
     def __init__(self, predicate: Callable[[Any], object], connection_id: int) -> None:
         self.predicate = predicate
+        #: Of the connection, or the least that it can have, if it is still to be made.
         self.connection_id = connection_id
         self.done = threading.Event()
         self.message: str | bytes | None = None
@@ -191,7 +192,14 @@ class Callbacks:
     def give_up_watching(self, connection_id: int, error: Exception) -> None:
         """The connection has ended: nobody waits for a message of it any more."""
         for watcher in self.watchers.copy():
-            if watcher.connection_id == connection_id:
+            if watcher.connection_id <= connection_id:
+                watcher.give_up(error)
+                self.unwatch(watcher)
+
+    def give_up_waiting(self, connection_id: int, error: Exception) -> None:
+        """No connection follows this one: nobody waits for the next one any more."""
+        for watcher in self.watchers.copy():
+            if watcher.connection_id > connection_id:
                 watcher.give_up(error)
                 self.unwatch(watcher)
 
