@@ -152,7 +152,10 @@ class WebSocketClient(ThreadedFront):
             return self.wait()
         except KeyboardInterrupt:
             self._line.leave()
-            return self.close_info
+            session = self._line.session
+            ended = None if session is None else session.connection.close_info
+            # A handler that was left behind keeps the end from being told.
+            return self.close_info if ended is None else ended
 
     def __enter__(self) -> WebSocketClient:
         self.connect()

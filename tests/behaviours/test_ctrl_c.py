@@ -84,6 +84,29 @@ def test_run_forever_does_not_wait_long_for_a_peer_that_does_not_answer(
     assert "without a closing handshake" in interrupted(program, RUNNING, scripted(script).url)
 
 
+IN_A_HANDLER = """
+import logging, sys, threading, tieline
+logging.disable()
+def on_open(response):
+    print("ready", flush=True)
+    threading.Event().wait()
+client = tieline.WebSocketClient(sys.argv[1], proxy=None, on_open=on_open)
+info = client.run_forever()
+print(type(info).__name__, info.sent.code)
+"""
+
+
+def test_run_forever_tells_how_it_ended_also_when_a_handler_does_not_return(
+    program: Any, scripted: Any
+) -> None:
+    def script(peer: Any) -> None:
+        peer.accept_upgrade()
+        peer.expect_close(1001)
+        peer.hold()
+
+    assert interrupted(program, IN_A_HANDLER, scripted(script).url) == "CloseInfo 1001\n"
+
+
 def silent(peer: Any) -> None:
     peer.read_request()
     peer.hold()
