@@ -119,10 +119,14 @@ def method_names() -> list[str]:
     """Every public name of any front's object, and what Python's own syntax calls."""
     names: dict[str, None] = {}
     for front in FRONTS.values():
-        names |= dict.fromkeys(name for name in vars(front) if not name.startswith("_"))
+        names |= dict.fromkeys(name for name in vars(front) if _is_there(front, name))
     for front in FRONTS.values():
-        names |= dict.fromkeys(name for name in dir(front) if not name.startswith("_"))
+        names |= dict.fromkeys(name for name in dir(front) if _is_there(front, name))
     return [*names, *SYNTAX]
+
+
+def _is_there(front: Any, name: str) -> bool:
+    return not name.startswith("_") and hasattr(front, name)
 
 
 def option_cell(name: str, front: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import tieline
 from tests.fronts import FRONTS, Talk
 from tieline import ConnectionClosed, OptionError, State, WebSocketClient
 from tieline.engine.complaints import Complaints
@@ -44,6 +45,64 @@ def test_during_and_after_it() -> None:
         assert client.connection_id == -1 and client.response is not None
         client.reset_stats()
         assert client.latency is None
+
+
+@pytest.mark.parametrize("front", FRONTS)
+def test_an_option_that_is_assigned(front: type[Talk]) -> None:
+    """Nothing would come of it."""
+    with EchoServer() as server, closing(front(server.url)) as talk:
+        for name in ("ping_interval", "url", "on_message", "on_close", "on_mesage", "callback"):
+            with pytest.raises(AttributeError, match=f"^{name}: "):
+                setattr(talk.front, name, 5)
+        talk.front.mine = 5
+        assert talk.front.mine == 5
+        talk.send("still here")
+        assert talk.receive() == "still here"
+
+
+@pytest.mark.parametrize("front", FRONTS)
+def test_a_method_that_another_front_has(front: type[Talk]) -> None:
+    kinds = (WebSocketClient, tieline.Connection, tieline.aio.Connection)
+    names = {name for each in kinds for name in dir(each) if not name.startswith("_")}
+    with EchoServer() as server, closing(front(server.url)) as talk:
+        absent = names - set(dir(talk.front))
+        assert len(absent) > 4
+        for name in absent:
+            assert not hasattr(talk.front, name)
+            kind = type(talk.front).__name__
+            with pytest.raises(AttributeError, match=f"'{kind}' has no '{name}': "):
+                getattr(talk.front, name)
+
+
+class OwnAttributes(WebSocketClient):
+    """A user's class, with names as options have them."""
+
+    timeout = 3
+
+    def __init__(self, url: str) -> None:
+        self.token = self.logger = self.callback = self.on_ready = "mine"
+        super().__init__(self.on_message, url, proxy=None)
+        self.headers = {"mine": 1}
+
+    def on_message(self, message: object) -> None:
+        self.messages = [*getattr(self, "messages", []), message]
+
+    def close(self) -> str:
+        self.disconnect()
+        return "closed"
+
+
+def test_attributes_of_a_users_class() -> None:
+    with EchoServer() as server:
+        client = OwnAttributes(server.url)
+        client.connect()
+        client.wait_for(lambda message: True, 5, send="hello")
+        client.timeout += 1
+        assert (client.token, client.headers, client.timeout) == ("mine", {"mine": 1}, 4)
+        assert client.close() == "closed"
+    assert client.messages == ["hello", None]
+    with pytest.raises(AttributeError, match="did you mean on_message"):
+        client.on_mesage = print
 
 
 @pytest.mark.parametrize("front", FRONTS)

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from tieline.absent import Absent
 from tieline.engine.callbacks import Watcher
 from tieline.engine.delivery import Delivery
-from tieline.engine.handlers import misplaced, split_handlers
+from tieline.engine.handlers import split_handlers
 from tieline.engine.reactor import OwnReactor
 from tieline.engine.route import check_addresses
 from tieline.engine.supervisor import Supervisor
@@ -62,11 +63,19 @@ class WebSocketClient(ThreadedFront):
         _line: Supervisor
 
     else:
-        # (A type checker finds every name that is not there.)
-        def __setattr__(self, name: str, value: object) -> None:
-            if name.startswith("on_"):
-                raise AttributeError(misplaced(name))
-            object.__setattr__(self, name, value)
+        _made_by = "WebSocketClient"
+
+        close = Absent("use disconnect()")
+        recv = Absent(
+            "messages go to the callback; wait_for() waits for one, and tieline.connect(url) makes "
+            "a connection with recv()"
+        )
+        recv_json = Absent("messages go to the callback; json.loads() there")
+        recv_stream = Absent("with streaming=True handlers get a stream for each message")
+        send_threadsafe = Absent("use send(), which any thread may call")
+        on_message = Absent(
+            "handlers are given to the constructor: WebSocketClient(on_message=...)"
+        )
 
     # --- connecting and closing -----------------------------------------------------------------
 

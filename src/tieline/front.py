@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
+from tieline.absent import names_there
 from tieline.engine.fragments import send_fragments, send_whole
+from tieline.engine.handlers import misplaced
 from tieline.engine.line import Line
 from tieline.engine.payloads import encode_payload, fragments_of
 from tieline.engine.receipts import Fate
@@ -33,6 +35,22 @@ class Front:
     # Nothing but the line is kept: there may be thousands, and another attribute, unless a user
     # sets one, would give each a dictionary.
     _line: Line
+
+    if not TYPE_CHECKING:
+        # (A type checker finds every name that is not there.)
+
+        #: What its options and handlers are given to. Not the same for a user's class, which has
+        #: attributes of its own: each front of ours says it anew.
+        _made_by = ""
+
+        def __setattr__(self, name: str, value: object) -> None:
+            told = misplaced(name, self._made_by, "_made_by" in vars(type(self)))
+            if told:
+                raise AttributeError(told)
+            object.__setattr__(self, name, value)
+
+        def __dir__(self) -> list[str]:
+            return names_there(self)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.safe_url!r} {self.state.value}>"

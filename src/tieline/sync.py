@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from tieline.absent import Absent
 from tieline.engine.handlers import split_plain
 from tieline.engine.payloads import decode_json
 from tieline.engine.receiving import Receiver
@@ -62,7 +63,23 @@ class Connection(ShortReceive, ThreadedFront):
 
     def __init__(self, receiver: Receiver) -> None:
         """Not for users: `tieline.connect` makes connections."""
-        self._line: Receiver = receiver
+        object.__setattr__(self, "_line", receiver)  # ours is for what users try to set
+
+    if TYPE_CHECKING:
+        _line: Receiver
+
+    else:
+        _made_by = "tieline.connect"
+
+        connect = Absent("it is connected; tieline.connect(url) makes another, reconnect() redials")
+        disconnect = Absent("use close()")
+        wait = Absent("recv() and iteration tell of the end")
+        wait_for = Absent("use recv() in a loop")
+        run_forever = Absent("use 'for message in ws'")
+        send_threadsafe = Absent("use send(), which any thread may call")
+        on_message = Absent(
+            "messages come by recv() and 'for message in ws'; WebSocketClient calls functions"
+        )
 
     # --- receiving ----------------------------------------------------------------------------
 

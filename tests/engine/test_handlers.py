@@ -17,6 +17,7 @@ from tieline.engine.handlers import (
     HANDLER_NAMES,
     NO_HANDLERS,
     Handlers,
+    misplaced,
     split_handlers,
     split_plain,
 )
@@ -170,3 +171,26 @@ def test_a_handler_that_is_assigned_to_a_client(name: str, text: str) -> None:
     with pytest.raises(AttributeError) as told:
         setattr(client, name, print)
     assert text in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("made_by", "name", "text"),
+    [
+        ("WebSocketClient", "callback", "handlers are given to the constructor: WebSocketClient("),
+        ("WebSocketClient", "ping_interval", "options are given to the constructor: WebSocketCl"),
+        ("tieline.connect", "timeout", "connect(): tieline.connect(url, timeout=...)"),
+        ("tieline.connect", "on_close", "handlers are given to connect(): tieline.connect(url, on"),
+        ("tieline.connect", "on_message", "gives its messages by recv() and iteration"),
+        ("tieline.aio.connect", "callback", "gives its messages by recv() and iteration"),
+        ("tieline.aio.connect", "on_xyz", "handlers are given to connect(): tieline.aio.connect(u"),
+    ],
+)
+def test_what_is_given_when_a_front_is_made(made_by: str, name: str, text: str) -> None:
+    assert text in misplaced(name, made_by, True)
+
+
+def test_attributes_of_a_users_own() -> None:
+    for name in ("callback", "url", "token", "on_ready", "mine"):
+        assert misplaced(name, "WebSocketClient", False) == ""
+    assert "did you mean on_message" in misplaced("on_mesage", "WebSocketClient", False)
+    assert misplaced("mine", "WebSocketClient", True) == ""

@@ -9,6 +9,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from tieline.absent import Absent
 from tieline.aio.arrivals import Messages
 from tieline.aio.line import LoopLine
 from tieline.aio.many import say_many
@@ -138,9 +139,26 @@ class Connection(SendingFront):
 
     def __init__(self, line: LoopLine) -> None:
         """Not for users: `tieline.aio.connect` makes connections."""
-        self._line: LoopLine = line
-        self._arrivals = line.inbox.arrivals
-        self._at_once = line.at_once
+        # Not with ours, which is for what users try to set.
+        put = object.__setattr__
+        put(self, "_line", line)
+        put(self, "_arrivals", line.inbox.arrivals)
+        put(self, "_at_once", line.at_once)
+
+    if not TYPE_CHECKING:
+        _made_by = "tieline.aio.connect"
+
+        connect = Absent(
+            "it is connected; 'await tieline.aio.connect(url)' makes another, reconnect() redials"
+        )
+        disconnect = Absent("use 'await close()'")
+        wait = Absent("recv() and iteration tell of the end")
+        wait_for = Absent("use 'await recv()' in a loop")
+        run_forever = Absent("use 'async for message in ws'")
+        on_message = Absent(
+            "messages come by 'await recv()' and 'async for message in ws'; WebSocketClient calls "
+            "functions"
+        )
 
     # --- receiving ----------------------------------------------------------------------------
 

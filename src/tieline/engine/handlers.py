@@ -121,21 +121,37 @@ NO_HANDLERS = Handlers()
 
 #: The handlers that get messages: not where messages are asked for with `recv()`.
 _MESSAGE_HANDLERS = ("callback", "on_message")
+_NO_CALLBACKS = (
+    "a connection made by connect() gives its messages by recv() and iteration; WebSocketClient "
+    "calls functions with them"
+)
 
 
-def misplaced(name: str) -> str:
-    """What to tell who assigns a function to a client under this name."""
+def misplaced(name: str, made_by: str, is_ours: bool) -> str:
+    """What to tell who assigns to an attribute of this name; "" when there is nothing to tell.
+
+    `made_by`: what makes the object, "WebSocketClient" for one. A class that is not `is_ours` has
+    attributes of its own, which may be called as an option is.
+    """
+    is_option = is_ours and (name == "callback" or name in Options.__dataclass_fields__)
+    if not is_option and not name.startswith("on_"):
+        return ""
+    is_client = made_by == "WebSocketClient"
+    call = f"the constructor: {made_by}(" if is_client else f"connect(): {made_by}(url, "
+    if name in _MESSAGE_HANDLERS and not is_client:
+        return f"{name}: {_NO_CALLBACKS}"
     if name in _NAMES:
-        return f"{name}: handlers are given to the constructor: WebSocketClient({name}=...)"
+        return f"{name}: handlers are given to {call}{name}=...)"
+    if is_option:
+        return f"{name}: options are given to {call}{name}=...)"
     from difflib import get_close_matches  # for mistakes only
 
-    close = get_close_matches(name.lower(), HANDLER_NAMES, n=1)
-    meant = close[0] if close else "on_message"
+    close = get_close_matches(name.lower(), HANDLER_NAMES, n=1, cutoff=0.6 if is_ours else 0.85)
+    if not close and not is_ours:
+        return ""
+    meant = close[0] if close else "on_message" if is_client else "on_close"
     question = f" (did you mean {meant}?)" if close else ""
-    return (
-        f"{name}: there is no such handler{question}; handlers are given to the constructor: "
-        f"WebSocketClient({meant}=...)"
-    )
+    return f"{name}: there is no such handler{question}; handlers are given to {call}{meant}=...)"
 
 
 def split_handlers(
@@ -163,10 +179,7 @@ def split_plain(url_or_options: object, keywords: dict[str, Any]) -> tuple[Handl
     handlers, options = _split(None, url_or_options, keywords)
     for name in () if handlers is NO_HANDLERS else _MESSAGE_HANDLERS:
         if getattr(handlers, name) is not None:
-            raise OptionError(
-                f"{name}: a connection made by connect() gives its messages by recv() and "
-                "iteration; WebSocketClient calls functions with them"
-            )
+            raise OptionError(f"{name}: {_NO_CALLBACKS}")
     if options.executor is not None:
         raise OptionError(
             "option 'executor': a connection made by connect() calls no function with messages, "
