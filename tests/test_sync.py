@@ -69,6 +69,14 @@ def test_options_that_are_refused(options: dict[str, Any], told: str) -> None:
         tieline.connect("ws://127.0.0.1:9/", **options)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "options"), [((), {}), (("ws://a/",), {}), (("ws://a/", "b"), {"timeout": 5})]
+)
+def test_the_class_is_not_called(arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match=r"use tieline\.connect\(url, \.\.\.\)"):
+        tieline.Connection(*arguments, **options)
+
+
 def test_the_url_is_needed() -> None:
     for arguments in ((), ({},)):
         with pytest.raises(tieline.OptionError, match="url"):

@@ -61,8 +61,10 @@ class Connection(ShortReceive, ThreadedFront):
 
     _closing_method = "close"
 
-    def __init__(self, receiver: Receiver) -> None:
+    def __init__(self, receiver: object = None, /, *others: object, **options: object) -> None:
         """Not for users: `tieline.connect` makes connections."""
+        if not isinstance(receiver, Receiver):
+            raise TypeError("Connection() is not called: use tieline.connect(url, ...)")
         object.__setattr__(self, "_line", receiver)  # ours is for what users try to set
 
     if TYPE_CHECKING:

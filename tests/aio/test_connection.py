@@ -68,6 +68,14 @@ def test_what_is_refused_at_once() -> None:
             aio.connect("ws://localhost:1/", **options)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "options"), [((), {}), (("ws://a/",), {}), (("ws://a/", "b"), {"timeout": 5})]
+)
+def test_the_class_is_not_called(arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match=r"use await tieline\.aio\.connect\(url, \.\.\.\)"):
+        aio.Connection(*arguments, **options)
+
+
 def test_nobody_there(run: Any) -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))

@@ -137,8 +137,10 @@ class Connection(SendingFront):
     Handlers (``on_ping``, ``on_close``, ...) run on the loop, in order: they must be quick.
     """
 
-    def __init__(self, line: LoopLine) -> None:
+    def __init__(self, line: object = None, /, *others: object, **options: object) -> None:
         """Not for users: `tieline.aio.connect` makes connections."""
+        if not isinstance(line, LoopLine):
+            raise TypeError("Connection() is not called: use await tieline.aio.connect(url, ...)")
         # Not with ours, which is for what users try to set.
         put = object.__setattr__
         put(self, "_line", line)
