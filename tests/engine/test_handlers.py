@@ -100,6 +100,25 @@ def test_what_is_no_coroutine_function(function: Any) -> None:
     assert Handlers(on_open=function).on_open is function
 
 
+class Generators:
+    def plain(self, argument: object) -> Any:
+        yield argument
+
+    async def asynchronous(self, argument: object) -> Any:
+        yield argument
+
+
+@pytest.mark.parametrize("name", ["plain", "asynchronous"])
+def test_no_generator_functions(name: str) -> None:
+    """A call of one runs nothing of what is in it."""
+    unbound, bound = getattr(Generators, name), getattr(Generators(), name)
+    word = "an asynchronous generator" if name == "asynchronous" else "a generator"
+    for function in (unbound, bound, partial(bound), MethodType(partial(unbound), 1)):
+        for handler in HANDLER_NAMES:
+            with pytest.raises(OptionError, match=f"^{handler}: .*got {word} function .*yield"):
+                Handlers(**{handler: function})
+
+
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="inspect has marks since Python 3.12")
 def test_marked_coroutine_functions() -> None:
     def function(argument: object) -> None:

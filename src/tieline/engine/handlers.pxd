@@ -17,7 +17,7 @@ cdef class Handlers:
 
 
 cdef object _check(str name, object function)
-cdef bint _is_coroutine_function(object function) except -1
+cdef bint _runs(object function) except -1
 cpdef tuple split_plain(url_or_options, dict keywords)
 
 @cython.locals(given=dict, memory=CallMemory)

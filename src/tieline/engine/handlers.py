@@ -6,7 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import Enum
-from inspect import CO_COROUTINE, iscoroutinefunction
+from inspect import (
+    CO_ASYNC_GENERATOR,
+    CO_COROUTINE,
+    CO_GENERATOR,
+    isasyncgenfunction,
+    iscoroutinefunction,
+    isgeneratorfunction,
+)
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
@@ -89,23 +96,40 @@ def _check(name: str, function: object) -> None:
             f"{name}: expected a function (or None), got {type(function).__name__}"
             + ("; the URL is the second argument" if swapped else "")
         )
-    if _is_coroutine_function(function):
-        raise OptionError(
-            f"{name}: expected a function (or None), got a coroutine function (async def), "
-            "which nothing here awaits; give a plain function, for example one that calls "
-            "asyncio.run_coroutine_threadsafe(); tieline.aio.connect() is for coroutines"
+    if _runs(function):
+        return
+    if iscoroutinefunction(function):
+        told = (
+            "a coroutine function (async def), which nothing here awaits; give a plain function, "
+            "for example one that calls asyncio.run_coroutine_threadsafe(); tieline.aio.connect() "
+            "is for coroutines"
         )
+    else:
+        kind = "an asynchronous generator" if isasyncgenfunction(function) else "a generator"
+        told = (
+            f"{kind} function (there is a yield in it), of which a call runs nothing; give a "
+            "function without yield"
+        )
+    raise OptionError(f"{name}: expected a function (or None), got {told}")
 
 
-def _is_coroutine_function(function: Callable[..., Any]) -> bool:
+def _runs(function: Callable[..., Any]) -> bool:
+    """Does a call run what is in it?"""
     if type(function) is BuiltinFunctionType:
-        return False
+        return True
     # What is in the way of nothing, as most are, needs no look through partials and marks.
     plain: object = function.__func__ if type(function) is MethodType else function
     if type(plain) is FunctionType and not plain.__dict__:
-        return bool(plain.__code__.co_flags & CO_COROUTINE)
-    return iscoroutinefunction(function)
+        return not plain.__code__.co_flags & _DEFERRED
+    return not (
+        iscoroutinefunction(function)
+        or isgeneratorfunction(function)
+        or isasyncgenfunction(function)
+    )
 
+
+# Of whose functions a call only makes something that is to be run.
+_DEFERRED = CO_COROUTINE | CO_GENERATOR | CO_ASYNC_GENERATOR
 
 HANDLER_NAMES = (
     "callback", "on_open", "on_message", "on_close", "on_ping", "on_pong", "on_error",
