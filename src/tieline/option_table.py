@@ -123,7 +123,8 @@ class OptionTable(OpeningOptions):
         "reconnection",
         "raise",
         "what becomes of a message while the connection is being made: 'raise' refuses it, 'queue' "
-        "keeps it until the connection is open",
+        "keeps it until the connection is open (without reconnect one is made only by connect() "
+        "and reconnect())",
         upkeep.policy("raise", "queue"),
     )
     # As much as one generous message, and what a session holds for a program that reads slowly.

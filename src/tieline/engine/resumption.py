@@ -137,9 +137,11 @@ class Resumption:
         elif self._line.is_coming_back and wish == "drop":
             self.offline.refuse(unsent)
         else:
-            raise self.refusal()
+            raise self.refusal(wish=wish)
 
-    def refusal(self, error: ConnectionClosed | None = None) -> ConnectionClosed:
+    def refusal(
+        self, error: ConnectionClosed | None = None, wish: str = "raise"
+    ) -> ConnectionClosed:
         """What to raise where a message was not taken: the line's reason, or else `error`."""
         line = self._line
         with line.lock:
@@ -157,6 +159,11 @@ class Resumption:
             refused = line.closed_error()
             refused.__cause__ = gave_up.cause
             return refused
+        if wish == "queue" and line.recovery.policy is None:
+            text += (
+                "; a message is queued while a connection is being made, and without the option "
+                "reconnect none follows by itself"
+            )
         return error or ConnectionClosed(text, line.close_info)
 
     def now_or_never(self, error: ConnectionClosed, what: str) -> ConnectionClosed:

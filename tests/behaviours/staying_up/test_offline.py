@@ -295,3 +295,31 @@ def test_a_handler_does_not_wait(server: EchoServer, clients: Any) -> None:
     with client._line.session.lock:
         assert cannot_wait()
     assert not cannot_wait()
+
+
+def test_without_reconnect_nothing_waits_for_a_connection_that_nobody_makes(
+    talks: Talks, scripted: Any
+) -> None:
+    reached, go = threading.Event(), threading.Event()
+    told: list[Any] = []
+    talk = talks(
+        scripted(never_reads(reached, go)).url,
+        offline="queue",
+        write_limit=4 * HUGE,
+        on_event=told.append,
+        compression=None,
+    )
+    assert reached.wait(PATIENCE)
+    receipt = talk.call("send", b"a" * HUGE, receipt=True)
+    go.set()
+    with pytest.raises(ConnectionClosed, match="has ended"):
+        settled(talk, receipt)
+    assert talk.ended().code == 1006
+    with pytest.raises(ConnectionClosed, match="without the option reconnect none follows"):
+        talk.send("late")
+    with pytest.raises(ConnectionClosed, match="the connection is closed$"):
+        talk.call("send", "late", when_offline="raise")
+    stats = talk.front.stats()
+    assert (stats.offline_queued, stats.offline_dropped) == (0, 1)
+    (drop,) = [event for event in told if isinstance(event, events.MessageDroppedEvent)]
+    assert (drop.reason, drop.size) == ("closed", HUGE)
