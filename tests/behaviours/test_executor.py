@@ -123,9 +123,9 @@ def test_reading_stops_and_goes_on(
 
 @pytest.mark.parametrize("cancel", [False, True])
 def test_an_executor_that_is_shut_down_early(
-    echo: Any, recorder: Recorder, cancel: bool, within: Any
+    echo: Any, recorder: Recorder, cancel: bool, within: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The end is told all the same, on whatever thread is left."""
+    """The end is told all the same, on whatever thread is left, and the log says why."""
     inside, release = threading.Event(), threading.Event()
     pool = ThreadPoolExecutor(1)
 
@@ -149,6 +149,11 @@ def test_an_executor_that_is_shut_down_early(
         client.disconnect()
     assert [one.kind for one in recorder.take()] == ["message", "message", "close", "end"]
     assert recorder.overlaps == []
+    (line,) = [
+        one for one in caplog.records if one.name == "tieline" and one.levelname == "WARNING"
+    ]
+    assert "the executor does not run them" in line.getMessage()
+    assert line.getMessage().startswith("[")
 
 
 def test_a_handler_cannot_wait_for_what_may_stand_behind_it(

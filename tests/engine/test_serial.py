@@ -130,6 +130,42 @@ def test_an_executor_that_was_shut_down() -> None:
     assert ran == [threading.get_ident()]
 
 
+@pytest.mark.parametrize("cancel", [False, True])
+def test_whoever_shuts_an_executor_down_is_told_once(cancel: bool) -> None:
+    told: list[str] = []
+    done = threading.Event()
+    pool = ThreadPoolExecutor(1)
+    inside, release = threading.Event(), threading.Event()
+
+    def block() -> None:
+        inside.set()
+        release.wait(SOON)
+
+    pool.submit(block)
+    assert inside.wait(SOON)
+    queue = SerialQueue(Runner(pool), 10, lambda: None, told.append)
+    if cancel:
+        queue.post(lambda: None)
+    pool.shutdown(wait=False, cancel_futures=cancel)
+    for _ in range(3):
+        queue.post(lambda: None)
+    queue.post(done.set)
+    assert done.wait(SOON)
+    release.set()
+    assert len(told) == 1
+    assert ("has thrown away" if cancel else "RuntimeError: cannot schedule new") in told[0]
+
+
+def test_the_end_of_a_program_is_no_news() -> None:
+    def submit(job: Callable[[], None]) -> None:
+        raise RuntimeError("cannot schedule new futures after interpreter shutdown")
+
+    told: list[str] = []
+    ran: list[int] = []
+    SerialQueue(Runner(submit), 10, lambda: None, told.append).post(lambda: ran.append(1))
+    assert (ran, told) == ([1], [])
+
+
 def test_an_executor_that_refuses_a_job() -> None:
     """Such as a bounded queue's `put_nowait`: no job is lost, and the next ones go there again."""
     place: queue.Queue[Callable[[], None]] = queue.Queue(1)

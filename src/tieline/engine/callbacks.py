@@ -226,6 +226,16 @@ class Callbacks:
         # `raised` is a function of C as well: taken as a value it would be called as another type.
         self.raised("Reconnect.retry", error)
 
+    def executor_refuses(self, why: str) -> None:
+        """What was to run the handlers does not."""
+        try:
+            self._log[0].warning(
+                "handlers run on a background thread, because the executor does not run them: %s",
+                why,
+            )
+        except Exception as error:  # a filter of the user's
+            self.error(error)
+
     def _timed(self, name: str, function: Callable[[Any], object]) -> Callable[[Any], object]:
         """`function` with a clock around it, because slow calls are to be told."""
         assert self._slow is not None

@@ -41,7 +41,11 @@ class Delivery:
         #: What follows the last messages has to wait, see `hold_back`.
         self.holds_back = False
         self._owner = owner
-        self._queue = None if runner is None else SerialQueue(runner, max_queue, self._on_room)
+        self._queue = (
+            None
+            if runner is None
+            else SerialQueue(runner, max_queue, self._on_room, callbacks.executor_refuses)
+        )
         #: Handlers are called at once, by whoever delivers.
         self.is_direct = runner is None
 

@@ -59,13 +59,21 @@ class SerialQueue:
 
     `load` says how many messages wait, so that the owner can stop reading: `is_full` above `limit`
     of them, or above `MAX_WAITING` bytes. `on_room` is called when half of that is done, on the
-    executor's thread.
+    executor's thread. `on_refused` gets the reason, once, when jobs run elsewhere because the
+    executor does not run them; it must not raise.
     """
 
-    def __init__(self, runner: Runner, limit: int, on_room: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        runner: Runner,
+        limit: int,
+        on_room: Callable[[], None],
+        on_refused: Callable[[str], None] | None = None,
+    ) -> None:
         self._runner = runner
         self._limit = limit
         self._on_room = on_room
+        self._on_refused = on_refused
         self._lock = threading.RLock()
         self._jobs: deque[tuple[Callable[[], None], int, int]] = deque()
         self._scheduled = False
@@ -102,10 +110,11 @@ class SerialQueue:
         self._notice = weakref.ref(run, lambda _: self._run_elsewhere(given))
         try:
             future = self._runner.submit(run)
-        except Exception:
+        except Exception as error:
             # It was shut down, or is a queue that is full: the connection still has to end, with
             # all its events, and a queue that nobody runs would hold up all that follows.
             if self._begin(given):
+                self._refused(f"{type(error).__name__}: {error}")
                 self._run()
             return
         if _is_future(future):
@@ -129,7 +138,22 @@ class SerialQueue:
     def _run_elsewhere(self, given: object) -> None:
         """The executor will not run it. Not here, where its lock may be held."""
         if self._begin(given) and not sys.is_finalizing():
-            threading.Thread(target=self._run, name="tieline-last-jobs", daemon=True).start()
+            run = self._run_last
+            threading.Thread(target=run, name="tieline-last-jobs", daemon=True).start()
+
+    def _run_last(self) -> None:
+        self._refused("it was closed or shut down, and has thrown away what it was given")
+        self._run()
+
+    def _refused(self, why: str) -> None:
+        on_refused, self._on_refused = self._on_refused, None
+        # The end of a program shuts executors down as well, which is no news.
+        if (
+            on_refused is not None
+            and threading.main_thread().is_alive()
+            and "interpreter" not in why
+        ):
+            on_refused(why)
 
     def abandon_after_fork(self) -> None:
         """In a child process: what waited belongs to the parent."""
