@@ -286,3 +286,13 @@ def test_an_iteration_asks_for_what_is_not_here(run: Any) -> None:
         assert len(asked) == 2
 
     run(main())
+
+
+def test_an_iterator_of_no_connection(run: Any) -> None:
+    """The compiled one crashed."""
+
+    async def main() -> None:
+        with pytest.raises((TypeError, AttributeError)):
+            await anext(Messages.__new__(Messages))
+
+    run(main())

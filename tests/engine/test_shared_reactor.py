@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import math
 import pickle
 import weakref
 from collections.abc import Callable
@@ -63,6 +64,26 @@ def test_a_program_may_derive_from_it_and_keep_attributes_on_it() -> None:
                 connection.send("a")
                 assert connection.recv(20.0) == "a"
     assert reactor.count == 2
+    assert reactor.join(20.0)
+
+
+class Forgetful(tieline.Reactor):
+    """Of a program that does not know that there is an `__init__` to be called."""
+
+    def __init__(self, count: int, *, label: str = "") -> None:
+        self.count, self.label = count, label
+
+
+def test_a_class_that_forgets_the_init_of_its_base() -> None:
+    """The compiled engine crashed."""
+    reactor = Forgetful(3, label="x")
+    assert list(inspect.signature(Forgetful).parameters) == ["count", "label"]
+    assert reactor.next_deadline() == reactor.wanted_at() == math.inf
+    reactor.look_at_clocks()
+    assert not reactor.in_thread() and reactor.linger == 0.0
+    with EchoServer() as server, tieline.connect(server.url, reactor=reactor) as connection:
+        connection.send("a")
+        assert connection.recv(20.0) == "a"
     assert reactor.join(20.0)
 
 

@@ -217,7 +217,10 @@ class Messages:
         return self
 
     async def __anext__(self) -> str | bytes:
-        message = self._arrivals.take()
+        arrivals = self._arrivals
+        if arrivals is None:  # C would take it for what it should be
+            raise TypeError("nothing to go through: use 'async for message in ws'")
+        message = arrivals.take()
         if message is None:
             return await self._following()
         return message

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from tieline.engine import reactor
 
@@ -22,7 +22,18 @@ class Reactor(reactor.Reactor):
     # program may keep attributes of its own on it.
 
     def __init__(self, name: str | None = None, *, linger: float = 0.0) -> None:
-        super().__init__(name, linger=linger)
+        self.linger = linger
+        if name:
+            self.name = name
+
+    def __new__(cls, *_: Any, **__: Any) -> Self:
+        # Here, because a program's class may forget `super().__init__()`: what is compiled does
+        # not bear that anything is missing.
+        made = super().__new__(cls)
+        reactor.Reactor.__init__(made)
+        return made
+
+    __new__.__wrapped__ = __init__  # type: ignore[attr-defined]  # for `help`
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         raise TypeError("a reactor cannot be copied or pickled; hand the same one to every client")
