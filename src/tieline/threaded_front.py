@@ -168,7 +168,11 @@ class ThreadedFront(ShortSend, Front):
         when_offline: WhenOffline | None = None,
         receipt: bool = False,
     ) -> Receipt | None:
-        """Send what ``json_dumps`` makes of `value`, as text, as `send` does."""
+        """Send what ``json_dumps`` makes of `value`, as text, as `send` does.
+
+        The default, ``json.dumps``, writes NaN and infinities, which are no JSON, for peers that
+        read them; ``functools.partial(json.dumps, allow_nan=False)`` refuses them.
+        """
         if receipt or when_offline is not None or self.options.offline == "queue":
             ticket = self._new_receipt() if receipt else None
             data = encode_json(value, self.options.json_dumps)

@@ -106,7 +106,11 @@ class SendingFront(ShortCalls, Front):
         when_offline: WhenOffline | None = None,
         receipt: bool = False,
     ) -> Receipt | None:
-        """Send what ``json_dumps`` makes of `value`, as text, as `send` does."""
+        """Send what ``json_dumps`` makes of `value`, as text, as `send` does.
+
+        The default, ``json.dumps``, writes NaN and infinities, which are no JSON, for peers that
+        read them; ``functools.partial(json.dumps, allow_nan=False)`` refuses them.
+        """
         ticket = self._new_receipt(receipt)
         data = encode_json(value, self.options.json_dumps)
         await self._say_or_queue(Opcode.TEXT, data, None, when_offline, ticket)
