@@ -20,6 +20,7 @@ from tieline.options import normalise_headers
 from tieline.protocol.close import check_close
 from tieline.protocol.events import CloseInfo
 from tieline.protocol.handshake import HandshakeResponse
+from tieline.protocol.state import State
 from tieline.protocol.wire import CloseCode
 from tieline.request_checks import HeaderPairs
 from tieline.threaded_front import ThreadedFront
@@ -228,7 +229,9 @@ class WebSocketClient(ThreadedFront):
             if session is None or not session.is_open:
                 if not line.is_coming_back:
                     self._session()
-                    text = f"the connection is {self.state.value}: no message will come"
+                    # A dial that goes on for a moment, though nobody wants it, counts for nothing.
+                    state = "closed" if self.state is State.CONNECTING else self.state.value
+                    text = f"the connection is {state}: no message will come"
                     raise ConnectionClosed(text, self.close_info)
                 number += 1
             watcher = Watcher(predicate, number)
