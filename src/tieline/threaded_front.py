@@ -55,14 +55,14 @@ class ThreadedFront(ShortSend, Front):
         """Send each item of an iterable as a message of its own, with few system calls.
 
         The messages go out in order, written together for as long as the iterable yields; one that
-        takes its time holds back what it yielded until its next item. Messages of other threads may
-        come in between. Blocks, queues and raises as `send` does for each of them; the error's
-        note says how many were sent or are in the write buffer. When the iterable fails, what it
-        gave before is sent first, and its error has that note.
+        takes its time, a millisecond or more for an item, holds back what it yielded until its next
+        item. Messages of other threads may come in between. Blocks, queues and raises as `send`
+        does for each of them. When the iterable raises an `Exception`, what it gave before is sent
+        first. The error's note says how many were sent or are in the write buffer.
         """
-        sent = 0
-        with telling_how_many(lambda: sent):
-            for run in runs_of(check_messages(messages)):
+        sent, runs = 0, runs_of(check_messages(messages))
+        with telling_how_many(lambda: sent, runs):
+            for run in runs:
                 while run:
                     session, left = self._line.session, len(run)
                     try:
@@ -80,11 +80,14 @@ class ThreadedFront(ShortSend, Front):
         try:
             if taken > 1 and self.options.offline != "queue" and not compress:
                 try:
-                    self._session().speaker.messages(together, compress)
-                    del messages[:taken]
-                    return
+                    session = self._session()
+                    session.speaker.messages(together, compress)
                 except ConnectionClosed:
                     pass  # none was sent, and `send` knows what that means
+                else:
+                    session.sender.check_unbroken()
+                    del messages[:taken]
+                    return
             taken = 1
             self.send(messages[0], compress=compress)
             del messages[0]

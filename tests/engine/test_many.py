@@ -30,12 +30,13 @@ def test_runs(size: int, kind: Any) -> None:
     assert all(0 < len(run) <= LONGEST_RUN for run in runs)
 
 
-def test_who_takes_their_time_is_not_waited_for() -> None:
+@pytest.mark.parametrize("seconds", [0.0015, 0.02])
+def test_who_takes_their_time_is_not_waited_for(seconds: float) -> None:
     """What was gathered goes out with the next item, however few there are."""
 
     def slowly() -> Iterator[int]:
         for number in range(3):
-            until = time.monotonic() + 0.02
+            until = time.monotonic() + seconds
             while time.monotonic() < until:
                 pass
             yield number
@@ -55,6 +56,37 @@ def test_an_iterable_that_fails() -> None:
                 assert run
                 got += run
         assert got == list(range(size))
+
+
+def test_who_stops_to_be_quick_is_not_waited_for() -> None:
+    def suddenly_slow() -> Iterator[int]:
+        yield from range(100)
+        until = time.monotonic() + 0.02
+        while time.monotonic() < until:
+            pass
+        yield 100
+        yield 101
+
+    assert [run[-1] for run in runs_of(suddenly_slow())][-2:] == [100, 101]
+
+
+def test_an_iterator_is_not_begun_anew() -> None:
+    """Its own `__iter__` may count from the beginning."""
+
+    class Numbers:
+        def __iter__(self) -> Numbers:
+            self.last = 0
+            return self
+
+        def __next__(self) -> int:
+            self.last += 1
+            if self.last > 2 * LONGEST_RUN:
+                raise StopIteration
+            return self.last
+
+    assert [number for run in runs_of(Numbers()) for number in run] == [
+        *range(1, 2 * LONGEST_RUN + 1)
+    ]
 
 
 def test_an_iterator_is_not_asked_again_after_its_end() -> None:
@@ -95,6 +127,26 @@ def test_a_note() -> None:
         with telling_how_many(lambda: 7):
             raise tieline.ConnectionClosed("gone")
     assert raised.value.__notes__ == ["send_many: 7 messages were sent or are in the write buffer"]
+
+
+def test_a_note_is_not_added_twice() -> None:
+    error = ZeroDivisionError()
+    error.add_note("theirs")
+    for counts in (iter([0]), iter([1]), iter([2])):
+        with pytest.raises(ZeroDivisionError), telling_how_many(counts.__next__):
+            raise error
+    assert error.__notes__ == [
+        "theirs",
+        "send_many: 2 messages were sent or are in the write buffer",
+    ]
+
+
+def test_no_place_for_a_note() -> None:
+    error = ZeroDivisionError()
+    error.__notes__ = "theirs"  # type: ignore[assignment]  # anything may be there
+    with pytest.raises(ZeroDivisionError) as raised, telling_how_many(lambda: 1):
+        raise error
+    assert raised.value is error and error.__notes__ == "theirs"
 
 
 @pytest.fixture(params=[None, "deflate"])
@@ -167,6 +219,51 @@ def test_the_iterable_fails(server: EchoServer) -> None:
             "send_many: 2 messages were sent or are in the write buffer"
         ]
         assert [connection.recv(), connection.recv()] == ["a", "b"]
+
+
+def test_the_iterable_fails_and_so_does_the_connection(server: EchoServer) -> None:
+    """Both are told."""
+
+    def failing() -> Iterator[str]:
+        yield "a"
+        connection.close()
+        raise ZeroDivisionError
+
+    connection = plain(server)
+    with pytest.raises(tieline.ConnectionClosed) as raised:
+        connection.send_many(failing())
+    assert isinstance(raised.value.__context__, ZeroDivisionError)
+
+
+def test_ctrl_c_in_the_iterable(server: EchoServer) -> None:
+    def interrupted() -> Iterator[str]:
+        yield from ["a"] * LONGEST_RUN
+        yield "b"
+        raise KeyboardInterrupt
+
+    with plain(server) as connection:
+        with pytest.raises(KeyboardInterrupt) as raised:
+            connection.send_many(interrupted())
+        note = f"send_many: {LONGEST_RUN} messages were sent or are in the write buffer"
+        assert raised.value.__notes__ == [note]
+        assert [connection.recv() for _ in range(LONGEST_RUN)] == ["a"] * LONGEST_RUN
+
+
+def test_a_stream_that_breaks_has_not_taken_the_run() -> None:
+    """Nobody is told that messages were sent that the write found no stream for."""
+    is_broken = threading.Event()
+
+    def script(peer: ScriptedPeer) -> None:
+        peer.accept_upgrade()
+        peer.reset()
+        is_broken.set()
+
+    with ScriptedServer(script, timeout=PATIENCE) as server:
+        with tieline.connect(server.url, proxy=None) as connection:
+            assert is_broken.wait(PATIENCE)
+            with pytest.raises(tieline.ConnectionClosed) as raised:
+                connection.send_many(["x"] * 5000)
+    assert raised.value.__notes__ == ["send_many: 0 messages were sent or are in the write buffer"]
 
 
 def test_runs_of_all_sizes(server: EchoServer) -> None:

@@ -16,13 +16,14 @@ async def say_many(
     """`together`: they may be written together; what cannot be goes to `send`."""
     checked = check_messages(messages)
     sent = 0
-    with telling_how_many(lambda: sent):
-        if isinstance(checked, AsyncIterable):
+    runs = None if isinstance(checked, AsyncIterable) else runs_of(checked)
+    with telling_how_many(lambda: sent, runs):
+        if runs is None:
             async for message in checked:
                 await send(message)
                 sent += 1
             return
-        for run in runs_of(checked):
+        for run in runs:
             while run:
                 session, left = line.session, len(run)
                 try:

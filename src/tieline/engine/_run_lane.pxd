@@ -22,6 +22,8 @@ cdef class RunLane(ShortWay):
     cdef flag may_send
     cdef flag is_open
 
+    cdef int _push(self, Py_ssize_t size) except -1
+
     cdef bint _is_clear(self) except -1
 
     cdef bint _has_waiting(self) noexcept
@@ -30,7 +32,7 @@ cdef class RunLane(ShortWay):
 
     cdef bint _takes(self, Small small) noexcept
 
-    cdef int _gather(self, int opcode, const uint8_t *payload, Py_ssize_t size) except -1
+    cdef bint _gather(self, int opcode, const uint8_t *payload, Py_ssize_t size) except -1
 
     cdef Py_ssize_t _gather_some(
         self, list messages, Py_ssize_t first, Py_ssize_t *total

@@ -18,6 +18,7 @@ from tieline.engine._small cimport (
 from tieline.engine.sender cimport Sender
 from tieline.engine.short_way cimport ShortWay
 from tieline.protocol.outgoing cimport Outgoing
+from tieline.errors import SendTimeout
 
 cdef enum:
     # What a run's answers are gathered into, in bytes, before a further buffer is begun.
@@ -57,29 +58,45 @@ cdef class RunLane(ShortWay):
     def send_run(self, list messages):
         """Send those at the beginning that nothing is in the way of, together. Any thread.
 
-        They are taken out of the list, also when it raises, as `Sender.message` does.
+        They are taken out of the list, also when it raises, as `Sender.message` does: unless the
+        stream broke, and nobody has them.
         """
-        cdef Py_ssize_t count, size = 0, total = 0, done = 0
+        cdef Py_ssize_t count, size = 0, total = 0, taken = 0, done = 0
         self.lock.enter()
         try:
             if not self._is_clear() or (self._has_waiting() and not self._is_corked()):
                 return
-            while done < PyList_GET_SIZE(messages):
-                count = self._gather_some(messages, done, &size)
+            while taken < PyList_GET_SIZE(messages):
+                count = self._gather_some(messages, taken, &size)
                 if count == 0:
                     break
-                done += count
+                taken += count
                 total += size
                 if self.sender.unwritten >= self.sender._write_limit:
-                    self.sender._push(size)
+                    self._push(size)
+                    done = taken
                 # A write may have waited for room, and been told of the end.
                 if not self._is_clear():
                     break
             if self.sender.unwritten:
-                self.sender._push(total)
+                self._push(total)
+            done = taken
+        except SendTimeout:
+            done = taken  # they are in the buffer
+            raise
         finally:
             del messages[:done]
             self.lock.leave()
+
+    cdef int _push(self, Py_ssize_t size) except -1:
+        """`Sender._push`, which leaves it to the end to tell that the stream broke."""
+        cdef Sender sender = self.sender
+        sender._push(size)
+        if sender.error is not None:
+            sender.check_unbroken()
+        if sender.unwritten == 0:
+            self.gathered = None  # it was for this run: a connection may be idle for long
+        return 0
 
     cdef bint _is_clear(self) except -1:
         """Could a message of somebody be written now, as far as the connection goes?"""
@@ -107,16 +124,19 @@ cdef class RunLane(ShortWay):
     cdef bint _takes(self, Small small) noexcept:
         return small.payload != NULL and small.size <= self.limit
 
-    cdef int _gather(self, int opcode, const uint8_t *payload, Py_ssize_t size) except -1:
-        """Put a handler's message to the others of this run."""
+    cdef bint _gather(self, int opcode, const uint8_t *payload, Py_ssize_t size) except -1:
+        """Put a handler's message to the others of this run. False: it cannot be sent now."""
         cdef bytearray gathered = self._gathering()
         cdef Outgoing outgoing = self.sender._outgoing
         cdef Py_ssize_t added = frame_size(size, outgoing.masked)
-        cdef uint8_t *end = self._make_room(gathered, added)
+        cdef uint8_t *end
+        if gathered is None:
+            return False
+        end = self._make_room(gathered, added)
         end += write_header(end, opcode, size, outgoing.masked)
         write_payload(outgoing, end, payload, size)
         self._has_gathered(gathered, added)
-        return 0
+        return True
 
     cdef Py_ssize_t _gather_some(
         self, list messages, Py_ssize_t first, Py_ssize_t *total
@@ -135,6 +155,8 @@ cdef class RunLane(ShortWay):
         if not self._takes(small):
             return 0
         gathered = self._gathering()
+        if gathered is None:
+            return 0
         last = PyList_GET_SIZE(messages)
         if masked:
             last = min(last, first + (PyBytes_GET_SIZE(outgoing.pool) - outgoing.used) // 4)
@@ -162,19 +184,26 @@ cdef class RunLane(ShortWay):
         return last - first
 
     cdef bytearray _gathering(self):
-        """What the next message goes to, for which there is a key."""
+        """What the next message goes to, for which there is a key. None: it cannot be sent now.
+
+        Where Python's objects are made garbage may be collected, and a finalizer may have sent: the
+        last key is taken then, or a message is begun into which no other may come.
+        """
         cdef bytearray gathered = self.gathered
         cdef Sender sender = self.sender
         cdef Outgoing outgoing = sender._outgoing
+        cdef bint is_clear = True
         prepare_key(outgoing)
         if outgoing._ready is not None:
             sender.extend_from(outgoing.take)
+            is_clear = False
         if gathered is None or not sender.chunks or sender.chunks[-1] is not gathered:
             self.gathered = gathered = bytearray()
             self.room = 0
             sender.add(gathered)
-            prepare_key(outgoing)  # a finalizer may have sent, and taken the last one
-        return gathered
+            prepare_key(outgoing)
+            is_clear = False
+        return gathered if is_clear or self._is_clear() else None
 
     cdef uint8_t *_make_room(self, bytearray gathered, Py_ssize_t added) except NULL:
         """Where so many bytes more go."""

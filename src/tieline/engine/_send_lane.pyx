@@ -69,7 +69,8 @@ cdef class SendLane(RunLane):
             return False
         if sender._corked:
             if sender._left_at_once == 0 and self._is_corked():
-                self._gather(opcode, payload, size)
+                if not self._gather(opcode, payload, size):
+                    return False
                 if sender._gathering_until == 0.0 or sender._gathered < SAMPLE or (
                     sender._gathered % SAMPLE == 0
                 ):

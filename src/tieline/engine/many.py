@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,8 @@ _TOGETHER = 64 * 1024
 #: Seconds for which a run is gathered from an iterable that takes its time.
 _GATHERING = 0.001
 
+_NO_MORE = object()
+
 if TYPE_CHECKING:
     from tieline.engine._runs import gather
 else:
@@ -29,22 +31,23 @@ else:
         from tieline.engine._runs import gather
     except ModuleNotFoundError:  # pure, or not on Linux
 
-        def gather(iterator: Iterator[Any], run: list[Any], longest: int) -> bool:
-            """Add items until there are `longest`, or some time has passed.
+        def gather(iterator: Iterator[Any], run: list[Any], longest: int, seconds: float) -> bool:
+            """Add items until there are `longest`, or about so many seconds have passed.
 
             False: there are no more.
             """
             until = 0.0
-            for item in iterator:
+            # (A `for` would have an iterator begin anew whose `__iter__` does.)
+            while (item := next(iterator, _NO_MORE)) is not _NO_MORE:
                 now = time.monotonic()
-                until = until or now + _GATHERING
+                until = until or now + seconds
                 run.append(item)
                 if len(run) >= longest or now >= until:
                     return True
             return False
 
 
-def runs_of(messages: Iterable[Any]) -> Iterator[list[Any]]:
+def runs_of(messages: Iterable[Any]) -> Generator[list[Any]]:
     """The messages, in order, in lists that are not longer than it takes to gather them.
 
     What came before the iterable has failed comes first.
@@ -58,7 +61,7 @@ def runs_of(messages: Iterable[Any]) -> Iterator[list[Any]]:
     while there_are_more:
         run: list[Any] = []
         try:
-            there_are_more = gather(iterator, run, LONGEST_RUN)
+            there_are_more = gather(iterator, run, LONGEST_RUN, _GATHERING)
         except Exception:
             if run:
                 yield run
@@ -97,10 +100,29 @@ def small_ones(messages: list[Any]) -> list[tuple[Opcode, Data]]:
 
 
 @contextmanager
-def telling_how_many(sent: Callable[[], int]) -> Iterator[None]:
-    """What the body raises says how many messages went before."""
+def telling_how_many(
+    sent: Callable[[], int], runs: Generator[list[Any]] | None = None
+) -> Iterator[None]:
+    """What the body raises says how many messages went before.
+
+    And what the iterable of the `runs` has raised, if it came on top of that.
+    """
     try:
         yield
-    except Exception as error:  # the iterable's as well
-        error.add_note(f"send_many: {sent()} messages were sent or are in the write buffer")
+    except BaseException as error:  # Ctrl-C, too, and what the iterable has raised
+        _note(error, f"{_NOTE}{sent()} messages were sent or are in the write buffer")
+        if runs is not None:
+            runs.throw(error)  # where it is raised again
         raise
+
+
+_NOTE = "send_many: "
+
+
+def _note(error: BaseException, text: str) -> None:
+    """Add a note, in the place of one of ours: an exception may be raised again and again."""
+    notes = getattr(error, "__notes__", None)
+    if isinstance(notes, list):
+        notes[:] = [note for note in notes if not str(note).startswith(_NOTE)]
+    if notes is None or isinstance(notes, list):
+        error.add_note(text)

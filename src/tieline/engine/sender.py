@@ -51,7 +51,7 @@ class Sender(Admission):
                     self._defer([unsent or Unsent(opcode, payload, compress, self._now())])
                     return
             if self.error is not None:
-                self._check_unbroken()
+                self.check_unbroken()
             if unsent is None and (len(payload) < BIG or not is_borrowed(payload)):
                 self._outgoing.message(opcode, payload, compress)
                 self._push(len(payload), deadline)
@@ -73,7 +73,7 @@ class Sender(Admission):
                 if not self._wait_for_turn(size, deadline):
                     self._defer([Unsent(*each, compress, self._now()) for each in run])
                     return
-            self._check_unbroken()
+            self.check_unbroken()
             for opcode, payload in run:
                 self._outgoing.message(opcode, payload, compress)
             self._push(size, deadline)
@@ -98,7 +98,7 @@ class Sender(Admission):
                 deadline = self._deadline()
                 if not self._wait_for_turn(size, deadline):
                     raise SendBufferFull(send_errors.FRAGMENT_IN_HANDLER)
-            self._check_unbroken()
+            self.check_unbroken()
             self._fragmenter = self._caller()
             self._lend(
                 partial(self._encode_fragments, frames, compress, unsent),
@@ -113,7 +113,7 @@ class Sender(Admission):
         with self._lock:
             if self.unwritten >= self._write_limit:
                 self._wait_for_room(len(data), self._deadline())
-            self._check_unbroken()
+            self.check_unbroken()
             self._outgoing.ping(data, self._now(), token)
             self._push(len(data))
 
@@ -122,7 +122,7 @@ class Sender(Admission):
         with self._lock:
             if self.unwritten >= self._write_limit:
                 self._wait_for_room(len(data), self._deadline())
-            self._check_unbroken()
+            self.check_unbroken()
             self._outgoing.pong(data)
             self._push(len(data))
 

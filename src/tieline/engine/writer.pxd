@@ -40,7 +40,7 @@ cdef class Writer(Outbox):
 
     cpdef void drop(self) except *
 
-    cdef void _check_unbroken(self) except *
+    cpdef void check_unbroken(self) except *
 
     cdef bint _gathers(self, double now) except -1
 

@@ -123,8 +123,11 @@ class Writer(Outbox):
         """Bytes that the stream has taken since the start."""
         return self.written
 
-    def _check_unbroken(self) -> None:
-        """The session may not know yet, and what is taken until then would only pile up."""
+    def check_unbroken(self) -> None:
+        """Raise ConnectionClosed if the stream broke, of which the session may not know yet.
+
+        What is taken until it does would only pile up.
+        """
         if self.error is not None and self._outgoing.is_open:
             raise ConnectionClosed(f"nothing can be sent, the stream broke: {self.error}")
 
