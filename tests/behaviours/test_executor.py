@@ -121,6 +121,50 @@ def test_reading_stops_and_goes_on(
     assert client.close_info.clean
 
 
+@pytest.mark.parametrize("streaming", [False, True])
+def test_the_events_of_an_overlap_wait_for_their_turn(
+    echo: Any, executor: Any, streaming: bool
+) -> None:
+    """While a handler is busy with the old connection, none is called for the new one."""
+    inside, release = threading.Event(), threading.Event()
+    is_busy, calls, beside = False, SimpleQueue[Any](), list[Any]()
+
+    def on_message(message: Any) -> None:
+        nonlocal is_busy
+        is_busy = True
+        inside.set()
+        release.wait(SOON)
+        is_busy = False
+
+    def on_event(event: Any) -> None:
+        if is_busy:
+            beside.append(event)
+        calls.put(event.connection_id)
+
+    reactor = tieline.Reactor()
+    client = tieline.WebSocketClient(
+        None,
+        echo.url,
+        proxy=None,
+        reactor=reactor,
+        on_message=on_message,
+        on_event=on_event,
+        streaming=streaming,
+        executor=None if streaming else executor,
+    )
+    with client, tieline.WebSocketClient(print, echo.url, proxy=None, reactor=reactor) as other:
+        client.send("a")
+        assert inside.wait(SOON)
+        number = client.connection_id
+        client.reconnect(overlap=True)
+        for _ in range(2):  # by then the thread has done what it was asked for before
+            other.ping().wait(SOON)
+        release.set()
+        while calls.get(timeout=SOON) == number:
+            pass
+        assert beside == []
+
+
 @pytest.mark.parametrize("cancel", [False, True])
 def test_an_executor_that_is_shut_down_early(
     echo: Any, recorder: Recorder, cancel: bool, within: Any, caplog: pytest.LogCaptureFixture

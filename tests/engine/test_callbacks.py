@@ -39,6 +39,20 @@ def test_both_message_handlers_get_each_message() -> None:
     ]
 
 
+def test_a_callback_that_raises_takes_nothing_from_on_message(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    got: list[Any] = []
+    errors: list[Exception] = []
+
+    def callback(message: Any) -> None:
+        raise ValueError(message)
+
+    callbacks(callback=callback, on_message=got.append, on_error=errors.append).messages(["a", "b"])
+    assert got == ["a", "b"] and [str(error) for error in errors] == ["a", "b"]
+    assert [line.getMessage() for line in caplog.records] == ["handler callback raised"] * 2
+
+
 def test_on_close_comes_before_the_callback_with_none() -> None:
     order: list[Any] = []
     callbacks(callback=order.append, on_close=order.append).closed("info")  # type: ignore[arg-type]

@@ -143,17 +143,6 @@ def test_a_url_where_the_callback_goes() -> None:
         Handlers(on_message="ws://example.com/")
 
 
-def test_who_gets_messages() -> None:
-    calls: list[object] = []
-    assert Handlers(on_open=print).message_function() is None
-    assert Handlers(callback=print).message_function() is print
-    assert Handlers(on_message=print).message_function() is print
-    both = Handlers(callback=calls.append, on_message=calls.append).message_function()
-    assert both is not None
-    both("a")
-    assert calls == ["a", "a"]
-
-
 def test_a_stream_has_one_reader() -> None:
     handlers, options = split_handlers(print, "ws://example.com/", {"streaming": True})
     assert options.streaming and handlers.callback is print

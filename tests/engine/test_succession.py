@@ -51,6 +51,7 @@ class Bench:
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.delivery = self.reactor = self
+        self.is_direct = True
         self.served: list[Served] = []
         self.is_abandoned = False
         self.session: Any = None
@@ -210,6 +211,14 @@ def test_what_a_driver_tells_comes_behind_what_a_connection_tells(bench: Bench) 
     bench.succession.leave(one)
     bench.succession.tell(bench.note, "afterwards", driver=driver)
     assert bench.take() == ["afterwards"]
+
+
+def test_where_handlers_have_a_queue_that_is_the_order(bench: Bench) -> None:
+    bench.is_direct = False
+    one, first = bench.open("one")
+    bench.succession.leave(first)
+    bench.succession.tell(bench.note, "behind the queue", driver=object())
+    assert bench.take() == ["one started", "behind the queue"] and one.later == []
 
 
 def test_a_fork(bench: Bench) -> None:

@@ -86,13 +86,28 @@ class Callbacks:
         # Above how many seconds a call is slow, and who is told.
         self._slow = None if slow_callback is None or on_slow is None else (slow_callback, on_slow)
         self._on_raised = on_raised
-        on_message = handlers.message_function() or _ignore
+        on_message = self._message_function()
         if self._slow is not None:
             on_message = self._timed(self._message_name, on_message)
         #: What gets each message; when it raises, `message_raised` is to be called.
         self.on_message = on_message
         #: Seen before each message, in the loop that delivers it: `show` them to it.
         self.watchers: list[Watcher] = []
+
+    def _message_function(self) -> Callable[[Any], object]:
+        """What gets each message: `callback`, `on_message`, or one after the other."""
+        first, second = self.handlers.callback, self.handlers.on_message
+        if first is None or second is None:
+            return first or second or _ignore
+
+        def both(message: Any) -> None:
+            try:
+                first(message)
+            except BaseException as error:
+                self.raised("callback", error)
+            second(message)
+
+        return both
 
     @property
     def _message_name(self) -> str:

@@ -75,18 +75,6 @@ class Handlers:
                 return Handlers(**given)
         return NO_HANDLERS
 
-    def message_function(self) -> Callable[[Any], object] | None:
-        """What gets each message: `callback`, `on_message`, or one after the other."""
-        first, second = self.callback, self.on_message
-        if first is None or second is None:
-            return first or second
-
-        def both(message: Any) -> None:
-            first(message)
-            second(message)
-
-        return both
-
 
 def _check(name: str, function: object) -> None:
     """Raise OptionError if it is none that can be called."""

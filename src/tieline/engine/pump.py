@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tieline.engine.handlers import FrameAction
 from tieline.engine.speaker import Speaker
 from tieline.engine.unsent import NONE_YET, Queue
-from tieline.protocol.events import Closed, Frame, FrameReceived, MessageChunk
+from tieline.protocol.events import Closed, ClosingStarted, Frame, FrameReceived, MessageChunk
 from tieline.protocol.wire import CloseCode
 
 if TYPE_CHECKING:
@@ -293,7 +293,7 @@ class Pump(Speaker):
                 self._on_frame(event.frame)
             elif type(event) is Closed:
                 self.finish()
-            else:
+            elif not self.has_stopped or type(event) is ClosingStarted:
                 self.pass_on(event)
         if not self.has_more:
             self.lane.rest_is_taken()

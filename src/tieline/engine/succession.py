@@ -141,10 +141,11 @@ class Succession:
         with self._line.lock:
             are_others = self._are_others(driver)
             session = self.served
-        if are_others and session is not None and not session.has_ended:
-            session.pump.call_soon(partial(function, what))
+        delivery = self._line.delivery
+        if not (are_others and delivery.is_direct) or session is None or session.has_ended:
+            delivery.post(function, what)  # where handlers have a queue, behind what is in it
         else:
-            self._line.delivery.post(function, what)
+            session.pump.call_soon(partial(function, what))
 
     def abandon_after_fork(self) -> None:
         """In a child process: all of them are the parent's."""

@@ -15,6 +15,7 @@ from tests.behaviours.every_front.conftest import Open
 from tests.fronts import FRONTS, PATIENCE, Talk
 from tieline import FrameAction, Opcode
 from tieline.testing import Recorder, ScriptedPeer
+from tieline.testing.frames import frame_bytes
 
 # --- handlers
 
@@ -49,16 +50,31 @@ def test_handlers(talk: Open, scripted: Any) -> None:
 
 
 def test_on_frame_says_stop(talk: Open, scripted: Any) -> None:
+    """`on_frame` sees no more, and so no other handler gets what it has not seen."""
+
     def script(peer: ScriptedPeer) -> None:
         peer.accept_upgrade()
-        peer.send_text("stop")
-        peer.send_text("not delivered")
+        peer.send_raw(
+            frame_bytes(Opcode.TEXT, b"stop")
+            + frame_bytes(Opcode.TEXT, b"not delivered")
+            + frame_bytes(Opcode.PING, b"ping")
+            + frame_bytes(Opcode.PONG, b"pong")
+        )
         peer.expect_close(1001)
         peer.send_close(1001)
 
-    open_talk = talk(scripted(script).url, on_frame=lambda frame: FrameAction.STOP)
+    seen: list[bytes] = []
+    others: list[bytes] = []
+
+    def on_frame(frame: tieline.Frame) -> FrameAction:
+        seen.append(frame.payload)
+        return FrameAction.STOP
+
+    url = scripted(script).url
+    open_talk = talk(url, on_frame=on_frame, on_ping=others.append, on_pong=others.append)
     assert open_talk.ended().code == 1001
     assert open_talk.front.stats().queue_depth == 0
+    assert seen == [b"stop"] and others == []
 
 
 # --- the end
