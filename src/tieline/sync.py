@@ -31,7 +31,8 @@ def connect(
 
     `url_or_options` is the URL or a mapping of options that holds ``"url"``; keyword options go
     before it. The handlers that are not about messages may be among them. `info` is filled with
-    what happened during set-up, also when it fails. Takes ``connect_timeout`` seconds at most.
+    what happened during set-up, also when it fails. Takes ``connect_timeout`` seconds at most, for
+    each dial where ``Reconnect(initial_connect=True)`` tries again.
 
     Raises `ConnectError` and `OptionError`.
     """
