@@ -2,7 +2,6 @@ from libc.stdint cimport uint8_t
 
 from tieline._flag cimport flag
 from tieline.engine._lock cimport ReentrantLock
-from tieline.engine._small cimport Small
 from tieline.engine.sender cimport Sender
 from tieline.engine.short_way cimport ShortWay
 
@@ -29,8 +28,6 @@ cdef class RunLane(ShortWay):
     cdef bint _has_waiting(self) noexcept
 
     cdef bint _is_corked(self) noexcept
-
-    cdef bint _takes(self, Small small) noexcept
 
     cdef bint _gather(self, int opcode, const uint8_t *payload, Py_ssize_t size) except -1
 

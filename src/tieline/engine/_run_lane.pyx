@@ -10,6 +10,7 @@ from tieline.engine._lock cimport ReentrantLock
 from tieline.engine._small cimport (
     Small,
     frame_size,
+    is_taken,
     prepare_key,
     small_of,
     write_header,
@@ -121,9 +122,6 @@ cdef class RunLane(ShortWay):
         """Is the caller a handler, and what it sends may be gathered?"""
         return self.sender._corked and self.deliverer == PyThread_get_thread_ident()
 
-    cdef bint _takes(self, Small small) noexcept:
-        return small.payload != NULL and small.size <= self.limit
-
     cdef bint _gather(self, int opcode, const uint8_t *payload, Py_ssize_t size) except -1:
         """Put a handler's message to the others of this run. False: it cannot be sent now."""
         cdef bytearray gathered = self._gathering()
@@ -152,7 +150,7 @@ cdef class RunLane(ShortWay):
         cdef Py_ssize_t index = first, last, most, added = 0
         cdef bytearray gathered
         cdef uint8_t *end
-        if not self._takes(small):
+        if not is_taken(small, self.limit):
             return 0
         gathered = self._gathering()
         if gathered is None:
@@ -171,7 +169,7 @@ cdef class RunLane(ShortWay):
             if index >= last or added >= most:
                 break
             small = small_of(<object>PyList_GET_ITEM(messages, index))
-            if not self._takes(small):
+            if not is_taken(small, self.limit):
                 break
         last = index
         # From here on nothing but memory is touched, of messages that the list holds.

@@ -20,6 +20,7 @@ from tieline.engine._small cimport (
     HEADER,
     LARGEST,
     Small,
+    is_taken,
     prepare_key,
     small_of,
     write_header,
@@ -48,7 +49,7 @@ cdef class SendLane(RunLane):
         Raises as `Sender.message` does.
         """
         cdef Small small = small_of(message)
-        if not self._takes(small):
+        if not is_taken(small, self.limit):
             return False
         self.lock.enter()
         try:

@@ -41,6 +41,11 @@ cdef inline Small small_of(object message) noexcept:
     return small
 
 
+cdef inline bint is_taken(Small small, Py_ssize_t limit) noexcept nogil:
+    """Does it go the short way?"""
+    return small.payload != NULL and small.size <= limit
+
+
 cdef inline Py_ssize_t frame_size(Py_ssize_t size, bint masked) noexcept nogil:
     """What a whole message of so many bytes becomes. Up to 64 KiB of payload."""
     return size + (2 if size < 126 else 4) + (4 if masked else 0)
