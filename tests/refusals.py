@@ -14,6 +14,9 @@ SECRET = "hunter2-is-secret"
 PEM = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
 HEX = "0123456789abcdef" * 4
 
+#: What no method takes as its timeout.
+NO_SECONDS = [-1, float("nan"), float("inf"), 1e12, "5", True, 10**400]
+
 
 class Stranger:
     """Of no type that any option takes. Its repr must not be asked for."""

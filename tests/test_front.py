@@ -13,10 +13,9 @@ import pytest
 
 import tieline
 from tests.fronts import FRONTS, Talk
-from tieline import ConnectionClosed, OptionError, State, WebSocketClient
+from tieline import ConnectionClosed, State, WebSocketClient
 from tieline.engine.complaints import Complaints
 from tieline.events import ConnectionEvent, OpenEvent
-from tieline.front import check_seconds
 from tieline.testing import EchoServer
 
 
@@ -165,13 +164,3 @@ def test_a_subprotocol_that_is_a_token_is_for_the_program_only() -> None:
             assert client.ping().wait(5) is not None
     opened = [each for each in events if isinstance(each, OpenEvent)]
     assert [each.subprotocol for each in opened] == ["***"] and "hush" not in repr(events)
-
-
-@pytest.mark.parametrize("value", [-1, float("nan"), float("inf"), 1e12, "5", None, True])
-def test_what_is_no_number_of_seconds(value: object) -> None:
-    with pytest.raises(OptionError, match="timeout: expected seconds"):
-        check_seconds("timeout", value)
-
-
-def test_seconds() -> None:
-    assert check_seconds("timeout", 5) == 5.0

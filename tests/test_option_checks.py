@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.refusals import SECRET, Stranger, assert_silent
+from tests.refusals import NO_SECONDS, SECRET, Stranger, assert_silent
 from tieline import option_checks as check
 from tieline.errors import OptionError
 
@@ -133,3 +133,19 @@ def test_pem_is_stored_as_text_and_der_as_bytes() -> None:
     # Bytes that only begin like PEM are no text, and may be anything.
     assert accepts.apply("key", pem.encode() + b"\xff") == pem.encode() + b"\xff"
     assert "_path" in refusal(accepts, SECRET)
+
+
+@pytest.mark.parametrize("value", [*NO_SECONDS, None])
+def test_what_is_no_number_of_seconds(value: object) -> None:
+    with pytest.raises(OptionError, match="timeout: expected seconds") as caught:
+        check.check_seconds("timeout", value)
+    assert len(str(caught.value)) < 200
+
+
+def test_seconds_that_nothing_can_print() -> None:
+    with pytest.raises(OptionError, match="of 16610 bits"):
+        check.check_seconds("timeout", 10**5000)
+
+
+def test_seconds_of_a_method() -> None:
+    assert check.check_seconds("timeout", 5) == 5.0

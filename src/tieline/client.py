@@ -15,7 +15,7 @@ from tieline.engine.route import check_addresses
 from tieline.engine.supervisor import Supervisor
 from tieline.engine.waiting import wait_for_event
 from tieline.errors import ConnectionClosed, OptionError
-from tieline.front import check_seconds
+from tieline.option_checks import check_seconds
 from tieline.options import normalise_headers
 from tieline.protocol.close import check_close
 from tieline.protocol.events import CloseInfo

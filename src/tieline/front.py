@@ -13,8 +13,7 @@ from tieline.engine.receipts import Fate
 from tieline.engine.session import Session
 from tieline.engine.stats import Stats
 from tieline.engine.unsent import Data, Unsent, check_when_offline
-from tieline.errors import ConnectionClosed, OptionError
-from tieline.option_checks import MAX_SECONDS
+from tieline.errors import ConnectionClosed
 from tieline.options import Options
 from tieline.protocol.events import CloseInfo
 from tieline.protocol.handshake import HandshakeResponse
@@ -236,14 +235,3 @@ class Front:
         if refusal is error:
             raise error
         raise refusal from error
-
-
-def check_seconds(name: str, value: object) -> float:
-    """A number of seconds that was given to a method. Raises OptionError."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise OptionError(f"{name}: expected seconds (a number), got {type(value).__name__}")
-    if not 0 <= value <= MAX_SECONDS:
-        raise OptionError(
-            f"{name}: expected seconds, from 0 to {MAX_SECONDS:.0f} (24 days), got {value!r}"
-        )
-    return float(value)

@@ -226,6 +226,21 @@ def pem_or_der(what: str, *more: str) -> Check:
     return Check(f"{what} as PEM (str) or {binary} (bytes), or None", convert, secret=True)
 
 
+# --- arguments of methods
+
+
+def check_seconds(name: str, value: object) -> float:
+    """A number of seconds that was given to a method. Raises OptionError."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise OptionError(f"{name}: expected seconds (a number), got {type(value).__name__}")
+    if not 0 <= value <= MAX_SECONDS:
+        raise OptionError(
+            f"{name}: expected seconds, from 0 to {MAX_SECONDS:.0f} (24 days), "
+            f"got {type(value).__name__}{shown(value)}"
+        )
+    return float(value)
+
+
 # --- other shapes
 
 

@@ -13,7 +13,8 @@ from tieline.engine.payloads import decode_json
 from tieline.engine.receiving import Receiver
 from tieline.engine.route import check_addresses
 from tieline.errors import ConnectionClosed, OptionError
-from tieline.front import ORDERLY, check_seconds
+from tieline.front import ORDERLY
+from tieline.option_checks import check_seconds
 from tieline.protocol.close import check_close
 from tieline.protocol.handshake import HandshakeResponse
 from tieline.protocol.wire import CloseCode

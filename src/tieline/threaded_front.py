@@ -20,7 +20,8 @@ from tieline.engine.receipts import Receipt
 from tieline.engine.speaker import Speaker
 from tieline.engine.subscriptions import Subscription
 from tieline.errors import ConnectionClosed, SendTimeout
-from tieline.front import Front, WhenOffline, check_seconds
+from tieline.front import Front, WhenOffline
+from tieline.option_checks import check_seconds
 from tieline.protocol.wire import Opcode
 from tieline.short_calls import ShortSend
 

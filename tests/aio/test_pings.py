@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.refusals import NO_SECONDS
 from tieline.aio.pings import PingWaiter
+from tieline.errors import OptionError
 
 
 def test_the_round_trip(run: Any) -> None:
@@ -49,5 +51,17 @@ def test_no_pong(run: Any) -> None:
         await asyncio.wait([waiting])
         waiter.resolve(1.0)
         assert await waiter.wait(0) == 1.0
+
+    run(main())
+
+
+@pytest.mark.parametrize("value", NO_SECONDS)
+def test_what_is_no_timeout_is_refused(run: Any, value: Any) -> None:
+    async def main() -> None:
+        waiter = PingWaiter()
+        for _ in range(2):
+            with pytest.raises(OptionError, match="timeout: expected seconds"):
+                await waiter.wait(value)
+            waiter.resolve(1.0)
 
     run(main())

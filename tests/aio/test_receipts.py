@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from tests.refusals import NO_SECONDS
 from tieline.aio.loop_reactor import running_loop_reactor
 from tieline.aio.receipts import Receipt
-from tieline.errors import ConnectionClosed
+from tieline.errors import ConnectionClosed, OptionError
 
 SOON = 5.0
 
@@ -78,3 +79,15 @@ def test_it_belongs_to_its_loop(run: Any) -> None:
     run(main())
     receipt.delivered()  # its loop is closed: nobody to wake
     assert receipt.done
+
+
+@pytest.mark.parametrize("value", NO_SECONDS)
+def test_what_is_no_timeout_is_refused(run: Any, value: Any) -> None:
+    async def main() -> None:
+        waiter = Receipt(running_loop_reactor())
+        for _ in range(2):
+            with pytest.raises(OptionError, match="timeout: expected seconds"):
+                await waiter.wait(value)
+            waiter.delivered()
+
+    run(main())

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import pytest
 
+from tests.refusals import NO_SECONDS
 from tieline.engine.pings import PingWaiter
-from tieline.errors import ConnectionClosed
+from tieline.errors import ConnectionClosed, OptionError
 
 
 @pytest.fixture
@@ -53,3 +55,13 @@ def test_where_waiting_would_never_end() -> None:
         waiter.wait(1)
     waiter.resolve(0.1)
     assert waiter.wait() == 0.1
+
+
+@pytest.mark.parametrize("value", NO_SECONDS)
+def test_what_is_no_timeout_is_refused_also_when_the_pong_is_there(
+    waiter: PingWaiter, value: Any
+) -> None:
+    for _ in range(2):
+        with pytest.raises(OptionError, match="timeout: expected seconds"):
+            waiter.wait(value)
+        waiter.resolve(1.0)

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from tests.moments import at_every_moment
+from tests.refusals import NO_SECONDS
 from tieline.engine.receipts import Receipt
-from tieline.errors import ConnectionClosed
+from tieline.errors import ConnectionClosed, OptionError
 
 SOON = 5.0
 
@@ -47,7 +48,7 @@ def test_the_first_word_counts() -> None:
         lost.wait(0)
 
 
-@pytest.mark.parametrize("timeout", [0, 0.001, -1.0])
+@pytest.mark.parametrize("timeout", [0, 0.001])
 def test_a_wait_that_is_too_short(timeout: float) -> None:
     receipt = new_receipt()
     with pytest.raises(TimeoutError, match="may be sent"):
@@ -120,3 +121,12 @@ def test_a_wait_that_is_interrupted_leaves_the_gate_open_for_others() -> None:
     assert gate.acquire(timeout=0)
     receipt.wait(SOON)
     gate.release()
+
+
+@pytest.mark.parametrize("value", NO_SECONDS)
+def test_what_is_no_timeout_is_refused_also_when_it_is_done(value: Any) -> None:
+    receipt = new_receipt()
+    for _ in range(2):
+        with pytest.raises(OptionError, match="timeout: expected seconds"):
+            receipt.wait(value)
+        receipt.delivered()

@@ -21,7 +21,8 @@ from tieline.engine.process import GOODBYE
 from tieline.engine.route import check_addresses
 from tieline.engine.session import Session
 from tieline.errors import ConnectionClosed, OptionError
-from tieline.front import ORDERLY, check_seconds
+from tieline.front import ORDERLY
+from tieline.option_checks import check_seconds
 from tieline.protocol.close import check_close
 from tieline.protocol.handshake import HandshakeResponse
 from tieline.protocol.wire import CloseCode

@@ -8,6 +8,7 @@ from typing import Any
 
 from tieline.aio.waiters import Waiters
 from tieline.engine.pings import Answer
+from tieline.option_checks import check_seconds
 
 
 class PingWaiter(Answer):
@@ -25,14 +26,15 @@ class PingWaiter(Answer):
         long as the connection lives), and `ConnectionClosed` when the connection ends first. May
         be called again, and by several tasks; cancelling it loses nothing.
         """
+        limit = None if timeout is None else check_seconds("timeout", timeout)
         if asyncio.get_running_loop() is not self._loop:
             raise RuntimeError("this Ping was sent on another event loop: wait for its Pong there")
         if not self.done:
             try:
-                await self._waiters.wait(timeout)
+                await self._waiters.wait(limit)
             except TimeoutError:
                 if not self.done:
-                    raise TimeoutError(f"no Pong within {timeout:g} s") from None
+                    raise TimeoutError(f"no Pong within {limit:g} s") from None
         return self.result()
 
     def __await__(self) -> Generator[Any, None, float]:

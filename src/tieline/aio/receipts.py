@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tieline.aio.waiters import Waiters
 from tieline.engine.receipts import Fate
+from tieline.option_checks import check_seconds
 
 if TYPE_CHECKING:
     from tieline.aio.loop_reactor import LoopReactor
@@ -34,15 +35,16 @@ class Receipt(Fate):
         called again, and by several tasks; cancelling it changes nothing. What a transport of
         the loop's has taken (on Windows), and the kernel not yet, counts as not sent.
         """
+        limit = None if timeout is None else check_seconds("timeout", timeout)
         if asyncio.get_running_loop() is not self._reactor.loop:
             raise RuntimeError("this message was sent on another event loop: wait for it there")
         while not self.done:
             try:
-                await self._waiters.wait(timeout)
+                await self._waiters.wait(limit)
             except TimeoutError:
                 if not self.done:
                     raise TimeoutError(
-                        f"not with the kernel after {timeout:g} s; it still may be sent"
+                        f"not with the kernel after {limit:g} s; it still may be sent"
                     ) from None
         self.result()
 

@@ -25,7 +25,8 @@ from tieline.engine.speaker import Speaker
 from tieline.engine.subscriptions import Subscription
 from tieline.engine.unsent import Unsent, check_when_offline
 from tieline.errors import ConnectionClosed, SendBufferFull
-from tieline.front import Front, WhenOffline, check_seconds
+from tieline.front import Front, WhenOffline
+from tieline.option_checks import check_seconds
 from tieline.protocol.wire import Opcode
 
 

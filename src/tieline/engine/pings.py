@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from tieline.engine.waiting import wait_for_event
+from tieline.option_checks import check_seconds
 
 
 class Answer(ABC):
@@ -70,6 +71,7 @@ class PingWaiter(Answer):
         be called again, and by several threads. `RuntimeError` in a handler, which may hold up the
         thread that reads the Pong: use `on_pong` there.
         """
+        limit = None if timeout is None else check_seconds("timeout", timeout)
         if not self.done and self._cannot_wait():
             raise RuntimeError(
                 "PingWaiter.wait() in a handler would hold up the thread that reads the Pong: use "
@@ -77,8 +79,8 @@ class PingWaiter(Answer):
             )
         if self._on_wait is not None and not self.done:
             self._on_wait()
-        if not wait_for_event(self._answered, timeout):
-            raise TimeoutError(f"no Pong within {timeout:g} s")
+        if not wait_for_event(self._answered, limit):
+            raise TimeoutError(f"no Pong within {limit:g} s")
         return self.result()
 
     def settled(self) -> None:

@@ -10,6 +10,7 @@ from weakref import ref
 
 from tieline.engine.waiting import SLICE
 from tieline.errors import ConnectionClosed
+from tieline.option_checks import check_seconds
 
 
 class Fate(ABC):
@@ -91,16 +92,17 @@ class Receipt(Fate):
         called again, and by several threads. `RuntimeError` in a handler, which may hold up the
         thread that writes.
         """
+        limit = None if timeout is None else check_seconds("timeout", timeout)
         if not self.done and self._cannot_wait():
             raise RuntimeError(
                 "Receipt.wait() (or flush()) in a handler would hold up the thread that writes: "
                 "look at .done, or wait in another thread"
             )
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = None if limit is None else time.monotonic() + limit
         while not self.done:
             left = SLICE if deadline is None else deadline - time.monotonic()
             if left <= 0:
-                raise TimeoutError(f"not with the kernel after {timeout:g} s; it still may be sent")
+                raise TimeoutError(f"not with the kernel after {limit:g} s; it still may be sent")
             # In slices: for signals, and for what one of them kept from being heard.
             if self._gate.acquire(timeout=min(SLICE, left)):
                 self._gate.release()
