@@ -37,6 +37,14 @@ def test_headers_are_case_insensitive_and_keep_the_original():
         headers["none"]
 
 
+@pytest.mark.parametrize("key", [5, None, b"via", ("via",)])
+def test_keys_that_are_no_names(key):
+    headers = Headers([("Via", "a")])
+    assert headers.get(key) is None and key not in headers
+    with pytest.raises(KeyError):
+        headers[key]
+
+
 def test_fields_are_read_from_their_bytes_when_somebody_asks():
     section = b"Upgrade: websocket\r\nVia:\t a \r\nvia:\xe9:\r\nX-None:"
     pairs = (("Upgrade", "websocket"), ("Via", "a"), ("via", "\xe9:"), ("X-None", ""))

@@ -81,6 +81,8 @@ class Headers(Mapping[str, str]):
         return [value for each, value in self.raw if each.lower() == lower]
 
     def __getitem__(self, name: str) -> str:
+        if not isinstance(name, str):
+            raise KeyError(name)  # as any mapping does; `get` and `in` build on it
         values = self.get_all(name)
         if not values:
             raise KeyError(name.lower())

@@ -128,6 +128,17 @@ def test_secrets_are_masked(begun: Record) -> None:
     assert "hunter2" not in str(info)
 
 
+def test_the_values_of_one_name_are_joined_as_in_the_response(begun: Record) -> None:
+    given = (("X-A", "1"), ("Cookie", "hunter2"), ("x-a", "2"), ("Cookie", "hunter3"))
+    begun.asked(UpgradeRequest("h", "/", headers=given), KEY, False)
+    headers = Headers([("X-M", "1"), ("Set-Cookie", "a=1"), ("x-m", "2"), ("Set-Cookie", "b=2")])
+    begun.answer = HTTPResponse("1.1", 403, "", headers)
+    info = filled(begun)
+    sent = info["request-headers"]
+    assert (sent["X-A"], sent["Cookie"]) == ("1, 2", "***") and "x-a" not in sent
+    assert info["response-headers"] == {"x-m": "1, 2", "set-cookie": "***"}
+
+
 def test_a_servers_reason_can_be_printed(begun: Record) -> None:
     begun.answer = HTTPResponse("1.1", 403, "No\x1b[2J", Headers())
     assert filled(begun)["response-uri"] == "HTTP/1.1 403 No?[2J"

@@ -281,6 +281,9 @@ def test_the_response_is_a_mapping() -> None:
     assert len(response) == len(list(response))
     with pytest.raises(KeyError):
         response["x-two"]
+    assert 5 not in response and None not in response and response.get(5) is None
+    with pytest.raises(KeyError):
+        response[5]
 
 
 ASKED: Pairs = [

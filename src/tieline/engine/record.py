@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tieline.headers import HTTPResponse, printable
 from tieline.protocol.handshake import KEY, HandshakeResponse, Masked, UpgradeRequest
-from tieline.redact import safe_headers, safe_url
+from tieline.redact import MASK, safe_headers, safe_url
 from tieline.transport.attempt import Attempt
 from tieline.transport.timings import Timings
 
@@ -86,14 +86,14 @@ class Record:
         info["timings"] = self._spent.known()
         if self._asked is not None:
             info["request-uri"] = f"GET {self._masked[0]} HTTP/1.1"
-            info["request-headers"] = dict(self.request_headers)
+            info["request-headers"] = _joined(self.request_headers)
         if self.answer is not None:
             answer = self.answer
             line = f"HTTP/{answer.http_version} {answer.status} {printable(answer.reason)}"
             info["response-uri"] = line.rstrip()
             info["response-code"] = answer.status
             pairs = safe_headers(answer.headers.raw)
-            info["response-headers"] = {name.lower(): value for name, value in pairs}
+            info["response-headers"] = _joined([(name.lower(), value) for name, value in pairs])
 
     def logged_in(self, url: str, challenge: Challenge) -> None:
         """A challenge is about to be answered."""
@@ -117,6 +117,19 @@ class Record:
         asked = self._asked
         assert asked is not None
         return asked.masked if isinstance(asked, UpgradeRequest) else asked
+
+
+def _joined(pairs: Any) -> dict[str, str]:
+    """Every name once, as it was written first, its values joined (RFC 9110 section 5.3)."""
+    names: dict[str, str] = {}
+    joined: dict[str, str] = {}
+    for name, value in pairs:
+        known = names.setdefault(name.lower(), name)
+        if known not in joined or value == MASK:
+            joined[known] = value
+        else:
+            joined[known] += f", {value}"
+    return joined
 
 
 def _is_host_and_port(address: Any) -> bool:
