@@ -71,10 +71,28 @@ def test_fragments_of() -> None:
 
 def test_json() -> None:
     assert encode_json({"a": "ü"}, lambda value: str(value["a"])) == b"\xc3\xbc"
-    assert encode_json(1, lambda value: b"bytes") == b"bytes"
-    for dumps in (lambda value: 5, lambda value: "\ud800", lambda value: 1 / "a"):  # type: ignore
+    for data in (b"bytes", bytearray(b"bytes"), memoryview(b"bytes")):
+        assert encode_json(1, lambda value, data=data: data) == b"bytes"  # type: ignore[misc]
+    assert encode_json(1, lambda value: "ü".encode()) == b"\xc3\xbc"
+    for dumps in (lambda value: "\ud800", lambda value: 1 / "a"):  # type: ignore
         with pytest.raises(OptionError, match="send_json: cannot turn int into JSON"):
             encode_json(1, dumps)
+
+
+@pytest.mark.parametrize(
+    ("returned", "texts"),
+    [
+        (5, ["str, or as bytes-like", "returned int"]),
+        (None, ["returned NoneType"]),
+        (b"a\xff", ["not UTF-8", "position 1"]),
+        (bytearray(b"\xed\xa0\x80"), ["not UTF-8"]),
+    ],
+)
+def test_a_json_dumps_that_gives_no_text(returned: Any, texts: list[str]) -> None:
+    with pytest.raises(OptionError) as caught:
+        encode_json({"a": 1}, lambda value: returned)
+    assert all(text in str(caught.value) for text in ["option 'json_dumps'", *texts])
+    assert caught.value.__context__ is None
 
 
 def test_control_payloads() -> None:

@@ -48,11 +48,36 @@ def encode_json(value: object, dumps: Callable[[Any], str | bytes]) -> bytes:
     """What `dumps` makes of `value`, as UTF-8. Raises `OptionError` when it can make nothing."""
     try:
         text = dumps(value)
-        return text if isinstance(text, bytes) else text.encode()
+        if isinstance(text, str):
+            return text.encode()
     except (TypeError, ValueError, RecursionError, AttributeError) as error:
         raise OptionError(
             f"send_json: cannot turn {type(value).__name__} into JSON: {error}"
         ) from error
+    if not isinstance(text, bytes | bytearray | memoryview):
+        raise OptionError(
+            "option 'json_dumps': expected a function that returns JSON as str, or as bytes-like "
+            f"in UTF-8; it returned {type(text).__name__}"
+        )
+    data = bytes(text)
+    if not data.isascii():
+        _check_utf8(data)
+    return data
+
+
+def _check_utf8(data: bytes) -> None:
+    """The peer would fail the connection otherwise (RFC 6455 section 8.1)."""
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        # Not its cause, which holds all of the data.
+        problem = f"{error.reason} at position {error.start}"
+    else:
+        return
+    raise OptionError(
+        "option 'json_dumps': it returned bytes that are not UTF-8, which cannot be sent as "
+        f"text ({problem}): have it return str, or encode with 'utf-8'"
+    )
 
 
 def decode_json(message: str | bytes, loads: Callable[[str | bytes], Any]) -> Any:
