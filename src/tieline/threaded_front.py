@@ -11,6 +11,7 @@ from tieline.engine.holding import is_held_by_caller
 from tieline.engine.line import Line
 from tieline.engine.many import check_messages, runs_of, small_ones, telling_how_many
 from tieline.engine.payloads import (
+    check_compress,
     check_frame,
     control_payload,
     encode_json,
@@ -42,6 +43,8 @@ class ThreadedFront(ShortSend, Front):
         receipt: bool,
     ) -> Receipt | None:
         """What `send` does, in any case."""
+        if compress is not None:
+            check_compress(compress)
         if receipt or when_offline is not None or self.options.offline == "queue":
             ticket = self._new_receipt() if receipt else None
             self._send_noted(message, compress, when_offline, ticket)
@@ -61,6 +64,7 @@ class ThreadedFront(ShortSend, Front):
         does for each of them. When the iterable raises an `Exception`, what it gave before is sent
         first. The error's note says how many were sent or are in the write buffer.
         """
+        check_compress(compress)
         sent, runs = 0, runs_of(check_messages(messages))
         with telling_how_many(lambda: sent, runs):
             for run in runs:

@@ -7,7 +7,7 @@ import random
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -21,6 +21,27 @@ SOON = 20.0
 
 def connect(server: Any, **options: Any) -> aio.Connecting:
     return aio.connect(server.url, **({"proxy": None} | options))
+
+
+def test_arguments_that_are_no_opcode_and_no_truth_value(run: Any, echo: EchoServer) -> None:
+    calls: list[tuple[Callable[[Any], Awaitable[object]], str]] = [
+        (lambda ws: ws.send_frame("a", True), "opcode: expected"),
+        (lambda ws: ws.send_frame("a", 1.0), "opcode: expected"),
+        (lambda ws: ws.send_frame("a", 1, fin="yes"), "fin: expected True or False"),
+        (lambda ws: ws.send("a", compress=1), "compress: expected True, False or None"),
+        (lambda ws: ws.send_many(["a"], compress=0), "compress: expected"),
+        (lambda ws: asyncio.to_thread(ws.send_threadsafe, "a", compress="x"), "compress: expected"),
+    ]
+
+    async def main() -> None:
+        async with connect(echo) as ws:
+            for call, text in calls:
+                with pytest.raises(tieline.OptionError, match=text):
+                    await call(ws)
+            await ws.send_frame(b"a", tieline.Opcode.BINARY, fin=True)
+            assert await ws.recv(SOON) == b"a"
+
+    run(main())
 
 
 # --- fragments ------------------------------------------------------------------------------------

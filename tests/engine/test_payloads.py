@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from tieline.engine.payloads import (
+    check_compress,
+    check_frame,
     check_frame_opcode,
     control_payload,
     encode_json,
@@ -105,6 +107,20 @@ def test_control_payloads() -> None:
 def test_opcodes() -> None:
     assert check_frame_opcode(1) is Opcode.TEXT
     assert check_frame_opcode(Opcode.PONG) is Opcode.PONG
-    for bad in (3, 11, -1, "1", None):
+    for bad in (3, 11, -1, "1", None, True, 1.0):
         with pytest.raises(OptionError, match="opcode: expected one of 0x0 CONTINUATION"):
             check_frame_opcode(bad)
+
+
+@pytest.mark.parametrize("fin", [None, "yes", 1, 0])
+def test_fin_is_true_or_false(fin: Any) -> None:
+    with pytest.raises(OptionError, match="fin: expected True or False, got"):
+        check_frame("a", 1, fin, "close")
+
+
+@pytest.mark.parametrize("compress", [1, 0, "yes", b""])
+def test_compress_is_true_false_or_none(compress: Any) -> None:
+    with pytest.raises(OptionError, match="compress: expected True, False or None, got"):
+        check_compress(compress)
+    for good in (True, False, None):
+        check_compress(good)

@@ -16,7 +16,7 @@ from tieline.aio.many import say_many
 from tieline.aio.sending import SendingFront
 from tieline.aio.streams import MessageStream
 from tieline.engine.handlers import split_plain
-from tieline.engine.payloads import decode_json
+from tieline.engine.payloads import check_compress, decode_json
 from tieline.engine.process import GOODBYE
 from tieline.engine.route import check_addresses
 from tieline.engine.session import Session
@@ -219,6 +219,7 @@ class Connection(SendingFront):
         as `send` does for each of them; the error's note says how many were sent or are in the
         write buffer. When the iterable fails, what it gave before is sent first.
         """
+        check_compress(compress)
         send = partial(self.send, compress=compress)
         await say_many(self._line, send, messages, compress is None)
 

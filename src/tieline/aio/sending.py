@@ -13,6 +13,7 @@ from tieline.aio.receipts import Receipt
 from tieline.aio.short_calls import ShortCalls
 from tieline.engine.fragments import send_message
 from tieline.engine.payloads import (
+    check_compress,
     check_frame,
     control_payload,
     encode_json,
@@ -46,6 +47,7 @@ class SendingFront(ShortCalls, Front):
         receipt: bool,
     ) -> Receipt | None:
         """What `send` does, in any case."""
+        check_compress(compress)
         ticket, encoded = self._new_receipt(receipt), encode_payload(message)
         if encoded is not None:
             await self._say_or_queue(*encoded, compress, when_offline, ticket)
@@ -157,6 +159,7 @@ class SendingFront(ShortCalls, Front):
         On the loop's own thread it never blocks: it raises `SendBufferFull` where it would. The
         receipt can be awaited on the loop; any thread may look at its ``done``.
         """
+        check_compress(compress)
         ticket = self._new_receipt(receipt)
         try:
             if ticket is None and when_offline is None and self.options.offline == "raise":

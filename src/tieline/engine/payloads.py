@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from tieline.errors import OptionError
+from tieline.option_checks import Refused, integer, shown
 from tieline.protocol.wire import Opcode
 
 
@@ -104,6 +105,8 @@ def check_frame(
 ) -> tuple[Opcode, bytes | bytearray | memoryview, bool]:
     """The arguments of `send_frame`. `closing_method` is what sends a Close frame instead."""
     kind = check_frame_opcode(opcode)
+    if not isinstance(fin, bool):
+        raise OptionError(f"fin: expected True or False, got {type(fin).__name__}{shown(fin)}")
     if kind is Opcode.CLOSE:
         raise OptionError(f"opcode: a CLOSE frame is sent by {closing_method}(code, reason)")
     if kind is Opcode.PING or kind is Opcode.PONG:
@@ -113,16 +116,26 @@ def check_frame(
     encoded = encode_payload(payload)
     if encoded is None:
         raise OptionError(f"payload: expected str or bytes, got {type(payload).__name__}")
-    return kind, encoded[1], bool(fin)
+    return kind, encoded[1], fin
 
 
 def check_frame_opcode(opcode: Any) -> Opcode:
     """The opcode argument of `send_frame`."""
     try:
-        return Opcode(opcode)
-    except ValueError:
+        return Opcode(integer(opcode))
+    except (ValueError, Refused):
         known = ", ".join(f"{known.value:#x} {known.name}" for known in Opcode)
-        raise OptionError(f"opcode: expected one of {known}, got {opcode!r}") from None
+        got = f"{type(opcode).__name__}{shown(opcode)}"
+    raise OptionError(f"opcode: expected one of {known}; got {got}")
+
+
+def check_compress(compress: object) -> None:
+    """The argument of `send` and `send_many`: None is what the options say."""
+    if compress is not None and not isinstance(compress, bool):
+        raise OptionError(
+            f"compress: expected True, False or None, got {type(compress).__name__}"
+            f"{shown(compress)}"
+        )
 
 
 def _shortened(message: str | bytes) -> str:
