@@ -29,6 +29,19 @@ class TestWhatIsSent:
         close = check_close(CloseCode.GOING_AWAY, "")
         assert type(close.code) is int
 
+    def test_what_counts_as_an_integer(self) -> None:
+        class Number:
+            def __init__(self, value: int) -> None:
+                self._value = value
+
+            def __index__(self) -> int:
+                return self._value
+
+        close = check_close(Number(4000), "why")  # type: ignore[arg-type]
+        assert close == Close(4000, "why") and type(close.code) is int
+        with pytest.raises(OptionError, match="close code 1005 may not be sent"):
+            check_close(Number(1005), "")  # type: ignore[arg-type]
+
     @pytest.mark.parametrize("code", NOT_SENDABLE)
     def test_bad_codes(self, code: int) -> None:
         with pytest.raises(OptionError, match=rf"close code {code} may not be sent .* use 1000-"):

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from operator import index
+
 from tieline.errors import OptionError, ProtocolError
 from tieline.protocol.events import Close
 from tieline.protocol.wire import MAX_CLOSE_REASON, CloseCode, is_sendable_close_code
@@ -23,14 +25,15 @@ def check_close(code: int, reason: str) -> Close:
         known = _WITHOUT_REASON.get(code)
         if known is not None:
             return known
-    if isinstance(code, bool) or not isinstance(code, int):
+    number = _integer(code)
+    if number is None:
         raise OptionError(
             f"close code: expected an integer such as 1000 or CloseCode.GOING_AWAY, "
             f"got {code!r} ({type(code).__name__})"
         )
-    if not is_sendable_close_code(code):
+    if not is_sendable_close_code(number):
         raise OptionError(
-            f"close code {int(code)} may not be sent (RFC 6455 section 7.4): "
+            f"close code {number} may not be sent (RFC 6455 section 7.4): "
             "use 1000-1003, 1007-1014, or 3000-4999 for codes of your own"
         )
     if not isinstance(reason, str):
@@ -44,7 +47,15 @@ def check_close(code: int, reason: str) -> Close:
             f"close reason: expected at most {MAX_CLOSE_REASON} bytes of UTF-8, got {size}: "
             "shorten it"
         )
-    return Close(int(code), reason)
+    return Close(number, reason)
+
+
+def _integer(code: object) -> int | None:
+    """The code, also one of numpy's and the like; None for what is no integer."""
+    try:
+        return None if isinstance(code, bool) else index(code)  # type: ignore[arg-type]
+    except TypeError:
+        return None
 
 
 def answer_to(received: Close) -> Close:
