@@ -380,6 +380,7 @@ def test_close_is_bounded_and_idempotent(run: Any, scripted: Any) -> None:
         with pytest.raises(tieline.ConnectionClosed):
             await receiving
         assert ws.close_info is not None and ws.close_info.sent == (4000, "bye")
+        assert "within 0.05 s" in str(ws.close_info.error)
         await ws.close()
         with pytest.raises(tieline.ConnectionClosed):
             await ws.send("x")

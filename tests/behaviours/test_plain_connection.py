@@ -348,6 +348,7 @@ def test_close_of_a_peer_that_never_answers(
     with within(0.1 + AT_ONCE):
         ws.close(timeout=0.1)
     assert ws.close_info is not None and not ws.close_info.clean
+    assert "within 0.1 s" in str(ws.close_info.error)
     if result is not None:
         with pytest.raises(tieline.ConnectionClosed):
             result()

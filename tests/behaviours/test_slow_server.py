@@ -98,6 +98,9 @@ def test_the_timeout_of_disconnect(scripted: Any, clients: Any, within: Any) -> 
         client.disconnect(timeout=0.05)
     assert client.close_info.sent.code == 1001
     assert not client.close_info.clean
+    # As when `close_timeout` runs out.
+    assert isinstance(client.close_info.error, TimeoutError)
+    assert "within 0.05 s" in str(client.close_info.error)
 
 
 def test_a_close_that_is_answered_while_messages_go_on(

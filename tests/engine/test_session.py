@@ -129,6 +129,14 @@ def test_drop_tells_the_peer_at_once(line: Any, recorder: Recorder) -> None:
     assert kinds(recorder) == ["open", "close", "end"]
 
 
+def test_drop_tells_why_unless_the_peer_has_said_all(line: Any, recorder: Recorder) -> None:
+    line.session.close(1000, "")
+    line.session.drop(TimeoutError("late"))
+    line.run()
+    assert str(line.session.connection.close_info.error) == "late"
+    assert kinds(recorder) == ["open", "error", "close", "end"]
+
+
 def test_the_stream_breaks_while_reading(line: Any, recorder: Recorder) -> None:
     line.far.reset()
     line.run()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tieline.protocol.closing import LINGER, Closing
+from tieline.protocol.closing import LINGER, Closing, unanswered
 from tieline.protocol.events import Close
 
 BYE = Close(1000, "bye")
@@ -24,6 +24,10 @@ def test_the_peer_has_close_timeout_to_answer() -> None:
         "the peer did not answer the Close frame within close_timeout=10 s"
     )
     assert isinstance(closing.timed_out(), TimeoutError)
+
+
+def test_who_closes_may_wait_for_less_than_that() -> None:
+    assert str(unanswered(0.25)) == "no answer to the Close frame was read within 0.25 s"
 
 
 def test_without_a_limit_it_may_take_for_ever() -> None:

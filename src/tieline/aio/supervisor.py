@@ -23,6 +23,7 @@ from tieline.engine.subscriptions import Rendered, Subscription, encode
 from tieline.engine.unsent import Unsent
 from tieline.errors import ConnectCancelled, ConnectError, ConnectTimeout
 from tieline.options import Options
+from tieline.protocol.closing import unanswered
 from tieline.protocol.handshake import HandshakeResponse
 from tieline.protocol.state import State
 from tieline.reconnect import ReconnectAttempt
@@ -252,7 +253,7 @@ class LoopSupervisor(Line):
         self.succession.hurry()
         limit = self.options.close_timeout + _PATIENCE if timeout is None else timeout
         if not await self.inbox.finished(session.finished, limit):
-            session.drop()
+            session.drop(unanswered(limit))
             await self.inbox.finished(session.finished, _PATIENCE)
         await self._end_driver()
 

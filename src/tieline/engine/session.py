@@ -135,10 +135,13 @@ class Session(SessionCalls):
                 self.connection.fail(error, code, self.reactor.now())
         self._soon(self.deliver_now)
 
-    def drop(self) -> None:
-        """End at once: a Close goes out if the kernel takes it, and no answer is awaited."""
+    def drop(self, error: Exception | None = None) -> None:
+        """End at once: a Close goes out if the kernel takes it, and no answer is awaited.
+
+        `error`: why, unless the peer has said all that it has to say.
+        """
         if self.is_interrupted:
-            self._soon(self.drop)
+            self._soon(partial(self.drop, error))
             return
         try:
             with self.lock:
@@ -147,7 +150,7 @@ class Session(SessionCalls):
                 # Now, because a handler may hold up the reactor's thread for long.
                 self.connection.send_close(CloseCode.GOING_AWAY, "", self.reactor.now())
                 self.sender.flush()
-                self.connection.connection_lost(None)
+                self.connection.connection_lost(error)
                 self.stream.shutdown_write()
         finally:  # as above
             self._soon(self.deliver_now)

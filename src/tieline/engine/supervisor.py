@@ -22,6 +22,7 @@ from tieline.engine.session import Session
 from tieline.engine.subscriptions import Rendered
 from tieline.engine.waiting import SLICE, wait_for_event
 from tieline.errors import ConnectCancelled, ConnectError, ConnectionClosed
+from tieline.protocol.closing import unanswered
 from tieline.protocol.events import CloseInfo
 from tieline.protocol.handshake import HandshakeResponse
 from tieline.protocol.state import State
@@ -259,7 +260,7 @@ class Supervisor(Line):
         if timeout is None or not up:  # when it is not, its thread may still be on its way out
             self._await_end(last, self.options.close_timeout + patience)
         elif not wait_for_event(last.finished, timeout):
-            last.drop()
+            last.drop(unanswered(timeout))
             self._await_end(last, patience)
 
     def _close_quietly(self, session: Session, code: int, reason: str, limit: float) -> bool:

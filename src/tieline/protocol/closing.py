@@ -17,6 +17,11 @@ _UnfinishedInfo = unfinished(CloseInfo)
 LINGER = 2.0
 
 
+def unanswered(seconds: float) -> TimeoutError:
+    """Whoever closes waits no longer than that. (A handler may keep the answer from being read.)"""
+    return TimeoutError(f"no answer to the Close frame was read within {seconds:g} s")
+
+
 class Closing:
     """The closing handshake of one connection (RFC 6455 section 7); times in seconds."""
 
