@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tieline.engine.supervisor import Supervisor
-from tieline.errors import OptionError
+from tieline.errors import ConnectTimeout, OptionError
 from tieline.protocol.state import State
 from tieline.testing import ScriptedServer
 
@@ -36,6 +36,20 @@ def test_callables_are_asked_for_each_attempt(supervise: Any) -> None:
         supervisor.disconnect(1001, "", None)
         targets = [(peer.request.target, peer.request.headers["x"]) for peer in server.peers]
     assert targets == [("/0", "1"), ("/2", "3")]
+
+
+@pytest.mark.parametrize(
+    ("timeout", "named"), [(0.01, "timed out: timeout of 0.01 s"), (SOON, "connect_timeout")]
+)
+def test_what_ran_out_is_called_as_it_was_given(supervise: Any, timeout: float, named: str) -> None:
+    def hold(peer: Any) -> None:
+        peer.hold()
+
+    with ScriptedServer(hold) as server:
+        supervisor = supervise(server.url, connect_timeout=0.02 if timeout == SOON else SOON)
+        with pytest.raises(ConnectTimeout, match=named):
+            connect(supervisor, min(timeout, supervisor.options.connect_timeout))
+        server.close(check=False)
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,8 @@ class Dial:
         self._logs = self.log.isEnabledFor(DEBUG)
         self._is_heard = self._logs or handlers.on_event is not None
         self.attempt = Attempt(timeout, clock, self._tell_phase if self._is_heard else None)
+        if timeout != options.connect_timeout:
+            self.attempt.bound = "timeout"  # the argument of connect()
 
     def connect(self) -> Connected:
         """Dial and upgrade, on the calling thread. Raises ConnectError and OptionError."""

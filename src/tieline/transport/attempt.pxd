@@ -6,6 +6,7 @@ from tieline.transport.timings cimport Timings
 cdef class Attempt:
     cdef public object clock
     cdef public object timeout
+    cdef public str bound
     cdef object _on_event
     cdef double _started
     cdef double _deadline

@@ -59,7 +59,8 @@ class Attempt:
         self._on_event = on_event
         self._started = clock()
         self._deadline = math.inf if timeout is None else self._started + timeout
-
+        #: What `timeout` is called where it was given, for error texts.
+        self.bound = "connect_timeout"
         #: What is being connected to, for error texts: "example.com:443".
         self.destination = "the server"
         #: "dns", "tcp", "proxy", "tls" or "upgrade": the present one, between two the last one.
@@ -69,7 +70,6 @@ class Attempt:
         self.spent = Timings()
         self._phases = 0
         self._charged_until = self._started
-
         # The record: whatever is known, also when the attempt fails.
         #: Addresses of the socket's two ends: a tuple, or the path of a unix socket.
         self.peer: Any = None
@@ -197,7 +197,7 @@ class Attempt:
         left = self._deadline - self.clock()
         if left <= 0:
             raise ConnectTimeout(
-                f"connecting to {self.destination} timed out: connect_timeout of "
+                f"connecting to {self.destination} timed out: {self.bound} of "
                 f"{self.timeout:g} s ran out in phase {self.phase!r} while {self._told}",
                 phase=self.phase,
             )
