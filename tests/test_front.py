@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import gc
 import pickle
+import socket
 from collections.abc import Callable
 from contextlib import closing
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 
 import tieline
 from tests.fronts import FRONTS, Talk
-from tieline import ConnectionClosed, State, WebSocketClient
+from tieline import ConnectionClosed, OptionError, State, WebSocketClient
 from tieline.engine.complaints import Complaints
 from tieline.events import ConnectionEvent, OpenEvent
 from tieline.testing import EchoServer
@@ -164,3 +165,24 @@ def test_a_subprotocol_that_is_a_token_is_for_the_program_only() -> None:
             assert client.ping().wait(5) is not None
     opened = [each for each in events if isinstance(each, OpenEvent)]
     assert [each.subprotocol for each in opened] == ["***"] and "hush" not in repr(events)
+
+
+@pytest.mark.parametrize("front", FRONTS)
+def test_a_socket_that_was_given_is_used_once(front: type[Talk]) -> None:
+    """And the connection on it is not closed for a dial that cannot be."""
+    with EchoServer() as server:
+        given = socket.create_connection(("127.0.0.1", server.port), 5)
+        with closing(front(server.url, sock=given)) as talk:
+            for method in ("connect", "reconnect") if front is FRONTS[0] else ("reconnect",):
+                with pytest.raises(OptionError, match="'sock': .* was used up"):
+                    talk.call(method)
+            talk.send("still here")
+            assert talk.receive() == "still here"
+
+
+def test_a_socket_that_was_given_and_failed() -> None:
+    with socket.socket() as unconnected:
+        client = WebSocketClient(print, "ws://h/", sock=unconnected)
+        for text in ("expected a connected socket", "got one that is closed"):
+            with pytest.raises(OptionError, match=text):
+                client.connect()

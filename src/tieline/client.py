@@ -107,6 +107,7 @@ class WebSocketClient(ThreadedFront):
             if timeout is None
             else check_seconds("timeout", timeout)
         )
+        self._check_redial()
         return self._line.connect(extra, limit, info)
 
     def reconnect(self, *, overlap: bool = False) -> HandshakeResponse:
@@ -120,6 +121,7 @@ class WebSocketClient(ThreadedFront):
         Raises `ConnectError`. With ``reconnect=`` it goes on trying in the background then; with
         `overlap` the old connection is kept if it is still there.
         """
+        self._check_redial()
         return self._line.reconnect(overlap)
 
     def disconnect(

@@ -13,7 +13,7 @@ from tieline.engine.receipts import Fate
 from tieline.engine.session import Session
 from tieline.engine.stats import Stats
 from tieline.engine.unsent import Data, Unsent, check_when_offline
-from tieline.errors import ConnectionClosed
+from tieline.errors import ConnectionClosed, OptionError
 from tieline.options import Options
 from tieline.protocol.events import CloseInfo
 from tieline.protocol.handshake import HandshakeResponse
@@ -152,6 +152,14 @@ class Front:
         if session is None:
             raise ConnectionClosed("not connected: call connect() first")
         return session
+
+    def _check_redial(self) -> None:
+        """Raises OptionError where that cannot be done: what is up stays so."""
+        if self._line.options.sock is not None and self._line.session is not None:
+            raise OptionError(
+                "option 'sock': the socket serves for one connection, and was used up by the "
+                "first; connect another socket, and make another client or connection with it"
+            )
 
     # --- messages that are noted --------------------------------------------------------------
 

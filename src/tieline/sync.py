@@ -151,6 +151,7 @@ class Connection(ShortReceive, ThreadedFront):
         Raises `ConnectError`. With ``reconnect=`` it goes on trying in the background then; with
         `overlap` the old connection is kept if it is still there.
         """
+        self._check_redial()
         return self._line.reconnect(overlap)
 
     # --- closing ------------------------------------------------------------------------------

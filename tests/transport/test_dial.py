@@ -341,6 +341,8 @@ def test_given_sockets_that_are_none(connect, serve, handlers, server_context, c
     with pytest.raises(OptionError, match="expected a connected socket"):
         connect(Route("localhost", 80, sock=unconnected))
     assert unconnected.fileno() == -1
+    with pytest.raises(OptionError, match="got one that is closed"):
+        connect(Route("localhost", 80, sock=unconnected))
     with socket.socket(type=socket.SOCK_DGRAM) as datagrams:
         with pytest.raises(OptionError, match="connected stream socket"):
             connect(Route("localhost", 80, sock=datagrams))

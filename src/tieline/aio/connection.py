@@ -236,6 +236,7 @@ class Connection(SendingFront):
         Raises `ConnectError`. With ``reconnect=`` it goes on trying in the background then; with
         `overlap` the old connection is kept if it is still there. Cancelling it ends the attempt.
         """
+        self._check_redial()
         return await self._line.reconnect(overlap)
 
     # --- its state ---------------------------------------------------------------------------

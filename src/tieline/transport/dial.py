@@ -185,6 +185,11 @@ def _given(given: object, attempt: Attempt) -> Stream:
         )
     if not isinstance(given, socket.socket) or given.type != socket.SOCK_STREAM:
         raise OptionError(f"sock: expected a connected stream socket, got {given!r}")
+    if given.fileno() < 0:
+        raise OptionError(
+            "sock: expected a connected socket, got one that is closed; one that was used for a "
+            "connection is: connect another one"
+        )
     try:
         attempt.peer = shared_address(given.getpeername())
     except OSError as error:
