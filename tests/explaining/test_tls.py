@@ -119,7 +119,7 @@ def test_what_will_fail(tmp_path: Path, root: Issued) -> None:
     for options, reason in (
         ({"ssl_ca_path": tmp_path / "none"}, "ssl_ca_path: cannot read"),
         ({"ssl_cert_path": tmp_path / "none"}, "ssl_cert_path: cannot read"),
-        ({"ssl_cert_data": root.pem.decode()}, "ssl_cert_data: expected a certificate and its"),
+        ({"ssl_cert_data": root.pem.decode()}, "ssl_key_data: it is missing"),
     ):
         tls, problems, text = explained(**options)
         assert len(problems) == 1 and problems[0].startswith(reason)

@@ -204,6 +204,14 @@ def test_keys_that_are_none(context, cert_pem, key):
         load_client_certificate(context, cert=(None, cert_pem), key=(None, key), password=None)
 
 
-def test_a_certificate_without_key(context, cert_pem):
-    with pytest.raises(OptionError, match="^ssl_cert_data: expected a certificate and its"):
-        load_client_certificate(context, cert=(None, cert_pem), key=(None, None), password=None)
+def test_a_certificate_without_key(context, cert_pem, tmp_path, any_storage):
+    path = tmp_path / "cert.pem"
+    path.write_bytes(cert_pem)
+    der = ssl.PEM_cert_to_DER_cert(cert_pem.decode())
+    for cert, key in (
+        ((path, None), "ssl_key_path"),
+        ((None, cert_pem), "ssl_key_data"),
+        ((None, der), "ssl_key_data"),
+    ):
+        with pytest.raises(OptionError, match=f"^{key}: it is missing: .*give the key as {key}"):
+            load_client_certificate(context, cert=cert, key=(None, None), password=None)

@@ -78,6 +78,12 @@ def load_client_certificate(
         try:
             context.load_cert_chain(cert_file, key_file, passwords.ask)
         except (ssl.SSLError, OSError, ValueError) as error:
+            if key_file is None and _has_no_key(cert_file):
+                own = cert_option.replace("cert", "key")
+                raise OptionError(
+                    f"{own}: it is missing: the certificate of {cert_option} has no private key "
+                    f"beside it; give the key as {own}"
+                ) from None
             # Not the cause: a traceback would show nothing that this text does not say.
             raise OptionError(
                 _explained(error, passwords, cert_option, key_option or cert_option)
@@ -117,6 +123,15 @@ class _Password:
     def ask(self) -> str | bytes:
         self.asked = True
         return self._password
+
+
+def _has_no_key(pem_file: str) -> bool:
+    """Is it a certificate, and there is nothing wrong with it but that?"""
+    try:
+        content = Path(pem_file).read_bytes()
+    except OSError:
+        return False
+    return b" PRIVATE KEY-----" not in content and certificate_in(pem_file) is not None
 
 
 def _explained(error: Exception, passwords: _Password, cert_option: str, key_option: str) -> str:
