@@ -57,6 +57,12 @@ def test_url_alone_callable_mapping_and_keywords() -> None:
     assert Options.build(merged, {"max_queue": 6}) == merged.replace(max_queue=6)
 
 
+@pytest.mark.parametrize("value", [b"ws://h", 5, object()])
+def test_what_is_no_url(value: object) -> None:
+    with pytest.raises(OptionError, match="option 'url': expected the URL .* mapping of options"):
+        Options.build(value)
+
+
 def test_what_is_asked_for_again_is_made_once() -> None:
     built = Options.build("ws://example.com/", {"compression": None, "ping_interval": 5})
     again = {"compression": None, "ping_interval": 5}

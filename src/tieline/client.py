@@ -262,5 +262,5 @@ def _connect_headers(options: Mapping[str, object] | None, headers: object) -> H
                 "are given to WebSocketClient"
             )
         if value is not None:
-            pairs = (*normalise_headers(value), *pairs)
+            pairs = (*normalise_headers(value, option=name), *pairs)
     return pairs

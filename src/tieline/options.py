@@ -321,8 +321,8 @@ def _as_mapping(url_or_options: object) -> dict[str, Any]:
     if isinstance(url_or_options, str | list | tuple) or callable(url_or_options):
         return {"url": url_or_options}
     raise OptionError(
-        "expected the URL (a str, a callable giving one, or a list of these) or a mapping of "
-        f"options that holds 'url'; got {type(url_or_options).__name__}"
+        "option 'url': expected the URL (a str, a callable giving one, or a list of these) or a "
+        f"mapping of options that holds 'url'; got {type(url_or_options).__name__}"
     )
 
 
