@@ -57,6 +57,12 @@ def test_host_may_be_given_once() -> None:
         normalise_headers([("Host", "a"), ("host", "b")])
 
 
+@pytest.mark.parametrize("value", [["X-A: 1"], "X-A: 1", b"X-A: 1", [("X-A", "1"), "X-B: 2"]])
+def test_headers_as_lines_are_told_how_they_are_written(value: object) -> None:
+    text = refusal(URL, headers=value)
+    assert "Write {'Name': 'value'} or [('Name', 'value')]." in text and "X-" not in text
+
+
 def test_normalise_headers_names_the_option_of_its_caller() -> None:
     with pytest.raises(OptionError, match=r"option 'hdr'.*got int"):
         normalise_headers(7, option="hdr")

@@ -26,6 +26,10 @@ def refusal(accepts: Check, value: object) -> str:
     [
         (route.proxy(), False, "Use None"),
         (route.host_and_port("an address"), "h:80", "Give a tuple such as"),
+        (route.host_and_port("an address"), ("h", "80"), "The port is str ('80'), not int."),
+        (route.host_and_port("an address"), ("h", True), "The port is bool (True), not int."),
+        (route.host_and_port("an address"), (b"h", 80), "The host is bytes, not str."),
+        (route.schemes(), {"x": {"port": "1"}}, "'x': its port is str ('1'), not int."),
         (route.host_and_port("an address"), ("h", 65536), "Port 65536 is out of range"),
         (route.schemes(), {"wss": {"port": 1}}, "`default_port`"),
         # Without 'ssl' it would be TLS switched off, by accident.

@@ -18,6 +18,7 @@ HeaderPairs = tuple[tuple[str, str], ...]
 URLSource = str | Callable[[], str]
 
 _HEADER_FORMS = "a mapping of str to str or list of str, or (name, value) pairs"
+_WRITTEN_SO = "Write {'Name': 'value'} or [('Name', 'value')]."
 _NO_BODY = "the opening handshake has no body"
 _BY_HANDSHAKE = "the opening handshake sets it itself (RFC 6455 section 4.1)"
 
@@ -75,9 +76,11 @@ def _checked(value: Any, owned: Mapping[str, str]) -> HeaderPairs:
 
 def _pairs(value: Any) -> HeaderPairs:
     pairs: list[tuple[str, str]] = []
+    if isinstance(value, str | bytes):
+        raise Refused(_WRITTEN_SO)
     for entry in items(value.items() if isinstance(value, Mapping) else value):
         if not isinstance(entry, tuple | list) or len(entry) != 2:
-            raise Refused(f"It holds {type(entry).__name__}.")
+            raise Refused(f"It holds {type(entry).__name__}. {_WRITTEN_SO}")
         name, content = entry
         if not isinstance(name, str):
             raise Refused(f"A header's name is {type(name).__name__}, not str.")

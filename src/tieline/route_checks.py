@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from tieline.hostnames import BadHost, ascii_host, ipv6_host
-from tieline.option_checks import Check, Refused, integer, items, plain_text
+from tieline.option_checks import Check, Refused, integer, items, plain_text, shown
 from tieline.patterns import pattern
 
 
@@ -31,7 +31,9 @@ def host_and_port(accepted: str, *, bind: bool = False) -> Check:
     def convert(value: Any) -> tuple[str, int]:
         if not isinstance(value, tuple | list) or len(value) != 2:
             raise Refused("Give a tuple such as ('127.0.0.1', 8080).")
-        host, port = plain_text(value[0], empty=bind), integer(value[1])
+        if not isinstance(value[0], str):
+            raise Refused(f"The host is {type(value[0]).__name__}, not str.")
+        host, port = plain_text(value[0], empty=bind), _port(value[1], "The port")
         if host:
             host = _checked_host(host)
         if not (0 if bind else 1) <= port <= 65535:
@@ -39,6 +41,14 @@ def host_and_port(accepted: str, *, bind: bool = False) -> Check:
         return host, port
 
     return Check(accepted, convert)
+
+
+def _port(value: Any, what: str) -> int:
+    try:
+        return integer(value)
+    except Refused:
+        problem = f"{what} is {type(value).__name__}{shown(value)}, not int."
+    raise Refused(problem)
 
 
 def server_hostname() -> Check:
@@ -98,7 +108,7 @@ def schemes() -> Check:
             raise Refused(f"{name!r} is built in; `default_port` changes the port.")
         if not isinstance(entry, Mapping) or not {"port"} <= set(entry) <= {"port", "ssl"}:
             raise Refused(f"The entry of {name!r} must hold 'port' and may hold 'ssl'.")
-        port, ssl = integer(entry["port"]), entry.get("ssl", False)
+        port, ssl = _port(entry["port"], f"{name!r}: its port"), entry.get("ssl", False)
         if not 1 <= port <= 65535 or not isinstance(ssl, bool):
             raise Refused(f"{name!r}: port is 1 to 65535, ssl is True or False.")
         return MappingProxyType({"port": port, "ssl": ssl})

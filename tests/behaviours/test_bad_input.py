@@ -57,6 +57,8 @@ CALLS: list[tuple[Do, type[Exception], list[str]]] = [
     (lambda c: c.connect("x"), OptionError, ["mapping", "str"]),
     (lambda c: c.connect(headers={"a\r\nb": "c"}), OptionError, ["header"]),
     (lambda c: c.connect(headers={"a": "b\nc"}), OptionError, ["header"]),
+    (lambda c: c.connect({"hdr": ["a: b"]}), OptionError, ["option 'hdr'", "('Name', 'value')"]),
+    (lambda c: c.connect({"headers": {"a": 1}}), OptionError, ["option 'headers'", "int"]),
     (lambda c: c.connect(timeout=-1), OptionError, ["timeout", "-1"]),
     (lambda c: c.connect(info=[]), OptionError, ["info", "dict", "list"]),
 ]
