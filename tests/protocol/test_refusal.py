@@ -46,6 +46,10 @@ def test_what_says_enough(status):
     assert explained(status) == f"expected status 101, got {status} Reason"
 
 
+def test_the_location_of_a_304_leads_nowhere():
+    assert explained(304, [("Location", "/x")]) == "expected status 101, got 304 Reason"
+
+
 def test_a_reason_is_shown_as_far_as_it_can_be():
     assert explained(500, reason="") == "expected status 101, got 500"
     assert explained(500, reason="a\x9bb" + "x" * 100).endswith("got 500 a?b" + "x" * 61 + "...")

@@ -99,6 +99,7 @@ def test_a_literal_is_never_looked_up(attempt, monkeypatch, host, family, reason
     with pytest.raises(ResolveError, match=reason) as caught:
         resolve(host, 80, family, attempt)
     assert caught.value.refused
+    assert "cannot use the address" in str(caught.value) and "spelling" not in str(caught.value)
 
 
 def test_localhost_where_there_is_no_ipv6(attempt, monkeypatch):

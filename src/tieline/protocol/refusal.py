@@ -37,7 +37,7 @@ def _hint(response: HTTPResponse) -> str | None:
                 "the path is not that of a WebSocket"
             )
         return "the server took it for an ordinary request: check the path"
-    if 300 <= status < 400:
+    if 300 <= status < 400 and status != 304:  # whose Location leads nowhere (RFC 9110 15.4.5)
         # Who follows redirects says it when there is nowhere to go.
         places = headers.get_all("location")
         return f"it redirects to {excerpt(safe_url(places[0]))}" if places else None

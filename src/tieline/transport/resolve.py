@@ -25,6 +25,8 @@ SPLIT_DELAY = 0.2
 #: Seconds that IPv6 gets when IPv4 has answered first (RFC 8305 section 3, "Resolution Delay").
 RESOLUTION_DELAY = 0.05
 
+_FAMILY = "leave family out, or give an address of its kind"
+
 
 class Resolution:
     """The addresses of one host, as they become known; for one attempt, on its thread.
@@ -66,7 +68,11 @@ class Resolution:
                 self._tell(known)
                 return known
             if ":" in host or (self._family == socket.AF_INET6 and is_address(host)):
-                raise _unresolved(host, self._why_unusable(), attempt, refused=True)
+                raise ResolveError(
+                    f"connecting to {attempt.destination} failed (dns): cannot use the address "
+                    f"{host!r}: {self._why_unusable()}",
+                    refused=True,
+                )
             self._whole = look_up(host, self._family, attempt.wake)
             self._await()
             found = self.late()
@@ -77,9 +83,9 @@ class Resolution:
     def _why_unusable(self) -> str:
         """Of an address that cannot be connected to."""
         if self._family == socket.AF_INET6 and ":" not in self._host:
-            return "it is an IPv4 address, and family asks for IPv6"
+            return f"it is an IPv4 address, and family asks for IPv6; {_FAMILY}"
         if self._family == socket.AF_INET:
-            return "it is an IPv6 address, and family asks for IPv4"
+            return f"it is an IPv6 address, and family asks for IPv4; {_FAMILY}"
         return "this machine has no interface of that name"
 
     def late(self) -> list[AddressInfo]:
@@ -215,9 +221,8 @@ def _at(sockaddr: tuple[Any, ...], port: int) -> tuple[Any, ...]:
     return (sockaddr[0], port, *sockaddr[2:])
 
 
-def _unresolved(host: str, reason: str, attempt: Attempt, *, refused: bool = False) -> ResolveError:
+def _unresolved(host: str, reason: str, attempt: Attempt) -> ResolveError:
     return ResolveError(
         f"connecting to {attempt.destination} failed (dns): cannot resolve host {host!r}: "
-        f"{reason}; check its spelling, the network and the DNS settings",
-        refused=refused,
+        f"{reason}; check its spelling, the network and the DNS settings"
     )
