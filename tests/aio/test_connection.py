@@ -522,6 +522,26 @@ def test_on_another_loop(run: Any, echo: EchoServer) -> None:
     run(main())
 
 
+def test_after_its_loop_has_ended(new_loop: Any, echo: EchoServer) -> None:
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        ws = runner.run(_open(echo))
+    for call in (ws.close, ws.recv, ws.reconnect):
+        with pytest.raises(RuntimeError, match="ended with its event loop, which is closed"):
+            asyncio.run(call())  # type: ignore[arg-type]
+
+
+def test_what_is_for_threads_only(run: Any, echo: EchoServer) -> None:
+    async def main() -> None:
+        ws = await _open(echo)
+        with pytest.raises(TypeError, match="with: .* 'async with'"):
+            with ws:
+                pass
+        async with ws:
+            await ws.send("x")
+
+    run(main())
+
+
 def test_after_its_loop_was_closed(new_loop: Any, scripted: Any) -> None:
     """A bare `loop.close()` gives no sign; it must not look as if the line were up."""
 

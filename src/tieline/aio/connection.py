@@ -193,6 +193,14 @@ class Connection(SendingFront):
         def __iter__(self) -> None:
             raise TypeError("the messages of an asyncio connection: use 'async for'")
 
+        def __enter__(self) -> None:
+            raise TypeError(
+                "with: an asyncio connection is closed by 'async with', or await close()"
+            )
+
+        def __exit__(self, *error: object) -> None:
+            """Never called: there is no way in."""
+
     def __aiter__(self) -> AsyncIterator[str | bytes]:
         """Each message as it comes, until the connection ends.
 

@@ -65,6 +65,12 @@ class LoopSupervisor(Line):
 
     def _check_loop(self) -> None:
         if asyncio.get_running_loop() is not self._loop_reactor.loop:
+            if self.loop_is_closed:
+                self.abandon()
+                raise RuntimeError(
+                    "this connection has ended with its event loop, which is closed: connect anew "
+                    "on the running one"
+                )
             raise RuntimeError(
                 "this connection belongs to another event loop: from other threads use "
                 "send_threadsafe(), or asyncio.run_coroutine_threadsafe() with its own loop"
