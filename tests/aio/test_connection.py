@@ -178,6 +178,8 @@ def test_messages_of_all_kinds(run: Any, echo: EchoServer) -> None:
             await ws.send_frame("a", tieline.Opcode.TEXT, fin=False)
             await ws.send_frame("", tieline.Opcode.PONG)
             await ws.send_frame("p", tieline.Opcode.PING)
+            with pytest.raises(tieline.ProtocolError, match="finish it"):
+                await ws.send("whole")  # it would wait for itself
             await ws.send_frame("b", tieline.Opcode.CONTINUATION)
             assert await ws.recv(SOON) == "ab"
             waiter = await ws.ping(b"data")
