@@ -366,6 +366,24 @@ def test_an_iterable_that_fails_half_way(echo: Any, clients: Any, recorder: Reco
     assert recorder.messages == []
 
 
+def test_what_is_sent_after_an_iterable_failed_is_told_why(scripted: Any, clients: Any) -> None:
+    def script(peer: Any) -> None:
+        peer.accept_upgrade()
+        peer.hold()
+
+    def pieces() -> Iterator[str]:
+        yield "a"
+        raise ZeroDivisionError
+
+    client = clients(print, scripted(script).url, close_timeout=0.05)
+    client.connect()
+    with pytest.raises(ZeroDivisionError):
+        client.send(pieces())
+    for send in (client.send, client.ping, client.send_json):
+        with pytest.raises(tieline.ConnectionClosed, match="completed: ZeroDivisionError"):
+            send("x")
+
+
 def test_closing_during_a_fragmented_message_is_no_fault(echo: Any, clients: Any) -> None:
     def pieces() -> Iterator[str]:
         yield "a"

@@ -169,7 +169,7 @@ def test_nothing_after_a_close(
 ) -> None:
     outgoing.message(Opcode.TEXT, b"before")
     outgoing.close(Close(4000, "bye"))
-    with pytest.raises(ConnectionClosed) as caught:
+    with pytest.raises(ConnectionClosed, match="closing or closed: bye$") as caught:
         send(outgoing)
     assert caught.value.close_info is None
     assert frames(outgoing, role) == [(0x81, b"before"), (0x88, b"\x0f\xa0bye")]

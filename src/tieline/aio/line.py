@@ -94,6 +94,7 @@ class LoopLine(LoopSupervisor):
                 return action()
             except SendBufferFull:
                 if not session.is_open:
+                    session.connection.outgoing.check_open()
                     raise ConnectionClosed(
                         "nothing can be sent, the connection is closing or closed", self.close_info
                     ) from None

@@ -9,6 +9,7 @@ cdef class Outgoing(FrameEncoder):
     cdef public object close_info
     cdef public object deflater
     cdef list _ready
+    cdef object _closed_with
     cdef object _pings
     cdef object _held_pong
     cdef long long _messages

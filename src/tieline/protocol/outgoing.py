@@ -34,6 +34,8 @@ class Outgoing(FrameEncoder):
         self.close_info: CloseInfo | None = None
         #: Compresses messages, once that was negotiated.
         self.deflater: Deflater | None = None
+        # What was sent last of all.
+        self._closed_with: Close | None = None
         self._ready: list[bytes | bytearray | BigFrame] | None = None
         # The opcode of the message that is being sent in fragments, or 0; is it compressed?
         self._fragmenting = 0
@@ -234,6 +236,7 @@ class Outgoing(FrameEncoder):
         frame = self.encode(CLOSE, encode_close(close))
         # Without a call: signals are handled after those, and the caller has yet to note this one.
         self.is_open = False
+        self._closed_with = close
         if self._ready is None:
             self._ready = []
         self._ready += [frame]
@@ -255,7 +258,11 @@ class Outgoing(FrameEncoder):
     def check_open(self) -> None:
         """Raise ConnectionClosed unless messages can be sent."""
         if not self.is_open:
-            ended = f": {self.close_info}" if self.close_info is not None else ""
+            ended, said = "", self._closed_with
+            if self.close_info is not None:
+                ended = f": {self.close_info}"
+            elif said is not None and said.reason:  # an error's text, mostly
+                ended = f": {said.reason}"
             raise ConnectionClosed(
                 f"nothing can be sent, the connection is closing or closed{ended}", self.close_info
             )
