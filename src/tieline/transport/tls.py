@@ -138,7 +138,13 @@ def handshake(
             raise
         except OSError as error:
             raise explain_handshake_failure(
-                error, name, hostname, stream.first_bytes, _shown_chain(stream, error), peer=peer
+                error,
+                name,
+                hostname,
+                stream.first_bytes,
+                _shown_chain(stream, error),
+                peer=peer,
+                is_pinned=fingerprint is not None,
             ) from error
         facts = stream.tls or {}
         _check_pin(facts, fingerprint, name)

@@ -112,6 +112,11 @@ _ALERTS = {
 }
 _TLS_RECORDS = range(0x14, 0x18)  # RFC 8446 section 5.1
 
+_PINNED = (
+    ". The pin (ssl_fingerprint=) is compared beside this check, not in place of it; with "
+    "ssl_verify_cert=False it is what decides"
+)
+
 #: Names of a certificate that an error shows: some have hundreds.
 _NAMES_SHOWN = 5
 
@@ -124,13 +129,16 @@ def explain_handshake_failure(
     chain: Sequence[PeerCertificate] = (),
     now: datetime | None = None,
     peer: Peer = Peer.SERVER,
+    is_pinned: bool = False,
 ) -> TLSError:
     """`first_bytes` are the first that came from the peer, empty if none did.
 
     `chain` is what the peer has shown, leaf first, if that is known; `now` is this machine's time.
-    `peer`: whom the advice is about.
+    `peer`: whom the advice is about. `is_pinned`: a certificate was to be compared, too.
     """
     reason = _reason(error, hostname, first_bytes, chain, now or datetime.now(UTC), peer)
+    if is_pinned and peer is Peer.SERVER and isinstance(error, ssl.SSLCertVerificationError):
+        reason += _PINNED
     return TLSError(
         f"TLS with {name} failed (tls): {reason}", refused=_is_refusal(error, first_bytes)
     )
