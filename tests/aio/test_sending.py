@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -80,6 +81,23 @@ def test_a_fragmented_message_that_is_cancelled(run: Any, scripted: Any) -> None
 
     run(main())
     server.wait()
+
+
+def test_a_task_that_waits_for_itself_through_wait_for(run: Any, echo: EchoServer) -> None:
+    async def main() -> None:
+        async with connect(echo, timeout=0.05) as ws:
+            await ws.send_frame("a", tieline.Opcode.TEXT, fin=False)
+            if sys.version_info >= (3, 12):
+                with pytest.raises(tieline.ProtocolError, match="finish it"):
+                    await asyncio.wait_for(ws.send("b"), SOON)
+            else:
+                with pytest.raises(tieline.SendTimeout) as caught:
+                    await asyncio.wait_for(ws.send("b"), SOON)
+                assert "use asyncio.timeout()" in caught.value.__notes__[0]
+            await ws.send_frame("c", tieline.Opcode.CONTINUATION)
+            assert await ws.recv(SOON) == "ac"
+
+    run(main())
 
 
 def test_fragments_of_one_task_keep_out_those_of_others(run: Any, echo: EchoServer) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -19,6 +20,12 @@ T = TypeVar("T")
 
 #: Seconds after which a task that sends and sends lets others run.
 _LOOP_TURN = 0.005
+
+#: Nobody can see that from here: the task that has begun the message waits for another future.
+_IN_A_TASK_OF_ITS_OWN = (
+    "asyncio.wait_for() runs what it is given in a task of its own before Python 3.12: if it was "
+    "used within a message in fragments, use asyncio.timeout()"
+)
 
 
 class LoopLine(LoopSupervisor):
@@ -94,7 +101,6 @@ class LoopLine(LoopSupervisor):
                 return action()
             except SendBufferFull:
                 if not session.is_open:
-                    session.connection.outgoing.check_open()
                     raise ConnectionClosed(
                         "nothing can be sent, the connection is closing or closed", self.close_info
                     ) from None
@@ -106,7 +112,10 @@ class LoopLine(LoopSupervisor):
             while blocked() and session.is_open:
                 left = sender.patience(deadline)
                 if left is not None and left <= 0:
-                    raise sender.no_room()
+                    error = sender.no_room()
+                    if not sender.is_full and sys.version_info < (3, 12):
+                        error.add_note(_IN_A_TASK_OF_ITS_OWN)
+                    raise error
                 if not self._asked_for_room:
                     self._asked_for_room = True
                     sender.call_when_ready(self._on_send_room)
