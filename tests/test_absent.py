@@ -15,12 +15,21 @@ class Box:
         return self.size
 
 
+class Openable:
+    def open(self) -> str:
+        return f"opened {type(self).__name__}"
+
+
 class Crate(Box):
-    size = Absent("ask the box")
+    pass
 
 
 class OpenBox(Box):
     open = True
+
+
+class Chest(Box, Openable):
+    """A program's own, with a class behind ours."""
 
 
 def test_who_asks_is_told() -> None:
@@ -34,12 +43,13 @@ def test_who_asks_is_told() -> None:
 
 def test_what_a_users_class_has_is_there() -> None:
     assert OpenBox().open is True
+    assert Chest().open() == "opened Chest" and Chest.open(Chest()) == "opened Chest"
     box = Box()
     box.open = 5
-    assert box.open == 5
+    assert box.open == 5 and "open" in names_there(box)
 
 
 def test_what_is_listed() -> None:
     assert "open" not in names_there(Box()) and "lid" in names_there(Box())
-    assert "size" not in names_there(Crate()) and "open" in names_there(OpenBox())
+    assert "open" in names_there(OpenBox()) and "open" in names_there(Chest())
     assert repr(vars(Box)["open"]) == "<not here: use lid()>"

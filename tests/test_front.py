@@ -79,8 +79,17 @@ class OwnAttributes(WebSocketClient):
 
     timeout = 3
 
+    @property
+    def on_close(self) -> str:
+        return self.heard
+
+    @on_close.setter
+    def on_close(self, heard: str) -> None:
+        self.heard = heard
+
     def __init__(self, url: str) -> None:
         self.token = self.logger = self.callback = self.on_ready = "mine"
+        self.on_messages = self.on_close = "mine"  # nearly one of ours, and in its place
         super().__init__(self.on_message, url, proxy=None)
         self.headers = {"mine": 1}
 
@@ -101,8 +110,8 @@ def test_attributes_of_a_users_class() -> None:
         assert (client.token, client.headers, client.timeout) == ("mine", {"mine": 1}, 4)
         assert client.close() == "closed"
     assert client.messages == ["hello", None]
-    with pytest.raises(AttributeError, match="did you mean on_message"):
-        client.on_mesage = print
+    with pytest.raises(AttributeError, match="on_open: handlers are given to the constructor"):
+        client.on_open = print
 
 
 @pytest.mark.parametrize("front", FRONTS)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from collections.abc import Iterator
+from typing import Any
 
 
 class Absent:
@@ -20,7 +21,11 @@ class Absent:
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
 
-    def __get__(self, instance: object, owner: type) -> NoReturn:
+    def __get__(self, instance: object, owner: type) -> Any:
+        for found in _all_of(owner, self._name):
+            if not isinstance(found, Absent):  # of a class behind ours, in a program's own
+                get = getattr(type(found), "__get__", None)
+                return found if get is None else get(found, instance, owner)
         # With an object Python would guess at a name of its own, and add it.
         raise AttributeError(
             f"{owner.__name__!r} has no {self._name!r}: {self._instead}", name=self._name, obj=None
@@ -32,9 +37,15 @@ class Absent:
 
 def names_there(of: object) -> list[str]:
     """`dir(of)` without what is absent."""
-    kinds = type(of).__mro__
     return [
         name
         for name in object.__dir__(of)
-        if not isinstance(next((vars(k)[name] for k in kinds if name in vars(k)), None), Absent)
+        if name in getattr(of, "__dict__", ())
+        or not (found := [*_all_of(type(of), name)])
+        or not all(isinstance(one, Absent) for one in found)
     ]
+
+
+def _all_of(kind: type, name: str) -> Iterator[Any]:
+    """What the classes have under this name, in the order in which they are asked."""
+    return (vars(each)[name] for each in kind.__mro__ if name in vars(each))

@@ -43,9 +43,12 @@ class Front:
         _made_by = ""
 
         def __setattr__(self, name: str, value: object) -> None:
-            told = misplaced(name, self._made_by, "_made_by" in vars(type(self)))
-            if told:
-                raise AttributeError(told)
+            kind = type(self)
+            is_ours = "_made_by" in vars(kind)
+            if is_ours or not hasattr(kind, name):
+                told = misplaced(name, self._made_by, is_ours)
+                if told:
+                    raise AttributeError(told)
             object.__setattr__(self, name, value)
 
         def __dir__(self) -> list[str]:

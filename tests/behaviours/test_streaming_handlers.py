@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import queue
+import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -291,3 +293,20 @@ def test_fork(scripted: Any, program: Callable[..., Any]) -> None:
     running.wait_until_ready()
     _, status, output = running.finish()
     assert status == 0 and output.startswith("child 7\ndone\n"), output
+
+
+def test_a_connection_that_does_not_come_about_leaves_no_thread() -> None:
+    """Handlers were called for the events of its dial, on a thread of theirs."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        told: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        client = tieline.WebSocketClient(
+            print, f"ws://127.0.0.1:{nobody.getsockname()[1]}", on_event=told.put, streaming=True
+        )
+        with pytest.raises(tieline.ConnectError):
+            client.connect()
+    assert told.get(timeout=20)
+    for thread in threading.enumerate():
+        if thread.name == "tieline-handlers":
+            thread.join(20)
+            assert not thread.is_alive()

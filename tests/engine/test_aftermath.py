@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+import tieline
 from tests.builds import reaches_inside
 from tests.outages import Waits, wait_until
+from tieline.engine.callbacks import Watcher
 from tieline.engine.handlers import Handlers
 from tieline.engine.shared_reactor import Reactor
 from tieline.engine.supervisor import Supervisor
-from tieline.errors import ConnectError
+from tieline.errors import ConnectError, ConnectionClosed
 from tieline.events import GaveUpEvent, ReconnectingEvent
 from tieline.options import Options
 from tieline.protocol.state import State
@@ -262,3 +264,11 @@ def test_what_was_left_to_an_overlap_is_not_kept(
         supervisor.recover(outage)
         wait_until(lambda: supervisor.state is State.OPEN)
         supervisor.disconnect(1000, "", None)
+
+
+def test_who_waits_for_a_message_of_the_next_connection_in_a_child_process() -> None:
+    line = tieline.WebSocketClient(print, "ws://127.0.0.1:1/")._line
+    watcher = Watcher(lambda message: True, 1)
+    line.callbacks.watch(watcher)
+    line.abandon_after_fork()
+    assert watcher.done.is_set() and isinstance(watcher.error, ConnectionClosed)

@@ -144,7 +144,7 @@ def test_a_slow_handler_that_raises_is_told_of_as_well(caplog: Any) -> None:
 def test_a_watcher_sees_messages_until_its_own() -> None:
     got: list[Any] = []
     made = callbacks(on_message=got.append)
-    watcher = Watcher(lambda message: message == "b", 1)
+    watcher = Watcher(lambda message: message == "b", 0)
     made.watch(watcher)
     made.messages(["a"])
     assert not watcher.done.is_set()
@@ -164,7 +164,7 @@ def test_what_a_predicate_raises_is_the_watchers(error: BaseException) -> None:
     def predicate(message: Any) -> bool:
         raise error
 
-    watcher = Watcher(predicate, 1)
+    watcher = Watcher(predicate, 0)
     made.watch(watcher)
     made.messages(["a", "b"])
     assert got == ["a", "b"]
@@ -188,8 +188,11 @@ def test_the_end_of_one_connection_is_not_that_of_the_next() -> None:
     made = callbacks(on_message=print)
     waiting = Watcher(lambda message: message == "news", 2)
     made.watch(waiting)
+    made.serves = 1
+    made.messages(["news"])  # of the first, which is to be told before its end
     made.give_up_watching(1, ValueError("the end of the first"))
     assert not waiting.done.is_set()
+    made.serves = 2
     made.messages(["news"])
     assert waiting.message == "news"
 
@@ -207,7 +210,7 @@ def test_watchers_that_leave_while_messages_come() -> None:
     thread.start()
     try:
         for _ in range(500):
-            watcher = Watcher(lambda message: True, 1)
+            watcher = Watcher(lambda message: True, 0)
             made.watch(watcher)
             made.unwatch(watcher)
     finally:

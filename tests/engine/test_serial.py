@@ -166,6 +166,23 @@ def test_the_end_of_a_program_is_no_news() -> None:
     assert (ran, told) == ([1], [])
 
 
+def test_ctrl_c_in_the_log_line_of_an_executor_that_refuses() -> None:
+    """The jobs run all the same, now and later."""
+
+    def refuse(job: Callable[[], None]) -> None:
+        raise RuntimeError("shut down")
+
+    def interrupted(why: str) -> None:
+        raise KeyboardInterrupt
+
+    order: list[str] = []
+    jobs = SerialQueue(Runner(refuse), 10, print, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        jobs.post(lambda: order.append("first"))
+    jobs.post(lambda: order.append("second"))
+    assert order == ["first", "second"]
+
+
 def test_an_executor_that_refuses_a_job() -> None:
     """Such as a bounded queue's `put_nowait`: no job is lost, and the next ones go there again."""
     place: queue.Queue[Callable[[], None]] = queue.Queue(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +18,8 @@ class Served:
     def __init__(self, name: str, bench: Bench) -> None:
         self.name, self._bench = name, bench
         self.has_ended = False
+        self.connection_id = 7
+        self.connection = SimpleNamespace(outgoing=SimpleNamespace(is_open=True))
         self.pump = self
         self.later: list[Callable[[], None]] = []
         #: What its start raises.
@@ -52,6 +55,7 @@ class Bench:
         self.lock = threading.RLock()
         self.delivery = self.reactor = self
         self.is_direct = True
+        self.callbacks = SimpleNamespace(serves=0)
         self.served: list[Served] = []
         self.is_abandoned = False
         self.session: Any = None
@@ -64,8 +68,13 @@ class Bench:
     def begin(self) -> None:
         """A connection is about to be served."""
 
+    def discard_rest(self) -> None:
+        self.note("the rest is not wanted")
+
     def post(self, function: Callable[..., None], *arguments: Any) -> None:
         function(*arguments)
+
+    post_always = post
 
     def note(self, what: str) -> None:
         self.notes.append(what)
@@ -211,6 +220,22 @@ def test_what_a_driver_tells_comes_behind_what_a_connection_tells(bench: Bench) 
     bench.succession.leave(one)
     bench.succession.tell(bench.note, "afterwards", driver=driver)
     assert bench.take() == ["afterwards"]
+
+
+def test_whose_messages_come_now(bench: Bench) -> None:
+    bench.open("one")
+    assert bench.callbacks.serves == 7
+
+
+def test_one_that_is_closed_while_it_waits(bench: Bench) -> None:
+    """What the one before has left behind must not keep the answer to its Close from being read."""
+    one, first = bench.open("one")
+    bench.succession.leave(first)
+    two, second = bench.open("two")
+    bench.succession.leave(second)
+    two.connection.outgoing.is_open = False
+    bench.succession.leave(one)
+    assert bench.take() == ["one started", "the rest is not wanted", "two started"]
 
 
 def test_where_handlers_have_a_queue_that_is_the_order(bench: Bench) -> None:

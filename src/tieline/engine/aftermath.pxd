@@ -36,6 +36,7 @@ cdef class Aftermath(Complaints):
     @cython.locals(session=Session)
     cpdef void outage_stopped(self) except *
 
+    @cython.locals(session=Session)
     cpdef void settle(self, Outage outage, bint is_background) except *
 
     cdef bint _goes_down(self, Outage outage) except -1
@@ -43,6 +44,8 @@ cdef class Aftermath(Complaints):
     cpdef void _over(self, Outage outage) except *
 
     cdef void _end_for_good(self) except *
+
+    cdef void _stop_waiting(self) except *
 
     cpdef void tell_change(self) except *
 

@@ -34,6 +34,10 @@ _LOGGED = {
 }
 
 
+def _nothing() -> None:
+    """All handlers have returned, and nobody waits for that."""
+
+
 def _level(data: dict[str, Any]) -> int:
     """Attempts in vain are worth a look; an orderly end is not."""
     return WARNING if data.get("attempts") else INFO
@@ -204,6 +208,10 @@ class Aftermath(Complaints):
                 self.delivery.finish(partial(self._over, outage))
             else:
                 self._over(outage)
+                session = self.session
+                if not self.delivery.is_direct and (session is None or session.has_ended):
+                    # No connection will say that a thread for handlers is wanted no more.
+                    self.delivery.finish(_nothing)
 
     def _goes_down(self, outage: Outage) -> bool:
         """It has led to nothing: is this the end for good?"""
@@ -237,6 +245,10 @@ class Aftermath(Complaints):
         carried_over = self.carried_over
         if carried_over is not None and carried_over.has_queue:
             carried_over.drop_all("closed", self.closed_error())
+        self._stop_waiting()
+
+    def _stop_waiting(self) -> None:
+        """Those who wait for a message of the next connection are told that there is none."""
         if self.callbacks.watchers:
             number = 0 if self.session is None else self.session.connection_id
             self.callbacks.give_up_waiting(number, self.closed_error())
@@ -245,6 +257,7 @@ class Aftermath(Complaints):
         """In a child process: the driver is the parent's, and nothing follows."""
         self._decided = None
         self.delivery.end(self.close_info)
+        self._stop_waiting()
 
     @property
     def changed(self) -> News:

@@ -5,6 +5,7 @@ cdef class Callbacks:
     cdef readonly object handlers
     cdef readonly object on_message
     cdef readonly list watchers
+    cdef public long long serves
     cdef readonly list _log
     cdef object _slow
     cdef object _on_raised

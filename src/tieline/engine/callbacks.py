@@ -93,6 +93,8 @@ class Callbacks:
         self.on_message = on_message
         #: Seen before each message, in the loop that delivers it: `show` them to it.
         self.watchers: list[Watcher] = []
+        #: Of which connection the messages are.
+        self.serves = 0
 
     def _message_function(self) -> Callable[[Any], object]:
         """What gets each message: `callback`, `on_message`, or one after the other."""
@@ -201,7 +203,8 @@ class Callbacks:
     def show(self, message: str | bytes) -> None:
         """Let the watchers see a message that is about to be delivered."""
         for watcher in self.watchers.copy():
-            if watcher.show(message):
+            # Others wait for a connection that is next.
+            if watcher.connection_id <= self.serves and watcher.show(message):
                 self.unwatch(watcher)
 
     def give_up_watching(self, connection_id: int, error: Exception) -> None:

@@ -72,6 +72,10 @@ class Delivery:
         else:
             self._queue.post(partial(function, *arguments), weight)
 
+    def post_always(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """The same for what is never left out: the peer has no part in it."""
+        self.post(function, *arguments)
+
     def hold_back(self) -> bool:
         """The peer breaks a rule behind the messages that come next, and the connection will fail.
 

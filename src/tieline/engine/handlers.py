@@ -156,11 +156,11 @@ def misplaced(name: str, made_by: str, is_ours: bool) -> str:
         return f"{name}: handlers are given to {call}{name}=...)"
     if is_option:
         return f"{name}: options are given to {call}{name}=...)"
+    if not is_ours:
+        return ""
     from difflib import get_close_matches  # for mistakes only
 
-    close = get_close_matches(name.lower(), HANDLER_NAMES, n=1, cutoff=0.6 if is_ours else 0.85)
-    if not close and not is_ours:
-        return ""
+    close = get_close_matches(name.lower(), HANDLER_NAMES, n=1)
     meant = close[0] if close else "on_message" if is_client else "on_close"
     question = f" (did you mean {meant}?)" if close else ""
     return f"{name}: there is no such handler{question}; handlers are given to {call}{meant}=...)"

@@ -114,8 +114,7 @@ class SerialQueue:
             # It was shut down, or is a queue that is full: the connection still has to end, with
             # all its events, and a queue that nobody runs would hold up all that follows.
             if self._begin(given):
-                self._refused(f"{type(error).__name__}: {error}")
-                self._run()
+                self._run_refused(f"{type(error).__name__}: {error}")
             return
         if _is_future(future):
             future.add_done_callback(partial(self._after_run, given))
@@ -142,18 +141,21 @@ class SerialQueue:
             threading.Thread(target=run, name="tieline-last-jobs", daemon=True).start()
 
     def _run_last(self) -> None:
-        self._refused("it was closed or shut down, and has thrown away what it was given")
-        self._run()
+        self._run_refused("it was closed or shut down, and has thrown away what it was given")
 
-    def _refused(self, why: str) -> None:
+    def _run_refused(self, why: str) -> None:
+        """Run the jobs here, and tell, the first time, why."""
         on_refused, self._on_refused = self._on_refused, None
-        # The end of a program shuts executors down as well, which is no news.
-        if (
-            on_refused is not None
-            and threading.main_thread().is_alive()
-            and "interpreter" not in why
-        ):
-            on_refused(why)
+        try:
+            # The end of a program shuts executors down as well, which is no news.
+            if (
+                on_refused is not None
+                and threading.main_thread().is_alive()
+                and "interpreter" not in why
+            ):
+                on_refused(why)
+        finally:  # whatever a logger raised, Ctrl-C too: else nobody would run them ever again
+            self._run()
 
     def abandon_after_fork(self) -> None:
         """In a child process: what waited belongs to the parent."""

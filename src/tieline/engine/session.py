@@ -97,7 +97,7 @@ class Session(SessionCalls):
         self.response = response
         self.is_started = True
         lane.begin(self, self.delivery)
-        if self.may_end_anywhere():
+        if self.may_end_anywhere() and self.connection.outgoing.is_open:
             self.reactor.register(self, lazily=True)
         else:
             self.reactor.register(self, quietly=self.begins_quietly())

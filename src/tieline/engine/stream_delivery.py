@@ -76,6 +76,9 @@ class StreamDelivery(Delivery):
         if not (self._awaits_rest and self._jobs.is_full):
             super().post(function, *arguments, weight=weight)
 
+    def post_always(self, function: Callable[..., Any], *arguments: Any) -> None:
+        super().post(function, *arguments)
+
     def cut(self, info: CloseInfo | None) -> None:
         """A handler that waits for the rest of a message is told."""
         chunks, self._chunks = self._chunks, None

@@ -77,6 +77,10 @@ class Succession:
         line = self._line
         self.served = session
         line.delivery.begin()
+        # Who was here before is done, with all that was in a queue.
+        line.callbacks.serves = session.connection_id
+        if not session.connection.outgoing.is_open:
+            line.delivery.discard_rest()  # its Close is out already
         self._add(session)
         session.start(response)
         if line.is_abandoned:
@@ -143,7 +147,8 @@ class Succession:
             session = self.served
         delivery = self._line.delivery
         if not (are_others and delivery.is_direct) or session is None or session.has_ended:
-            delivery.post(function, what)  # where handlers have a queue, behind what is in it
+            # Where handlers have a queue, behind what is in it.
+            delivery.post_always(function, what)
         else:
             session.pump.call_soon(partial(function, what))
 

@@ -43,6 +43,30 @@ def test_one_after_the_other(
     watch.finish()
 
 
+def test_close_while_the_old_one_has_filled_the_queue(
+    watch: Watch, scripted: Any, front: type[Talk], within: Any
+) -> None:
+    """The new one's Close is answered, and that is read, whoever takes messages."""
+
+    def old(peer: ScriptedPeer) -> None:
+        peer.accept_upgrade()
+        for number in range(5):
+            peer.send_text(f"old {number}")
+        peer.expect_close(1001)
+
+    def new(peer: ScriptedPeer) -> None:
+        peer.accept_upgrade()
+        peer.expect_close()
+        peer.send_close(1000)
+
+    options = {} if front.front_name == "callback" else {"max_queue": 2}
+    talk = watch.open(scripted(old, new).url, **options)
+    overlap(talk)
+    with within(8.0):  # `close_timeout` is 10
+        talk.close_now()
+    assert talk.front.close_info.clean
+
+
 def test_all_of_the_old_one_comes_before_the_new_one(
     watch: Watch, scripted: Any, front: type[Talk]
 ) -> None:
