@@ -244,6 +244,20 @@ def test_wait_for_when_it_is_over(client: WebSocketClient) -> None:
         client.wait_for(lambda message: True, SOON)
 
 
+def test_predicates_that_run_nothing(client: WebSocketClient) -> None:
+    """What a call of them makes is always true."""
+
+    async def asynchronous(message: object) -> bool:
+        return False
+
+    def generator(message: object) -> Any:
+        yield False
+
+    for predicate in (asynchronous, generator, 5):
+        with pytest.raises(OptionError, match="^predicate: expected a function, got "):
+            client.wait_for(predicate, SOON)  # type: ignore[arg-type]
+
+
 def test_what_wait_for_cannot_send(client: WebSocketClient) -> None:
     with pytest.raises(OptionError):
         client.wait_for(lambda message: True, SOON, send=5)

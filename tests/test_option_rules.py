@@ -73,6 +73,9 @@ def test_options_about_http_bodies_say_that_there_is_none(name: str) -> None:
         ("keepalive", "`ping_interval`"),
         ("max_enqueued_messages", "`offline`.*`offline_limit`"),
         ("resubscribe", r"subscribe\(\)"),
+        ("on_connect", "`on_open`"),
+        ("on_disconnect", "`on_close`"),
+        ("on_data", "`on_message`"),
     ],
 )
 def test_names_of_other_clients_lead_to_ours(name: str, advice: str) -> None:

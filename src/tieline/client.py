@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from tieline.absent import Absent
 from tieline.engine.callbacks import Watcher
 from tieline.engine.delivery import Delivery
-from tieline.engine.handlers import split_handlers
+from tieline.engine.handlers import check_function, split_handlers
 from tieline.engine.reactor import OwnReactor
 from tieline.engine.route import check_addresses
 from tieline.engine.supervisor import Supervisor
@@ -39,12 +39,13 @@ class WebSocketClient(ThreadedFront):
     thread, also from handlers; none waits longer than its option says.
 
     `url_or_options` is the URL or a mapping of options that holds ``"url"``; keyword options go
-    before it. Nothing is connected yet. Raises `OptionError`.
+    before it, and with ``on_message`` and its like it may stand in the callback's place. Nothing is
+    connected yet. Raises `OptionError`.
     """
 
     def __init__(
         self,
-        callback: Callable[[Any], object] | None = None,
+        callback: Callable[[Any], object] | str | Sequence[str] | Mapping[str, Any] | None = None,
         url_or_options: object = None,
         /,
         **options: Any,
@@ -201,8 +202,7 @@ class WebSocketClient(ThreadedFront):
             raise OptionError(
                 "wait_for: with streaming=True a message is read by its handler, and only once"
             )
-        if not callable(predicate):
-            raise OptionError(f"predicate: expected a function, got {type(predicate).__name__}")
+        check_function("predicate", predicate)
         limit = None if timeout is None else check_seconds("timeout", timeout)
         if self._line.in_handler():
             raise RuntimeError(

@@ -50,6 +50,9 @@ _RECONNECT = "use `reconnect`, True or a Reconnect(...) with its delays and limi
 _PINGS = "use `ping_interval` and `ping_timeout`, seconds"
 _OFFLINE = "use `offline`, 'queue', with `offline_limit` for how much is kept"
 _VERSION = "only WebSocket version 13 (RFC 6455) is spoken; 8 is a draft that no server needs"
+_OPENING = "`on_open` is called with the server's response when a connection is open"
+_ENDING = "`on_close` is called with how a connection has ended"
+_DATA = "`on_message` is called with each message, text as str and binary as bytes"
 
 #: A name that other clients (Qore's HTTPClient first of all) have -> what to do here.
 ELSEWHERE = {
@@ -63,6 +66,14 @@ ELSEWHERE = {
     "error_passthru": _ANSWER,
     "protocol_version": _VERSION,
     "version": _VERSION,
+    "on_connect": _OPENING,
+    "on_connected": _OPENING,
+    "on_opened": _OPENING,
+    "on_disconnect": _ENDING,
+    "on_disconnected": _ENDING,
+    "on_closed": _ENDING,
+    "on_data": _DATA,
+    "on_text": _DATA,
     "protocols": "use `schemes` for further URL schemes, `subprotocols` for what is spoken inside",
     "hdr": "connect() takes it, for one connection; here it is `headers`, for all of them",
     "header": "use `headers`",
@@ -147,7 +158,10 @@ def _unknown(name: str, known: list[str]) -> str:
     # A long "name" is more likely a value in the wrong place, so not all of it is repeated.
     shown = repr(name if len(name) <= 40 else name[:40] + "...")
     if not close:
-        return f"there is no option {shown}; tieline.options.describe() lists them all"
+        return (
+            f"there is no option {shown}; the list of options has them all, and so has describe() "
+            "in tieline.options"
+        )
     return f"there is no option {shown}; did you mean " + " or ".join(map(repr, close)) + "?"
 
 

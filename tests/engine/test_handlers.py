@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial, wraps
 from inspect import iscoroutinefunction
 from types import MethodType
@@ -87,7 +87,6 @@ def test_no_coroutine_functions_in_disguise(function: Any) -> None:
         MethodType(print, 1),
         MethodType(Methods(), 1),
         decorated(),
-        Methods(),
         print,
         [].append,
         str.upper,
@@ -117,6 +116,21 @@ def test_no_generator_functions(name: str) -> None:
         for handler in HANDLER_NAMES:
             with pytest.raises(OptionError, match=f"^{handler}: .*got {word} function .*yield"):
                 Handlers(**{handler: function})
+
+
+def test_objects_whose_call_runs_nothing() -> None:
+    class Generator:
+        def __call__(self, argument: object) -> Iterator[object]:
+            yield argument
+
+    class Plain:
+        def __call__(self, argument: object) -> None: ...
+
+    with pytest.raises(OptionError, match="on_open: .*got a coroutine function"):
+        Handlers(on_open=Methods())
+    with pytest.raises(OptionError, match="on_open: .*got a generator function"):
+        Handlers(on_open=Generator())
+    assert Handlers(on_open=Plain()).on_open is not None
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="inspect has marks since Python 3.12")

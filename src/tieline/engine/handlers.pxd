@@ -16,7 +16,7 @@ cdef class Handlers:
     cdef readonly object on_event
 
 
-cdef object _check(str name, object function)
+cpdef object check_function(str name, object function)
 cdef bint _runs(object function) except -1
 cpdef tuple split_plain(url_or_options, dict keywords)
 

@@ -65,7 +65,7 @@ class Handlers:
         )  # fmt: skip
         for index, function in enumerate(given):
             if function is not None:
-                _check(HANDLER_NAMES[index], function)
+                check_function(HANDLER_NAMES[index], function)
 
     @staticmethod
     def of(given: Mapping[str, Any]) -> Handlers:
@@ -76,29 +76,32 @@ class Handlers:
         return NO_HANDLERS
 
 
-def _check(name: str, function: object) -> None:
-    """Raise OptionError if it is none that can be called."""
+def check_function(name: str, function: object) -> None:
+    """Raise OptionError if it is none that can be called, or a call of it runs nothing."""
+    expected = f"{name}: expected a function" + (" (or None)" if name in _NAMES else "")
     if not callable(function):
         swapped = name == "callback" and isinstance(function, str)
         raise OptionError(
-            f"{name}: expected a function (or None), got {type(function).__name__}"
+            f"{expected}, got {type(function).__name__}"
             + ("; the URL is the second argument" if swapped else "")
         )
     if _runs(function):
         return
-    if iscoroutinefunction(function):
+    called = type(function).__call__
+    if iscoroutinefunction(function) or iscoroutinefunction(called):
         told = (
             "a coroutine function (async def), which nothing here awaits; give a plain function, "
             "for example one that calls asyncio.run_coroutine_threadsafe(); tieline.aio.connect() "
             "is for coroutines"
         )
     else:
-        kind = "an asynchronous generator" if isasyncgenfunction(function) else "a generator"
+        is_async = isasyncgenfunction(function) or isasyncgenfunction(called)
+        kind = "an asynchronous generator" if is_async else "a generator"
         told = (
             f"{kind} function (there is a yield in it), of which a call runs nothing; give a "
             "function without yield"
         )
-    raise OptionError(f"{name}: expected a function (or None), got {told}")
+    raise OptionError(f"{expected}, got {told}")
 
 
 def _runs(function: Callable[..., Any]) -> bool:
@@ -109,11 +112,10 @@ def _runs(function: Callable[..., Any]) -> bool:
     plain: object = function.__func__ if type(function) is MethodType else function
     if type(plain) is FunctionType and not plain.__dict__:
         return not plain.__code__.co_flags & _DEFERRED
-    return not (
-        iscoroutinefunction(function)
-        or isgeneratorfunction(function)
-        or isasyncgenfunction(function)
-    )
+    for each in (function, type(function).__call__):  # of an object, it is this that is called
+        if iscoroutinefunction(each) or isgeneratorfunction(each) or isasyncgenfunction(each):
+            return False
+    return True
 
 
 # Of whose functions a call only makes something that is to be run.
@@ -176,7 +178,8 @@ def split_handlers(
     if handlers is NO_HANDLERS:
         raise OptionError(
             "callback is missing: give a function for the messages as first argument, "
-            f"or a handler ({', '.join(HANDLER_NAMES[1:])})"
+            f"or a handler ({', '.join(HANDLER_NAMES[1:])}); methods of a class of your own are "
+            "given as functions are: on_message=self.on_message"
         )
     if options.streaming and handlers.callback and handlers.on_message:
         raise OptionError(
