@@ -156,10 +156,13 @@ def test_whoever_shuts_an_executor_down_is_told_once(cancel: bool) -> None:
     assert ("has thrown away" if cancel else "RuntimeError: cannot schedule new") in told[0]
 
 
-def test_the_end_of_a_program_is_no_news() -> None:
-    def submit(job: Callable[[], None]) -> None:
-        raise RuntimeError("cannot schedule new futures after interpreter shutdown")
+def test_the_end_of_a_program_is_no_news(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever an executor says then."""
 
+    def submit(job: Callable[[], None]) -> None:
+        raise RuntimeError("cannot schedule new futures after shutdown")
+
+    monkeypatch.setattr("concurrent.futures.thread._shutdown", True)
     told: list[str] = []
     ran: list[int] = []
     SerialQueue(Runner(submit), 10, lambda: None, told.append).post(lambda: ran.append(1))

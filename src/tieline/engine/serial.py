@@ -24,6 +24,12 @@ def _is_future(given: object) -> TypeGuard[Future[Any]]:
     return futures is not None and isinstance(given, futures.Future)
 
 
+def _is_program_over() -> bool:
+    """The end of a program shuts executors down, before `atexit` and with no word to anybody."""
+    pools = sys.modules.get("concurrent.futures.thread")
+    return bool(getattr(pools, "_shutdown", False)) or not threading.main_thread().is_alive()
+
+
 class Runner:
     """The ``executor`` option: an event loop, something with ``submit``, or a function."""
 
@@ -147,12 +153,7 @@ class SerialQueue:
         """Run the jobs here, and tell, the first time, why."""
         on_refused, self._on_refused = self._on_refused, None
         try:
-            # The end of a program shuts executors down as well, which is no news.
-            if (
-                on_refused is not None
-                and threading.main_thread().is_alive()
-                and "interpreter" not in why
-            ):
+            if on_refused is not None and not _is_program_over():
                 on_refused(why)
         finally:  # whatever a logger raised, Ctrl-C too: else nobody would run them ever again
             self._run()
