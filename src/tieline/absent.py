@@ -37,13 +37,13 @@ class Absent:
 
 def names_there(of: object) -> list[str]:
     """`dir(of)` without what is absent."""
-    return [
-        name
-        for name in object.__dir__(of)
-        if name in getattr(of, "__dict__", ())
-        or not (found := [*_all_of(type(of), name)])
-        or not all(isinstance(one, Absent) for one in found)
-    ]
+    own = getattr(of, "__dict__", ())
+    return [name for name in object.__dir__(of) if name in own or not _is_absent(type(of), name)]
+
+
+def _is_absent(kind: type, name: str) -> bool:
+    found = [*_all_of(kind, name)]
+    return bool(found) and all(isinstance(one, Absent) for one in found)
 
 
 def _all_of(kind: type, name: str) -> Iterator[Any]:

@@ -130,7 +130,8 @@ def test_objects_whose_call_runs_nothing() -> None:
         Handlers(on_open=Methods())
     with pytest.raises(OptionError, match="on_open: .*got a generator function"):
         Handlers(on_open=Generator())
-    assert Handlers(on_open=Plain()).on_open is not None
+    plain = Plain()
+    assert Handlers(on_open=plain).on_open is plain
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="inspect has marks since Python 3.12")

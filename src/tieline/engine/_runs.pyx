@@ -37,10 +37,7 @@ def gather(iterator not None, list run not None, Py_ssize_t longest, double seco
         count = PyList_GET_SIZE(run)
         if count == 1:
             until = clock() + seconds
-        elif count < FEW:
-            if clock() >= until:
-                break
-        elif count == FEW:
+        elif count <= FEW:
             tick = coarse_clock()
             if clock() >= until:
                 break
