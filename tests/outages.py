@@ -24,6 +24,9 @@ from tieline.transport import attempt
 #: Seconds: the bound of the first delay in the matrix, and thus, with `Waits`, the delay.
 INITIAL = 1.0
 
+#: What a wait calls when there is news.
+OnNews = Callable[[], None]
+
 
 def delays(count: int) -> list[float]:
     """The first delays of an outage, when each is as long as its bound (multiplier 2)."""
@@ -65,23 +68,23 @@ class Waits:
             self._changed.notify_all()
         self.before.get(number, int)()
 
-    def _stand_in(self, wait: Callable[[Pause, float], bool]) -> Callable[[Pause, float], bool]:
-        def waited(pause: Pause, seconds: float) -> bool:
+    def _stand_in(self, wait: Callable[..., bool]) -> Callable[..., bool]:
+        def waited(pause: Pause, seconds: float, *on_news: OnNews) -> bool:
             self._note(seconds)
             while self._is_held:
-                if not wait(pause, 0.005):
+                if not wait(pause, 0.005, *on_news):
                     return False
-            return wait(pause, 0.0)
+            return wait(pause, 0.0, *on_news)
 
         return waited
 
     def _awaited_stand_in(self, wait: Any) -> Any:
-        async def waited(pause: LoopPause, seconds: float) -> bool:
+        async def waited(pause: LoopPause, seconds: float, on_news: OnNews) -> bool:
             self._note(seconds)
             while self._is_held:
-                if not await wait(pause, 0.005):
+                if not await wait(pause, 0.005, on_news):
                     return False
-            return bool(await wait(pause, 0.0))
+            return bool(await wait(pause, 0.0, on_news))
 
         return waited
 

@@ -8,20 +8,26 @@ import threading
 from tieline.aio.pause import LoopPause
 
 
-async def begun(pause: LoopPause, seconds: float) -> asyncio.Task[bool]:
-    task = asyncio.create_task(pause.wait(seconds))
+class Told(list[str]):
+    """What was told while somebody waited."""
+
+    def __call__(self) -> None:
+        self.append("news")
+
+
+async def begun(pause: LoopPause, seconds: float, news: Told) -> asyncio.Task[bool]:
+    task = asyncio.create_task(pause.wait(seconds, news))
     await asyncio.sleep(0)
     return task
 
 
-def new(news: list[str] | None = None) -> LoopPause:
-    told = [] if news is None else news
-    return LoopPause(asyncio.get_running_loop(), lambda: told.append("news"))
+def new() -> LoopPause:
+    return LoopPause(asyncio.get_running_loop())
 
 
 def test_it_lasts_as_long_as_it_should() -> None:
     async def wait() -> bool:
-        return await new().wait(0.0)
+        return await new().wait(0.0, Told())
 
     assert asyncio.run(wait())
 
@@ -29,19 +35,19 @@ def test_it_lasts_as_long_as_it_should() -> None:
 def test_another_thread_ends_it_and_every_later_one() -> None:
     async def wait() -> list[bool]:
         pause = new()
-        task = await begun(pause, 1000.0)
+        task = await begun(pause, 1000.0, Told())
         threading.Thread(target=pause.interrupt).start()
         async with asyncio.timeout(20.0):
-            return [await task, await pause.wait(1000.0)]
+            return [await task, await pause.wait(1000.0, Told())]
 
     assert asyncio.run(wait()) == [False, False]
 
 
 def test_news_are_told_while_it_goes_on() -> None:
     async def wait() -> list[str]:
-        news: list[str] = []
-        pause = new(news)
-        task = await begun(pause, 1000.0)
+        news = Told()
+        pause = new()
+        task = await begun(pause, 1000.0, news)
         pause.bring_news()
         async with asyncio.timeout(20.0):
             while not news:

@@ -44,7 +44,7 @@ class Bench:
         return self.clock.now()
 
     def new_pause(self) -> Pause:
-        return Pause(lambda: None)
+        return Pause()
 
     def fail(self, text: str = "refused") -> tuple[Any, Any]:
         """A dial that fails: the URL, and what follows."""

@@ -10,7 +10,7 @@ SOON = 20.0
 
 
 def test_a_pause_lasts_as_long_as_it_should() -> None:
-    assert Pause(lambda: None).wait(0.0)
+    assert Pause().wait(0.0)
 
 
 def test_a_pause_is_ended_by_another_thread() -> None:
@@ -21,9 +21,9 @@ def test_a_pause_is_ended_by_another_thread() -> None:
         news.append(threading.get_ident())
         waiting.set()
 
-    pause = Pause(told)
+    pause = Pause()
     results: list[bool] = []
-    thread = threading.Thread(target=lambda: results.append(pause.wait(1000.0)))
+    thread = threading.Thread(target=lambda: results.append(pause.wait(1000.0, told)))
     thread.start()
     pause.bring_news()
     assert waiting.wait(SOON)
@@ -34,7 +34,7 @@ def test_a_pause_is_ended_by_another_thread() -> None:
 
 
 def test_an_interruption_ends_every_later_pause() -> None:
-    pause = Pause(lambda: None)
+    pause = Pause()
     pause.interrupt()
     assert not pause.wait(1000.0)
     assert not pause.wait(1000.0)
@@ -43,9 +43,9 @@ def test_an_interruption_ends_every_later_pause() -> None:
 def test_much_news_while_nobody_waits_is_told_once() -> None:
     """A dial may take long, and every message that is dropped meanwhile brings news."""
     told: list[str] = []
-    pause = Pause(lambda: told.append("news"))
+    pause = Pause()
     for _ in range(1000):
         pause.bring_news()
-    assert pause.wait(0.0) and told == ["news"]
+    assert pause.wait(0.0, lambda: told.append("news")) and told == ["news"]
     pause.bring_news()
-    assert pause.wait(0.0) and told == ["news"] * 2
+    assert pause.wait(0.0, lambda: told.append("news")) and told == ["news"] * 2

@@ -26,7 +26,7 @@ class Bench:
         self.recovery = Recovery(self)
 
     def new_pause(self) -> Pause:
-        return Pause(lambda: None)
+        return Pause()
 
     def predicate_raised(self, error: BaseException) -> None:
         self.raised.append(error)

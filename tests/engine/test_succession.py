@@ -222,6 +222,63 @@ def test_what_a_driver_tells_comes_behind_what_a_connection_tells(bench: Bench) 
     assert bench.take() == ["afterwards"]
 
 
+def test_while_the_last_handlers_of_one_that_has_ended_run(bench: Bench) -> None:
+    """What the driver of the next one tells waits for them, and comes before its beginning."""
+    one, first = bench.open("one")
+    bench.succession.leave(first)
+    one.has_ended = True
+    two = Served("two", bench)
+    driver = object()
+    bench.succession.enter(driver)
+    bench.succession.tell(bench.note, "dialled", driver=driver)
+    bench.succession.tell(bench.note, "connected", driver=driver)
+    with bench.lock:
+        bench.succession.start(two, None, driver)
+    bench.succession.leave(driver)
+    assert bench.take() == ["one started"]
+    bench.succession.leave(one)
+    assert bench.take() == ["dialled", "connected", "two started"]
+
+
+def test_drivers_that_tell_at_the_same_time(bench: Bench) -> None:
+    """One of them calls the handlers of both."""
+    first, second = object(), object()
+    bench.succession.enter(first)
+    bench.succession.enter(second)
+
+    def beside(what: str) -> None:
+        bench.note(f"{what} begins")
+        bench.succession.tell(bench.note, "of the other", driver=second)
+        bench.note(f"{what} ends")
+
+    bench.succession.tell(beside, "a handler", driver=first)
+    assert bench.take() == ["a handler begins", "a handler ends", "of the other"]
+
+
+def test_ctrl_c_in_what_a_driver_tells(bench: Bench) -> None:
+    """The next one is served all the same, and what is told later is heard."""
+    one, first = bench.open("one")
+    bench.succession.leave(first)
+    one.has_ended = True
+
+    def interrupted(what: str) -> None:
+        raise KeyboardInterrupt
+
+    driver = object()
+    bench.succession.enter(driver)
+    bench.succession.tell(interrupted, "", driver=driver)
+    bench.succession.tell(bench.note, "behind it", driver=driver)
+    two = Served("two", bench)
+    with bench.lock:
+        bench.succession.start(two, None, driver)
+    bench.succession.leave(driver)
+    with pytest.raises(KeyboardInterrupt):
+        bench.succession.leave(one)
+    assert bench.take() == ["one started", "two started"]
+    bench.succession.leave(two)
+    assert bench.take() == ["behind it"]
+
+
 def test_whose_messages_come_now(bench: Bench) -> None:
     bench.open("one")
     assert bench.callbacks.serves == 7

@@ -9,16 +9,18 @@ from tieline.engine.waiting import SLICE
 
 
 class LoopPause:
-    """What `engine.pause.Pause` is for a thread; `on_news` is called on the loop."""
+    """What `engine.pause.Pause` is for a thread."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, on_news: Callable[[], None]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._on_news = on_news
         self._is_over = False
         self._woken: asyncio.Future[None] | None = None
 
-    async def wait(self, seconds: float) -> bool:
-        """Wait for so long. False: it was interrupted, now or before."""
+    async def wait(self, seconds: float, on_news: Callable[[], None]) -> bool:
+        """Wait for so long. False: it was interrupted, now or before.
+
+        `on_news` is called on the loop, and the wait goes on.
+        """
         deadline = self._loop.time() + seconds
         while not self._is_over:
             self._woken = self._loop.create_future()
@@ -29,7 +31,7 @@ class LoopPause:
                 if self._loop.time() >= deadline:
                     return not self._is_over
             if not self._is_over:
-                self._on_news()
+                on_news()
         return False
 
     def interrupt(self) -> None:

@@ -52,7 +52,7 @@ class LoopSupervisor(Line):
         self._driver: asyncio.Task[None] | None = None
 
     def new_pause(self) -> LoopPause:
-        return LoopPause(self._loop_reactor.loop, self.bring_news)
+        return LoopPause(self._loop_reactor.loop)
 
     @property
     def is_leaving(self) -> bool:
@@ -170,7 +170,7 @@ class LoopSupervisor(Line):
         if not outage.is_interrupted:
             self.await_turn(outage, plan)
         assert isinstance(outage.pause, LoopPause)
-        if not await outage.pause.wait(plan.delay):
+        if not await outage.pause.wait(plan.delay, partial(self.bring_news, outage)):
             raise ConnectCancelled("reconnecting was cancelled")
 
     async def _connect(self, outage: Outage, info: dict[str, Any] | None) -> HandshakeResponse:

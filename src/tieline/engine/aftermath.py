@@ -139,11 +139,14 @@ class Aftermath(Complaints):
                 self.log_dropped()
             self._tell_drops(None)
             if farewell is not None:
-                self._tell_gave_up(farewell)
-            elif outage is not None and follows:
-                self.recover(outage)
+                self._tell_gave_up(farewell, None)
         finally:
-            self.succession.leave(session)
+            try:
+                # Before the driver begins: what it tells has nothing to wait for.
+                self.succession.leave(session)
+            finally:
+                if outage is not None and follows:
+                    self.recover(outage)
 
     def keep_old(self, outage: Outage) -> bool:
         """It was to replace a connection and has failed: is that one still there? Then it stays."""
@@ -175,11 +178,11 @@ class Aftermath(Complaints):
         )
         self._post(outage, self.callbacks.reconnecting, plan)
 
-    def bring_news(self) -> None:
-        """While the next dial is being waited for, now and then."""
+    def bring_news(self, driver: Outage | None = None) -> None:
+        """While the next dial is being waited for by `driver`, now and then."""
         if self.carried_over is not None:
             self.carried_over.drop_aged()
-        self._tell_drops(None)
+        self._tell_drops(driver)
 
     def outage_stopped(self) -> None:
         """A user has put an end to an outage. With the line's lock held."""
@@ -200,9 +203,8 @@ class Aftermath(Complaints):
         try:
             is_down = self._goes_down(outage)
             if is_down and is_background and isinstance(outage.plan, GaveUp):
-                self._tell_gave_up(outage.plan)
-            # What was kept calls handlers as well.
-            self._tell_drops(None if is_down else outage)
+                self._tell_gave_up(outage.plan, outage)
+            self._tell_drops(outage)
         finally:
             if is_background:
                 self.delivery.finish(partial(self._over, outage))
@@ -285,12 +287,16 @@ class Aftermath(Complaints):
         for reason, size in carried_over.take_drops():
             self._tell("MessageDroppedEvent", driver=driver, reason=reason, size=size)
 
-    def _tell_gave_up(self, plan: GaveUp) -> None:
+    def _tell_gave_up(self, plan: GaveUp, driver: Outage | None) -> None:
         self._tell(
-            "GaveUpEvent", reason=plan.reason, attempts=plan.attempts, downtime=plan.downtime
+            "GaveUpEvent",
+            driver=driver,
+            reason=plan.reason,
+            attempts=plan.attempts,
+            downtime=plan.downtime,
         )
         if isinstance(plan.cause, Exception):
-            self.delivery.post(self.callbacks.error, plan.cause)
+            self._post(driver, self.callbacks.error, plan.cause)
 
     def _tell(self, kind: str, *, driver: Outage | None = None, **data: Any) -> None:
         session = self.session
@@ -299,7 +305,7 @@ class Aftermath(Complaints):
                 session.log.log(_level(data), _LOGGED[kind], data)
             except Exception as error:
                 # A filter of the user's: it must not keep the line from coming up again.
-                self.delivery.post(self.callbacks.error, error)
+                self._post(driver, self.callbacks.error, error)
         if self.callbacks.wants_events:
             number = 0 if session is None else session.connection_id
             from tieline import events  # loaded where somebody listens

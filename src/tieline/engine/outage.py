@@ -232,7 +232,7 @@ class Outage:
         """Block for so many seconds at most. True: it is."""
         # No Event: who is inside its `wait` may be below a signal handler that waits for the line's
         # lock, which whoever calls `finish` holds.
-        pause = Pause(_no_news)
+        pause = Pause()
         fresh: list[Pause] = []
         if self._waiting is None:  # no signal handler or thread comes in before the next line
             self._waiting = fresh
@@ -263,10 +263,6 @@ class Outage:
         The pause is not told: it may have been another thread's, and a loop's writes to the parent.
         """
         self.is_interrupted = True
-
-
-def _no_news() -> None:
-    """Who waits for the end of an outage has nothing to tell meanwhile."""
 
 
 def _as_error(raised: BaseException) -> Exception:

@@ -10,17 +10,19 @@ from tieline.engine.waiting import SLICE
 
 
 class Pause:
-    """Blocks a thread; `on_news` is called on it, before it goes on waiting."""
+    """Blocks a thread."""
 
-    def __init__(self, on_news: Callable[[], None]) -> None:
-        self._on_news = on_news
+    def __init__(self) -> None:
         # True: an interruption. Its `put` takes no lock that a finalizer could find taken.
         self._calls: SimpleQueue[bool] = SimpleQueue()
         # Some are in it: during a dial, which may be long, nobody takes any out.
         self._has_news = False
 
-    def wait(self, seconds: float) -> bool:
-        """Block for so long. False: it was interrupted, now or before."""
+    def wait(self, seconds: float, on_news: Callable[[], None] | None = None) -> bool:
+        """Block for so long. False: it was interrupted, now or before.
+
+        `on_news` is called on the thread that waits, which then goes on waiting.
+        """
         deadline = time.monotonic() + seconds
         while True:
             left = deadline - time.monotonic()
@@ -30,13 +32,15 @@ class Pause:
             except Empty:
                 if left <= 0:
                     return True
-                self._on_news()  # time is news as well
+                if on_news is not None:
+                    on_news()  # time is news as well
                 continue
             if is_over:
                 self.interrupt()  # for those who ask later
                 return False
             self._has_news = False
-            self._on_news()
+            if on_news is not None:
+                on_news()
 
     def interrupt(self) -> None:
         self._calls.put(True)

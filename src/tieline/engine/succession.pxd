@@ -8,6 +8,8 @@ cdef class Succession:
     cdef tuple _busy
     cdef tuple _waiting
     cdef readonly object served
+    cdef tuple _told
+    cdef object _teller
 
     cpdef void enter(self, object outage) except *
 
@@ -34,6 +36,10 @@ cdef class Succession:
 
     cpdef object drivers(self)
 
+    @cython.locals(is_served=bint)
     cpdef void tell(self, object function, object what, object driver) except *
+
+    @cython.locals(are_others=bint)
+    cdef void _tell(self, object who) except *
 
     cpdef void abandon_after_fork(self) except *

@@ -33,6 +33,9 @@ class Succession:
         self._waiting: tuple[tuple[Session, HandshakeResponse], ...] = ()
         #: The connection that is read, or was the last one.
         self.served: Session | None = None
+        # What drivers have to tell, and who calls the handlers of it at the moment.
+        self._told: tuple[Callable[[], None], ...] = ()
+        self._teller: Session | Outage | None = None
 
     def enter(self, outage: Outage) -> None:
         """Its driver begins."""
@@ -52,10 +55,14 @@ class Succession:
         May be called again, which makes up for what Ctrl-C kept the first call from.
         """
         failed = None
-        with self._line.lock:
-            if self._waiting:
-                failed = self._start_next(who)
-            self._remove(who)
+        try:
+            if self._told:
+                self._tell(who)
+        finally:  # Ctrl-C
+            with self._line.lock:
+                if self._waiting:
+                    failed = self._start_next(who)
+                self._remove(who)
         if failed is not None:
             session, error = failed
             session.fail_unserved(error)
@@ -98,6 +105,8 @@ class Succession:
             self._busy = self._busy + (who,)  # which needs no list
 
     def _remove(self, who: Session | Outage) -> None:
+        if self._teller is who:
+            self._teller = None
         while True:
             busy = self._busy
             if who not in busy:
@@ -141,20 +150,43 @@ class Succession:
         return [each for each in busy if isinstance(each, Outage)] if busy else ()
 
     def tell(self, function: Callable[..., None], what: object, driver: Outage) -> None:
-        """Have the driver of an outage call a handler, behind what a connection may just call."""
+        """Have the driver of an outage call a handler, behind what others may just call."""
+        if not self._line.delivery.is_direct:
+            self._line.delivery.post_always(function, what)  # behind what is in its queue
+            return
+        call = partial(function, what)
         with self._line.lock:
-            are_others = self._are_others(driver)
-            session = self.served
-        delivery = self._line.delivery
-        if not (are_others and delivery.is_direct) or session is None or session.has_ended:
-            # Where handlers have a queue, behind what is in it.
-            delivery.post_always(function, what)
+            session = self.served if self._are_others(driver) else None
+            is_served = session is not None and not session.has_ended
+            if not is_served:
+                self._told = (*self._told, call)
+        if session is not None and is_served:
+            session.pump.call_soon(call)
         else:
-            session.pump.call_soon(partial(function, what))
+            self._tell(driver)
+
+    def _tell(self, who: Session | Outage) -> None:
+        """Call the handlers of what drivers have told, unless somebody else calls any.
+
+        A connection that has ended does it when its own have returned, before the next one begins.
+        """
+        while True:
+            with self._line.lock:
+                served = self.served
+                are_others = served is not who and served in self._busy
+                if are_others or (self._teller or who) is not who or not self._told:
+                    return
+                call, self._told = self._told[0], self._told[1:]
+                self._teller = who  # until it leaves, should Ctrl-C come in here
+            try:
+                call()
+            finally:
+                self._teller = None
 
     def abandon_after_fork(self) -> None:
         """In a child process: all of them are the parent's."""
         waiting, self._waiting = self._waiting, ()
-        self._busy = ()
+        self._busy = self._told = ()
+        self._teller = None
         for session, _ in waiting:
             session.abandon_after_fork()

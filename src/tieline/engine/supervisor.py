@@ -49,7 +49,7 @@ class Supervisor(Line):
     __slots__ = ()
 
     def new_pause(self) -> Pause:
-        return Pause(self.bring_news)
+        return Pause()
 
     # --- connecting ---------------------------------------------------------------------------
 
@@ -184,7 +184,7 @@ class Supervisor(Line):
         if not outage.is_interrupted:
             self.await_turn(outage, plan)
         assert isinstance(outage.pause, Pause)
-        is_over = outage.pause.wait(plan.delay)
+        is_over = outage.pause.wait(plan.delay, partial(self.bring_news, outage))
         if is_ending.is_set():
             outage.interrupt()
         if not is_over or outage.is_interrupted:
