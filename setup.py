@@ -68,6 +68,7 @@ SOURCES = [
     "engine/liveness.py",
     "engine/lane.py",
     "engine/session_calls.py",
+    "engine/random_bytes.py",
     "engine/session.py",
     "engine/quiet_close.py",
     "engine/forkables.py",

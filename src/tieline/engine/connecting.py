@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from tieline.compression import Compression, parameters_of
 from tieline.engine.credentials import proxy_login
+from tieline.engine.random_bytes import random_bytes
 from tieline.engine.record import Record
 from tieline.engine.redirects import STATUSES, Redirects, is_redirect
 from tieline.engine.route import Target
@@ -194,7 +195,7 @@ class _Journey:
         if login is not None:
             authorization = login.authorization("GET", target.url.target)
         request = target.request(authorization, cookies)
-        connection = client_connection(request, target.url.safe, self._settings)
+        connection = client_connection(request, target.url.safe, self._settings, random_bytes)
         # Once on the list, a socket that was handed over is ours, also when the dial fails.
         route = target.route()
         attempt = self._attempt

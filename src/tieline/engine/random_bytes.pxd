@@ -1,0 +1,1 @@
+cpdef bytes random_bytes(Py_ssize_t size)
