@@ -94,6 +94,7 @@ WITH_ZLIB = ("protocol/_deflate_library.pyx", "protocol/_compress.pyx", "protoco
 # System calls of Linux: elsewhere there is no short way, and `engine.lane` says so.
 LANES = [
     "engine/_runs.pyx",
+    "engine/_run_buffer.pyx",
     "engine/_run_lane.pyx",
     "engine/_send_lane.pyx",
     "engine/_read_lane.pyx",

@@ -28,6 +28,8 @@ Prepare = Callable[[Url, tuple[int, ...], ExitStack], Run]
 _OPTIONS: dict[str, Any] = {"proxy": None, "compression": None, "ping_interval": None}
 #: Seconds; valgrind is slow, and the machine may be busy.
 _PATIENCE = 120.0
+#: Messages of one call of a handler.
+_BATCH = 256
 #: Messages that are waited for, before those that count.
 _LATE = 50
 
@@ -79,6 +81,33 @@ def _send_many_plain(url: Url, counts: tuple[int, ...], stack: ExitStack) -> Run
     payload = bytes(128)
     # A list: how long the runs of an iterator are is a matter of time, and valgrind takes a lot.
     return lambda count: connection.send_many([payload] * count)
+
+
+def _send_corked(url: Url, counts: tuple[int, ...], stack: ExitStack) -> Run:
+    """From a handler, `_BATCH` messages in each call."""
+    payload = bytes(128)
+    done = threading.Event()
+
+    def on_message(message: str) -> None:
+        if message == "go":
+            send = client.send
+            for _ in range(_BATCH):
+                send(payload)
+        else:
+            done.set()
+
+    client: Any = None
+
+    def run(count: int) -> None:
+        nonlocal client
+        done.clear()
+        there = url(f"send?batch={_BATCH}&count={count}")
+        client = tieline.WebSocketClient(on_message=on_message, url=there, **_OPTIONS)
+        with client:
+            if not done.wait(_PATIENCE):
+                raise TimeoutError(f"{count} messages were not counted")
+
+    return run
 
 
 # --- receiving --------------------------------------------------------------------------------
@@ -289,6 +318,7 @@ CASES = (
     Case("send 128 B, callback", _send_callback, 100, 900),
     Case("send 128 B, plain", _send_plain, 100, 900),
     Case("send many 128 B, plain", _send_many_plain, 256, 1280),
+    Case("send 128 B from a handler", _send_corked, 1_024, 9_216),
     Case("receive 16 B, callback", _receive_callback("size=16&text=1"), 2_000, 18_000),
     Case("receive 16 B, plain", _receive_plain("size=16&text=1"), 2_000, 18_000),
     Case("receive 128 B, callback", _receive_callback("size=128&text=1"), 2_000, 18_000),

@@ -106,9 +106,8 @@ class ShortSend:
         if not isinstance(self, ShortSend):  # C would take anything for one
             raise TypeError(f"send() belongs to a connection, got {type(self).__name__}")
         if compress is None and when_offline is None and not receipt:
-            line = self._line
-            if line is not None:  # as above
-                session = line.session
+            if self._line is not None:  # as above
+                session = self._line.session
                 if session is not None and session.lane.send(message):
                     return None
         return self._send(message, compress, when_offline, receipt)

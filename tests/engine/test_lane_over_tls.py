@@ -13,6 +13,8 @@ import pytest
 import trustme
 
 import tieline
+from tests.engine.test_lane import message
+from tests.engine.test_run_lane import Burst
 from tests.fronts import PATIENCE
 from tieline.testing import EchoServer, ScriptedPeer, ScriptedServer
 
@@ -65,6 +67,12 @@ def test_round_trips_of_every_size(context: ssl.SSLContext, options: dict[str, A
             for size in SIZES * 5:
                 client.send("y" * size)
                 assert got.get(timeout=PATIENCE) == "y" * size
+
+
+def test_bursts_from_a_handler(context: ssl.SSLContext, options: dict[str, Any]) -> None:
+    burst = Burst([message(size, bytes) for size in SIZES if size < 1000] * 100, 3)
+    with EchoServer(ssl_context=context) as server, burst.run(server.url, 3, **options):
+        assert burst.got == burst.wanted
 
 
 def test_many_round_trips_and_then_a_burst(scripted: Any, options: dict[str, Any]) -> None:

@@ -75,6 +75,20 @@ def test_the_next_call_sends_at_once_again(bench: Bench) -> None:
     corked(bench)
 
 
+def test_a_call_behind_one_that_has_sent_many_is_expected_to_do_so_too() -> None:
+    bench = Bench(10_000, 5_000)
+    corked(bench)
+    for _ in range(20):
+        text(bench, "a")
+    assert bench.received() == ["a"] * 20
+    for sent in (["b"], ["c"]):
+        bench.sender.cork(1)
+        text(bench, *sent)
+        waits = bench.far.waiting == 0
+        assert waits == (sent == ["b"])
+        assert bench.received() == sent
+
+
 def test_of_runs_only_the_first_answers_go_at_once(bench: Bench) -> None:
     corked(bench, at_once=1)
     bench.flush()

@@ -3,7 +3,8 @@
 
 from cpython.list cimport PyList_GET_SIZE
 
-from tieline.engine._kernel cimport PyThread_get_thread_ident, clock
+from tieline.engine._ident cimport thread_ident
+from tieline.engine._kernel cimport clock
 from tieline.engine._read_lane cimport HOT, NOTHING, SOMETHING, UNUSUAL, ReadLane
 from tieline.engine.receive_buffer cimport ReceiveBuffer
 from tieline.engine.sender cimport Sender
@@ -69,7 +70,7 @@ cdef class HandlerLane(ReadLane):
             if batch is None:
                 return outcome
             sender.cork(PyList_GET_SIZE(batch))
-            self.deliverer = PyThread_get_thread_ident()
+            self.deliverer = thread_ident()
             self.lock.leave()
             try:
                 self._call(batch)
@@ -79,7 +80,7 @@ cdef class HandlerLane(ReadLane):
             if not self.is_open:
                 return NOTHING
             if sender.unwritten or PyList_GET_SIZE(batch) > 1:
-                self.gathered = None
+                self._end_run()
                 sender.flush()
             else:
                 sender._corked = False

@@ -8,9 +8,9 @@ from cpython.exc cimport PyErr_CheckSignals
 from cpython.list cimport PyList_GET_SIZE
 from cpython.object cimport PyObject
 
+from tieline.engine._ident cimport thread_ident
 from tieline.engine._kernel cimport (
     HAS_GIL,
-    PyThread_get_thread_ident,
     PyThreadState_GetDict,
     clock,
 )
@@ -53,7 +53,7 @@ cdef class InboxLane(ReadLane):
     cdef int _give_back(self) except -1:
         """The turn, if nobody has done so."""
         cdef Pump pump = self.pump
-        if pump.holder == PyThread_get_thread_ident():
+        if pump.holder == thread_ident():
             pump.holder = 0
             if pump._news is not None:
                 pump.tell_free()
@@ -144,7 +144,7 @@ cdef class LoopLane(InboxLane):
             return False
         # None of these runs Python code, so nobody has come in between. (Without a global lock: only
         # the loop's thread has the turn of such a session.)
-        pump.holder = PyThread_get_thread_ident()
+        pump.holder = thread_ident()
         try:
             self._next_run(memory, is_read, False)
         finally:
@@ -227,7 +227,7 @@ cdef class RecvLane(InboxLane):
         ):
             return None
         # None of these runs Python code, so nobody has come in between.
-        pump.holder = PyThread_get_thread_ident()
+        pump.holder = thread_ident()
         driver.thread = spares.thread
         driver.drives += 1
         message = None

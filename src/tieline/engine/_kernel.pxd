@@ -3,10 +3,14 @@ from cpython.object cimport PyObject
 
 
 cdef extern from "Python.h":
+    # Of a field, with no reference to it: for where it cannot go away.
+    const char *bytes_in "PyBytes_AS_STRING" (PyObject *field)
+    Py_ssize_t size_in "PyBytes_GET_SIZE" (PyObject *field)
+    Py_ssize_t count_in "PyList_GET_SIZE" (PyObject *field)
+    PyObject *item_in "PyList_GET_ITEM" (PyObject *field, Py_ssize_t index)
     bint PyUnicode_IS_COMPACT_ASCII(object text)
     const char *PyUnicode_1BYTE_DATA "(const char *)PyUnicode_1BYTE_DATA" (object text)
     Py_ssize_t PyUnicode_GET_LENGTH(object text)
-    unsigned long PyThread_get_thread_ident()
     PyObject *PyThreadState_GetDict()
     bint PyGC_Disable()
     bint PyGC_Enable()

@@ -13,6 +13,8 @@ cimport cython
 from cpython.exc cimport PyErr_CheckSignals
 from libc.limits cimport ULONG_MAX
 
+from tieline.engine._ident cimport thread_ident
+
 cdef extern from *:
     """
     #include <Python.h>
@@ -25,7 +27,6 @@ cdef extern from *:
     const bint HAS_GIL "TIELINE_LOCK_HAS_GIL"
 
 cdef extern from "Python.h":
-    unsigned long PyThread_get_thread_ident() noexcept nogil
     void *PyThread_allocate_lock() noexcept nogil
     void PyThread_free_lock(void *lock) noexcept nogil
     void PyThread_release_lock(void *lock) noexcept nogil
@@ -83,7 +84,7 @@ cdef class ReentrantLock:
     cdef bint try_enter(self) except -1:
         """Take it if it is free, or the caller's already."""
         cdef unsigned long caller
-        caller = PyThread_get_thread_ident()
+        caller = thread_ident()
         if self.owner == 0:
             self.owner = caller
         elif self.owner != caller:
@@ -94,7 +95,7 @@ cdef class ReentrantLock:
         return True
 
     cdef int leave(self) except -1:
-        if self.owner != PyThread_get_thread_ident():
+        if self.owner != thread_ident():
             raise RuntimeError("cannot release un-acquired lock")
         self.depth -= 1
         return 0 if self.depth else self._hand_over()
@@ -171,10 +172,10 @@ cdef class ReentrantLock:
     # --- what `threading.Condition` asks of a lock ---------------------------------------------
 
     cpdef bint _is_owned(self) except -1:
-        return self.owner == PyThread_get_thread_ident()
+        return self.owner == thread_ident()
 
     def _release_save(self):
-        if self.owner != PyThread_get_thread_ident():
+        if self.owner != thread_ident():
             raise RuntimeError("cannot release un-acquired lock")
         depth, self.depth = self.depth, 0
         self._hand_over()

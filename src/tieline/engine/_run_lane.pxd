@@ -2,8 +2,14 @@ from libc.stdint cimport uint8_t
 
 from tieline._flag cimport flag
 from tieline.engine._lock cimport ReentrantLock
+from tieline.engine._run_buffer cimport RunBuffer
 from tieline.engine.sender cimport Sender
 from tieline.engine.short_way cimport ShortWay
+
+
+cdef inline bint is_timed(int number) noexcept:
+    """Does that message of a run ask for the time? The first ones do: a handler may be slow."""
+    return not number & 15 or (number < 16 and (number < 4 or not number & 3))
 
 
 cdef class RunLane(ShortWay):
@@ -11,9 +17,9 @@ cdef class RunLane(ShortWay):
     cdef ReentrantLock lock
     cdef Sender sender
     # The last of what waits in the sender, where a further message may be put.
-    cdef bytearray gathered
-    # How many bytes it has asked for at once.
-    cdef Py_ssize_t room
+    cdef RunBuffer gathered
+    # How many bytes the last one came to.
+    cdef int expected
     # The thread that is calling handlers now, or 0.
     cdef unsigned long deliverer
     # Larger payloads go the general way.
@@ -29,14 +35,16 @@ cdef class RunLane(ShortWay):
 
     cdef bint _is_corked(self) noexcept
 
+    cdef bint _adds(self, int opcode, const uint8_t *payload, Py_ssize_t size) except -1
+
     cdef bint _gather(self, int opcode, const uint8_t *payload, Py_ssize_t size) except -1
 
     cdef Py_ssize_t _gather_some(
         self, list messages, Py_ssize_t first, Py_ssize_t *total
     ) except -1
 
-    cdef bytearray _gathering(self)
+    cdef RunBuffer _gathering(self)
 
-    cdef uint8_t *_make_room(self, bytearray gathered, Py_ssize_t added) except NULL
+    cdef int _has_gathered(self, RunBuffer gathered, Py_ssize_t added) except -1
 
-    cdef int _has_gathered(self, bytearray gathered, Py_ssize_t added) except -1
+    cdef int _end_run(self) except -1

@@ -1,15 +1,18 @@
 # cython: language_level=3, freethreading_compatible=True
 """Small messages of one run → one buffer, which is written in one go."""
 
-from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE, PyByteArray_Resize
 from cpython.bytes cimport PyBytes_GET_SIZE
 from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
+from cpython.object cimport PyObject
 
-from tieline.engine._kernel cimport PyThread_get_thread_ident
+from tieline.engine._ident cimport thread_ident
+from tieline.engine._kernel cimport clock, count_in, item_in
 from tieline.engine._lock cimport ReentrantLock
+from tieline.engine._run_buffer cimport RunBuffer
 from tieline.engine._small cimport (
     Small,
     frame_size,
+    has_key,
     is_taken,
     prepare_key,
     small_of,
@@ -26,12 +29,18 @@ cdef enum:
     GATHERED = 65536
 
 
+cdef inline bint is_last(PyObject *it, PyObject *some) noexcept:
+    """Is `it` the last of a list, which may be None?"""
+    cdef Py_ssize_t count = 0 if some == <PyObject *>None else count_in(some)
+    return count > 0 and item_in(some, count - 1) == it
+
+
 cdef class RunLane(ShortWay):
     """The short way that nearly every message can take, made when the session is open.
 
     It looks if anything is out of the ordinary, and leaves all that is to the general way (`Sender`),
     with which it shares every buffer and counter. No Python code runs between its steps, so no
-    signal handler comes in between either. Every method takes the session's lock.
+    signal handler comes in between either. Every method takes the session's lock, but for `_adds`.
     """
 
     def __init__(self, Sender sender, bint may_send, int limit):
@@ -96,7 +105,7 @@ cdef class RunLane(ShortWay):
         if sender.error is not None:
             sender.check_unbroken()
         if sender.unwritten == 0:
-            self.gathered = None  # it was for this run: a connection may be idle for long
+            self._end_run()
         return 0
 
     cdef bint _is_clear(self) except -1:
@@ -120,17 +129,56 @@ cdef class RunLane(ShortWay):
 
     cdef bint _is_corked(self) noexcept:
         """Is the caller a handler, and what it sends may be gathered?"""
-        return self.sender._corked and self.deliverer == PyThread_get_thread_ident()
+        return self.sender._corked and self.deliverer == thread_ident()
+
+    cdef bint _adds(self, int opcode, const uint8_t *payload, Py_ssize_t size) except -1:
+        """Put a handler's message to the others, if that takes nothing but memory, which is there.
+
+        False: nothing was done. Nobody has the lock, and nobody can take it in here, where the
+        interpreter is held: so it is not taken. Nor is anything referred to, as it cannot go away.
+        """
+        cdef Outgoing outgoing = self.sender._outgoing
+        cdef Py_ssize_t added = frame_size(size, outgoing.masked)
+        cdef uint8_t *end
+        if (
+            # More than 0 from `_gather` until all is written, hence corked, and the stream unbroken.
+            self.sender._gathering_until == 0.0
+            or self.lock.owner != 0
+            or self.deliverer != thread_ident()
+            or not self.may_send
+            or not outgoing.is_open
+            or outgoing._fragmenting
+            or outgoing._ready is not None
+            or self.sender.blocked
+            or self.sender._ledger is not None
+            or added > self.gathered.room
+            or self.sender.unwritten + added >= min(GATHERED, self.sender._write_limit)
+            or not has_key(outgoing)
+            or self.gathered.views
+            or not is_last(<PyObject *>self.gathered, <PyObject *>self.sender.chunks)
+            or (
+                is_timed(self.sender._gathered + 1) and clock() >= self.sender._gathering_until
+            )
+        ):
+            return False
+        end = self.gathered.memory + self.gathered.size
+        end += write_header(end, opcode, size, outgoing.masked)
+        write_payload(outgoing, end, payload, size)
+        self.gathered.size += added
+        self.gathered.room -= added
+        self.sender.unwritten += added
+        self.sender._gathered += 1
+        return True
 
     cdef bint _gather(self, int opcode, const uint8_t *payload, Py_ssize_t size) except -1:
         """Put a handler's message to the others of this run. False: it cannot be sent now."""
-        cdef bytearray gathered = self._gathering()
+        cdef RunBuffer gathered = self._gathering()
         cdef Outgoing outgoing = self.sender._outgoing
         cdef Py_ssize_t added = frame_size(size, outgoing.masked)
         cdef uint8_t *end
         if gathered is None:
             return False
-        end = self._make_room(gathered, added)
+        end = gathered.extend(added)
         end += write_header(end, opcode, size, outgoing.masked)
         write_payload(outgoing, end, payload, size)
         self._has_gathered(gathered, added)
@@ -148,7 +196,7 @@ cdef class RunLane(ShortWay):
         cdef bint masked = outgoing.masked
         cdef Small small = small_of(<object>PyList_GET_ITEM(messages, first))
         cdef Py_ssize_t index = first, last, most, added = 0
-        cdef bytearray gathered
+        cdef RunBuffer gathered
         cdef uint8_t *end
         if not is_taken(small, self.limit):
             return 0
@@ -159,7 +207,7 @@ cdef class RunLane(ShortWay):
         if masked:
             last = min(last, first + (PyBytes_GET_SIZE(outgoing.pool) - outgoing.used) // 4)
         most = min(
-            GATHERED - PyByteArray_GET_SIZE(gathered), sender._write_limit - sender.unwritten
+            GATHERED - gathered.size, sender._write_limit - sender.unwritten
         )
         total[0] = 0
         while True:
@@ -173,7 +221,7 @@ cdef class RunLane(ShortWay):
                 break
         last = index
         # From here on nothing but memory is touched, of messages that the list holds.
-        end = self._make_room(gathered, added)
+        end = gathered.extend(added)
         for index in range(first, last):
             small = small_of(<object>PyList_GET_ITEM(messages, index))
             end += write_header(end, small.opcode, small.size, masked)
@@ -181,13 +229,13 @@ cdef class RunLane(ShortWay):
         self._has_gathered(gathered, added)
         return last - first
 
-    cdef bytearray _gathering(self):
+    cdef RunBuffer _gathering(self):
         """What the next message goes to, for which there is a key. None: it cannot be sent now.
 
         Where Python's objects are made garbage may be collected, and a finalizer may have sent: the
         last key is taken then, or a message is begun into which no other may come.
         """
-        cdef bytearray gathered = self.gathered
+        cdef RunBuffer gathered = self.gathered
         cdef Sender sender = self.sender
         cdef Outgoing outgoing = sender._outgoing
         cdef bint is_clear = True
@@ -196,26 +244,23 @@ cdef class RunLane(ShortWay):
             sender.extend_from(outgoing.take)
             is_clear = False
         if gathered is None or not sender.chunks or sender.chunks[-1] is not gathered:
-            self.gathered = gathered = bytearray()
-            self.room = 0
+            self._end_run()
+            self.gathered = gathered = RunBuffer.__new__(RunBuffer)
+            gathered.least = self.expected
             sender.add(gathered)
             prepare_key(outgoing)
             is_clear = False
         return gathered if is_clear or self._is_clear() else None
 
-    cdef uint8_t *_make_room(self, bytearray gathered, Py_ssize_t added) except NULL:
-        """Where so many bytes more go."""
-        cdef Py_ssize_t before = PyByteArray_GET_SIZE(gathered)
-        if before and before + added > self.room:
-            # By itself it grows by an eighth, and is copied each time. (It keeps the memory when it
-            # shrinks by less than half.)
-            self.room = 2 * (before + added - 1)
-            PyByteArray_Resize(gathered, self.room)
-        PyByteArray_Resize(gathered, before + added)
-        return <uint8_t *>PyByteArray_AS_STRING(gathered) + before
-
-    cdef int _has_gathered(self, bytearray gathered, Py_ssize_t added) except -1:
+    cdef int _has_gathered(self, RunBuffer gathered, Py_ssize_t added) except -1:
         self.sender.unwritten += added
-        if PyByteArray_GET_SIZE(gathered) >= GATHERED:
+        if gathered.size >= GATHERED:
+            self._end_run()
+        return 0
+
+    cdef int _end_run(self) except -1:
+        """The next one gets memory of its own: a connection may be idle for long."""
+        if self.gathered is not None:
+            self.expected = min(self.gathered.size, GATHERED)
             self.gathered = None
         return 0

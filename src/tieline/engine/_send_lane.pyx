@@ -15,7 +15,7 @@ from tieline.engine._kernel cimport (
     c_send,
     clock,
 )
-from tieline.engine._run_lane cimport RunLane
+from tieline.engine._run_lane cimport RunLane, is_timed
 from tieline.engine._small cimport (
     HEADER,
     LARGEST,
@@ -51,6 +51,12 @@ cdef class SendLane(RunLane):
         cdef Small small = small_of(message)
         if not is_taken(small, self.limit):
             return False
+        if (
+            HAS_GIL
+            and self.gathered is not None
+            and self._adds(small.opcode, small.payload, small.size)
+        ):
+            return True
         self.lock.enter()
         try:
             return self._send(small.opcode, small.payload, small.size)
@@ -72,12 +78,10 @@ cdef class SendLane(RunLane):
             if sender._left_at_once == 0 and self._is_corked():
                 if not self._gather(opcode, payload, size):
                     return False
-                if sender._gathering_until == 0.0 or sender._gathered < SAMPLE or (
-                    sender._gathered % SAMPLE == 0
-                ):
+                if sender._gathering_until == 0.0 or is_timed(sender._gathered + 1):
                     now = clock()
                 if not sender._gathers(now):
-                    self.gathered = None
+                    self._end_run()
                     sender._write()
                 return True
             if self._has_waiting():

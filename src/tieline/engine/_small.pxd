@@ -1,5 +1,6 @@
 # Small messages whose bytes are there as they are → frames, in memory that is there.
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.object cimport PyObject
 from libc.stdint cimport uint8_t
 from libc.string cimport memcpy
 
@@ -7,6 +8,8 @@ from tieline.engine._kernel cimport (
     PyUnicode_1BYTE_DATA,
     PyUnicode_GET_LENGTH,
     PyUnicode_IS_COMPACT_ASCII,
+    bytes_in,
+    size_in,
 )
 from tieline.protocol._masking cimport xor
 from tieline.protocol.outgoing cimport Outgoing
@@ -65,9 +68,14 @@ cdef inline Py_ssize_t write_header(
     return 4
 
 
+cdef inline bint has_key(Outgoing outgoing) noexcept:
+    """Is there a key for the next message, if it takes one?"""
+    return not outgoing.masked or outgoing.used + 4 <= size_in(<PyObject *>outgoing.pool)
+
+
 cdef inline int prepare_key(Outgoing outgoing) except -1:
     """Have a key for the next message. All that can fail."""
-    if outgoing.masked and outgoing.used + 4 > PyBytes_GET_SIZE(outgoing.pool):
+    if not has_key(outgoing):
         outgoing._refill()
     return 0
 
@@ -79,7 +87,7 @@ cdef inline Py_ssize_t write_payload(
     cdef Py_ssize_t key = 0
     if outgoing.masked:
         key = 4
-        memcpy(target, PyBytes_AS_STRING(outgoing.pool) + outgoing.used, 4)
+        memcpy(target, bytes_in(<PyObject *>outgoing.pool) + outgoing.used, 4)
         outgoing.used += 4
         xor(target + 4, payload, size, target, 0)
     else:

@@ -86,7 +86,10 @@ class Writer(Outbox):
         """
         self._corked = True
         if calls == 1:
-            self._left_at_once = 1 if self._is_watched else AT_ONCE
+            if not self._is_watched:
+                self._left_at_once = AT_ONCE
+            else:
+                self._left_at_once = 0 if self._gathered >= _WORTHWHILE else 1
 
     def flush(self) -> None:
         """Write what the connection wants written, as far as the kernel takes it."""
