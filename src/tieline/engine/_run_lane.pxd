@@ -1,6 +1,7 @@
 from libc.stdint cimport uint8_t
 
 from tieline._flag cimport flag
+from tieline.engine._ident cimport thread_ident
 from tieline.engine._lock cimport ReentrantLock
 from tieline.engine._run_buffer cimport RunBuffer
 from tieline.engine.sender cimport Sender
@@ -29,12 +30,6 @@ cdef class RunLane(ShortWay):
 
     cdef int _push(self, Py_ssize_t size) except -1
 
-    cdef bint _is_clear(self) except -1
-
-    cdef bint _has_waiting(self) noexcept
-
-    cdef bint _is_corked(self) noexcept
-
     cdef bint _adds(self, int opcode, const uint8_t *payload, Py_ssize_t size) except -1
 
     cdef bint _gather(self, int opcode, const uint8_t *payload, Py_ssize_t size) except -1
@@ -48,3 +43,27 @@ cdef class RunLane(ShortWay):
     cdef int _has_gathered(self, RunBuffer gathered, Py_ssize_t added) except -1
 
     cdef int _end_run(self) except -1
+
+
+cdef inline bint is_clear(RunLane lane) except -1:
+    """Could a message of somebody be written now, as far as the connection goes?"""
+    return (
+        lane.may_send
+        and lane.sender._outgoing.is_open
+        and not lane.sender._outgoing._fragmenting
+        and lane.sender.error is None
+        and not lane.sender._flushing
+        and not lane.sender.blocked
+        and not lane.sender.is_adding
+        and (lane.sender._ledger is None or not lane.sender._has_noted())
+    )
+
+
+cdef inline bint has_waiting(RunLane lane) noexcept:
+    """Would a message have to wait for others?"""
+    return lane.sender.unwritten > 0 or lane.sender._outgoing._ready is not None
+
+
+cdef inline bint is_corked(RunLane lane) noexcept:
+    """Is the caller a handler, and may what it sends be gathered?"""
+    return lane.sender._corked and lane.deliverer == thread_ident()

@@ -40,7 +40,8 @@ cdef class RunLane(ShortWay):
 
     It looks if anything is out of the ordinary, and leaves all that is to the general way (`Sender`),
     with which it shares every buffer and counter. No Python code runs between its steps, so no
-    signal handler comes in between either. Every method takes the session's lock, but for `_adds`.
+    signal handler comes in between either. Every method takes the session's lock, unless it finds
+    that free and holds the interpreter, without which nobody can take it.
     """
 
     def __init__(self, Sender sender, bint may_send, int limit):
@@ -74,7 +75,7 @@ cdef class RunLane(ShortWay):
         cdef Py_ssize_t count, size = 0, total = 0, taken = 0, done = 0
         self.lock.enter()
         try:
-            if not self._is_clear() or (self._has_waiting() and not self._is_corked()):
+            if not is_clear(self) or (has_waiting(self) and not is_corked(self)):
                 return
             while taken < PyList_GET_SIZE(messages):
                 count = self._gather_some(messages, taken, &size)
@@ -86,7 +87,7 @@ cdef class RunLane(ShortWay):
                     self._push(size)
                     done = taken
                 # A write may have waited for room, and been told of the end.
-                if not self._is_clear():
+                if not is_clear(self):
                     break
             if self.sender.unwritten:
                 self._push(total)
@@ -108,34 +109,11 @@ cdef class RunLane(ShortWay):
             self._end_run()
         return 0
 
-    cdef bint _is_clear(self) except -1:
-        """Could a message of somebody be written now, as far as the connection goes?"""
-        cdef Sender sender = self.sender
-        cdef Outgoing outgoing = sender._outgoing
-        return (
-            self.may_send
-            and outgoing.is_open
-            and not outgoing._fragmenting
-            and sender.error is None
-            and not sender._flushing
-            and not sender.blocked
-            and not sender.is_adding
-            and (sender._ledger is None or not sender._has_noted())
-        )
-
-    cdef bint _has_waiting(self) noexcept:
-        """Would a message have to wait for others?"""
-        return self.sender.unwritten > 0 or self.sender._outgoing._ready is not None
-
-    cdef bint _is_corked(self) noexcept:
-        """Is the caller a handler, and what it sends may be gathered?"""
-        return self.sender._corked and self.deliverer == thread_ident()
-
     cdef bint _adds(self, int opcode, const uint8_t *payload, Py_ssize_t size) except -1:
         """Put a handler's message to the others, if that takes nothing but memory, which is there.
 
-        False: nothing was done. Nobody has the lock, and nobody can take it in here, where the
-        interpreter is held: so it is not taken. Nor is anything referred to, as it cannot go away.
+        False: nothing was done. Where the lock is free it need not be taken, as nobody can come in
+        between. Nor is anything referred to, as it cannot go away.
         """
         cdef Outgoing outgoing = self.sender._outgoing
         cdef Py_ssize_t added = frame_size(size, outgoing.masked)
@@ -143,7 +121,6 @@ cdef class RunLane(ShortWay):
         if (
             # More than 0 from `_gather` until all is written, hence corked, and the stream unbroken.
             self.sender._gathering_until == 0.0
-            or self.lock.owner != 0
             or self.deliverer != thread_ident()
             or not self.may_send
             or not outgoing.is_open
@@ -238,19 +215,19 @@ cdef class RunLane(ShortWay):
         cdef RunBuffer gathered = self.gathered
         cdef Sender sender = self.sender
         cdef Outgoing outgoing = sender._outgoing
-        cdef bint is_clear = True
+        cdef bint is_still_clear = True
         prepare_key(outgoing)
         if outgoing._ready is not None:
             sender.extend_from(outgoing.take)
-            is_clear = False
+            is_still_clear = False
         if gathered is None or not sender.chunks or sender.chunks[-1] is not gathered:
             self._end_run()
             self.gathered = gathered = RunBuffer.__new__(RunBuffer)
             gathered.least = self.expected
             sender.add(gathered)
             prepare_key(outgoing)
-            is_clear = False
-        return gathered if is_clear or self._is_clear() else None
+            is_still_clear = False
+        return gathered if is_still_clear or is_clear(self) else None
 
     cdef int _has_gathered(self, RunBuffer gathered, Py_ssize_t added) except -1:
         self.sender.unwritten += added

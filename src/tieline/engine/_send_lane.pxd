@@ -13,10 +13,12 @@ cdef class SendLane(RunLane):
 
     cdef bint _send(self, int opcode, const uint8_t *payload, Py_ssize_t size) except -1
 
+    cdef bint _send_alone(self, int opcode, const uint8_t *payload, Py_ssize_t size) except -1
+
     cdef ssize_t _write(self, const uint8_t *frame, Py_ssize_t total, bint *is_held) except -2
 
-    cdef Py_ssize_t _keep(
-        self, const uint8_t *frame, Py_ssize_t total, ssize_t taken, Py_ssize_t size
+    cdef int _keep(
+        self, const uint8_t *frame, Py_ssize_t total, ssize_t taken, Py_ssize_t size, int error
     ) except -1
 
     cdef int _add_rest(self, bytes rest) except -1

@@ -15,11 +15,12 @@ from tieline.engine._kernel cimport (
     c_send,
     clock,
 )
-from tieline.engine._run_lane cimport RunLane, is_timed
+from tieline.engine._run_lane cimport RunLane, has_waiting, is_clear, is_corked, is_timed
 from tieline.engine._small cimport (
     HEADER,
     LARGEST,
     Small,
+    has_key,
     is_taken,
     prepare_key,
     small_of,
@@ -32,6 +33,21 @@ from tieline.protocol.outgoing cimport Outgoing
 cdef enum:
     # Of so many sends one is timed, and counts for all of them.
     SAMPLE = 16
+
+
+cdef inline bint goes_alone(RunLane lane) except -1:
+    """Can a message be sent at once, and by itself?"""
+    return (
+        is_clear(lane)
+        and not has_waiting(lane)
+        and has_key(lane.sender._outgoing)
+        and not gathers(lane)
+    )
+
+
+cdef inline bint gathers(RunLane lane) noexcept:
+    """Is the caller a handler, and what it sends now to be gathered?"""
+    return is_corked(lane) and lane.sender._left_at_once == 0
 
 
 cdef class SendLane(RunLane):
@@ -51,12 +67,12 @@ cdef class SendLane(RunLane):
         cdef Small small = small_of(message)
         if not is_taken(small, self.limit):
             return False
-        if (
-            HAS_GIL
-            and self.gathered is not None
-            and self._adds(small.opcode, small.payload, small.size)
-        ):
-            return True
+        # In C and with the interpreter nobody comes in between: a free lock need not be taken.
+        if HAS_GIL and self.lock.owner == 0:
+            if self.gathered is not None and self._adds(small.opcode, small.payload, small.size):
+                return True
+            if self.layer is None and goes_alone(self):
+                return self._send_alone(small.opcode, small.payload, small.size)
         self.lock.enter()
         try:
             return self._send(small.opcode, small.payload, small.size)
@@ -64,33 +80,36 @@ cdef class SendLane(RunLane):
             self.lock.leave()
 
     cdef bint _send(self, int opcode, const uint8_t *payload, Py_ssize_t size) except -1:
+        """The same, whatever it takes. With the lock held."""
+        cdef double now = 0.0  # not looked at: who sends so much is quick
+        cdef Sender sender = self.sender
+        if not is_clear(self):
+            return False
+        if gathers(self):
+            if not self._gather(opcode, payload, size):
+                return False
+            if sender._gathering_until == 0.0 or is_timed(sender._gathered + 1):
+                now = clock()
+            if not sender._gathers(now):
+                self._end_run()
+                sender._write()
+            return True
+        if has_waiting(self):
+            return False
+        prepare_key(sender._outgoing)
+        return self._send_alone(opcode, payload, size)
+
+    cdef bint _send_alone(self, int opcode, const uint8_t *payload, Py_ssize_t size) except -1:
+        """Write a message from the stack; there is a key for it."""
         cdef uint8_t frame[LARGEST + HEADER]
         cdef Py_ssize_t start, total
         cdef ssize_t taken
         cdef bint is_held = False
         cdef double started
-        cdef double now = 0.0  # not looked at: who sends so much is quick
         cdef Sender sender = self.sender
         cdef Outgoing outgoing = sender._outgoing
-        if not self._is_clear():
-            return False
-        if sender._corked:
-            if sender._left_at_once == 0 and self._is_corked():
-                if not self._gather(opcode, payload, size):
-                    return False
-                if sender._gathering_until == 0.0 or is_timed(sender._gathered + 1):
-                    now = clock()
-                if not sender._gathers(now):
-                    self._end_run()
-                    sender._write()
-                return True
-            if self._has_waiting():
-                return False
-            if sender._left_at_once:
-                sender._left_at_once -= 1
-        elif self._has_waiting():
-            return False
-        prepare_key(outgoing)
+        if sender._corked and sender._left_at_once:
+            sender._left_at_once -= 1
         start = write_header(frame, opcode, size, outgoing.masked)
         total = start + write_payload(outgoing, frame + start, payload, size)
         self.sends += 1
@@ -103,7 +122,7 @@ cdef class SendLane(RunLane):
         if taken == total and not is_held:
             sender.written += total
         elif sender.error is None:
-            self._keep(frame, total, taken, size)
+            self._keep(frame, total, taken, size, errno)
         return True
 
     cdef ssize_t _write(self, const uint8_t *frame, Py_ssize_t total, bint *is_held) except -2:
@@ -141,21 +160,24 @@ cdef class SendLane(RunLane):
         self.layer.keep(sealed, written)
         return total
 
-    cdef Py_ssize_t _keep(
-        self, const uint8_t *frame, Py_ssize_t total, ssize_t taken, Py_ssize_t size
+    cdef int _keep(
+        self, const uint8_t *frame, Py_ssize_t total, ssize_t taken, Py_ssize_t size, int error
     ) except -1:
         """The kernel did not take all of a frame, or has refused it."""
-        cdef int error = errno
-        if taken < 0 and error != EAGAIN and error != EINTR:
-            self.sender._break(OSError(error, os.strerror(error)))
+        self.lock.enter()
+        try:
+            if taken < 0 and error != EAGAIN and error != EINTR:
+                self.sender._break(OSError(error, os.strerror(error)))
+                return 0
+            if taken < 0:
+                taken = 0
+            self.sender.written += taken
+            if taken < total:
+                self._add_rest(frame[taken:total])
+            self.sender._push(size)
             return 0
-        if taken < 0:
-            taken = 0
-        self.sender.written += taken
-        if taken < total:
-            self._add_rest(frame[taken:total])
-        self.sender._push(size)
-        return 0
+        finally:
+            self.lock.leave()
 
     cdef int _add_rest(self, bytes rest) except -1:
         """Of a frame: nothing may be sent before it. A finalizer would, if garbage were collected."""
