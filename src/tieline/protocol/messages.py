@@ -146,7 +146,7 @@ class MessageAssembler(WholeMessages):
                 if not self.in_frame:
                     if not self.kind and self.take_whole(batch, self.view):
                         return
-                    if not self.read_header():
+                    if self.position == self.end or not self.read_header():
                         return
                     if self.opcode >= 8:
                         self.control_payload = b""
