@@ -30,7 +30,7 @@ class Bench:
         *urls: Any,
         is_first: bool = False,
         goes_on: bool = True,
-        retries: Callable[[Cause], bool] = lambda cause: True,
+        retries: Callable[[Cause, object], bool] = lambda cause, driver: True,
         **policy: Any,
     ) -> None:
         self.clock = ManualClock()
@@ -99,7 +99,7 @@ def test_the_last_good_url_comes_first() -> None:
 def test_a_round_is_given_up_only_if_nothing_in_it_may_end_better() -> None:
     asked: list[str] = []
 
-    def retries(cause: Any) -> bool:
+    def retries(cause: Any, driver: object) -> bool:
         asked.append(str(cause))
         return str(cause) == "busy"
 

@@ -28,7 +28,7 @@ class Bench:
     def new_pause(self) -> Pause:
         return Pause()
 
-    def predicate_raised(self, error: BaseException) -> None:
+    def predicate_raised(self, error: BaseException, driver: object) -> None:
         self.raised.append(error)
 
     def open(self) -> None:

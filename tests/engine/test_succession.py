@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -48,11 +49,32 @@ class Served:
         self._bench.note(f"{self.name} abandoned")
 
 
+class CountedLock:
+    """A lock; when it is let go of for the so-manieth time, somebody else comes in."""
+
+    def __init__(self, number: int, comes: Callable[[], None]) -> None:
+        self._lock = threading.RLock()
+        self._left, self._comes = number, comes
+
+    @property
+    def is_reached(self) -> bool:
+        return self._left <= 0
+
+    def __enter__(self) -> None:
+        self._lock.__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        self._lock.__exit__(*error)
+        self._left -= 1
+        if self._left == 0:
+            self._comes()
+
+
 class Bench:
     """The line, and its delivery."""
 
     def __init__(self) -> None:
-        self.lock = threading.RLock()
+        self.lock: Any = threading.RLock()
         self.delivery = self.reactor = self
         self.is_direct = True
         self.callbacks = SimpleNamespace(serves=0)
@@ -238,6 +260,26 @@ def test_while_the_last_handlers_of_one_that_has_ended_run(bench: Bench) -> None
     assert bench.take() == ["one started"]
     bench.succession.leave(one)
     assert bench.take() == ["dialled", "connected", "two started"]
+
+
+def test_what_is_told_while_a_connection_takes_leave(bench: Bench) -> None:
+    """At any moment of that: it is heard at once, not when the next one has ended."""
+    for moment in range(1, 6):
+        one, first = bench.open("one")
+        bench.succession.leave(first)
+        one.has_ended = True
+        driver: Any = object()
+        bench.succession.enter(driver)
+        bench.succession.tell(bench.note, "before", driver=driver)
+        tell = partial(bench.succession.tell, bench.note, "then", driver=driver)
+        bench.lock = lock = CountedLock(moment, tell)
+        bench.succession.leave(one)
+        if lock.is_reached:
+            assert bench.take() == ["one started", "before", "then"]
+        bench.lock = threading.RLock()
+        bench.succession.leave(driver)
+        bench.take()
+    assert not lock.is_reached
 
 
 def test_drivers_that_tell_at_the_same_time(bench: Bench) -> None:

@@ -79,8 +79,9 @@ cdef class HandlerLane(ReadLane):
                 self.deliverer = 0
             if not self.is_open:
                 return NOTHING
-            if sender.unwritten or PyList_GET_SIZE(batch) > 1:
+            if self.gathered is not None:  # whoever has written it
                 self._end_run()
+            if sender.unwritten or PyList_GET_SIZE(batch) > 1:
                 sender.flush()
             else:
                 sender._corked = False

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -176,7 +175,7 @@ class Aftermath(Complaints):
             cause=str(plan.cause),
             url=plan.url,
         )
-        self._post(outage, self.callbacks.reconnecting, plan)
+        self.post(outage, self.callbacks.reconnecting, plan)
 
     def bring_news(self, driver: Outage | None = None) -> None:
         """While the next dial is being waited for by `driver`, now and then."""
@@ -280,7 +279,7 @@ class Aftermath(Complaints):
     # --- telling ------------------------------------------------------------------------------
 
     def _tell_drops(self, driver: Outage | None) -> None:
-        """Tell of the messages that were dropped since it was done last. See `_post`."""
+        """Tell of the messages that were dropped since it was done last. See `post`."""
         carried_over = self.carried_over
         if carried_over is None:
             return
@@ -296,7 +295,7 @@ class Aftermath(Complaints):
             downtime=plan.downtime,
         )
         if isinstance(plan.cause, Exception):
-            self._post(driver, self.callbacks.error, plan.cause)
+            self.post(driver, self.callbacks.error, plan.cause)
 
     def _tell(self, kind: str, *, driver: Outage | None = None, **data: Any) -> None:
         session = self.session
@@ -305,17 +304,10 @@ class Aftermath(Complaints):
                 session.log.log(_level(data), _LOGGED[kind], data)
             except Exception as error:
                 # A filter of the user's: it must not keep the line from coming up again.
-                self._post(driver, self.callbacks.error, error)
+                self.post(driver, self.callbacks.error, error)
         if self.callbacks.wants_events:
             number = 0 if session is None else session.connection_id
             from tieline import events  # loaded where somebody listens
 
             event = getattr(events, kind)(time=time.monotonic(), connection_id=number, **data)
-            self._post(driver, self.callbacks.event, event)
-
-    def _post(self, driver: Outage | None, handler: Callable[..., None], what: object) -> None:
-        """Call it where handlers run; a `driver` may not be the only one that calls any."""
-        if driver is None:
-            self.delivery.post(handler, what)
-        else:
-            self.succession.tell(handler, what, driver=driver)
+            self.post(driver, self.callbacks.event, event)

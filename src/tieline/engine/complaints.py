@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tieline.protocol.wire import CloseCode
@@ -12,6 +13,7 @@ from tieline.protocol.wire import CloseCode
 if TYPE_CHECKING:
     from tieline.engine.callbacks import Callbacks
     from tieline.engine.delivery import Delivery
+    from tieline.engine.outage import Outage
     from tieline.engine.recorder import StatsRecorder
     from tieline.engine.session import Session
     from tieline.engine.succession import Succession
@@ -59,9 +61,16 @@ class Complaints:
             cause.__cause__ = error
             session.fail(cause, CloseCode.INTERNAL_ERROR)
 
-    def predicate_raised(self, error: BaseException) -> None:
-        """``Reconnect.retry`` raised, and the default rules decide."""
-        self.delivery.post(self.callbacks.predicate_raised, error)
+    def post(self, driver: Outage | None, handler: Callable[..., None], what: object) -> None:
+        """Call it where handlers run; a `driver` may not be the only one that calls any."""
+        if driver is None:
+            self.delivery.post(handler, what)
+        else:
+            self.succession.tell(handler, what, driver=driver)
+
+    def predicate_raised(self, error: BaseException, driver: Outage | None) -> None:
+        """``Reconnect.retry`` raised, and the default rules decide. `driver` has asked it."""
+        self.post(driver, self.callbacks.predicate_raised, error)
 
     def on_dropped(self, count: int) -> None:
         """Messages came during the close that nobody will get. The caller may hold locks."""

@@ -46,8 +46,8 @@ class Owner(Protocol):
     def now(self) -> float:
         """Seconds."""
 
-    def retries(self, cause: Cause) -> bool:
-        """Is it worth another attempt?"""
+    def retries(self, cause: Cause, driver: Outage | None) -> bool:
+        """Is it worth another attempt? The `driver` asks, or (None) the connection at its end."""
 
     def new_pause(self) -> Interruptible:
         """How its driver waits."""
@@ -118,7 +118,7 @@ class Outage:
         assert self._backoff is not None
         self._backoff.lost(self._owner.now())
         self.went_down()
-        self._decide(info, self._owner.retries(info))
+        self._decide(info, self._owner.retries(info, None))
 
     def went_down(self, since: float | None = None) -> None:
         """There is no connection (any more): now, or since then. The first word counts."""
@@ -154,7 +154,7 @@ class Outage:
             self.give_up("every URL was tried", error)
         else:
             # Each is asked: whoever decides may want to know of all of them.
-            self._decide(error, any([self._owner.retries(each) for each in errors]))
+            self._decide(error, any([self._owner.retries(each, self) for each in errors]))
         if isinstance(self.plan, GaveUp):
             for other in errors[:-1]:
                 error.add_note(f"before that: {other}")

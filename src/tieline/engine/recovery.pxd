@@ -46,6 +46,6 @@ cdef class Recovery:
 
     cpdef object new_pause(self)
 
-    cpdef bint retries(self, object cause) except -1
+    cpdef bint retries(self, object cause, object driver) except -1
 
     cdef Outage _new_outage(self, bint is_first, bint goes_on)

@@ -46,7 +46,7 @@ class Owner(Protocol):
     def new_pause(self) -> Interruptible:
         """How the driver of an outage waits."""
 
-    def predicate_raised(self, error: BaseException) -> None:
+    def predicate_raised(self, error: BaseException, driver: Outage | None) -> None:
         """The user's predicate has raised; the default rules decide."""
 
 
@@ -189,13 +189,16 @@ class Recovery:
         """How its driver waits."""
         return self._line.new_pause()
 
-    def retries(self, cause: Cause) -> bool:
-        """The verdict: the user's; ours when there is none, or when it could not be had."""
+    def retries(self, cause: Cause, driver: Outage | None) -> bool:
+        """The verdict: the user's; ours when there is none, or when it could not be had.
+
+        `driver`: who asks, unless it is a connection at its end.
+        """
         policy = self.policy
         try:
             return default_retry(cause) if policy is None else policy.retries(cause)
         except BaseException as error:  # it must not end a thread that others rely on
-            self._line.predicate_raised(error)
+            self._line.predicate_raised(error, driver)
             return default_retry(cause)
 
     def _new_outage(self, is_first: bool, goes_on: bool) -> Outage:

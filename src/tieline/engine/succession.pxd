@@ -15,7 +15,10 @@ cdef class Succession:
 
     cpdef void start(self, object session, object response, object driver) except *
 
+    @cython.locals(has_left=bint)
     cpdef void leave(self, object who) except *
+
+    cdef tuple _step_aside(self, object who)
 
     cdef tuple _start_next(self, object leaving)
 
@@ -39,7 +42,11 @@ cdef class Succession:
     @cython.locals(is_served=bint)
     cpdef void tell(self, object function, object what, object driver) except *
 
-    @cython.locals(are_others=bint)
     cdef void _tell(self, object who) except *
+
+    @cython.locals(are_others=bint)
+    cdef object _next_told(self, object who)
+
+    cdef void _call(self, object call) except *
 
     cpdef void abandon_after_fork(self) except *

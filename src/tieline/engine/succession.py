@@ -55,20 +55,33 @@ class Succession:
         May be called again, which makes up for what Ctrl-C kept the first call from.
         """
         failed = None
+        has_left = False
         try:
-            if self._told:
-                self._tell(who)
-        finally:  # Ctrl-C
-            with self._line.lock:
-                if self._waiting:
-                    failed = self._start_next(who)
-                self._remove(who)
+            while not has_left:
+                with self._line.lock:
+                    call = self._next_told(who)
+                    if call is None:
+                        # In one step: what is told from now on is not for this one to call.
+                        failed = self._step_aside(who)
+                        has_left = True
+                if call is not None:
+                    self._call(call)
+        finally:
+            if not has_left:  # Ctrl-C; who tells next calls what is left
+                with self._line.lock:
+                    failed = self._step_aside(who)
         if failed is not None:
             session, error = failed
             session.fail_unserved(error)
 
+    def _step_aside(self, who: Session | Outage) -> tuple[Session, Exception] | None:
+        """Returns who could not be served in its place, and why."""
+        failed = self._start_next(who) if self._waiting else None
+        self._remove(who)
+        return failed
+
     def _start_next(self, leaving: Session | Outage) -> tuple[Session, Exception] | None:
-        """Whoever waits, if nobody else is busy. Returns which could not be served, and why."""
+        """Whoever waits, if nobody else is busy."""
         session, response = self._waiting[0]
         failed = None
         if all([each is session or each is leaving for each in self._busy]):
@@ -172,16 +185,26 @@ class Succession:
         """
         while True:
             with self._line.lock:
-                served = self.served
-                are_others = served is not who and served in self._busy
-                if are_others or (self._teller or who) is not who or not self._told:
-                    return
-                call, self._told = self._told[0], self._told[1:]
-                self._teller = who  # until it leaves, should Ctrl-C come in here
-            try:
-                call()
-            finally:
-                self._teller = None
+                call = self._next_told(who)
+            if call is None:
+                return
+            self._call(call)
+
+    def _next_told(self, who: Session | Outage) -> Callable[[], None] | None:
+        """What is next, if it is for `who` to call, who does so at once. With the lock held."""
+        served = self.served
+        are_others = served is not who and served in self._busy
+        if not self._told or are_others or (self._teller or who) is not who:
+            return None
+        call, self._told = self._told[0], self._told[1:]
+        self._teller = who  # until it leaves, should Ctrl-C come before it is called
+        return call
+
+    def _call(self, call: Callable[[], None]) -> None:
+        try:
+            call()
+        finally:
+            self._teller = None
 
     def abandon_after_fork(self) -> None:
         """In a child process: all of them are the parent's."""

@@ -193,7 +193,7 @@ class Supervisor(Line):
     def _dial(
         self, outage: Outage, timeout: float, info: dict[str, Any] | None
     ) -> HandshakeResponse:
-        emit = partial(self._post, outage, self.callbacks.event)
+        emit = partial(self.post, outage, self.callbacks.event)
         handlers, url, now = self.callbacks.handlers, outage.dialling(), self.reactor.now
         dial = Dial(self.options, handlers, url, self._headers, timeout, info, now, emit)
         try:

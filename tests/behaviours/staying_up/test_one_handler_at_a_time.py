@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+import tieline
 from tests.fronts import PATIENCE
 from tests.outages import Waits, policy
-from tieline.testing import EchoServer, Recorder
+from tieline.testing import EchoServer, FaultProxy, Recorder
 
 pytestmark = pytest.mark.usefixtures("without_slices", "without_second_chances")
 
@@ -63,6 +64,33 @@ def test_a_dial_while_the_last_handler_of_the_connection_before_runs(
     recorder.wait_for("open", timeout=PATIENCE)
     assert told(recorder) == [*DIAL, "OpenEvent"]
     assert recorder.overlaps == []
+
+
+def test_a_predicate_that_raises_beside_a_handler(clients: Any, server: EchoServer) -> None:
+    """Of a dial that fails, while the connection that it was to replace is up."""
+
+    def retry(cause: object) -> bool:
+        raise ValueError("no verdict")
+
+    recorder, held = Recorder(), Held()
+    with FaultProxy(server.url) as proxy:
+        client = clients(
+            proxy.url,
+            reconnect=policy(retry=retry, max_attempts=1),
+            **recorder.handlers("open", "message", "error"),
+        )
+        client.connect()
+        recorder.wait_for("open", timeout=PATIENCE)
+        recorder.react("message", held)
+        client.send("here")
+        assert held.is_in.wait(PATIENCE)
+        proxy.refuse()
+        with pytest.raises(tieline.ConnectError):
+            client.reconnect(overlap=True)
+        assert told(recorder) == ["message"]
+        held.let_go()
+        assert isinstance(recorder.wait_for("error", timeout=PATIENCE), ValueError)
+        assert recorder.overlaps == []
 
 
 def test_a_dial_while_an_outage_that_was_ended_tells_of_itself(
