@@ -297,6 +297,34 @@ def test_drivers_that_tell_at_the_same_time(bench: Bench) -> None:
     assert bench.take() == ["a handler begins", "a handler ends", "of the other"]
 
 
+def test_who_calls_what_another_has_told_is_in_a_handler(bench: Bench) -> None:
+    """Also at its end: otherwise it would wait for itself."""
+    one, first = bench.open("one")
+    bench.succession.leave(first)
+    one.has_ended = True
+    driver, known = object(), []
+    bench.succession.enter(driver)
+    bench.succession.tell(
+        lambda _: known.append(bench.succession.is_driven_by_caller()), "", driver=driver
+    )
+    assert not bench.succession.is_driven_by_caller()
+    bench.succession.leave(one)
+    assert known == [True] and not bench.succession.is_driven_by_caller()
+
+
+def test_a_lot_is_told(bench: Bench) -> None:
+    """Each costs the same, however many wait."""
+    one, first = bench.open("one")
+    bench.succession.leave(first)
+    one.has_ended = True
+    driver = object()
+    bench.succession.enter(driver)
+    for number in range(50_000):
+        bench.succession.tell(bench.note, str(number), driver=driver)
+    bench.succession.leave(one)
+    assert bench.take() == ["one started", *map(str, range(50_000))]
+
+
 def test_ctrl_c_in_what_a_driver_tells(bench: Bench) -> None:
     """The next one is served all the same, and what is told later is heard."""
     one, first = bench.open("one")

@@ -93,6 +93,13 @@ def test_a_source_that_gives_less_than_asked_for(implementation: Implementation)
     assert keys == [b"\1\1\1\1", b"\3\3\3\3"]
 
 
+def test_a_source_that_gives_too_little_for_a_key(implementation: Implementation) -> None:
+    encoder = implementation.encoder.FrameEncoder(lambda size: b"\1\1\1")
+    for _ in range(2):
+        with pytest.raises(ValueError, match="a masking key takes 4 random bytes, got 3"):
+            encoder.encode(TEXT, b"")
+
+
 def test_the_source_is_asked_rarely(implementation: Implementation) -> None:
     keys = Keys()
     encoder = implementation.encoder.FrameEncoder(keys)

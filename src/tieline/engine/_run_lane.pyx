@@ -96,6 +96,7 @@ cdef class RunLane(ShortWay):
             done = taken  # they are in the buffer
             raise
         finally:
+            self._end_run()
             del messages[:done]
             self.lock.leave()
 
@@ -105,8 +106,6 @@ cdef class RunLane(ShortWay):
         sender._push(size)
         if sender.error is not None:
             sender.check_unbroken()
-        if sender.unwritten == 0:
-            self._end_run()
         return 0
 
     cdef bint _adds(self, int opcode, const uint8_t *payload, Py_ssize_t size) except -1:
@@ -127,7 +126,7 @@ cdef class RunLane(ShortWay):
             or outgoing._fragmenting
             or outgoing._ready is not None
             or self.sender.blocked
-            or self.sender._ledger is not None
+            or (self.sender._ledger is not None and self.sender._has_noted())
             or added > self.gathered.room
             or self.sender.unwritten + added >= min(GATHERED, self.sender._write_limit)
             or not has_key(outgoing)

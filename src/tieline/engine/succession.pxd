@@ -8,8 +8,9 @@ cdef class Succession:
     cdef tuple _busy
     cdef tuple _waiting
     cdef readonly object served
-    cdef tuple _told
+    cdef object _told
     cdef object _teller
+    cdef unsigned long _telling
 
     cpdef void enter(self, object outage) except *
 
@@ -43,6 +44,8 @@ cdef class Succession:
     cpdef void tell(self, object function, object what, object driver) except *
 
     cdef void _tell(self, object who) except *
+
+    cdef object _made_told(self)
 
     @cython.locals(are_others=bint)
     cdef object _next_told(self, object who)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from functools import partial
 from threading import get_ident
 from typing import TYPE_CHECKING
@@ -33,9 +34,10 @@ class Succession:
         self._waiting: tuple[tuple[Session, HandshakeResponse], ...] = ()
         #: The connection that is read, or was the last one.
         self.served: Session | None = None
-        # What drivers have to tell, and who calls the handlers of it at the moment.
-        self._told: tuple[Callable[[], None], ...] = ()
+        # What drivers have to tell; who calls the handlers of it now, and on which thread.
+        self._told: deque[Callable[[], None]] | None = None
         self._teller: Session | Outage | None = None
+        self._telling = 0
 
     def enter(self, outage: Outage) -> None:
         """Its driver begins."""
@@ -150,6 +152,8 @@ class Succession:
 
     def is_driven_by_caller(self) -> bool:
         """Is the caller the driver of an outage, hence a handler? Without the lock."""
+        if self._telling == get_ident():
+            return True  # maybe at its end, in what another one has to tell
         for each in self._busy:  # mostly one connection
             if isinstance(each, Outage):
                 driver = each
@@ -172,7 +176,7 @@ class Succession:
             session = self.served if self._are_others(driver) else None
             is_served = session is not None and not session.has_ended
             if not is_served:
-                self._told = (*self._told, call)
+                self._made_told().append(call)
         if session is not None and is_served:
             session.pump.call_soon(call)
         else:
@@ -190,26 +194,39 @@ class Succession:
                 return
             self._call(call)
 
+    def _made_told(self) -> deque[Callable[[], None]]:
+        fresh: deque[Callable[[], None]] = deque()
+        if self._told is None:  # no signal handler comes in before the next line
+            self._told = fresh
+        return self._told
+
     def _next_told(self, who: Session | Outage) -> Callable[[], None] | None:
         """What is next, if it is for `who` to call, who does so at once. With the lock held."""
         served = self.served
         are_others = served is not who and served in self._busy
         if not self._told or are_others or (self._teller or who) is not who:
             return None
-        call, self._told = self._told[0], self._told[1:]
         self._teller = who  # until it leaves, should Ctrl-C come before it is called
-        return call
+        try:
+            return self._told.popleft()
+        except IndexError:  # a signal handler on top has taken it
+            self._teller = None
+            return None
 
     def _call(self, call: Callable[[], None]) -> None:
         try:
+            self._telling = get_ident()
             call()
         finally:
+            self._telling = 0
             self._teller = None
 
     def abandon_after_fork(self) -> None:
         """In a child process: all of them are the parent's."""
         waiting, self._waiting = self._waiting, ()
-        self._busy = self._told = ()
+        self._busy = ()
+        self._told = None
+        self._telling = 0
         self._teller = None
         for session, _ in waiting:
             session.abandon_after_fork()

@@ -91,7 +91,10 @@ class FrameEncoder:
 
     def _refill(self) -> None:
         assert self.random_bytes is not None
-        self.pool = self.random_bytes(
+        pool = self.random_bytes(
             min(_POOL_SIZE, 8 * len(self.pool)) if self.pool else _FIRST_POOL_SIZE
         )
+        if len(pool) < 4:  # who takes a key looks no more
+            raise ValueError(f"a masking key takes 4 random bytes, got {len(pool)}")
+        self.pool = pool
         self.used = 0
