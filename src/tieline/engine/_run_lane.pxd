@@ -7,6 +7,10 @@ from tieline.engine._run_buffer cimport RunBuffer
 from tieline.engine.sender cimport Sender
 from tieline.engine.short_way cimport ShortWay
 
+cdef enum:
+    # What a run's answers are gathered into, in bytes, before a further buffer is begun.
+    GATHERED = 65536
+
 
 cdef inline bint is_timed(int number) noexcept:
     """Does that message of a run ask for the time? The first ones do: a handler may be slow."""
@@ -29,8 +33,6 @@ cdef class RunLane(ShortWay):
     cdef flag is_open
 
     cdef int _push(self, Py_ssize_t size) except -1
-
-    cdef bint _adds(self, int opcode, const uint8_t *payload, Py_ssize_t size) except -1
 
     cdef bint _gather(self, int opcode, const uint8_t *payload, Py_ssize_t size) except -1
 

@@ -3,16 +3,12 @@
 
 from cpython.bytes cimport PyBytes_GET_SIZE
 from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
-from cpython.object cimport PyObject
 
-from tieline.engine._ident cimport thread_ident
-from tieline.engine._kernel cimport clock, count_in, item_in
 from tieline.engine._lock cimport ReentrantLock
 from tieline.engine._run_buffer cimport RunBuffer
 from tieline.engine._small cimport (
     Small,
     frame_size,
-    has_key,
     is_taken,
     prepare_key,
     small_of,
@@ -23,16 +19,6 @@ from tieline.engine.sender cimport Sender
 from tieline.engine.short_way cimport ShortWay
 from tieline.protocol.outgoing cimport Outgoing
 from tieline.errors import SendTimeout
-
-cdef enum:
-    # What a run's answers are gathered into, in bytes, before a further buffer is begun.
-    GATHERED = 65536
-
-
-cdef inline bint is_last(PyObject *it, PyObject *some) noexcept:
-    """Is `it` the last of a list, which may be None?"""
-    cdef Py_ssize_t count = 0 if some == <PyObject *>None else count_in(some)
-    return count > 0 and item_in(some, count - 1) == it
 
 
 cdef class RunLane(ShortWay):
@@ -107,44 +93,6 @@ cdef class RunLane(ShortWay):
         if sender.error is not None:
             sender.check_unbroken()
         return 0
-
-    cdef bint _adds(self, int opcode, const uint8_t *payload, Py_ssize_t size) except -1:
-        """Put a handler's message to the others, if that takes nothing but memory, which is there.
-
-        False: nothing was done. Where the lock is free it need not be taken, as nobody can come in
-        between. Nor is anything referred to, as it cannot go away.
-        """
-        cdef Outgoing outgoing = self.sender._outgoing
-        cdef Py_ssize_t added = frame_size(size, outgoing.masked)
-        cdef uint8_t *end
-        if (
-            # More than 0 from `_gather` until all is written, hence corked, and the stream unbroken.
-            self.sender._gathering_until == 0.0
-            or self.deliverer != thread_ident()
-            or not self.may_send
-            or not outgoing.is_open
-            or outgoing._fragmenting
-            or outgoing._ready is not None
-            or self.sender.blocked
-            or (self.sender._ledger is not None and self.sender._has_noted())
-            or added > self.gathered.room
-            or self.sender.unwritten + added >= min(GATHERED, self.sender._write_limit)
-            or not has_key(outgoing)
-            or self.gathered.views
-            or not is_last(<PyObject *>self.gathered, <PyObject *>self.sender.chunks)
-            or (
-                is_timed(self.sender._gathered + 1) and clock() >= self.sender._gathering_until
-            )
-        ):
-            return False
-        end = self.gathered.memory + self.gathered.size
-        end += write_header(end, opcode, size, outgoing.masked)
-        write_payload(outgoing, end, payload, size)
-        self.gathered.size += added
-        self.gathered.room -= added
-        self.sender.unwritten += added
-        self.sender._gathered += 1
-        return True
 
     cdef bint _gather(self, int opcode, const uint8_t *payload, Py_ssize_t size) except -1:
         """Put a handler's message to the others of this run. False: it cannot be sent now."""

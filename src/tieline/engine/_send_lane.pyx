@@ -4,8 +4,10 @@
 import os
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.object cimport PyObject
 from libc.errno cimport EAGAIN, EINTR, errno
 
+from tieline.engine._ident cimport thread_ident
 from tieline.engine._kernel cimport (
     HAS_GIL,
     MSG_DONTWAIT,
@@ -14,12 +16,22 @@ from tieline.engine._kernel cimport (
     PyGC_Enable,
     c_send,
     clock,
+    count_in,
+    item_in,
 )
-from tieline.engine._run_lane cimport RunLane, has_waiting, is_clear, is_corked, is_timed
+from tieline.engine._run_lane cimport (
+    GATHERED,
+    RunLane,
+    has_waiting,
+    is_clear,
+    is_corked,
+    is_timed,
+)
 from tieline.engine._small cimport (
     HEADER,
     LARGEST,
     Small,
+    frame_size,
     has_key,
     is_taken,
     prepare_key,
@@ -50,6 +62,51 @@ cdef inline bint gathers(RunLane lane) noexcept:
     return is_corked(lane) and lane.sender._left_at_once == 0
 
 
+cdef inline bint is_last(PyObject *it, PyObject *some) noexcept:
+    """Is `it` the last of a list, which may be None?"""
+    cdef Py_ssize_t count = 0 if some == <PyObject *>None else count_in(some)
+    return count > 0 and item_in(some, count - 1) == it
+
+
+cdef inline bint adds(RunLane lane, int opcode, const uint8_t *payload, Py_ssize_t size) except -1:
+    """Put a handler's message to the others, if that takes nothing but memory, which is there.
+
+    False: nothing was done. Where the lock is free it need not be taken, as nobody can come in
+    between. Nor is anything referred to, as it cannot go away.
+    """
+    cdef Outgoing outgoing = lane.sender._outgoing
+    cdef Py_ssize_t added = frame_size(size, outgoing.masked)
+    cdef uint8_t *end
+    if (
+        # More than 0 from `_gather` until all is written, hence corked, and the stream unbroken.
+        lane.sender._gathering_until == 0.0
+        or lane.deliverer != thread_ident()
+        or not lane.may_send
+        or not outgoing.is_open
+        or outgoing._fragmenting
+        or outgoing._ready is not None
+        or lane.sender.blocked
+        or (lane.sender._ledger is not None and lane.sender._has_noted())
+        or added > lane.gathered.room
+        or lane.sender.unwritten + added >= min(GATHERED, lane.sender._write_limit)
+        or not has_key(outgoing)
+        or lane.gathered.views
+        or not is_last(<PyObject *>lane.gathered, <PyObject *>lane.sender.chunks)
+        or (
+            is_timed(lane.sender._gathered + 1) and clock() >= lane.sender._gathering_until
+        )
+    ):
+        return False
+    end = lane.gathered.memory + lane.gathered.size
+    end += write_header(end, opcode, size, outgoing.masked)
+    write_payload(outgoing, end, payload, size)
+    lane.gathered.size += added
+    lane.gathered.room -= added
+    lane.sender.unwritten += added
+    lane.sender._gathered += 1
+    return True
+
+
 cdef class SendLane(RunLane):
     """A message that is sent alone: one system call, from the stack."""
 
@@ -69,7 +126,7 @@ cdef class SendLane(RunLane):
             return False
         # In C and with the interpreter nobody comes in between: a free lock need not be taken.
         if HAS_GIL and self.lock.owner == 0:
-            if self.gathered is not None and self._adds(small.opcode, small.payload, small.size):
+            if self.gathered is not None and adds(self, small.opcode, small.payload, small.size):
                 return True
             if self.layer is None and goes_alone(self):
                 return self._send_alone(small.opcode, small.payload, small.size)
