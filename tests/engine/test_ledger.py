@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import pytest
 
 from tests.moments import at_every_moment
@@ -35,6 +37,12 @@ class Bench:
     def fates(self) -> dict[str, str]:
         """name -> "waits", "sent", "not sent", "unknown"."""
         return {name: fate(receipt) for name, receipt in self.receipts.items()}
+
+    def came_first(self) -> bool:
+        """Somebody else tells of all that wait, if any do, when it was just seen that there are."""
+        if "waits" in self.fates().values():
+            self.ledger.entries.clear()
+        return True
 
     def rest(self) -> list[str]:
         return [bytes(unsent.payload).decode() for unsent in self.ledger.take_rest()]
@@ -253,3 +261,14 @@ def test_a_signal_handler_is_first_at_every_moment_of_opening() -> None:
         bench.ledger.settle(20)
         assert bench.fates() == {"handler's": "sent", "a": "sent"}
         assert not bench.ledger.entries
+
+
+def test_a_signal_handler_on_top_may_tell_the_last_one(bench: Bench) -> None:
+    class Told(deque[Entry]):
+        def __bool__(self) -> bool:
+            return bench.came_first()
+
+    bench.add("one", 10)
+    bench.ledger.entries = Told(bench.ledger.entries)
+    bench.ledger.settle(10)
+    assert bench.fates() == {"one": "sent"} and len(bench.ledger.entries) == 0
