@@ -38,12 +38,6 @@ class Bench:
         """name -> "waits", "sent", "not sent", "unknown"."""
         return {name: fate(receipt) for name, receipt in self.receipts.items()}
 
-    def came_first(self) -> bool:
-        """Somebody else tells of all that wait, if any do, when it was just seen that there are."""
-        if "waits" in self.fates().values():
-            self.ledger.entries.clear()
-        return True
-
     def rest(self) -> list[str]:
         return [bytes(unsent.payload).decode() for unsent in self.ledger.take_rest()]
 
@@ -265,10 +259,32 @@ def test_a_signal_handler_is_first_at_every_moment_of_opening() -> None:
 
 def test_a_signal_handler_on_top_may_tell_the_last_one(bench: Bench) -> None:
     class Told(deque[Entry]):
+        """What waits is told of by somebody else, just when it was seen that it waits."""
+
         def __bool__(self) -> bool:
-            return bench.came_first()
+            has_any = len(self) > 0
+            if bench.fates()["one"] == "waits":
+                self.clear()
+            return has_any
 
     bench.add("one", 10)
     bench.ledger.entries = Told(bench.ledger.entries)
     bench.ledger.settle(10)
     assert bench.fates() == {"one": "sent"} and len(bench.ledger.entries) == 0
+
+
+def test_a_signal_handler_on_top_may_tell_the_others_at_the_end(bench: Bench) -> None:
+    class Settling(Unsent):
+        def delivered(self) -> None:
+            was_sent = self.is_sent
+            super().delivered()
+            if not was_sent:
+                bench.ledger.settle(20)
+
+    receipt = bench.receipts["one"] = Receipt(lambda: False)
+    one = Settling(Opcode.TEXT, b"one", None, 0.0, receipt, True)
+    bench.ledger.settle(10)
+    bench.ledger.opened().append(Entry(one, 10, 10))
+    bench.add("two", 20)
+    bench.ledger.end(20, ())
+    assert bench.fates() == {"one": "sent", "two": "sent"} and bench.rest() == []

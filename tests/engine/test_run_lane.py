@@ -89,7 +89,7 @@ def test_others_send_meanwhile(server: EchoServer) -> None:
         if len(own) == mine:
             all_here.set()
 
-    with Client(server.url, on_message=on_message) as one:
+    with Client(server.url, on_message=on_message, write_limit=1 << 24) as one:
         burst.client = one.client
 
         def send() -> None:

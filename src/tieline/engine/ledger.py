@@ -99,7 +99,7 @@ class Ledger:
         rest: list[Unsent] = []
         lost: list[tuple[Unsent, bool]] = []
         is_whole = self.unknown_until <= self._settled
-        for entry in self.entries:
+        for entry in tuple(self.entries):  # a signal handler on top may settle some
             unsent = entry.unsent
             if entry.end <= self._settled:
                 unsent.delivered()
