@@ -65,3 +65,23 @@ def test_bad_text_comes_behind_the_good(implementation: Implementation) -> None:
     assert outcome.items == ["12345"]
     assert outcome.text == "expected UTF-8 in a text message, got 0xff at byte 3"
     assert (outcome.frames, outcome.messages) == (2, 1)
+
+
+@pytest.mark.parametrize("size", [1, 2, 15, 16, 17, 31, 63, 64, 65, 79, 80, 127, 128, 129, 200])
+def test_what_is_not_ascii_at_every_place(implementation: Implementation, size: int) -> None:
+    texts = ["a" * place + "é" + "b" * (size - place - 1) for place in range(size)]
+    texts += ["a" * place + "\U0001f600" + "b" * (size - place - 1) for place in range(size)]
+    data = b"".join(frame(FIN | TEXT, text.encode(), masked=False) for text in texts)
+    assert read([data], implementation=implementation).items == texts
+
+
+@pytest.mark.parametrize("size", [1, 2, 15, 16, 17, 63, 64, 65, 79, 80, 200])
+def test_what_is_not_text_at_every_place(implementation: Implementation, size: int) -> None:
+    for place in range(size):
+        bad = b"a" * place + b"\x80" + b"b" * (size - place - 1)
+        outcome = read(
+            [frame(FIN | TEXT, bad, masked=False)],
+            implementation=implementation,
+        )
+        assert outcome.items == []
+        assert outcome.text == f"expected UTF-8 in a text message, got 0x80 at byte {place}"

@@ -3,8 +3,9 @@
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
 from cpython.object cimport PyObject
-from libc.stdint cimport uint64_t
 from libc.string cimport memcpy
+
+from tieline.protocol._utf8 cimport is_ascii
 
 cdef extern from "Python.h":
     PyObject *PyBytes_FromStringAndSize(const char *, Py_ssize_t) except NULL
@@ -14,26 +15,6 @@ cdef extern from "Python.h":
     int PyUnicode_Resize(PyObject **, Py_ssize_t) except -1
     void *PyUnicode_DATA(PyObject *)
     void Py_XDECREF(PyObject *)
-
-
-cdef bint _is_ascii(const char *data, Py_ssize_t size) noexcept:
-    cdef uint64_t words[8]
-    cdef uint64_t seen = 0, second = 0, third = 0, fourth = 0
-    cdef unsigned char rest = 0
-    cdef Py_ssize_t i = 0
-    while i + 64 <= size:
-        # memcpy of a fixed size compiles to unaligned loads. Four sums do not wait for each other.
-        memcpy(words, data + i, 64)
-        seen |= words[0] | words[4]
-        second |= words[1] | words[5]
-        third |= words[2] | words[6]
-        fourth |= words[3] | words[7]
-        i += 64
-    seen |= second | third | fourth
-    while i < size:
-        rest |= <unsigned char>data[i]
-        i += 1
-    return not (seen & <uint64_t>0x8080808080808080 or rest & 0x80)
 
 
 cdef class Storage:
@@ -105,7 +86,7 @@ cdef class Storage:
         self.size += count
 
     def is_ascii(self, Py_ssize_t start):
-        return _is_ascii(self.data + start, self.size - start)
+        return is_ascii(self.data + start, self.size - start)
 
     def cut(self, Py_ssize_t start):
         cdef bytes piece = self.data[start : self.size]

@@ -10,7 +10,6 @@ from zlib import error
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.ref cimport Py_DECREF, PyObject
-from libc.stdint cimport uint64_t
 from libc.string cimport memcpy
 
 from tieline.protocol._deflate_library cimport (
@@ -28,6 +27,7 @@ from tieline.protocol._deflate_library cimport (
     new_bytes,
     z_stream,
 )
+from tieline.protocol._utf8 cimport decode_utf8
 from tieline.protocol.inflater cimport Inflater
 
 from tieline.protocol._compress import Compress
@@ -35,11 +35,6 @@ from tieline.protocol._deflate_library import zlib_ng_of
 from tieline.protocol.inflater import broken
 
 __all__ = ["Decompress", "Face", "compressobj", "decompressobj", "error", "inflater_class"]
-
-cdef extern from "Python.h":
-    object PyUnicode_New(Py_ssize_t size, Py_UCS4 greatest)
-    void *PyUnicode_DATA(object text)
-    object PyUnicode_DecodeUTF8(const char *data, Py_ssize_t size, const char *errors)
 
 cdef enum:
     # Ends each message's data: see `deflater.TAIL`.
@@ -106,7 +101,7 @@ cdef class Decompress:
         if not self._wants_more(max_length, produced):
             self._leave(data, size, done)
             if as_text and produced != max_length:
-                return text_of(small, produced)
+                return decode_utf8(<char *>small, produced, NULL)
             return PyBytes_FromStringAndSize(<char *>small, produced)
         capacity = self._next_capacity(capacity, max_length)
         grown = new_bytes(NULL, capacity)
@@ -126,7 +121,7 @@ cdef class Decompress:
             self.produced = produced
             self._leave(data, size, done)
             if as_text and produced != max_length:
-                return text_of(<unsigned char *>bytes_of(grown), produced)
+                return decode_utf8(bytes_of(grown), produced, NULL)
             _PyBytes_Resize(&grown, produced)
             return <object>grown
         finally:
@@ -223,28 +218,6 @@ cdef class ZlibInflater(Inflater):
         # Until then it was only reset.
         if not self.context_takeover and not self.is_pending:
             self.context = None
-
-
-cdef object text_of(const unsigned char *data, Py_ssize_t size):
-    """UTF-8 → `str`. Nearly all is ASCII, as which it is only copied. Raises UnicodeDecodeError."""
-    cdef uint64_t words[4]
-    cdef uint64_t all_words = 0
-    cdef Py_ssize_t i = 0
-    cdef object text
-    if size < 32:
-        return PyUnicode_DecodeUTF8(<const char *>data, size, NULL)
-    while i < size - 32:
-        memcpy(words, data + i, 32)
-        all_words |= words[0] | words[1] | words[2] | words[3]
-        i += 32
-    # The last ones, and some of those before them once more.
-    memcpy(words, data + size - 32, 32)
-    all_words |= words[0] | words[1] | words[2] | words[3]
-    if all_words & 0x8080808080808080u:
-        return PyUnicode_DecodeUTF8(<const char *>data, size, NULL)
-    text = PyUnicode_New(size, 127)
-    memcpy(PyUnicode_DATA(text), data, size)
-    return text
 
 
 class Face:

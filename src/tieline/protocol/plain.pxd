@@ -1,6 +1,7 @@
 cimport cython
 
 from tieline._flag cimport flag
+from tieline.protocol._utf8 cimport decode_utf8  # what `decode` calls
 from tieline.protocol.decoder cimport FrameDecoder
 
 
