@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -115,6 +116,11 @@ class Peer:
 
     def saw_nothing_more(self, event: str, key: str) -> bool:
         return self._seen[event, key].empty()
+
+    def freeze(self) -> None:
+        """Stop it. Its threads are told by the one that gets the signal, once it runs."""
+        self.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WNOWAIT)
 
     def kill(self) -> None:
         """End it as a crash would."""

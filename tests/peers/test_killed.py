@@ -130,11 +130,10 @@ def test_server_killed_while_a_ping_and_a_close_wait_for_it(make_peer, front, ke
             closing.set()
 
     line = front.open(peer.url("/echo", key), on_event=on_event, **peer.options)
-    group = peer.nginx.process.pid if name == "nginx" else None
-    if group is None:
-        peer.process.send_signal(signal.SIGSTOP)
+    if name == "nginx":
+        os.killpg(peer.nginx.process.pid, signal.SIGSTOP)
     else:
-        os.killpg(group, signal.SIGSTOP)
+        peer.freeze()
     pinger = Worker(line.ping)
     closer = threading.Thread(target=line.close)
     closer.start()
@@ -189,7 +188,7 @@ def test_a_stopped_process_is_noticed_by_the_heartbeat(make_peer, front, key):
     line = front.open(peer.url("/echo", key), ping_interval=0.2, ping_timeout=2.0)
     line.send("hello")
     assert line.receive() == "hello"
-    peer.process.send_signal(signal.SIGSTOP)
+    peer.freeze()
     info = line.ended(NOTICED)
     assert info.code == 1006
     assert "ping" in str(info.error).lower()
