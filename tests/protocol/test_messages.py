@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import zlib
 from itertools import product
 from typing import Any
@@ -552,6 +553,22 @@ class TestBigMessages:
         assembler.feed(data, len(data))
         assert assembler.next_batch() is None
         assert assembler.target is not None and len(assembler.target) <= 1024 * 1024
+
+    @pytest.mark.parametrize(("here", "room"), [(0, 0), (10, 160), (10_000, 160_000)])
+    def test_room_is_made_when_a_sixteenth_is_here(
+        self, implementation: Implementation, here: int, room: int
+    ) -> None:
+        assembler = implementation.messages.MessageAssembler(False, None, None)
+        data = header(FIN | TEXT, 250_000, masked=False) + bytes(here)
+        tracemalloc.start()
+        try:
+            assembler.feed(data, len(data))
+            assert assembler.next_batch() is None
+            taken, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert assembler.target is None
+        assert room <= taken < room + 10_000
 
     def test_can_be_streamed_from_the_middle_on(self, implementation: Implementation) -> None:
         assembler = implementation.messages.MessageAssembler(False, None, None)

@@ -14,9 +14,9 @@ BUFFER_SIZE = 256 * 1024
 #: zeroing a larger one takes as long as all that such a connection reads.
 FIRST_SIZE = 16 * 1024
 
-#: From messages of 64 KiB up most of them are cut by the end of a smaller buffer, which costs a
-#: copy, and what the kernel holds takes several calls.
-LARGEST_BUFFER = 2 * 1024 * 1024
+#: What the kernel holds takes fewer calls with a larger one, and fewer messages are cut by its end.
+#: With a still larger one it leaves the caches before messages are made of it, which costs more.
+LARGEST_BUFFER = 512 * 1024
 
 #: After so many reads that would have fitted half of it, the buffer shrinks.
 QUIET_READS = 256

@@ -56,6 +56,10 @@ cdef class Storage:
         self.capacity = capacity
         return 0
 
+    def reserve(self, Py_ssize_t room):
+        if room > self.capacity:
+            self._reserve(room)
+
     def add(self, piece):
         cdef Py_buffer view
         PyObject_GetBuffer(piece, &view, PyBUF_SIMPLE)

@@ -21,7 +21,7 @@ cdef class MessageContent:
 
     cpdef void received(self, Py_ssize_t count) except *
 
-    cpdef void store(self) except *
+    cpdef void store(self, Py_ssize_t wanted) except *
 
     cdef void _stored(self, Py_ssize_t count) except *
 

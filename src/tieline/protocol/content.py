@@ -40,7 +40,7 @@ class MessageContent:
         # Both are made for a message that does not come whole: few do.
         self.text: StringIO | None = None
         self.binary: BytesIO | None = None
-        # A big message, instead of these; text only while it is ASCII, as it mostly is.
+        # What is cut, instead of these; text only while it is ASCII, as it mostly is.
         self.storage: Storage | None = None
         self.is_wide = False
         #: How much was added since the last `take`, in bytes of payload.
@@ -72,12 +72,16 @@ class MessageContent:
         self.storage.received(count)
         self._stored(count)
 
-    def store(self) -> None:
-        """From now on gather the message where it will stay, if that can be done."""
+    def store(self, wanted: int) -> None:
+        """From now on gather the message where it will stay, if that can be done.
+
+        Room is made for the `wanted` bytes that will be added next.
+        """
         is_decoded = self.is_text and self.decode_text
         if self.storage is not None or (is_decoded and (self.is_wide or self.cut)):
             return
         storage = Storage(is_decoded)
+        storage.reserve(self.waiting + wanted)
         if self.waiting:
             gathered = self.take()
             storage.add(gathered.encode() if isinstance(gathered, str) else gathered)

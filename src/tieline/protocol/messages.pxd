@@ -31,10 +31,13 @@ cdef class MessageAssembler(WholeMessages):
     @cython.locals(batch=list)
     cpdef object next_batch(self)
 
-    @cython.locals(content=MessageContent, count=Py_ssize_t, inflated=bytes)
+    @cython.locals(
+        content=MessageContent, count=Py_ssize_t, inflated=bytes, arrived=Py_ssize_t,
+        missing=cython.longlong
+    )
     cdef void _collect(self, list batch) except *
 
-    cdef bint _is_direct(self, long long missing) except -1
+    cdef bint _is_stored(self) noexcept
 
     cdef object _whole_text(self, const unsigned char *view, Py_ssize_t start, Py_ssize_t stop)
 

@@ -155,8 +155,11 @@ class MessageAssembler(WholeMessages):
                 if self.opcode >= 8:
                     self._take_control()
                     return
-                if self._is_direct(self.remaining - self.available()):
-                    content.store()
+                arrived = self.available()
+                missing = self.remaining - arrived
+                if missing and (arrived or missing > _DIRECT) and self._is_stored():
+                    # What a header announces is never believed: a sixteenth of it must be here.
+                    content.store(arrived + min(missing, 15 * arrived))
                 piece = self.take_bytes() if content.is_compressed else self.take()
                 self._add(piece, self.fin and not self.in_frame)
             if self.is_inflating:
@@ -177,7 +180,7 @@ class MessageAssembler(WholeMessages):
                         return
                     continue
             if self.in_frame:
-                if self._is_direct(self.remaining):
+                if self.remaining > _DIRECT and self._is_stored():
                     self.target = content.target(self.remaining)
                 return
             if self.fin:
@@ -185,11 +188,9 @@ class MessageAssembler(WholeMessages):
                 if self.chunk is not None or self.run_size > _LONGEST_RUN:
                     return
 
-    def _is_direct(self, missing: int) -> bool:
-        """Are so many bytes of the frame in work worth a read of their own, to where they stay?"""
-        return missing > _DIRECT and not (
-            self.content.is_compressed or self.streaming or self.expect_masked
-        )
+    def _is_stored(self) -> bool:
+        """Can the frame in work be gathered where its message will stay?"""
+        return not (self.content.is_compressed or self.streaming or self.expect_masked)
 
     def _whole_text(self, view: bytes | bytearray, start: int, stop: int) -> str | bytes:
         """Decode a text message that lies in one piece."""

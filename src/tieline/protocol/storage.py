@@ -30,6 +30,13 @@ class _Storage:
         self.size += len(piece)
         self._capacity = max(self._capacity, self.size)
 
+    def reserve(self, room: int) -> None:
+        """Make room for so many bytes in all."""
+        if room > self._capacity:
+            self._capacity = room
+            self._bytes.seek(room - 1)
+            self._bytes.write(b"\0")
+
     def target(self, wanted: int, most: int, first: int) -> memoryview:
         """Memory for the next bytes, `most` at most.
 
@@ -37,9 +44,7 @@ class _Storage:
         is `first` bytes or less.
         """
         if self._capacity == self.size:
-            self._capacity += min(wanted, max(first, 15 * self.size))
-            self._bytes.seek(self._capacity - 1)
-            self._bytes.write(b"\0")
+            self.reserve(self.size + min(wanted, max(first, 15 * self.size)))
         stop = min(self._capacity, self.size + wanted, self.size + most)
         return self._bytes.getbuffer()[self.size : stop]
 
