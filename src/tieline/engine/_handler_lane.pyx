@@ -4,7 +4,7 @@
 from cpython.list cimport PyList_GET_SIZE
 
 from tieline.engine._ident cimport thread_ident
-from tieline.engine._kernel cimport clock
+from tieline.engine._kernel cimport PyObject_CallOneArg, clock
 from tieline.engine._read_lane cimport HOT, NOTHING, SOMETHING, UNUSUAL, ReadLane
 from tieline.engine.receive_buffer cimport ReceiveBuffer
 from tieline.engine.sender cimport Sender
@@ -102,7 +102,7 @@ cdef class HandlerLane(ReadLane):
                     done += 1
                     if watchers:
                         self.callbacks.show(message)
-                    on_message(message)
+                    PyObject_CallOneArg(on_message, message)
             except BaseException as error:
                 self.callbacks.message_raised(error)
         return 0

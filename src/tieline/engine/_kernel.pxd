@@ -11,6 +11,7 @@ cdef extern from "Python.h":
     bint PyUnicode_IS_COMPACT_ASCII(object text)
     const char *PyUnicode_1BYTE_DATA "(const char *)PyUnicode_1BYTE_DATA" (object text)
     Py_ssize_t PyUnicode_GET_LENGTH(object text)
+    object PyObject_CallOneArg(object function, object argument)
     PyObject *PyThreadState_GetDict()
     bint PyGC_Disable()
     bint PyGC_Enable()

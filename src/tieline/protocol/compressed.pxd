@@ -3,6 +3,10 @@ cimport cython
 from tieline.protocol.inflater cimport Inflater
 from tieline.protocol.plain cimport PlainMessages
 
+cdef Py_ssize_t _LONGEST
+cdef Py_ssize_t _CACHED_BYTES
+cdef Py_ssize_t _CACHED_MESSAGES
+
 
 cdef class WholeMessages(PlainMessages):
     cdef Inflater inflater
@@ -17,7 +21,7 @@ cdef class WholeMessages(PlainMessages):
 
     @cython.locals(
         inflater=Inflater, position=Py_ssize_t, end=Py_ssize_t,
-        limit=Py_ssize_t, longest=Py_ssize_t, enough_bytes=Py_ssize_t, room=Py_ssize_t,
+        limit=Py_ssize_t, longest=Py_ssize_t, room=Py_ssize_t,
         before=Py_ssize_t, decode_text=cython.bint, is_text=cython.bint, size=Py_ssize_t,
         start=Py_ssize_t
     )

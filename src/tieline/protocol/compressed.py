@@ -61,12 +61,10 @@ class WholeMessages(PlainMessages):
         # One more than there is room for shows that it does not fit.
         limit = STEP if self.max_size >= STEP else self.max_size + 1
         longest = _LONGEST if self.max_size >= _LONGEST else self.max_size
-        # As C's: constants are Python's.
-        enough_bytes = _CACHED_BYTES
         room = _CACHED_MESSAGES - len(batch)
         decode_text = self.decode_text
         try:
-            while end - position >= 2 and room > 0 and self.run_size <= enough_bytes:
+            while end - position >= 2 and room > 0 and self.run_size <= _CACHED_BYTES:
                 # FIN, RSV1 and a data opcode; and, below, no mask.
                 is_text = view[position] == 0xC1
                 if not is_text and view[position] != 0xC2:
@@ -105,4 +103,4 @@ class WholeMessages(PlainMessages):
         finally:
             self.position = position
             inflater.run_ended()
-        return room <= 0 or self.run_size > enough_bytes
+        return room <= 0 or self.run_size > _CACHED_BYTES

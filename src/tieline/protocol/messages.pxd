@@ -5,6 +5,9 @@ from tieline.protocol.compressed cimport WholeMessages
 from tieline.protocol.content cimport MessageContent
 from tieline.protocol.inflater cimport Inflater
 
+cdef Py_ssize_t _DIRECT
+cdef Py_ssize_t _LONGEST_RUN
+
 
 cdef class MessageAssembler(WholeMessages):
     cdef long long max_fragments

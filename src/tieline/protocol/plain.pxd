@@ -4,6 +4,9 @@ from tieline._flag cimport flag
 from tieline.protocol._utf8 cimport decode_utf8  # what `decode` calls
 from tieline.protocol.decoder cimport FrameDecoder
 
+cdef Py_ssize_t _CACHED_BYTES
+cdef Py_ssize_t _CACHED_MESSAGES
+
 
 cdef class PlainMessages(FrameDecoder):
     cdef long long max_size
@@ -16,7 +19,7 @@ cdef class PlainMessages(FrameDecoder):
     ) except *
 
     @cython.locals(
-        position=Py_ssize_t, end=Py_ssize_t, enough=Py_ssize_t,
+        position=Py_ssize_t, end=Py_ssize_t,
         run_end=Py_ssize_t, last=Py_ssize_t, count=Py_ssize_t, payload=cython.longlong,
         is_text=cython.bint, size=cython.longlong, start=Py_ssize_t, stop=Py_ssize_t, i=Py_ssize_t,
         piece=bytes

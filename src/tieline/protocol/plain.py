@@ -37,13 +37,12 @@ class PlainMessages(FrameDecoder):
             return False
         position = self.position
         end = self.end
-        enough = _CACHED_MESSAGES
         run_end = position + _CACHED_BYTES
         last = min(end - 1, run_end)
         count = 0
         payload = 0
         try:
-            while position < last and count < enough:
+            while position < last and count < _CACHED_MESSAGES:
                 # FIN, a data opcode and nothing else; and, below, no mask.
                 is_text = view[position] == 0x81
                 if not is_text and view[position] != 0x82:
@@ -86,7 +85,7 @@ class PlainMessages(FrameDecoder):
         self.frames += count
         self.messages += count
         self.message_bytes += payload
-        return count == enough or position >= run_end
+        return count == _CACHED_MESSAGES or position >= run_end
 
 
 def limit_of(limit: int | None) -> int:
