@@ -413,9 +413,7 @@ def owned(pair, server_context, ca_pem):
 
 def fed(stream, data, size=1000):
     """What comes of so much ciphertext."""
-    scratch = bytearray(4096)
-    scratch[: len(data)] = data
-    stream.feed(memoryview(scratch), len(data))
+    stream.feed(data, is_all=True)
     return receive(stream, size)
 
 
@@ -452,7 +450,7 @@ def test_a_full_read_is_followed_by_another(pair, owned):
     stream.lower = SocketStream(pair[0])
     pair[1].sendall(second)
     wait_until_queued(pair[0], len(second))
-    stream.feed(memoryview(first), len(first))
+    stream.feed(memoryview(first), is_all=False)
     assert receive(stream) == b"abcdef"
 
 

@@ -3,44 +3,24 @@
 
 from collections import deque
 
-from cpython.dict cimport PyDict_GetItemWithError
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.list cimport PyList_GET_SIZE
-from cpython.object cimport PyObject
 
 from tieline.engine._ident cimport thread_ident
-from tieline.engine._kernel cimport (
-    HAS_GIL,
-    PyThreadState_GetDict,
-    clock,
-)
-from tieline.engine._read_lane cimport NOTHING, SOMETHING, UNUSUAL, ReadLane
+from tieline.engine._kernel cimport HAS_GIL, clock
+from tieline.engine._read_lane cimport NOTHING, SOMETHING, UNUSUAL, ReadLane, of_thread
 from tieline.engine.driving cimport Driver
 from tieline.engine.pump cimport Pump
 from tieline.engine.receive_buffer cimport ReceiveBuffer, SpareBuffers
 from tieline.engine.stock cimport Stock
 from tieline.engine.driving import spares_of_thread
 
-# Under this name a thread finds its spare buffers, quicker than in `spares_of_thread`.
-cdef object KEY = "tieline.engine.driving.spares_of_thread"
+# Under this name a thread finds its spare buffers.
+cdef str KEY = "tieline.engine.driving.spares_of_thread"
 
 # Looked up once: they are called with the deque.
 cdef object popleft = deque.popleft
 cdef object appendleft = deque.appendleft
-
-
-cdef SpareBuffers spares_of_caller():
-    """What `spares_of_thread` has for the caller."""
-    cdef PyObject *own = PyThreadState_GetDict()
-    cdef PyObject *found
-    if own == NULL:
-        return spares_of_thread.buffers
-    found = PyDict_GetItemWithError(<object>own, KEY)
-    if found == NULL:
-        spares = spares_of_thread.buffers
-        (<dict>own)[KEY] = spares
-        return spares
-    return <SpareBuffers>found
 
 
 cdef class InboxLane(ReadLane):
@@ -210,7 +190,7 @@ cdef class RecvLane(InboxLane):
             if inbox.was_full:
                 inbox.look_for_room()
             return message
-        spares = spares_of_caller()
+        spares = of_thread(KEY, spares_of_thread, "buffers")
         if (
             not self.is_open
             or inbox.was_full

@@ -15,6 +15,9 @@ cdef enum:
     UNUSUAL = 2
 
 
+cdef object of_thread(str key, object local, str name)
+
+
 cdef class ReadLane(SendLane):
     cdef Connection connection
     # A thread waits in a call on the descriptor: what to do when that has returned.

@@ -5,11 +5,16 @@ import os
 
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.dict cimport PyDict_GetItemWithError
 from cpython.list cimport PyList_GET_SIZE
+from cpython.memoryview cimport PyMemoryView_GET_BUFFER
+from cpython.object cimport PyObject
 from libc.errno cimport EAGAIN, EINTR, errno
 
 from tieline.engine._kernel cimport (
     MSG_DONTWAIT,
+    PyThreadState_GetDict,
     SHUT_RDWR,
     SO_RCVTIMEO,
     SOL_SOCKET,
@@ -38,6 +43,25 @@ cdef enum:
     BIG = 16384
     # Of so many such answers one is timed, and counts for all of them.
     SAMPLE = 16
+    # Bytes of ciphertext.
+    SHORT = 4096
+
+# Under this name a thread finds its memory for ciphertext.
+cdef str SCRATCH = "tieline.transport.scratch.ciphertext"
+
+
+cdef object of_thread(str key, local, str name):
+    """An attribute of a `threading.local` that is never assigned again, quicker than by its name."""
+    cdef PyObject *own = PyThreadState_GetDict()
+    cdef PyObject *found
+    if own == NULL:
+        return getattr(local, name)
+    found = PyDict_GetItemWithError(<object>own, key)
+    if found == NULL:
+        value = getattr(local, name)
+        (<dict>own)[key] = value
+        return value
+    return <object>found
 
 
 cdef class ReadLane(SendLane):
@@ -136,21 +160,22 @@ cdef class ReadLane(SendLane):
 
     cdef object _receive_through(self, target, bint waits, int *error):
         """Read ciphertext once: what it comes to, as `TLSStream.receive_into`; or `error` is set."""
-        cdef Py_buffer view
+        cdef Py_buffer *view
         cdef ssize_t count
         # A signal handler may read from another stream meanwhile.
-        spares = ciphertext.spares
+        cdef list spares = of_thread(SCRATCH, ciphertext, "spares")
         scratch = spares.pop() if spares else memoryview(bytearray(SIZE))
         try:
-            PyObject_GetBuffer(scratch, &view, PyBUF_WRITABLE)
-            try:
-                count = self._read(<char *>view.buf, view.len, waits, error)
-            finally:
-                PyBuffer_Release(&view)
+            view = PyMemoryView_GET_BUFFER(scratch)
+            count = self._read(<char *>view.buf, view.len, waits, error)
             if count < 0 or not self.is_open:
                 return None
             error[0] = 0
-            self.layer.feed(scratch, count)
+            if count <= SHORT:  # a copy costs less than a view
+                piece = PyBytes_FromStringAndSize(<char *>view.buf, count)
+            else:
+                piece = scratch[:count]
+            self.layer.feed(piece, count < view.len)
             return self.layer.receive_into(target)
         finally:
             spares.append(scratch)

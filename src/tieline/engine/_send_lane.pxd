@@ -1,11 +1,12 @@
 from libc.stdint cimport uint8_t
 
 from tieline.engine._run_lane cimport RunLane
+from tieline.transport.stream cimport Layer
 
 
 cdef class SendLane(RunLane):
-    # TLS over the socket, or None. (Not typed: that would load all of TLS with this.)
-    cdef object layer
+    # TLS over the socket, or None.
+    cdef Layer layer
     cdef int descriptor
     cdef unsigned char sends
 

@@ -13,7 +13,7 @@ from tieline.engine.short_way import ShortWay
 from tieline.engine.telling import Teller
 from tieline.options import Options
 from tieline.protocol.inspection import FrameInspector
-from tieline.transport.stream import SocketStream
+from tieline.transport.stream import Layer, SocketStream
 
 if TYPE_CHECKING:
     from tieline.engine import _handler_lane, _inbox_lane, _send_lane
@@ -44,9 +44,10 @@ def lane_of(session: Session, options: Options, teller: Teller) -> ShortWay:
     if SendLane is None:
         return NO_LANE
     stream = session.stream
-    below, layer = stream, None
-    if type(stream) is not SocketStream:
-        below, layer = getattr(stream, "lower", stream), stream
+    below: object = stream
+    layer = None
+    if isinstance(stream, Layer):
+        below, layer = getattr(stream, "lower", None), stream
     if type(below) is not SocketStream or not below.waits_in_calls:
         return NO_LANE
     reactor: object = session.reactor  # a `Reactor`, or what serves in place of one

@@ -75,6 +75,38 @@ class Stream(Protocol):
         """version, cipher, subject, fingerprint, alpn of the TLS session; None on a plain one."""
 
 
+class Layer:
+    """A stream through another one (TLS), whose owner may read and write below it itself.
+
+    What such an owner knows of it: for that, all of TLS need not be loaded.
+    """
+
+    #: Not computed when it is asked for: nobody may ask a session that another thread uses.
+    has_buffered_input: bool
+
+    def receive_into(self, buffer: memoryview) -> int | None:
+        """As that of any `Stream`."""
+        raise NotImplementedError
+
+    def feed(self, ciphertext: bytes | memoryview, is_all: bool) -> None:
+        """So much has come from below, where nothing is the end; `is_all`: there is no more now.
+
+        `receive_into` comes next.
+        """
+        raise NotImplementedError
+
+    def seal(self, data: bytes) -> bytes | None:
+        """Take all of a few bytes: what to write below, or None when none can be taken.
+
+        What could not be written is the owner's to `keep`.
+        """
+        raise NotImplementedError
+
+    def keep(self, sealed: bytes, written: int) -> None:
+        """Of what `seal` has returned only so much was written."""
+        raise NotImplementedError
+
+
 #: 0 where a call cannot be told.
 _SHUT_WR = int(socket.SHUT_WR)
 

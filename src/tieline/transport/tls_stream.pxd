@@ -1,7 +1,9 @@
 cimport cython
 
+from tieline.transport.stream cimport Layer
 
-cdef class TLSStream:
+
+cdef class TLSStream(Layer):
     cdef public object lower
     cdef object _incoming
     cdef object _outgoing
@@ -21,7 +23,6 @@ cdef class TLSStream:
     cdef bint _ended
     cdef bint _end_is_told
     cdef object _failure
-    cdef public bint has_buffered_input
     cdef public bytes first_bytes
     cdef object _ciphertext
     cdef bint _has_output
@@ -34,7 +35,7 @@ cdef class TLSStream:
     @cython.locals(size=Py_ssize_t, total=Py_ssize_t)
     cpdef object receive_into(self, object buffer)
 
-    cpdef feed(self, object scratch, Py_ssize_t count)
+    cpdef feed(self, object ciphertext, bint is_all)
 
     cpdef object seal(self, bytes data)
 
@@ -61,4 +62,5 @@ cdef class TLSStream:
 
     cdef Py_ssize_t _read_through(self, object scratch) except -1
 
-    cdef _take_in(self, object scratch, Py_ssize_t count)
+    @cython.locals(missing=Py_ssize_t)
+    cdef _take_in(self, object ciphertext, bint is_all)

@@ -15,7 +15,7 @@ from typing import Any
 
 from tieline.transport.peer_certificates import PeerCertificate, peer_certificates, session_facts
 from tieline.transport.scratch import SIZE, ciphertext
-from tieline.transport.stream import Stream
+from tieline.transport.stream import Layer, Stream
 
 #: Encrypted at once before the kernel must take it.
 _PIECE = 256 * 1024
@@ -25,7 +25,7 @@ _PIECE = 256 * 1024
 _READS = 4
 
 
-class TLSStream:
+class TLSStream(Layer):
     """TLS over any stream, in memory: records come from and go to `lower`, which it owns.
 
     First call `handshake()` until it is True. Output is bounded: while ciphertext is pending, no
@@ -64,7 +64,6 @@ class TLSStream:
         self._ended = False  # close_notify, or the end of the lower stream
         self._end_is_told = False
         self._failure: OSError | None = None  # to be raised once what came before it is read
-        #: Not computed when it is asked for: nobody may ask a session that another thread uses.
         self.has_buffered_input = False
         #: What the peer sent first, for telling a plain-text server from a TLS one.
         self.first_bytes = b""
@@ -134,13 +133,9 @@ class TLSStream:
             raise self._failure
         return 0 if self._ended else None
 
-    def feed(self, scratch: memoryview, count: int) -> None:
-        """So many bytes at the beginning of `scratch` have come from below; 0: it has ended.
-
-        For an owner that reads there itself, up to `SIZE` bytes; `receive_into` comes next.
-        """
+    def feed(self, ciphertext: bytes | memoryview, is_all: bool) -> None:
         self._is_fed = True
-        self._take_in(scratch, count)
+        self._take_in(ciphertext, is_all)
 
     @property
     def hidden_input(self) -> int:
@@ -169,10 +164,6 @@ class TLSStream:
         return taken
 
     def seal(self, data: bytes) -> bytes | None:
-        """Take all of up to `_PIECE` bytes: what to write below, or None when none can be taken.
-
-        For an owner that writes there itself, and has `keep` have what could not be written.
-        """
         if self.holds_output():
             return None
         self._has_output = True  # before, because Ctrl-C may come after
@@ -185,7 +176,6 @@ class TLSStream:
         return sealed
 
     def keep(self, sealed: bytes, written: int) -> None:
-        """Of what `seal` has returned only so much was written."""
         self._ciphertext = memoryview(sealed)[written:]
 
     @property
@@ -334,17 +324,18 @@ class TLSStream:
     def _read_through(self, scratch: memoryview) -> int:
         count = self.lower.receive_into(scratch)
         if count is not None:
-            self._take_in(scratch, count)
+            self._take_in(scratch[:count], count < len(scratch))
         return count or 0
 
-    def _take_in(self, scratch: memoryview, count: int) -> None:
-        if not count:
+    def _take_in(self, ciphertext: bytes | memoryview, is_all: bool) -> None:
+        if not len(ciphertext):
             self._ended = True
             self._incoming.write_eof()
             return
-        self._drained = count < len(scratch)
-        self._ciphertext_read += count
-        if len(self.first_bytes) < 64:
-            self.first_bytes += bytes(scratch[: min(count, 64 - len(self.first_bytes))])
+        self._drained = is_all
+        self._ciphertext_read += len(ciphertext)
+        missing = 64 - len(self.first_bytes)
+        if missing > 0:
+            self.first_bytes += bytes(ciphertext[:missing])
         self._inside = True
-        self._feed(scratch[:count])
+        self._feed(ciphertext)
