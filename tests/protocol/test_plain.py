@@ -85,3 +85,18 @@ def test_what_is_not_text_at_every_place(implementation: Implementation, size: i
         )
         assert outcome.items == []
         assert outcome.text == f"expected UTF-8 in a text message, got 0x80 at byte {place}"
+
+
+def test_long_texts_of_either_kind_in_any_order(implementation: Implementation) -> None:
+    size = 5000
+    kinds = ["a" * size, "b" * (size - 1) + "é", "日" * size, "c" * 4096, "d" * 4095 + "é"]
+    texts = [*kinds, *reversed(kinds), *kinds[::2], *kinds[1::2]]
+    data = b"".join(frame(FIN | TEXT, text.encode(), masked=False) for text in texts)
+    assert read([data], implementation=implementation).items == texts
+    for place in (0, 63, 64, size // 2, size - 1):
+        bad = b"a" * place + b"\x80" + b"b" * (size - place - 1)
+        outcome = read(
+            [data + frame(FIN | TEXT, bad, masked=False) + data], implementation=implementation
+        )
+        assert outcome.items == texts
+        assert outcome.text == f"expected UTF-8 in a text message, got 0x80 at byte {place}"

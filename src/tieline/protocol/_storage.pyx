@@ -20,6 +20,8 @@ cdef extern from "Python.h":
 cdef class Storage:
     """A `bytes`, or a `str` of ASCII, that nobody else has seen yet."""
 
+    is_quick = True
+
     cdef bint is_text
     cdef PyObject *content
     cdef char *data

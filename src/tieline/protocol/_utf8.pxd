@@ -12,7 +12,7 @@ cdef extern from *:
     typedef uint64_t tieline_wide;
     #endif
 
-    enum { TIELINE_WIDE = sizeof(tieline_wide), TIELINE_FIRST_LOOK = 64 };
+    enum { TIELINE_WIDE = sizeof(tieline_wide), TIELINE_LONG = 4096 };
 
     /* memcpy of a fixed size compiles to one unaligned load or store. */
     static inline tieline_wide tieline_load(const char *from) {
@@ -79,17 +79,30 @@ cdef extern from *:
         return !tieline_has_high_bit(first | second | third | fourth);
     }
 
+    /* Was the last long text ASCII? If it was not, the copy of the next one may be for nothing. */
+    static volatile int tieline_was_ascii = 1;
+
     static inline PyObject *tieline_decode_utf8(
         const char *data, Py_ssize_t size, const char *errors
     ) {
-        Py_ssize_t look = size < TIELINE_FIRST_LOOK ? size : TIELINE_FIRST_LOOK;
-        if (size >= TIELINE_WIDE && tieline_is_ascii(data, look)) {
-            PyObject *text = PyUnicode_New(size, 127);
+        PyObject *text;
+        if (size < TIELINE_WIDE) return PyUnicode_DecodeUTF8(data, size, errors);
+        if (size < TIELINE_LONG) {
+            /* To look first takes next to nothing: what was looked at is near when it is copied. */
+            if (!tieline_is_ascii(data, size)) return PyUnicode_DecodeUTF8(data, size, errors);
+            text = PyUnicode_New(size, 127);
+            if (text) memcpy(PyUnicode_1BYTE_DATA(text), data, size);
+            return text;
+        }
+        if (tieline_was_ascii) {
+            text = PyUnicode_New(size, 127);
             if (!text) return NULL;
             if (tieline_copy_ascii((char *)PyUnicode_1BYTE_DATA(text), data, size)) return text;
             Py_DECREF(text);
         }
-        return PyUnicode_DecodeUTF8(data, size, errors);
+        text = PyUnicode_DecodeUTF8(data, size, errors);
+        tieline_was_ascii = text && PyUnicode_IS_ASCII(text);
+        return text;
     }
 
     /* What Cython makes of `view[start:stop].decode("utf-8")`, where this is cimported. */

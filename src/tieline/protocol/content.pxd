@@ -1,3 +1,8 @@
+cimport cython
+
+cdef Py_ssize_t _DIRECT
+
+
 cdef class MessageContent:
     cdef bint decode_text
     cdef public bint is_text
@@ -13,6 +18,7 @@ cdef class MessageContent:
     cdef object binary
     cdef object storage
     cdef bint is_wide
+    cdef bint was_wide
     cdef readonly long long waiting
 
     cpdef void add(self, object piece) except *
@@ -21,7 +27,8 @@ cdef class MessageContent:
 
     cpdef void received(self, Py_ssize_t count) except *
 
-    cpdef void store(self, Py_ssize_t wanted) except *
+    @cython.locals(room=cython.longlong)
+    cpdef void store(self, Py_ssize_t arrived, long long missing) except *
 
     cdef void _stored(self, Py_ssize_t count) except *
 

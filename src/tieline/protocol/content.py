@@ -10,6 +10,10 @@ from io import BytesIO, StringIO
 from tieline.errors import ProtocolError
 from tieline.protocol.storage import Storage
 
+#: Of a frame that lacks more than this the rest is read to where its message will stay; less comes
+#: with what follows it.
+_DIRECT = 256 * 1024
+
 #: A target has room for no more than this: what was read is checked while the processor's caches
 #: hold it, and TLS decrypts no more at once.
 _LARGEST_READ = 4 * 1024 * 1024
@@ -42,12 +46,16 @@ class MessageContent:
         self.binary: BytesIO | None = None
         # What is cut, instead of these; text only while it is ASCII, as it mostly is.
         self.storage: Storage | None = None
+        # Text that is not ASCII: this one, and the last one.
         self.is_wide = False
+        self.was_wide = False
         #: How much was added since the last `take`, in bytes of payload.
         self.waiting = 0
 
     def add(self, piece: bytes | memoryview) -> None:
         """Add a piece of payload: bad UTF-8 is noticed at its first byte. Raises ProtocolError."""
+        if not len(piece):
+            return
         if self.storage is not None:
             self.storage.add(piece)
             self._stored(len(piece))
@@ -62,7 +70,7 @@ class MessageContent:
 
     def target(self, wanted: int) -> memoryview | None:
         """Where to read the next bytes to, of `wanted` that will be added. None: elsewhere."""
-        if self.storage is None:
+        if self.storage is None or wanted <= _DIRECT:
             return None
         return self.storage.target(wanted, _LARGEST_READ, _FIRST)
 
@@ -72,16 +80,22 @@ class MessageContent:
         self.storage.received(count)
         self._stored(count)
 
-    def store(self, wanted: int) -> None:
-        """From now on gather the message where it will stay, if that can be done.
+    def store(self, arrived: int, missing: int) -> None:
+        """From now on gather the message where it will stay, if that can be done and is worth it.
 
-        Room is made for the `wanted` bytes that will be added next.
+        So many bytes of a frame are here and will be added next, and so many are not. What its
+        header announces is never believed: there is room for all when a sixteenth of it is here.
         """
         is_decoded = self.is_text and self.decode_text
         if self.storage is not None or (is_decoded and (self.is_wide or self.cut)):
             return
+        room = self.waiting + arrived
+        if missing <= _DIRECT:
+            if 15 * room < missing or self.was_wide or not Storage.is_quick:
+                return
+            room += missing
         storage = Storage(is_decoded)
-        storage.reserve(self.waiting + wanted)
+        storage.reserve(room)
         if self.waiting:
             gathered = self.take()
             storage.add(gathered.encode() if isinstance(gathered, str) else gathered)
@@ -151,6 +165,7 @@ class MessageContent:
         if self.cut:
             raise _cut_text(self.cut)
         self.decoded = 0
+        self.was_wide = self.is_wide
         self.is_wide = False
         return self.take()
 

@@ -5,7 +5,6 @@ from tieline.protocol.compressed cimport WholeMessages
 from tieline.protocol.content cimport MessageContent
 from tieline.protocol.inflater cimport Inflater
 
-cdef Py_ssize_t _DIRECT
 cdef Py_ssize_t _LONGEST_RUN
 
 
@@ -35,8 +34,7 @@ cdef class MessageAssembler(WholeMessages):
     cpdef object next_batch(self)
 
     @cython.locals(
-        content=MessageContent, count=Py_ssize_t, inflated=bytes, arrived=Py_ssize_t,
-        missing=cython.longlong
+        content=MessageContent, count=Py_ssize_t, inflated=bytes, arrived=Py_ssize_t
     )
     cdef void _collect(self, list batch) except *
 

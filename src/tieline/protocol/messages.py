@@ -14,10 +14,6 @@ from tieline.protocol.inflater import Inflater
 from tieline.protocol.plain import limit_of
 from tieline.protocol.wire import CLOSE, MAX_PAYLOAD_LENGTH, PING, PONG, Opcode
 
-#: A frame of which more than this is not here yet is read to where its message will stay. What is
-#: less comes with what follows it.
-_DIRECT = 256 * 1024
-
 #: A run ends when its messages have become this many bytes: the bytes that hold compressed ones may
 #: be a thousand times fewer.
 _LONGEST_RUN = 1024 * 1024
@@ -156,10 +152,8 @@ class MessageAssembler(WholeMessages):
                     self._take_control()
                     return
                 arrived = self.available()
-                missing = self.remaining - arrived
-                if missing and (arrived or missing > _DIRECT) and self._is_stored():
-                    # What a header announces is never believed: a sixteenth of it must be here.
-                    content.store(arrived + min(missing, 15 * arrived))
+                if arrived < self.remaining and self._is_stored():
+                    content.store(arrived, self.remaining - arrived)
                 piece = self.take_bytes() if content.is_compressed else self.take()
                 self._add(piece, self.fin and not self.in_frame)
             if self.is_inflating:
@@ -180,7 +174,7 @@ class MessageAssembler(WholeMessages):
                         return
                     continue
             if self.in_frame:
-                if self.remaining > _DIRECT and self._is_stored():
+                if self._is_stored():
                     self.target = content.target(self.remaining)
                 return
             if self.fin:

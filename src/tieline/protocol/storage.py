@@ -16,6 +16,9 @@ class _Storage:
     Views of it are let go of before anything else is called. Owned by one thread at a time.
     """
 
+    #: Does it gather small messages as quickly as what is made for that?
+    is_quick = False
+
     def __init__(self, is_text: bool) -> None:
         self._is_text = is_text
         self._bytes = BytesIO()
