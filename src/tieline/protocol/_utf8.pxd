@@ -91,7 +91,7 @@ cdef extern from *:
             /* To look first takes next to nothing: what was looked at is near when it is copied. */
             if (!tieline_is_ascii(data, size)) return PyUnicode_DecodeUTF8(data, size, errors);
             text = PyUnicode_New(size, 127);
-            if (text) memcpy(PyUnicode_1BYTE_DATA(text), data, size);
+            if (text) tieline_copy_ascii((char *)PyUnicode_1BYTE_DATA(text), data, size);
             return text;
         }
         if (tieline_was_ascii) {
