@@ -80,7 +80,8 @@ def _store(results: Results, path: Path) -> None:
 def _headline(options: argparse.Namespace, machine: Machine, missing: dict[str, str]) -> str:
     told = description()
     lines = [
-        f"{told['python']}, {told['processor']}, {told['system']}",
+        f"{told['python']}, {told['processor']}, {told['system']}, "
+        f"TCP {told['congestion_control']}",
         f"{options.repetitions} repetitions in turns, about {options.target:g} s each; medians. "
         "Ratios: medians of those within one repetition; above 1 is better than the reference.",
         f"Client and server share a core ({machine.cores}), unless it is about two threads.",

@@ -96,6 +96,7 @@ def description() -> dict[str, str]:
         "system": f"{platform.system()} {platform.release()}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "compiler": _compiler(),
+        "congestion_control": _congestion_control(),
         "gil": "on" if getattr(sys, "_is_gil_enabled", lambda: True)() else "off",
     }
 
@@ -105,6 +106,11 @@ def _processor() -> str:
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.machine()
+
+
+def _congestion_control() -> str:
+    """TCP's, of what clients send: the server has its own."""
+    return Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip()
 
 
 def _compiler() -> str:

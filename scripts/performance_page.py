@@ -71,7 +71,8 @@ def _measured_on(results: Results) -> list[str]:
     )
     return [
         f"{machine['python']} (GIL {machine['gil']}), {machine['processor']}, "
-        f"{machine['system']}; {machine['compiler']}. {', '.join(libraries)}. "
+        f"{machine['system']}, TCP {machine['congestion_control']}; {machine['compiler']}. "
+        f"{', '.join(libraries)}. "
         f"Medians of {most} repetitions."
     ]
 
