@@ -725,3 +725,10 @@ def test_a_signal_handlers_message_comes_behind_the_last_fragment(
     plain.send_frame(bytes(BIG), tieline.Opcode.CONTINUATION, fin=True)
     monkeypatch.undo()
     assert [plain.recv(), plain.recv()] == [b"a" + bytes(BIG), "on top"]
+
+
+@compiled_only
+def test_none_is_made_without_a_sender() -> None:
+    lanes = pytest.importorskip("tieline.engine._send_lane")
+    with pytest.raises(TypeError, match="sender"):
+        lanes.SendLane(3, None, None, True)

@@ -30,7 +30,7 @@ cdef class RunLane(ShortWay):
     that free and holds the interpreter, without which nobody can take it.
     """
 
-    def __init__(self, Sender sender, bint may_send, int limit):
+    def __init__(self, Sender sender not None, bint may_send, int limit):
         self.is_open = True
         self.lock = sender._lock
         self.may_send = may_send
