@@ -6,12 +6,13 @@ import asyncio
 import contextvars
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from tests.engine.owning import Owner
-from tieline.aio.arrivals import Arrival, Messages, resume_all
+from tieline.aio.arrivals import Arrival, ArrivalQueue, Messages
 from tieline.aio.inbox import LoopInbox
 from tieline.engine.callbacks import Callbacks
 from tieline.engine.handlers import Handlers
@@ -58,6 +59,48 @@ def test_whether_the_caller_is_here(run: Any) -> None:
         assert not box.arrivals.is_here()
 
     run(elsewhere())
+
+
+def test_whether_the_caller_is_here_while_tasks_are_resumed(run: Any) -> None:
+    """Other threads are not, whatever the loop's own is doing."""
+
+    async def main() -> None:
+        arrivals = inbox().arrivals
+        found: list[bool] = []
+
+        def look(_: Any) -> None:
+            found.append(arrivals.is_here())
+            with ThreadPoolExecutor(1) as pool:
+                found.append(pool.submit(arrivals.is_here).result(SOON))
+
+        arrivals.news().add_done_callback(look)
+        arrivals.woken.gathers = True
+        arrivals.tell(1)
+        arrivals.woken.gathers = False
+        arrivals.woken.resume()
+        assert found == [True, False]
+
+    run(main())
+
+
+def test_arrivals_in_order(run: Any) -> None:
+    async def main() -> None:
+        arrivals = inbox().arrivals
+        queue = ArrivalQueue()
+        assert queue.take() is None and queue.first is None and not queue
+        one, two, three, four = many = [arrivals.news() for _ in range(4)]
+        for arrival in many:
+            queue.add(arrival)
+        assert len(queue) == 4 and queue.first is one
+        assert all(arrival in queue for arrival in many)
+        queue.remove(one)
+        queue.remove(three)
+        assert [one in queue, two in queue, three in queue, four in queue] == [0, 1, 0, 1]
+        assert [queue.take(), queue.take(), queue.take()] == [two, four, None]
+        queue.add(three)
+        assert len(queue) == 1 and queue.take() is three
+
+    run(main())
 
 
 def test_what_there_is_to_do_besides_waiting(run: Any) -> None:
@@ -143,7 +186,7 @@ def test_a_wait_whose_time_is_over_takes_no_wake_up(run: Any) -> None:
         late, patient = (asyncio.create_task(box.arrival(limit)) for limit in (0, None))
         await asyncio.sleep(0)
         loop = asyncio.get_running_loop()
-        while not box.arrivals.waiting[0].done():  # its timer has fired
+        while not box.arrivals.waiting.first.done():  # its timer has fired
             await asyncio.sleep(0)
         box.arrivals.tell(1)
         await turns()
@@ -229,14 +272,16 @@ def test_what_one_task_raises_does_not_keep_the_others_asleep(run: Any) -> None:
         def fail(arrival: Arrival) -> None:
             raise SystemExit
 
-        woken = [arrivals.news() for _ in range(3)]
-        for arrival, callback in zip(
-            woken, [lambda _: resumed.append("1"), fail, lambda _: resumed.append("3")], strict=True
-        ):
+        for callback in (lambda _: resumed.append("1"), fail, lambda _: resumed.append("3")):
+            arrival = arrivals.news()
             arrival.add_done_callback(callback, context=contextvars.copy_context())
+        arrivals.woken.gathers = True
+        arrivals.tell(3)
+        arrivals.woken.gathers = False
+        assert resumed == []
         with pytest.raises(SystemExit):
-            resume_all(woken)
-        assert resumed == ["1"]
+            arrivals.woken.resume()
+        assert resumed == ["1"] and not arrivals.woken.queue
         await asyncio.sleep(0)
         assert resumed == ["1", "3"]
 

@@ -8,9 +8,9 @@ from asyncio import AbstractEventLoop, CancelledError
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
-from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
+from tieline.engine.locks import ReentrantLock
 from tieline.engine.unsent import NONE_YET, Queue
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ class Arrival:
 
     def __next__(self) -> Arrival:
         if self._is_done:
-            self.result()
+            if self._cancelled is not None:
+                self.result()
             raise StopIteration
         self._asyncio_future_blocking = True
         return self
@@ -97,11 +98,11 @@ class Arrival:
         if self._is_done:
             return
         self._is_done = True
-        woken = self._arrivals.woken.now
-        if woken is None:
-            self.resume_soon()
+        woken = self._arrivals.woken
+        if woken.gathers:
+            woken.queue.add(self)
         else:
-            woken.append(self)
+            self.resume_soon()
 
     def resume_soon(self) -> None:
         """Have the loop resume the task; after the end of the loop nobody waits any more."""
@@ -123,16 +124,76 @@ class Arrival:
             context.run(callback, done)
 
 
+class ArrivalQueue:
+    """Arrivals in order. Hardly ever is it more than one, and that takes no memory of its own."""
+
+    def __init__(self) -> None:
+        self.first: Arrival | None = None
+        # Those behind it.
+        self._others: Queue[Arrival] = NONE_YET
+
+    def __len__(self) -> int:
+        return 0 if self.first is None else 1 + len(self._others)
+
+    def __contains__(self, arrival: object) -> bool:
+        return arrival is not None and (arrival is self.first or arrival in self._others)
+
+    def add(self, arrival: Arrival) -> None:
+        """At its end."""
+        if self.first is None:
+            self.first = arrival
+            return
+        others = self._others
+        if isinstance(others, tuple):
+            self._others = others = deque()
+        others.append(arrival)
+
+    def take(self) -> Arrival | None:
+        """The first one, or None."""
+        taken = self.first
+        self.first = self._others.popleft() if self._others else None
+        return taken
+
+    def remove(self, arrival: Arrival) -> None:
+        """One that is in it."""
+        if arrival is self.first:
+            self.take()
+        else:
+            self._others.remove(arrival)  # type: ignore[union-attr]  # it is a deque then
+
+
 class Woken:
-    """While a connection of the loop is read: who was woken, to be resumed when that is done."""
+    """While a connection of the loop is read: who was woken, to be resumed when that is done.
+
+    Made on the loop's thread, and of that.
+    """
 
     def __init__(self, loop: AbstractEventLoop) -> None:
-        #: None: no connection is read.
-        self.now: list[Arrival] | None = None
+        #: The loop's thread holds it for good: to ask whose it is takes C no call, where a thread's
+        #: number would be a Python object.
+        self.thread: Any = ReentrantLock()
+        self.thread.acquire()
+        #: Is a connection read?
+        self.gathers = False
+        # Are tasks resumed, inside the running loop?
+        self._resumes = False
+        self.queue = ArrivalQueue()
         #: What tasks are resumed with. They look into a future of asyncio's own, where they would
         #: have to find and call the `result` of any other.
         self.done = loop.create_future()
         self.done.set_result(None)
+
+    def resume(self) -> None:
+        """Resume their tasks, all of them, whatever one of them raises."""
+        queue = self.queue
+        self._resumes = True
+        try:
+            while queue.first is not None:
+                queue.take().resume()  # type: ignore[union-attr]  # there is one
+        finally:
+            self._resumes = False
+            while queue.first is not None:
+                queue.take().resume_soon()  # type: ignore[union-attr]
 
 
 class Arrivals:
@@ -144,15 +205,17 @@ class Arrivals:
         self._messages: Queue[str | bytes] = NONE_YET
         self._pop: Callable[[], str | bytes] | None = None
         #: Those that were not woken yet.
-        self.waiting: Queue[Arrival] = NONE_YET
+        self.waiting = ArrivalQueue()
         self.woken = reactor.woken
         self.loop = reactor.loop
         self._is_running = reactor.loop.is_running
-        self._thread = get_ident()
 
     def is_here(self) -> bool:
         """Is the caller most certainly inside the loop? Much quicker than asking asyncio."""
-        return self._thread == get_ident() and bool(self._is_running())
+        woken = self.woken
+        if not woken.thread._is_owned():
+            return False
+        return woken._resumes or bool(self._is_running())
 
     def take(self) -> str | bytes | None:
         """The next message, if it is here and whole and nobody reads one in chunks before it."""
@@ -176,15 +239,12 @@ class Arrivals:
     def news(self) -> Arrival:
         """To be awaited, in this step of the task; then tell of `left`, if that raises."""
         arrival = Arrival(self)
-        waiting = self.waiting
-        if isinstance(waiting, tuple):
-            self.waiting = waiting = deque()
-        waiting.append(arrival)
+        self.waiting.add(arrival)
         return arrival
 
     def forget(self, arrival: Arrival) -> None:
         """It waits no more."""
-        self.waiting.remove(arrival)  # type: ignore[union-attr]  # it has made a deque of it
+        self.waiting.remove(arrival)
 
     def left(self, arrival: Arrival) -> None:
         """Its task does not go on with what it was told."""
@@ -196,8 +256,10 @@ class Arrivals:
     def tell(self, count: int) -> None:
         """Wake the first `count` of those that wait."""
         waiting = self.waiting
-        while waiting and count > 0:
-            arrival = waiting.popleft()
+        while count > 0:
+            arrival = waiting.take()
+            if arrival is None:
+                break
             if not arrival._is_done:  # its time is over, and it was told so
                 arrival.wake()
                 count -= 1
@@ -224,18 +286,3 @@ class Messages:
         if message is None:
             return await self._following()
         return message
-
-
-def resume_all(woken: list[Arrival]) -> None:
-    """Resume their tasks, all of them, whatever one of them raises."""
-    position = 0
-    try:
-        while position < len(woken):
-            arrival = woken[position]
-            position += 1
-            arrival.resume()
-    finally:
-        while position < len(woken):
-            arrival = woken[position]
-            position += 1
-            arrival.resume_soon()

@@ -1,6 +1,7 @@
 cimport cython
 
 from tieline.aio.arrivals cimport Arrivals
+from tieline.engine.short_way cimport ShortWay
 
 
 cdef class AtOnce:
@@ -11,7 +12,7 @@ cdef class AtOnce:
     cdef object _session
     cdef object _must_wait
     cdef object _message
-    cdef object _short_send
+    cdef ShortWay _lane
 
     @cython.locals(size=Py_ssize_t, payload=bytes)
     cpdef bint send(self, object message)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tieline.aio.arrivals import Arrivals
+from tieline.engine.lane import NO_LANE
 from tieline.errors import ConnectionClosed, SendBufferFull
 from tieline.protocol.wire import Opcode
 
@@ -40,7 +41,7 @@ class AtOnce:
         self._session: Session | None = None
         self._must_wait: Callable[[], bool] | None = None
         self._message: Callable[..., Any] | None = None
-        self._short_send: Callable[[object], bool] | None = None
+        self._lane = NO_LANE
 
     def send(self, message: object) -> bool:
         """Send it if there is room, and nothing else to think of. Raises nothing."""
@@ -52,7 +53,7 @@ class AtOnce:
             return False
         if self._message is None or not self._arrivals.is_here():
             return False
-        if self._short_send is not None and self._short_send(message):
+        if self._lane.send(message):
             self._credit -= 1
             return True
         if type(message) is bytes:
@@ -81,4 +82,4 @@ class AtOnce:
         else:
             self._must_wait = session.sender.must_wait
             self._message = session.speaker.message
-            self._short_send = session.lane.send
+            self._lane = session.lane

@@ -53,8 +53,8 @@ class LoopReactor:
         #: The receive buffer that all connections share: an idle connection needs none.
         self.memory = ReceiveBuffer()
         #: The same for what goes the short way, and may resume tasks before it has read everything:
-        #: empty while one does.
-        self.spares: list[ReceiveBuffer] = []
+        #: None while one does. In a list, which all of them share.
+        self.spare: list[ReceiveBuffer | None] = [None]
         self.clocks = ClockWatch(self.now, sleepless_clock())
         self._ticks = ClockTicks(self)
         self._registrants: dict[LoopRegistrant, DescriptorWatch | TransportStream] = {}

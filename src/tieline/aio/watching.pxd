@@ -1,6 +1,10 @@
 cimport cython
 
 from tieline.aio.arrivals cimport Woken
+from tieline.engine.receive_buffer cimport ReceiveBuffer
+from tieline.engine.short_way cimport ShortWay
+
+cdef ShortWay NO_LANE
 
 
 cdef class DescriptorWatch:
@@ -8,15 +12,15 @@ cdef class DescriptorWatch:
     cdef object _registrant
     cdef object _now
     cdef Woken _woken
-    cdef list _spares
-    cdef object _lane
+    cdef list _spare
+    cdef ShortWay _lane
     cdef object _descriptor
     cdef bint _wants_input
     cdef bint _wants_room
     cdef bint _reads
     cdef bint _writes
 
-    @cython.locals(spares=list, has_rest=bint)
+    @cython.locals(spare=list, memory=ReceiveBuffer, has_rest=bint)
     cpdef _on_readable(self)
-    @cython.locals(woken=list)
-    cpdef bint _read(self, object memory) except -1
+    @cython.locals(lane=ShortWay, woken=Woken)
+    cpdef bint _read(self, ReceiveBuffer memory) except -1

@@ -7,8 +7,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from tieline.aio.arrivals import Arrival, resume_all
 from tieline.aio.failing import give_up
+from tieline.engine.lane import NO_LANE
 from tieline.engine.receive_buffer import ReceiveBuffer
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ class DescriptorWatch:
         self._registrant = registrant
         self._now = reactor.now
         self._woken = reactor.woken
-        self._spares = reactor.spares
-        self._lane: ShortWay | None = getattr(registrant, "lane", None)
+        self._spare = reactor.spare
+        self._lane: ShortWay = getattr(registrant, "lane", NO_LANE)
         self._descriptor = registrant.fileno()
         self._wants_input = self._wants_room = False
         # What the loop watches for.
@@ -78,11 +78,14 @@ class DescriptorWatch:
             self._reads = False
             self._loop.remove_reader(self._descriptor)
             return
-        if self._lane is None:
+        if self._lane is NO_LANE:
             self._read(None)
             return
-        spares = self._spares
-        memory = spares.pop() if spares else ReceiveBuffer()
+        spare = self._spare
+        memory = spare[0]
+        spare[0] = None
+        if memory is None:
+            memory = ReceiveBuffer()
         has_rest = True
         try:
             # The tasks take each run while it is in the processor's caches.
@@ -91,26 +94,25 @@ class DescriptorWatch:
         finally:
             if has_rest and self._lane.has_rest:  # what a task has raised comes through
                 self._registrant.pump.read_buffered()  # type: ignore[attr-defined]
-            elif not spares:
-                spares.append(memory)
+            else:
+                spare[0] = memory
 
     def _read(self, memory: ReceiveBuffer | None) -> bool:
         """Read once and resume the tasks that were waiting. True: there is more in `memory`."""
-        woken: list[Arrival] = []
-        lane = self._lane
-        self._woken.now = woken
+        lane, woken = self._lane, self._woken
+        woken.gathers = True
         try:
             try:
-                if lane is None or not lane.read(memory):
+                if memory is None or not lane.read(memory):
                     self._registrant.on_readable(self._now())
             except BaseException as error:
                 give_up(self._registrant, error)
         finally:
-            self._woken.now = None
+            woken.gathers = False
         # Here what a task raises interrupts nothing of ours.
-        if woken:
-            resume_all(woken)
-        return lane is not None and lane.has_rest
+        if woken.queue.first is not None:
+            woken.resume()
+        return lane.has_rest
 
     def _on_writable(self) -> None:
         try:

@@ -1,4 +1,3 @@
-from tieline._flag cimport flag
 from tieline.engine._read_lane cimport ReadLane
 from tieline.engine.pump cimport Pump
 from tieline.engine.receive_buffer cimport ReceiveBuffer
@@ -8,8 +7,6 @@ from tieline.engine.stock cimport Stock
 cdef class InboxLane(ReadLane):
     cdef Stock inbox
     cdef Pump pump
-    # Was a run taken that more follows?
-    cdef readonly flag has_rest
 
     cdef int _give_back(self) except -1
 

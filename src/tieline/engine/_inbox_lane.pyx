@@ -6,6 +6,7 @@ from collections import deque
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.list cimport PyList_GET_SIZE
 
+from tieline._flag cimport flag
 from tieline.engine._ident cimport thread_ident
 from tieline.engine._kernel cimport HAS_GIL, clock
 from tieline.engine._read_lane cimport NOTHING, SOMETHING, UNUSUAL, ReadLane, of_thread
@@ -100,7 +101,7 @@ cdef class LoopLane(InboxLane):
         self.arrivals = inbox.arrivals
         self.inbox = inbox
 
-    def read(self, ReceiveBuffer memory):
+    cpdef bint read(self, ReceiveBuffer memory) except -1:
         """Read once and put a run into the inbox, or, with `has_rest`, the next one from `memory`.
 
         False: the general way is to do it. The loop's thread.
@@ -131,8 +132,7 @@ cdef class LoopLane(InboxLane):
             self._give_back()
             if self.has_news:
                 self.has_news = False
-                if self.arrivals.waiting:
-                    self.arrivals.tell(len(inbox))
+                self.arrivals.tell(len(inbox))
         if pump.is_asked or (pump.has_more and not self.has_rest):
             self.has_rest = False
             pump.deliver(clock())

@@ -9,7 +9,10 @@ interpreter lock. Which session a line has at present is another matter, and sta
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tieline.engine.receive_buffer import ReceiveBuffer
 
 
 class ShortWay:
@@ -17,11 +20,13 @@ class ShortWay:
 
     #: Is it `serve` that reads?
     may_serve = False
-    #: Did `read` leave something in the memory that it was given?
-    has_rest = False
     #: Statistics: bytes read here, and seconds spent in decoding.
     bytes_read = 0
     receive_seconds = 0.0
+
+    def __init__(self) -> None:
+        #: Was a run of messages taken that more follows, in the memory that was read into?
+        self.has_rest = False
 
     def send(self, message: object) -> bool:
         """Send a whole message if nothing is in the way. False: nothing was done. Any thread."""
@@ -34,7 +39,7 @@ class ShortWay:
         """The next message if it comes very soon. None: the general way. Any thread."""
         return None
 
-    def read(self, memory: object) -> bool:
+    def read(self, memory: ReceiveBuffer) -> bool:
         """Read once for the tasks of a loop. False: the general way is to do it."""
         return False
 

@@ -126,7 +126,9 @@ class Stock(Delivery):
         if size >= MAX_WAITING or len(messages) + 1 >= self._max_queue:
             return False
         self._size = size
-        self.waiting.append(message)
+        if isinstance(messages, tuple):
+            messages = self.waiting
+        messages.append(message)
         return True
 
     def keep_run(self, batch: list[str | bytes]) -> bool:
@@ -142,7 +144,9 @@ class Stock(Delivery):
         if size >= MAX_WAITING or len(messages) + len(batch) >= self._max_queue:
             return False
         self._size = size
-        self.waiting.extend(batch)
+        if isinstance(messages, tuple):
+            messages = self.waiting
+        messages.extend(batch)
         return True
 
     # --- how much there is --------------------------------------------------------------------
