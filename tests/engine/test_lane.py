@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import queue
+import signal
 import sys
 import threading
 import time
@@ -725,6 +726,52 @@ def test_a_signal_handlers_message_comes_behind_the_last_fragment(
     plain.send_frame(bytes(BIG), tieline.Opcode.CONTINUATION, fin=True)
     monkeypatch.undo()
     assert [plain.recv(), plain.recv()] == [b"a" + bytes(BIG), "on top"]
+
+
+class Alarm(Exception):
+    """Raised by a signal's handler."""
+
+
+@pytest.fixture
+def alarm() -> Iterator[None]:
+    def ring(*_: object) -> None:
+        raise Alarm
+
+    before = signal.signal(signal.SIGINT, ring)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("alarm")
+def test_what_a_signal_handler_raises_takes_no_message_along(scripted: Any) -> None:
+    """The signal is pending when the message comes for which `recv` waits."""
+    rounds = 200
+    wanted: queue.SimpleQueue[bool] = queue.SimpleQueue()
+    got, alarms = [], 0
+
+    def script(peer: ScriptedPeer) -> None:
+        peer.accept_upgrade()
+        for number in range(rounds):
+            assert wanted.get(timeout=PATIENCE)
+            # Handled by the main thread, which this does not wake.
+            signal.raise_signal(signal.SIGINT)
+            peer.send_text(str(number))
+        peer.finish()
+
+    with tieline.connect(scripted(script).url, proxy=None) as connection:
+        with pytest.raises(TimeoutError):
+            connection.recv(0.001)  # what it waits with is made now, not under fire
+        for _ in range(rounds):
+            try:
+                wanted.put(True)
+                got.append(connection.recv())
+            except Alarm:
+                alarms += 1
+                got.append(connection.recv(PATIENCE))
+    assert got == [str(number) for number in range(rounds)]
+    assert alarms == rounds
 
 
 @compiled_only
