@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import logging
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from tests.engine.owning import Owner
+from tests.aio.boxes import inbox
 from tieline.aio.arrivals import Arrival, ArrivalQueue, Messages
 from tieline.aio.inbox import LoopInbox
-from tieline.engine.callbacks import Callbacks
-from tieline.engine.handlers import Handlers
 
 SOON = 20.0
-
-
-def inbox(max_queue: int = 10, on_room: Callable[[], None] = lambda: None) -> LoopInbox:
-    callbacks = Callbacks(Handlers(), logging.getLogger("tieline"))
-    return LoopInbox(callbacks, None, max_queue, Owner(on_room))
 
 
 async def turns() -> None:

@@ -5,7 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
+from tests.aio.boxes import inbox
 from tieline.aio.watching import watches_descriptors
+
+#: Seconds for what takes none.
+SOON = 20.0
 
 #: More than all buffers between two sockets hold.
 BLOCK = b"x" * 1_000_000
@@ -71,6 +77,42 @@ def test_what_a_call_raises_ends_it(run: Any, served: Any) -> None:
         reader.end()
 
     run(main())
+
+
+def test_ctrl_c_in_a_call_leaves_no_task_asleep(new_loop: Any, served: Any) -> None:
+    """It comes through, and who was woken before goes on."""
+    got: list[str | bytes] = []
+
+    async def main() -> None:
+        reader, far = await served()
+        box = inbox()
+        read = reader.on_readable
+
+        def on_readable(now: float) -> None:
+            read(now)
+            box.messages(["a", "b"])
+            raise KeyboardInterrupt
+
+        async def wait() -> None:
+            await box.arrival(None)
+            got.append(box.take_whole())
+
+        reader.on_readable = on_readable
+        tasks = [asyncio.create_task(wait()) for _ in range(2)]
+        await asyncio.sleep(0)
+        await far.send(b"x")
+        try:
+            await asyncio.wait(tasks, timeout=SOON)
+        finally:
+            reader.end()
+
+    loop = new_loop()
+    running = loop.create_task(main())
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_until_complete(running)
+    loop.run_until_complete(running)
+    loop.close()
+    assert got == ["a", "b"]
 
 
 def test_loops_that_watch(run: Any) -> None:

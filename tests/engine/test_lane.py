@@ -733,13 +733,18 @@ class Alarm(Exception):
 
 
 @pytest.fixture
-def alarm() -> Iterator[None]:
+def alarm() -> Iterator[list[Callable[[], object]]]:
+    """What a signal's handler calls before it raises `Alarm`."""
+    first: list[Callable[[], object]] = []
+
     def ring(*_: object) -> None:
+        for call in first:
+            call()
         raise Alarm
 
     before = signal.signal(signal.SIGINT, ring)
     try:
-        yield
+        yield first
     finally:
         signal.signal(signal.SIGINT, before)
 
@@ -772,6 +777,42 @@ def test_what_a_signal_handler_raises_takes_no_message_along(scripted: Any) -> N
                 got.append(connection.recv(PATIENCE))
     assert got == [str(number) for number in range(rounds)]
     assert alarms == rounds
+
+
+def test_while_a_signal_handler_runs_other_threads_get_messages_in_order(
+    scripted: Any, alarm: list[Callable[[], object]]
+) -> None:
+    """The first one too, for which the interrupted `recv` has waited."""
+    rounds = 50
+    wanted: queue.SimpleQueue[bool] = queue.SimpleQueue()
+    got: list[str | bytes] = []
+
+    def script(peer: ScriptedPeer) -> None:
+        peer.accept_upgrade()
+        for number in range(rounds):
+            assert wanted.get(timeout=PATIENCE)
+            signal.raise_signal(signal.SIGINT)
+            peer.send_text(f"{number} first")
+            peer.send_text(f"{number} second")
+        peer.finish()
+
+    with tieline.connect(scripted(script).url, proxy=None) as connection:
+        with pytest.raises(TimeoutError):
+            connection.recv(0.001)  # as above
+        for _ in range(rounds):
+            other = threading.Thread(target=lambda: got.append(connection.recv()))
+
+            def receive_beside(other: threading.Thread = other) -> None:
+                other.start()
+                other.join(0.01)  # where the interrupted call reads, it waits for that one
+
+            alarm[:] = [receive_beside]
+            with pytest.raises(Alarm):
+                wanted.put(True)
+                connection.recv()
+            other.join(PATIENCE)
+            got.append(connection.recv(PATIENCE))
+    assert got == [f"{number} {which}" for number in range(rounds) for which in ("first", "second")]
 
 
 @compiled_only

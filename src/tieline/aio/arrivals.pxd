@@ -42,6 +42,9 @@ cdef class Woken:
     @cython.locals(queue=ArrivalQueue)
     cpdef resume(self)
 
+    @cython.locals(queue=ArrivalQueue)
+    cpdef resume_soon(self)
+
 
 cdef class Arrivals:
     cdef Stock _inbox

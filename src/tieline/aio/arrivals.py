@@ -192,8 +192,13 @@ class Woken:
                 queue.take().resume()  # type: ignore[union-attr]  # there is one
         finally:
             self._resumes = False
-            while queue.first is not None:
-                queue.take().resume_soon()  # type: ignore[union-attr]
+            self.resume_soon()
+
+    def resume_soon(self) -> None:
+        """Have the loop do it, in its next turn."""
+        queue = self.queue
+        while queue.first is not None:
+            queue.take().resume_soon()  # type: ignore[union-attr]  # as above
 
 
 class Arrivals:

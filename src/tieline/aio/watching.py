@@ -107,6 +107,9 @@ class DescriptorWatch:
                     self._registrant.on_readable(self._now())
             except BaseException as error:
                 give_up(self._registrant, error)
+        except BaseException:  # Ctrl-C
+            woken.resume_soon()
+            raise
         finally:
             woken.gathers = False
         # Here what a task raises interrupts nothing of ours.

@@ -216,14 +216,19 @@ cdef class RecvLane(InboxLane):
                 message = self._drive(spares)
             finally:
                 self._leave(spares.thread)
-            # Here, and not on the way back, where what a signal's handler raises would take the
-            # message along.
-            PyErr_CheckSignals()
         except BaseException:
             if message is not None:
                 appendleft(messages, message)
             raise
-        return message
+        if message is None:
+            return None
+        # A signal that came during the wait is handled while the message is still kept.
+        appendleft(messages, message)
+        PyErr_CheckSignals()
+        try:
+            return popleft(messages)
+        except IndexError:
+            return None  # the handler took it
 
     cdef int _put(self, Stock inbox, list batch) except -1:
         # Who waits for a message is told when the caller leaves.
