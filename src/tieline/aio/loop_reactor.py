@@ -20,7 +20,7 @@ from tieline.aio.watching import DescriptorWatch
 from tieline.engine.clock_watch import ClockWatch, sleepless_clock
 from tieline.engine.process import GOODBYE
 from tieline.engine.reactor import Reactor, all_reactors
-from tieline.engine.receive_buffer import ReceiveBuffer
+from tieline.engine.receive_buffer import ReceiveBuffer, SpareBuffers
 from tieline.protocol.wire import CloseCode
 from tieline.transport.stream import SocketStream, lowest
 
@@ -52,9 +52,8 @@ class LoopReactor:
         self.loop = loop
         #: The receive buffer that all connections share: an idle connection needs none.
         self.memory = ReceiveBuffer()
-        #: The same for what goes the short way, and may resume tasks before it has read everything:
-        #: None while one does. In a list, which all of them share.
-        self.spare: list[ReceiveBuffer | None] = [None]
+        #: The same for what goes the short way, and may resume tasks before it has read everything.
+        self.spares = SpareBuffers()
         self.clocks = ClockWatch(self.now, sleepless_clock())
         self._ticks = ClockTicks(self)
         self._registrants: dict[LoopRegistrant, DescriptorWatch | TransportStream] = {}

@@ -1,7 +1,7 @@
 cimport cython
 
 from tieline.aio.arrivals cimport Woken
-from tieline.engine.receive_buffer cimport ReceiveBuffer
+from tieline.engine.receive_buffer cimport ReceiveBuffer, SpareBuffers
 from tieline.engine.short_way cimport ShortWay
 
 cdef ShortWay NO_LANE
@@ -12,7 +12,7 @@ cdef class DescriptorWatch:
     cdef object _registrant
     cdef object _now
     cdef Woken _woken
-    cdef list _spare
+    cdef SpareBuffers _spares
     cdef ShortWay _lane
     cdef object _descriptor
     cdef bint _wants_input
@@ -20,7 +20,7 @@ cdef class DescriptorWatch:
     cdef bint _reads
     cdef bint _writes
 
-    @cython.locals(spare=list, memory=ReceiveBuffer, has_rest=bint)
+    @cython.locals(memory=ReceiveBuffer, has_rest=bint)
     cpdef _on_readable(self)
     @cython.locals(lane=ShortWay, woken=Woken)
     cpdef bint _read(self, ReceiveBuffer memory) except -1

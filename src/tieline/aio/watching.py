@@ -39,7 +39,7 @@ class DescriptorWatch:
         self._registrant = registrant
         self._now = reactor.now
         self._woken = reactor.woken
-        self._spare = reactor.spare
+        self._spares = reactor.spares
         self._lane: ShortWay = getattr(registrant, "lane", NO_LANE)
         self._descriptor = registrant.fileno()
         self._wants_input = self._wants_room = False
@@ -81,11 +81,7 @@ class DescriptorWatch:
         if self._lane is NO_LANE:
             self._read(None)
             return
-        spare = self._spare
-        memory = spare[0]
-        spare[0] = None
-        if memory is None:
-            memory = ReceiveBuffer()
+        memory = self._spares.take() or ReceiveBuffer()
         has_rest = True
         try:
             # The tasks take each run while it is in the processor's caches.
@@ -95,7 +91,7 @@ class DescriptorWatch:
             if has_rest and self._lane.has_rest:  # what a task has raised comes through
                 self._registrant.pump.read_buffered()  # type: ignore[attr-defined]
             else:
-                spare[0] = memory
+                self._spares.keep(memory)
 
     def _read(self, memory: ReceiveBuffer | None) -> bool:
         """Read once and resume the tasks that were waiting. True: there is more in `memory`."""
@@ -113,8 +109,7 @@ class DescriptorWatch:
         finally:
             woken.gathers = False
         # Here what a task raises interrupts nothing of ours.
-        if woken.queue.first is not None:
-            woken.resume()
+        woken.resume()
         return lane.has_rest
 
     def _on_writable(self) -> None:
