@@ -82,7 +82,8 @@ def _headline(options: argparse.Namespace, machine: Machine, missing: dict[str, 
     lines = [
         f"{told['python']}, {told['processor']}, {told['system']}, "
         f"TCP {told['congestion_control']}",
-        f"{options.repetitions} repetitions in turns, about {options.target:g} s each; medians. "
+        f"{options.repetitions} repetitions in turns, about {options.target:g} s each unless the "
+        "benchmark needs more; medians. "
         "Ratios: medians of those within one repetition; above 1 is better than the reference.",
         f"Client and server share a core ({machine.cores}), unless it is about two threads.",
     ]

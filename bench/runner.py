@@ -50,7 +50,7 @@ class Runner:
         self._server = server
         self._machine = machine
         self._repetitions = repetitions
-        #: Seconds that a run should take.
+        #: Seconds that a run should take, unless the benchmark needs more.
         self._target = target
         #: How often a run beside which the core was not quiet is done again.
         self._retries = retries
@@ -103,6 +103,7 @@ class Runner:
     def _count_for(self, contestant: Contestant, benchmark: Benchmark, taken: Taken) -> int | None:
         """How many messages keep this client busy for the target time; None: it cannot do it."""
         messages = benchmark.count
+        target = max(self._target, benchmark.least_seconds)
         if benchmark.work.startswith("send") and benchmark.size <= _CHECKED_SIZE:
             batches = max(1, _CHECKED // BATCH) * BATCH
             checked = batches if benchmark.work == "send_corked" else _CHECKED
@@ -117,7 +118,7 @@ class Runner:
             outcome = self._run(contestant, benchmark, messages)
             if not self._supports(outcome, taken):
                 return None
-            factor = self._target / max(outcome["seconds"], 1e-5)
+            factor = target / max(outcome["seconds"], 1e-5)
             messages = max(1, round(messages * min(factor, _MOST_AT_ONCE)))
             if benchmark.work == "send_corked":
                 messages = max(1, messages // BATCH) * BATCH

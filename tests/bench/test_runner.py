@@ -66,6 +66,18 @@ def test_each_repetition_has_every_client() -> None:
     assert (a.version, a.quiet, told) == ("good 1", [True, True], [])
 
 
+@pytest.mark.parametrize(("least", "messages"), [(0.0, 60), (1.0, 600)])
+def test_a_run_is_as_long_as_its_benchmark_needs(least: float, messages: int) -> None:
+    tells_how_many = (  # as microseconds each: of 600 messages per second
+        "import json, sys; count = int(sys.argv[sys.argv.index('--count') + 1]); "
+        "print(json.dumps({'seconds': count / 600, 'cpu_seconds': count**2 / 1e6}))"
+    )
+    clients = [Contestant("a", "peer", (sys.executable, "-c", tells_how_many))]
+    benchmark = replace(ECHO, fixed=False, count=50, least_seconds=least)
+    (a,) = runner(target=0.1).measure(benchmark, clients, print).taken
+    assert a.cpu == [pytest.approx(messages)] * 2
+
+
 def test_what_cannot_be_done_or_fails_is_told_of() -> None:
     told: list[str] = []
     clients = [client("a", {"unsupported": "no such call"}), client("b", "it broke")]
