@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import socket
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -48,9 +49,21 @@ def _open(task: Task) -> tuple[socket.socket, bytes]:
 
 def _close(connected: socket.socket) -> None:
     connected.sendall(_CLOSE)
+    _read_to_the_end(connected)
+    connected.close()
+
+
+def _close_beside_a_thread(connected: socket.socket) -> None:
+    thread = threading.Thread(target=_read_to_the_end, args=(connected,), daemon=True)
+    thread.start()
+    connected.sendall(_CLOSE)
+    thread.join()
+    connected.close()
+
+
+def _read_to_the_end(connected: socket.socket) -> None:
     while connected.recv(65536):
         pass
-    connected.close()
 
 
 def _run(task: Task, on_message: Callable[[Any], object], begin: Callable[[], object]) -> None:
@@ -163,9 +176,11 @@ def send_corked(task: Task) -> Any:
 
 
 def connect(task: Task) -> None:
+    """With ``?thread=1`` as a client of callbacks has to: a thread reads, which ends before all."""
+    close = _close_beside_a_thread if task.settings.get("thread") == "1" else _close
     task.start()
     for _ in range(task.count):
-        _close(_open(task)[0])
+        close(_open(task)[0])
     task.stop()
 
 

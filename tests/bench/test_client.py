@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from importlib.util import find_spec
 from typing import Any
 
@@ -116,6 +117,24 @@ def test_delays_and_imports_are_measured_in_milliseconds(server: Server) -> None
     load = next(benchmark for benchmark in BENCHMARKS if benchmark.work == "load")
     assert run_client("tieline_plain", *words(server, delay, 20, 0, rate=2000))["p99_ms"] > 0
     assert run_client("tieline_plain", *words(server, load, 1, 0))["load_ms"] > 0
+
+
+@pytest.mark.parametrize(("front", "threads"), [("floor", 0), ("floor?thread=1", 3)])
+def test_the_floor_has_a_thread_for_each_connection_if_it_is_told_to(
+    front: str,
+    threads: int,
+    server: Server,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    started: list[threading.Thread] = []
+    start = threading.Thread.start
+    monkeypatch.setattr(threading.Thread, "start", lambda it: (started.append(it), start(it)))
+    connect = next(benchmark for benchmark in BENCHMARKS if benchmark.name == "connect")
+    assert client.main([front, *words(server, connect, 3, 0)]) == 0
+    assert json.loads(capsys.readouterr().out)["seconds"] > 0
+    assert len(started) == threads
+    assert not any(thread.is_alive() for thread in started)
 
 
 def test_what_comes_otherwise_than_it_was_sent_is_noticed(
