@@ -98,6 +98,7 @@ BENCHMARKS = (
     _receive(128, 12_000),
     _receive(1024, 3_000),
     _receive(65536, 100),
+    _receive(256 * 1024, 25),
     _receive(128, 10_000, tls=True),
     Benchmark(
         "receive/16M-binary",

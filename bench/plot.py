@@ -43,7 +43,7 @@ PICTURES = (
     Picture(
         "receive",
         "Messages received per second",
-        ("receive/16", "receive/128", "receive/1024", "receive/65536"),
+        ("receive/16", "receive/128", "receive/1024", "receive/65536", "receive/262144"),
     ),
     Picture(
         "send",

@@ -554,6 +554,41 @@ class TestBigMessages:
         assert assembler.next_batch() is None
         assert assembler.target is not None and len(assembler.target) <= 1024 * 1024
 
+    @pytest.mark.parametrize("missing", [1, 200_000])
+    def test_all_of_it_is_read_to_where_it_stays(
+        self, implementation: Implementation, missing: int
+    ) -> None:
+        """To its very end; but of a frame that lacks little the rest comes with what follows."""
+        assembler = implementation.messages.MessageAssembler(False, None, None)
+        data = header(BINARY, 500_000, masked=False) + b"x"
+        assembler.feed(data, len(data))
+        assert assembler.next_batch() is None
+        assembler.received_directly(499_999 - missing)
+        assert assembler.next_batch() is None
+        assert len(assembler.target) == missing
+        assembler.received_directly(missing)
+        assert assembler.next_batch() is None and assembler.target is None
+        data = header(FIN, 200_000, masked=False) + b"x"
+        assembler.feed(data, len(data))
+        assert assembler.next_batch() is None and assembler.target is None
+
+    def test_the_next_one_has_room_for_as_much_as_the_last_one_had(
+        self, implementation: Implementation
+    ) -> None:
+        assembler = implementation.messages.MessageAssembler(False, None, None)
+        size = 3 * 1024 * 1024
+        rooms = []
+        for announced in (size, size, size // 2, 2**50):
+            data = header(FIN | BINARY, announced, masked=False) + b"x"
+            assembler.feed(data, len(data))
+            batch = assembler.next_batch()
+            rooms.append(len(assembler.target))
+            while announced < 2**50 and batch is None:
+                assembler.received_directly(len(assembler.target))
+                batch = assembler.next_batch()
+            assert batch is None or [len(message) for message in batch] == [announced]
+        assert rooms == [1024 * 1024, size - 1, size // 2 - 1, size // 2]
+
     @pytest.mark.parametrize("here", [0, 10, 15_000, 16_000])
     def test_room_is_made_when_a_sixteenth_is_here(
         self, implementation: Implementation, here: int

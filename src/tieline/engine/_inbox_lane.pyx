@@ -176,6 +176,17 @@ cdef class RecvLane(InboxLane):
 
         The caller drives meanwhile, as in `Receiver`. Any thread; for handlers there is nothing.
         """
+        cdef long long bytes_before
+        while True:
+            bytes_before = self.bytes_read
+            message = self._recv()
+            if message is not None or self.bytes_read == bytes_before:
+                return message
+            # A part of one has come, and the rest is on its way.
+            PyErr_CheckSignals()
+
+    cdef object _recv(self):
+        """The same, with one read."""
         cdef Stock inbox = self.inbox
         cdef Driver driver = self.driver
         cdef Pump pump = self.pump

@@ -35,6 +35,7 @@ cdef extern from "<sys/socket.h>" nogil:
     int SHUT_RDWR
     int MSG_DONTWAIT
     int MSG_NOSIGNAL
+    int MSG_WAITALL
     int SOL_SOCKET
     int SO_RCVTIMEO
 

@@ -44,9 +44,11 @@ cdef class ReadLane(SendLane):
 
     cdef object _receive_through(self, target, bint waits, int *error)
 
-    cdef ssize_t _read(self, char *data, Py_ssize_t size, bint waits, int *error) except -2
+    cdef ssize_t _read(
+        self, char *data, Py_ssize_t size, bint waits, int how, int *error
+    ) except -2
 
-    cdef ssize_t _wait(self, char *data, Py_ssize_t size, int *error) except -2
+    cdef ssize_t _wait(self, char *data, Py_ssize_t size, int how, int *error) except -2
 
     cdef int _nothing(self, int error) except -1
 

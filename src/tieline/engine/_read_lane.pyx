@@ -4,7 +4,7 @@
 import os
 
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
-from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
+from cpython.bytearray cimport PyByteArray_AS_STRING
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.dict cimport PyDict_GetItemWithError
 from cpython.list cimport PyList_GET_SIZE
@@ -14,6 +14,7 @@ from libc.errno cimport EAGAIN, EINTR, errno
 
 from tieline.engine._kernel cimport (
     MSG_DONTWAIT,
+    MSG_WAITALL,
     PyThreadState_GetDict,
     SHUT_RDWR,
     SO_RCVTIMEO,
@@ -111,7 +112,7 @@ cdef class ReadLane(SendLane):
         if self.connection.assembler.target is None:
             buffer = memory.buffer
             return self._fill_to(
-                memory, buffer, PyByteArray_AS_STRING(buffer), PyByteArray_GET_SIZE(buffer), waits
+                memory, buffer, PyByteArray_AS_STRING(buffer), memory.room, waits
             )
         PyObject_GetBuffer(self.connection.assembler.target, &view, PyBUF_WRITABLE)
         try:
@@ -123,7 +124,8 @@ cdef class ReadLane(SendLane):
         self, ReceiveBuffer memory, bytearray buffer, char *data, Py_ssize_t size, bint waits
     ) except -1:
         cdef int error = 0
-        cdef ssize_t count = self._read(data, size, waits, &error)
+        # All of a big message's room is certain to be filled: a wait may be for all of it.
+        cdef ssize_t count = self._read(data, size, waits, MSG_WAITALL if buffer is None else 0, &error)
         if not self.is_open:
             return NOTHING
         if count > 0:
@@ -167,7 +169,7 @@ cdef class ReadLane(SendLane):
         scratch = spares.pop() if spares else memoryview(bytearray(SIZE))
         try:
             view = PyMemoryView_GET_BUFFER(scratch)
-            count = self._read(<char *>view.buf, view.len, waits, error)
+            count = self._read(<char *>view.buf, view.len, waits, 0, error)
             if count < 0 or not self.is_open:
                 return None
             error[0] = 0
@@ -187,8 +189,10 @@ cdef class ReadLane(SendLane):
         self.connection.connection_lost(OSError(error, os.strerror(error)))
         return UNUSUAL
 
-    cdef ssize_t _read(self, char *data, Py_ssize_t size, bint waits, int *error) except -2:
-        """Receive; with `waits`, wait for it if need be. -1: `error` says why.
+    cdef ssize_t _read(
+        self, char *data, Py_ssize_t size, bint waits, int how, int *error
+    ) except -2:
+        """Receive; with `waits`, wait for it if need be, in that case `how`. -1: `error` says why.
 
         With the lock held, which is let go in a wait.
         """
@@ -202,7 +206,7 @@ cdef class ReadLane(SendLane):
             if count >= 0 or error[0] != EAGAIN or not waits:
                 self.lonely = 0
                 return count
-        count = self._wait(data, size, error)
+        count = self._wait(data, size, how, error)
         if 0 < count < BIG:
             if self.lonely < ALONE:
                 self.lonely += 1
@@ -212,13 +216,13 @@ cdef class ReadLane(SendLane):
             self.hot = 0
         return count
 
-    cdef ssize_t _wait(self, char *data, Py_ssize_t size, int *error) except -2:
+    cdef ssize_t _wait(self, char *data, Py_ssize_t size, int how, int *error) except -2:
         """Receive in a call that waits, `PATIENCE` at most. The lock is let go of meanwhile."""
         cdef ssize_t count
         self.is_waited_on = True
         self.lock.leave()
         with nogil:
-            count = c_recv(self.descriptor, data, size, 0)
+            count = c_recv(self.descriptor, data, size, how)
             error[0] = errno
         try:
             self._acquire_again()

@@ -1,6 +1,7 @@
 cdef class ReceiveBuffer:
     cdef readonly bytearray buffer
     cdef readonly object view
+    cdef readonly Py_ssize_t room
     cdef readonly Py_ssize_t watched_from
     cdef Py_ssize_t _smallest
     cdef Py_ssize_t _largest
@@ -10,6 +11,11 @@ cdef class ReceiveBuffer:
     cpdef void received(self, Py_ssize_t count) except *
 
     cdef void _resize(self, Py_ssize_t size) except *
+
+    cdef void _use(self, bytearray buffer, Py_ssize_t room) except *
+
+
+cdef void _keep_memory() except *
 
 
 cdef class SpareBuffers:

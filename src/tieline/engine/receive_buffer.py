@@ -21,14 +21,23 @@ LARGEST_BUFFER = 512 * 1024
 #: After so many reads that would have fitted half of it, the buffer shrinks.
 QUIET_READS = 256
 
+#: What begins behind a message that was read to where it stays is mostly another such one: of that
+#: no more than this is read here, and copied there.
+AFTER_BIG = 16 * 1024
+
+#: Of the memory that messages leave twice this much is kept for those that follow, at the least.
+KEPT = 2 * 1024 * 1024
+_is_memory_kept = False
+
 
 class ReceiveBuffer:
     """What one read goes into. The second read that fills it doubles it for the next one.
 
     With `first` it begins as small as that, and the first read that fills it makes it `size`.
 
-    Whoever reads tells `received` of each count from `watched_from` up, and looks for `buffer` and
-    `view` anew before each read. The memory of before is left as it is: it may still be in use.
+    Whoever reads tells `received` of each count from `watched_from` up, and looks for `buffer`,
+    `view` and `room` anew before each read. The memory of before is left as it is: it may still be
+    in use.
 
     Of one thread.
     """
@@ -37,9 +46,10 @@ class ReceiveBuffer:
         self, size: int = BUFFER_SIZE, largest: int = LARGEST_BUFFER, first: int | None = None
     ) -> None:
         begin = size if first is None else min(first, size)
-        #: The same memory twice: to keep, and to read into.
+        #: The same memory twice: to keep, and to read into, where that has `room` for this many.
         self.buffer = bytearray(begin)
         self.view = memoryview(self.buffer)
+        self.room = begin
         #: All reads count as soon as it has grown, before that only those that fill it.
         self.watched_from = begin
         self._smallest, self._largest = size, largest
@@ -50,6 +60,11 @@ class ReceiveBuffer:
     def received(self, count: int) -> None:
         """A read has brought `count` bytes; 0: it went to other memory, as big messages do."""
         size = len(self.buffer)
+        if count == 0:
+            if self.room > AFTER_BIG:
+                self._use(self.buffer, AFTER_BIG)
+        elif self.room < size:
+            self._use(self.buffer, size)
         if size < self._smallest:
             if count >= size:
                 self._resize(self._smallest)
@@ -70,11 +85,31 @@ class ReceiveBuffer:
                 self._resize(max(size // 2, self._smallest))
 
     def _resize(self, size: int) -> None:
-        buffer = bytearray(size)
-        view = memoryview(buffer)
-        watched_from = size if size == self._smallest else 0
+        if size > len(self.buffer):
+            _keep_memory()
+        self._use(bytearray(size), size)
+
+    def _use(self, buffer: bytearray, room: int) -> None:
+        """The next read may fill so much of it."""
+        size = len(buffer)
+        view = memoryview(buffer)[:room]
+        watched_from = size if room == size == self._smallest else 0
         # Without a call in between, so that no signal leaves one of them behind.
-        self.buffer, self.view, self.watched_from = buffer, view, watched_from
+        self.buffer, self.view, self.room, self.watched_from = buffer, view, room, watched_from
+
+
+def _keep_memory() -> None:
+    """Let the allocator keep what many messages leave.
+
+    glibc's gives the end of its heap back when more of that is free than twice the largest block
+    that was ever given back by itself. Until there was a large one, messages of some 100 KiB that
+    are read and let go of together are made in pages that the system has to clear anew each time,
+    which takes three times as long as all else. What a program has set itself, stays.
+    """
+    global _is_memory_kept
+    if not _is_memory_kept:
+        _is_memory_kept = True
+        bytes(KEPT)  # never touched, so it costs two system calls
 
 
 class SpareBuffers:

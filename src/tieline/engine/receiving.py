@@ -19,7 +19,7 @@ from tieline.engine.reactor import Reactor
 from tieline.engine.served import LAZINESS
 from tieline.engine.session import Session
 from tieline.engine.supervisor import Supervisor
-from tieline.engine.waiting import SLICE
+from tieline.engine.waiting import SLICE, handle_signals
 from tieline.options import Options
 
 if TYPE_CHECKING:
@@ -97,6 +97,7 @@ class Receiver(Supervisor):
                     driver = self.session.driver
                     assert driver is not None
                     self._wait(driver, is_here, min(SLICE, pause))
+                handle_signals()
                 try:
                     return take()
                 except IndexError:

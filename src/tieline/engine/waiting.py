@@ -12,6 +12,14 @@ from typing import Any, Protocol
 SLICE = 1.0
 
 
+def handle_signals() -> None:
+    """Let handlers run whose signals have come, now: what they raise would take along what a call
+    is about to return.
+
+    Compiled code does not stop for them. This is none, and must not become so.
+    """
+
+
 class Waitable(Protocol):
     """What `wait_for_event` waits for."""
 

@@ -19,6 +19,8 @@ cdef class MessageContent:
     cdef object storage
     cdef bint is_wide
     cdef bint was_wide
+    cdef bint is_direct
+    cdef long long stored_before
     cdef readonly long long waiting
 
     cpdef void add(self, object piece) except *

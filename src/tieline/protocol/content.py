@@ -10,8 +10,8 @@ from io import BytesIO, StringIO
 from tieline.errors import ProtocolError
 from tieline.protocol.storage import Storage
 
-#: Of a frame that lacks more than this the rest is read to where its message will stay; less comes
-#: with what follows it.
+#: Of a frame that lacks more than this the rest is read to where its message will stay, up to its
+#: end; less comes with what follows it.
 _DIRECT = 256 * 1024
 
 #: A target has room for no more than this: what was read is checked while the processor's caches
@@ -20,6 +20,9 @@ _LARGEST_READ = 4 * 1024 * 1024
 
 #: What memory is first asked for, before so many bytes are in.
 _FIRST = 1024 * 1024
+
+#: The next message has room for as much as the one before had, up to this.
+_AGAIN = 16 * 1024 * 1024
 
 
 class MessageContent:
@@ -49,6 +52,10 @@ class MessageContent:
         # Text that is not ASCII: this one, and the last one.
         self.is_wide = False
         self.was_wide = False
+        # Its assembler's as well: is the rest of the frame in work read to the storage?
+        self.is_direct = False
+        # How many bytes the last message had that was gathered in a storage.
+        self.stored_before = 0
         #: How much was added since the last `take`, in bytes of payload.
         self.waiting = 0
 
@@ -70,7 +77,7 @@ class MessageContent:
 
     def target(self, wanted: int) -> memoryview | None:
         """Where to read the next bytes to, of `wanted` that will be added. None: elsewhere."""
-        if self.storage is None or wanted <= _DIRECT:
+        if self.storage is None or not self.is_direct:
             return None
         return self.storage.target(wanted, _LARGEST_READ, _FIRST)
 
@@ -84,16 +91,21 @@ class MessageContent:
         """From now on gather the message where it will stay, if that can be done and is worth it.
 
         So many bytes of a frame are here and will be added next, and so many are not. What its
-        header announces is never believed: there is room for all when a sixteenth of it is here.
+        header announces is not believed: there is room for all when a sixteenth of it is here, or
+        when the message before was as big.
         """
+        if missing > _DIRECT:
+            self.is_direct = True
         is_decoded = self.is_text and self.decode_text
         if self.storage is not None or (is_decoded and (self.is_wide or self.cut)):
             return
         room = self.waiting + arrived
-        if missing <= _DIRECT:
+        if not self.is_direct:
             if 15 * room < missing or self.was_wide or not Storage.is_quick:
                 return
             room += missing
+        else:
+            room += min(missing, self.stored_before, _AGAIN)
         storage = Storage(is_decoded)
         storage.reserve(room)
         if self.waiting:
@@ -167,6 +179,8 @@ class MessageContent:
         self.decoded = 0
         self.was_wide = self.is_wide
         self.is_wide = False
+        if self.storage is not None:
+            self.stored_before = self.storage.size
         return self.take()
 
     def release(self) -> None:

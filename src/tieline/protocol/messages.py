@@ -236,6 +236,7 @@ class MessageAssembler(WholeMessages):
             if size > self.max_size - content.size:
                 raise self._too_many_bytes(content.size, size, "bytes")
             content.size += size
+        content.is_direct = False
         return content
 
     def _max_wire_size(self) -> int:

@@ -1,0 +1,203 @@
+"""Big messages in: whole and in order on every front, whatever comes between."""
+
+from __future__ import annotations
+
+import platform
+import random
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+import tieline
+from tests.fronts import FRONTS, PATIENCE, Talk
+from tieline import Opcode
+from tieline.testing import ScriptedPeer
+from tieline.testing.frames import frame_bytes
+
+MIB = 1 << 20
+BYTES = random.Random(7).randbytes(MIB) * 5 + b"the rest"
+
+
+class Alarm(Exception):
+    """Raised by a signal's handler."""
+
+
+@pytest.fixture
+def alarm() -> Iterator[None]:
+    def ring(*_: object) -> None:
+        raise Alarm
+
+    before = signal.signal(signal.SIGINT, ring)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("piece", [1 << 14, 300_000, 1 << 30])
+@pytest.mark.parametrize("front", FRONTS, ids=lambda front: front.front_name)
+def test_they_come_whole_and_in_order(front: type[Talk], piece: int, scripted: Any) -> None:
+    wide = "wide: €" + "a" * MIB
+    parts = (BYTES[: 2 * MIB], BYTES[2 * MIB : 3 * MIB], BYTES[3 * MIB :])
+    wire = b"".join(
+        (
+            frame_bytes(Opcode.BINARY, BYTES),
+            frame_bytes(Opcode.BINARY, BYTES[:600_000]),
+            frame_bytes(Opcode.TEXT, b"small"),
+            frame_bytes(Opcode.TEXT, b"a" * 5 * MIB),
+            frame_bytes(Opcode.BINARY, parts[0], fin=False),
+            frame_bytes(Opcode.CONTINUATION, parts[1], fin=False),
+            frame_bytes(Opcode.CONTINUATION, parts[2]),
+            frame_bytes(Opcode.TEXT, wide.encode()),
+            frame_bytes(Opcode.TEXT, b"the last"),
+        )
+    )
+
+    def script(peer: ScriptedPeer) -> None:
+        peer.accept_upgrade()
+        for start in range(0, len(wire), piece):
+            peer.send_raw(wire[start : start + piece])
+        peer.finish()
+
+    talk = front(scripted(script).url, compression=None)
+    try:
+        expected = [BYTES, BYTES[:600_000], "small", "a" * 5 * MIB, BYTES, wide, "the last"]
+        if front.front_name == "plain":
+            # Without a limit, which is the short way.
+            assert [talk.front.recv() for _ in expected] == expected
+        else:
+            assert [talk.receive() for _ in expected] == expected
+    finally:
+        talk.close()
+
+
+@pytest.mark.usefixtures("alarm")
+def test_what_a_signal_handler_raises_in_the_middle_takes_nothing_along(
+    scripted: Any, plain: Any
+) -> None:
+    """The message comes all the same, or the end is told if it came amid a read."""
+    rounds = 20
+
+    def script(peer: ScriptedPeer) -> None:
+        peer.accept_upgrade()
+        peer.expect_text("go")
+        wire = frame_bytes(Opcode.BINARY, BYTES)
+        peer.send_raw(wire[: 3 * MIB])
+        # Handled by the main thread, which this does not wake.
+        signal.raise_signal(signal.SIGINT)
+        with suppress(OSError, AssertionError):  # the connection may have ended
+            peer.send_raw(wire[3 * MIB :])
+            peer.finish()
+
+    server = scripted(*[script] * rounds)
+    alarms = ends = received = 0
+    for _ in range(rounds):
+        connection = plain(server.url, compression=None)
+        with pytest.raises(TimeoutError):
+            connection.recv(0.001)  # what it waits with is made now, not under fire
+        try:
+            connection.send("go")
+            connection.recv()
+        except Alarm:
+            alarms += 1
+        except tieline.ConnectionClosed as closed:
+            assert isinstance(closed.__cause__, Alarm)
+            alarms += 1
+            ends += 1
+            continue
+        try:
+            received += connection.recv(PATIENCE) == BYTES
+        except tieline.ConnectionClosed as closed:
+            assert closed.close_info.code == 1006
+            ends += 1
+    assert (alarms, ends + received) == (rounds, rounds)
+
+
+def test_a_close_in_the_middle_is_heard_by_who_waits_for_the_rest(
+    scripted: Any, plain: Any, in_thread: Any
+) -> None:
+    begun = threading.Event()
+
+    def script(peer: ScriptedPeer) -> None:
+        peer.accept_upgrade()
+        peer.send_raw(frame_bytes(Opcode.BINARY, BYTES)[: 3 * MIB])
+        begun.set()
+        peer.hold()
+
+    connection = plain(scripted(script).url, compression=None)
+    receives = in_thread(connection.recv)
+    assert begun.wait(PATIENCE)
+    connection.close(timeout=0.1)
+    with pytest.raises(tieline.ConnectionClosed):
+        receives()
+
+
+@pytest.mark.parametrize("front", FRONTS, ids=lambda front: front.front_name)
+def test_a_peer_that_dies_in_the_middle(front: type[Talk], scripted: Any) -> None:
+    def script(peer: ScriptedPeer) -> None:
+        peer.accept_upgrade()
+        peer.send_text("before")
+        peer.send_raw(frame_bytes(Opcode.BINARY, BYTES)[: 3 * MIB])
+        peer.reset()
+
+    talk = front(scripted(script).url, compression=None, reconnect=None)
+    try:
+        assert talk.receive() == "before"
+        assert talk.ended().code == 1006
+    finally:
+        talk.close()
+
+
+#: Receives 300 messages, and prints how often a page was new to it during the last 200.
+RECEIVING = """
+import resource, sys, threading, tieline
+front, url = sys.argv[1:]
+faults = []
+done = threading.Event()
+count = 0
+def on_message(message):
+    global count
+    count += 1
+    if count in (100, 300):
+        faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
+    if count == 300:
+        done.set()
+if front == "plain":
+    with tieline.connect(url, proxy=None, compression=None) as connection:
+        for _ in range(300):
+            on_message(connection.recv())
+else:
+    with tieline.WebSocketClient(url=url, on_message=on_message, proxy=None, compression=None):
+        assert done.wait(20)
+print(faults[1] - faults[0])
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="about the allocator of glibc")
+@pytest.mark.parametrize("size", [200_000, 500_000])
+@pytest.mark.parametrize("front", ["plain", "callback"])
+def test_the_memory_of_those_before_is_used_again(front: str, size: int, scripted: Any) -> None:
+    """Pages that the system has to clear anew would cost more than all else."""
+    wire = frame_bytes(Opcode.BINARY, BYTES[:size])
+
+    def script(peer: ScriptedPeer) -> None:
+        peer.accept_upgrade()
+        for _ in range(100):
+            peer.send_raw(wire * 3)
+        peer.finish()
+
+    done = subprocess.run(
+        [sys.executable, "-c", RECEIVING, front, scripted(script).url],
+        capture_output=True,
+        text=True,
+        timeout=2 * PATIENCE,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    # A message has 49 pages or more.
+    assert int(done.stdout) < 200 * 10
