@@ -70,7 +70,7 @@ def message(size: int, kind: type) -> Any:
 
 
 @compiled_only
-@pytest.mark.parametrize("sent", ["a", b"a", "", b"", "x" * 16384, b"x" * 16384])
+@pytest.mark.parametrize("sent", ["a", b"a", "", b"", "x" * 16384, b"x" * 16385, "x" * 65535])
 def test_what_goes_it(server: EchoServer, sent: str | bytes) -> None:
     with Client(server.url) as one:
         assert one.lane.send(sent) is True
@@ -95,7 +95,7 @@ def test_what_comes_goes_it(server: EchoServer, shared: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "sent", ["é", bytearray(b"a"), memoryview(b"a"), ["a", "b"], b"x" * 16385, 3, None]
+    "sent", ["é", bytearray(b"a"), memoryview(b"a"), ["a", "b"], b"x" * 65536, 3, None]
 )
 def test_what_does_not(server: EchoServer, sent: Any) -> None:
     with Client(server.url) as one:
@@ -193,7 +193,8 @@ def scripted() -> Iterator[Callable[[Any], ScriptedServer]]:
         each.__exit__(None, None, None)
 
 
-def test_a_peer_that_stops_reading_and_goes_on(scripted: Any) -> None:
+@pytest.mark.parametrize("size", [8000, 60_000])
+def test_a_peer_that_stops_reading_and_goes_on(scripted: Any, size: int) -> None:
     """What the kernel does not take waits, in order; above the limit senders do."""
     full = threading.Event()
     numbers: list[int] = []
@@ -211,7 +212,7 @@ def test_a_peer_that_stops_reading_and_goes_on(scripted: Any) -> None:
         sent = 0
         with pytest.raises(tieline.SendTimeout):
             for sent in itertools.count():
-                one.client.send(b"%08d" % sent + b"x" * 8000)
+                one.client.send(b"%08d" % sent + b"x" * size)
         full.set()
         for _ in range(100):  # of 0.2 s each
             try:

@@ -4,6 +4,7 @@
 import os
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.object cimport PyObject
 from libc.errno cimport EAGAIN, EINTR, errno
 
@@ -45,6 +46,10 @@ from tieline.protocol.outgoing cimport Outgoing
 cdef enum:
     # Of so many sends one is timed, and counts for all of them.
     SAMPLE = 16
+    # Payloads up to this many bytes are masked on the stack.
+    ON_STACK = 16384
+    # Over TLS a frame is one record: what takes more might be taken in parts.
+    RECORD = 16384
 
 
 cdef inline bint goes_alone(RunLane lane) except -1:
@@ -108,11 +113,10 @@ cdef inline bint adds(RunLane lane, int opcode, const uint8_t *payload, Py_ssize
 
 
 cdef class SendLane(RunLane):
-    """A message that is sent alone: one system call, from the stack."""
+    """A message that is sent alone: one system call, from memory that nobody else knows of."""
 
     def __init__(self, int descriptor, layer, Sender sender, bint may_send):
-        # Over TLS a frame is one record: what takes more might be taken in parts.
-        RunLane.__init__(self, sender, may_send, LARGEST if layer is None else LARGEST - HEADER)
+        RunLane.__init__(self, sender, may_send, LARGEST if layer is None else RECORD - HEADER)
         self.descriptor = descriptor
         self.layer = layer
 
@@ -157,19 +161,25 @@ cdef class SendLane(RunLane):
         return self._send_alone(opcode, payload, size)
 
     cdef bint _send_alone(self, int opcode, const uint8_t *payload, Py_ssize_t size) except -1:
-        """Write a message from the stack; there is a key for it."""
-        cdef uint8_t frame[LARGEST + HEADER]
+        """Write a message; there is a key for it."""
+        cdef uint8_t on_stack[ON_STACK + HEADER]
+        cdef uint8_t *frame = on_stack
         cdef Py_ssize_t start, total
         cdef ssize_t taken
         cdef bint is_held = False
         cdef double started
         cdef Sender sender = self.sender
         cdef Outgoing outgoing = sender._outgoing
+        if size > ON_STACK:
+            frame = <uint8_t *>PyMem_Malloc(size + HEADER)
+            if frame == NULL:
+                raise MemoryError(f"no memory for a message of {size} bytes that is to be sent")
         if sender._corked and sender._left_at_once:
             sender._left_at_once -= 1
         start = write_header(frame, opcode, size, outgoing.masked)
         total = start + write_payload(outgoing, frame + start, payload, size)
         self.sends += 1
+        # Over TLS this may raise, but what is not on the stack does not go there.
         if self.sends % SAMPLE:
             taken = self._write(frame, total, &is_held)
         else:
@@ -179,7 +189,14 @@ cdef class SendLane(RunLane):
         if taken == total and not is_held:
             sender.written += total
         elif sender.error is None:
-            self._keep(frame, total, taken, size, errno)
+            try:
+                self._keep(frame, total, taken, size, errno)
+            finally:
+                if frame != on_stack:
+                    PyMem_Free(frame)
+            return True
+        if frame != on_stack:
+            PyMem_Free(frame)
         return True
 
     cdef ssize_t _write(self, const uint8_t *frame, Py_ssize_t total, bint *is_held) except -2:

@@ -15,8 +15,8 @@ from tieline.protocol._masking cimport xor
 from tieline.protocol.outgoing cimport Outgoing
 
 cdef enum:
-    # Payloads up to this many bytes are masked on the stack.
-    LARGEST = 16384
+    # Payloads of more bytes go the general way.
+    LARGEST = 65535
     # The longest header of such a frame, its key included.
     HEADER = 8
 
@@ -50,14 +50,14 @@ cdef inline bint is_taken(Small small, Py_ssize_t limit) noexcept nogil:
 
 
 cdef inline Py_ssize_t frame_size(Py_ssize_t size, bint masked) noexcept nogil:
-    """What a whole message of so many bytes becomes. Up to 64 KiB of payload."""
+    """What a whole message of so many bytes becomes, up to `LARGEST`."""
     return size + (2 if size < 126 else 4) + (4 if masked else 0)
 
 
 cdef inline Py_ssize_t write_header(
     uint8_t *head, int opcode, Py_ssize_t size, bint masked
 ) noexcept nogil:
-    """A whole message's header, without the key: its length. Up to 64 KiB of payload."""
+    """A whole message's header, without the key: its length. Up to `LARGEST` bytes of payload."""
     head[0] = 0x80 | opcode
     if size < 126:
         head[1] = (0x80 if masked else 0) | size
