@@ -14,7 +14,7 @@ _GATHERED = 64 * 1024
 
 #: Pieces that are written at most before others have their turn: a peer may take a big message as
 #: fast as it comes, and the lock is held meanwhile.
-_PIECES_AT_ONCE = 32
+_PIECES_AT_ONCE = 4
 
 Chunk = bytes | bytearray | memoryview
 

@@ -15,9 +15,6 @@ cdef class ReceiveBuffer:
     cdef void _use(self, bytearray buffer, Py_ssize_t room) except *
 
 
-cdef void _keep_memory() except *
-
-
 cdef class SpareBuffers:
     cdef readonly object thread
     cdef ReceiveBuffer _first

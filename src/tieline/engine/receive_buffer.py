@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from threading import get_ident
 
+from tieline.kept_memory import keep_memory
+
 #: One read takes at most this many bytes at first. It feeds many messages, and is what an L2 cache
 #: holds.
 BUFFER_SIZE = 256 * 1024
@@ -24,10 +26,6 @@ QUIET_READS = 256
 #: What begins behind a message that was read to where it stays is mostly another such one: of that
 #: no more than this is read here, and copied there.
 AFTER_BIG = 16 * 1024
-
-#: Of the memory that messages leave twice this much is kept for those that follow, at the least.
-KEPT = 2 * 1024 * 1024
-_is_memory_kept = False
 
 
 class ReceiveBuffer:
@@ -86,7 +84,7 @@ class ReceiveBuffer:
 
     def _resize(self, size: int) -> None:
         if size > len(self.buffer):
-            _keep_memory()
+            keep_memory()
         self._use(bytearray(size), size)
 
     def _use(self, buffer: bytearray, room: int) -> None:
@@ -96,20 +94,6 @@ class ReceiveBuffer:
         watched_from = size if room == size == self._smallest else 0
         # Without a call in between, so that no signal leaves one of them behind.
         self.buffer, self.view, self.room, self.watched_from = buffer, view, room, watched_from
-
-
-def _keep_memory() -> None:
-    """Let the allocator keep what many messages leave.
-
-    glibc's gives the end of its heap back when more of that is free than twice the largest block
-    that was ever given back by itself. Until there was a large one, messages of some 100 KiB that
-    are read and let go of together are made in pages that the system has to clear anew each time,
-    which takes three times as long as all else. What a program has set itself, stays.
-    """
-    global _is_memory_kept
-    if not _is_memory_kept:
-        _is_memory_kept = True
-        bytes(KEPT)  # never touched, so it costs two system calls
 
 
 class SpareBuffers:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from tieline.kept_memory import keep_memory
 from tieline.protocol.masking import mask_into
 
-#: Payloads of so many bytes are masked while they are written. Smaller ones are masked whole, which
-#: costs no more memory than two pieces.
+#: Payloads of so many bytes are masked while they are written. Smaller ones are masked when they are
+#: sent, and wait as that.
 BIG = 256 * 1024
 
-#: Bytes of one piece: enough that the cost of a system call vanishes, and little enough that it is
-#: still in the processor's cache when the kernel copies it, and that its memory is at hand again
-#: for the next message (with twice as much, Linux takes it back each time).
-PIECE = 128 * 1024
+#: Bytes of one piece: enough that the cost of a system call, and of waking the peer with each of
+#: them, vanishes, and little enough that a cache still holds it when the kernel copies it.
+PIECE = 1024 * 1024
 
 
 def is_borrowed(payload: bytes | bytearray | memoryview) -> bool:
@@ -38,6 +38,7 @@ class BigFrame:
         # A view, so that who tries to resize the memory meanwhile learns that it is in use.
         self._rest = memoryview(payload)
         self._offset = 0  # of the rest, within the payload
+        keep_memory()
         self._buffer = bytearray()
 
     def __len__(self) -> int:
@@ -53,7 +54,8 @@ class BigFrame:
         self._buffer[: len(header)] = header
         mask_into(self._buffer, len(header), piece, self._key, self._offset)
         self._header = b""
-        self._rest = rest[len(piece) :]
+        # Without any, the payload's memory is its owner's alone again.
+        self._rest = rest[len(piece) :] if len(piece) < len(rest) else memoryview(b"")
         self._offset += len(piece)
         return self._buffer
 
