@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 #: Of the memory that is free twice this much is kept, at the least.
-KEPT = 2 * 1024 * 1024
+KEPT = 512 * 1024
 
 _is_kept = False
 

@@ -63,6 +63,22 @@ async def turns(count: int = 5) -> None:
         await asyncio.sleep(0)
 
 
+def test_a_turn_behind_a_big_message_reads_as_much_as_any(run: Any, served: Any) -> None:
+    """Of which others would read little: what a transport reads costs a turn of the loop."""
+
+    async def main() -> None:
+        reader, far = await served("plain")
+        memory = running_loop_reactor().memory
+        memory.received(0)
+        assert memory.room < len(memory.buffer) == len(reader.stream.get_buffer(-1))
+        message = bytes(range(256)) * 1000
+        await far.send(message)
+        assert await reader.receive(len(message)) == message
+        reader.end()
+
+    run(main())
+
+
 def test_bytes_go_both_ways(run: Any, served: Any, kind: str) -> None:
     async def main() -> None:
         reader, far = await served(kind)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -136,6 +137,62 @@ def test_a_close_in_the_middle_is_heard_by_who_waits_for_the_rest(
     connection.close(timeout=0.1)
     with pytest.raises(tieline.ConnectionClosed):
         receives()
+
+
+#: Receives a message without an end, and prints how long it was until that was given up.
+ENDLESS = """
+import sys, threading, time, tieline
+front, url = sys.argv[1:]
+options = dict(proxy=None, compression=None, max_fragments=None, max_message_size=None)
+warm = threading.Event()
+if front == "plain":
+    connection = tieline.connect(url, **options)
+    while connection.recv() != "warm":
+        pass
+    end = lambda: connection.close(timeout=0.1)
+else:
+    connection = tieline.WebSocketClient(
+        url=url, on_message=lambda message: message == "warm" and warm.set(), **options
+    )
+    connection.connect()
+    assert warm.wait(10)
+    end = lambda: connection.disconnect(timeout=0.1)
+connection.send("go")
+started = time.monotonic()
+timer = threading.Timer(0.3, end)
+timer.start()
+try:
+    connection.recv() if front == "plain" else connection.wait(10)
+except tieline.ConnectionClosed:
+    pass
+timer.join()
+print(time.monotonic() - started)
+"""
+
+
+@pytest.mark.parametrize("front", ["plain", "callback"])
+def test_one_without_an_end_leaves_other_threads_their_turn(
+    front: str, program: Any, scripted: Any
+) -> None:
+    """Its parts come faster than they are read, so nothing ever waits."""
+    block = frame_bytes(Opcode.CONTINUATION, b"", fin=False) * 400_000
+
+    def script(peer: ScriptedPeer) -> None:
+        peer.accept_upgrade()
+        for number in range(50):
+            peer.send_text(str(number))
+        peer.send_text("warm")
+        peer.expect_text("go")
+        peer.send_frame(Opcode.BINARY, b"a", fin=False)
+        stop = time.monotonic() + 6
+        with suppress(OSError):
+            while time.monotonic() < stop:
+                peer.send_raw(block)
+
+    running = program(ENDLESS, front, scripted(script).url)
+    _, status, output = running.finish()
+    assert status == 0, running.errors
+    assert float(output) < 3
 
 
 @pytest.mark.parametrize("front", FRONTS, ids=lambda front: front.front_name)

@@ -587,7 +587,10 @@ class TestBigMessages:
                 assembler.received_directly(len(assembler.target))
                 batch = assembler.next_batch()
             assert batch is None or [len(message) for message in batch] == [announced]
-        assert rooms == [1024 * 1024, size - 1, size // 2 - 1, size // 2]
+        if implementation.storage.Storage.is_quick:
+            assert rooms == [1024 * 1024, size - 1, size // 2 - 1, size // 2]
+        else:  # where room is memory that was written to
+            assert rooms == [1024 * 1024] * 4
 
     @pytest.mark.parametrize("here", [0, 10, 15_000, 16_000])
     def test_room_is_made_when_a_sixteenth_is_here(

@@ -103,11 +103,11 @@ class TransportStream(asyncio.BufferedProtocol):
     def _take_fresh(self, buffer: memoryview) -> int:
         count = self._fresh
         self._fresh = 0
-        if buffer is self._memory:
-            return count  # they are there already
         taken = min(count, len(buffer))
-        buffer[:taken] = self._memory[:taken]
-        self._kept += self._memory[taken:count]
+        if buffer.obj is not self._memory.obj:
+            buffer[:taken] = self._memory[:taken]
+        if taken < count:
+            self._kept += self._memory[taken:count]
         return taken
 
     def send(self, data: bytes | bytearray | memoryview) -> int:
@@ -278,8 +278,13 @@ class TransportStream(asyncio.BufferedProtocol):
             transport.abort()
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        shared = ciphertext.memory if self._under_tls else self._reactor.memory.view
-        self._memory = shared if self._own_memory is None else self._own_memory
+        if self._own_memory is not None:
+            self._memory = self._own_memory
+        elif self._under_tls:
+            self._memory = ciphertext.memory
+        else:
+            # All of it, also behind a big message: here each read costs a turn of the loop.
+            self._memory = memoryview(self._reactor.memory.buffer)
         return self._memory
 
     def buffer_updated(self, nbytes: int) -> None:

@@ -9,6 +9,7 @@ from tieline.engine._read_lane cimport HOT, NOTHING, SOMETHING, UNUSUAL, ReadLan
 from tieline.engine.receive_buffer cimport ReceiveBuffer
 from tieline.engine.sender cimport Sender
 from tieline.protocol.messages cimport MessageAssembler
+from tieline.engine.waiting import handle_signals
 
 # Seconds before a thread is wanted elsewhere for which it does not wait there any more.
 cdef double MARGIN = 0.01
@@ -68,7 +69,9 @@ cdef class HandlerLane(ReadLane):
         while True:
             batch = self._next_batch(&outcome)
             if batch is None:
-                return outcome
+                if outcome == SOMETHING:
+                    self._let_others()
+                return outcome if self.is_open else NOTHING
             sender.cork(PyList_GET_SIZE(batch))
             self.deliverer = thread_ident()
             self.lock.leave()
@@ -87,6 +90,18 @@ cdef class HandlerLane(ReadLane):
                 sender._corked = False
             if not assembler.has_more():
                 return SOMETHING
+
+    cdef int _let_others(self) except -1:
+        """A part of a message has come, and no handler runs, in which others would have their turn.
+
+        There may be no end of that. With the lock held, but not there.
+        """
+        self.lock.leave()
+        try:
+            handle_signals()
+        finally:
+            self._acquire_again()
+        return 0
 
     cdef int _call(self, list batch) except -1:
         cdef object message

@@ -15,6 +15,7 @@ from tieline.engine.pump cimport Pump
 from tieline.engine.receive_buffer cimport ReceiveBuffer, SpareBuffers
 from tieline.engine.stock cimport Stock
 from tieline.engine.driving import spares_of_thread
+from tieline.engine.waiting import handle_signals
 
 # Under this name a thread finds its spare buffers.
 cdef str KEY = "tieline.engine.driving.spares_of_thread"
@@ -182,8 +183,8 @@ cdef class RecvLane(InboxLane):
             message = self._recv()
             if message is not None or self.bytes_read == bytes_before:
                 return message
-            # A part of one has come, and the rest is on its way.
-            PyErr_CheckSignals()
+            # A part of one has come, and the rest is on its way. There may be no end of that.
+            handle_signals()
 
     cdef object _recv(self):
         """The same, with one read."""

@@ -125,7 +125,8 @@ cdef class ReadLane(SendLane):
     ) except -1:
         cdef int error = 0
         # All of a big message's room is certain to be filled: a wait may be for all of it.
-        cdef ssize_t count = self._read(data, size, waits, MSG_WAITALL if buffer is None else 0, &error)
+        cdef int how = MSG_WAITALL if buffer is None else 0
+        cdef ssize_t count = self._read(data, size, waits, how, &error)
         if not self.is_open:
             return NOTHING
         if count > 0:

@@ -13,10 +13,10 @@ SLICE = 1.0
 
 
 def handle_signals() -> None:
-    """Let handlers run whose signals have come, now: what they raise would take along what a call
-    is about to return.
+    """Let handlers run whose signals have come, and other threads that wait for the interpreter.
 
-    Compiled code does not stop for them. This is none, and must not become so.
+    Later, what a handler raises would take along what a call is about to return. Compiled code
+    stops for neither of them. This is none, and must not become so.
     """
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from tieline.kept_memory import keep_memory
 from tieline.protocol.masking import mask_into
 
-#: Payloads of so many bytes are masked while they are written. Smaller ones are masked when they are
-#: sent, and wait as that.
+#: Payloads of so many bytes are masked while they are written. Smaller ones are masked when they
+#: are sent, and wait as that.
 BIG = 256 * 1024
 
 #: Bytes of one piece: enough that the cost of a system call, and of waking the peer with each of

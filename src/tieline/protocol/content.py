@@ -104,7 +104,7 @@ class MessageContent:
             if 15 * room < missing or self.was_wide or not Storage.is_quick:
                 return
             room += missing
-        else:
+        elif Storage.is_quick and not self.was_wide:
             room += min(missing, self.stored_before, _AGAIN)
         storage = Storage(is_decoded)
         storage.reserve(room)

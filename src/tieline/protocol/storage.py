@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 
 class _Storage:
-    """Grows as the bytes come: what a header announces is never believed.
+    """Grows as the bytes come, by no more than `target` says.
 
     Views of it are let go of before anything else is called. Owned by one thread at a time.
     """
