@@ -12,11 +12,14 @@ import pytest
 BLOCKS = """
 import resource, sys
 from tieline.kept_memory import keep_memory
-if sys.argv[1] == "kept":
+how, size = sys.argv[1], int(sys.argv[2])
+if how == "kept":
     keep_memory()
+    if size > 200_000:
+        keep_memory(3 * size)
     keep_memory()
 def some():
-    blocks = [b"x" * 200_000 for _ in range(3)]
+    blocks = [b"x" * size for _ in range(3)]
 for _ in range(20):
     some()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -27,11 +30,15 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="about the allocator of glibc")
-def test_no_page_is_new_again_and_again() -> None:
+@pytest.mark.parametrize("size", [200_000, 700_000])
+def test_no_page_is_new_again_and_again(size: int) -> None:
     faults = {
         how: int(
             subprocess.run(
-                [sys.executable, "-c", BLOCKS, how], check=True, capture_output=True, timeout=30
+                [sys.executable, "-c", BLOCKS, how, str(size)],
+                check=True,
+                capture_output=True,
+                timeout=30,
             ).stdout
         )
         for how in ("kept", "not")

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 import tieline
+from tests.builds import IS_COMPILED
 from tests.fronts import FRONTS, PATIENCE, Talk
 from tieline import Opcode
 from tieline.testing import ScriptedPeer
@@ -234,6 +235,37 @@ else:
         assert done.wait(20)
 print(faults[1] - faults[0])
 """
+
+
+#: Sends 150 messages that are new each time, and prints the same of the last 100.
+SENDING = """
+import resource, sys, tieline
+connection = tieline.connect(sys.argv[1], proxy=None, compression=None)
+for number in range(150):
+    if number == 50:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    connection.send(b"x" * 1_000_000)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+connection.close()
+"""
+
+
+@pytest.mark.skipif(not IS_COMPILED, reason="uncompiled, masking takes more blocks of its own")
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="about the allocator of glibc")
+def test_those_that_go_out_use_it_again_too(scripted: Any) -> None:
+    def script(peer: ScriptedPeer) -> None:
+        peer.accept_upgrade()
+        peer.expect_close()
+        peer.send_close()
+
+    done = subprocess.run(
+        [sys.executable, "-c", SENDING, scripted(script).url],
+        capture_output=True,
+        text=True,
+        timeout=2 * PATIENCE,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert int(done.stdout) < 100 * 20
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="about the allocator of glibc")

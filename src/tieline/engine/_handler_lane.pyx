@@ -77,6 +77,8 @@ cdef class HandlerLane(ReadLane):
             self.lock.leave()
             try:
                 self._call(batch)
+                if PyList_GET_SIZE(batch) > 1:
+                    handle_signals()  # of the handler's, a function in C lets nobody else in
             finally:
                 self._acquire_again()
                 self.deliverer = 0

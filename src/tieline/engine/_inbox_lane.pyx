@@ -236,7 +236,10 @@ cdef class RecvLane(InboxLane):
             return None
         # A signal that came during the wait is handled while the message is still kept.
         appendleft(messages, message)
-        PyErr_CheckSignals()
+        if len(messages) > 1:
+            handle_signals()  # and other threads: a function in C may take all that comes
+        else:
+            PyErr_CheckSignals()
         try:
             return popleft(messages)
         except IndexError:

@@ -38,7 +38,7 @@ class BigFrame:
         # A view, so that who tries to resize the memory meanwhile learns that it is in use.
         self._rest = memoryview(payload)
         self._offset = 0  # of the rest, within the payload
-        keep_memory()
+        keep_memory(2 * PIECE)  # a piece and a payload, which may be new each time
         self._buffer = bytearray()
 
     def __len__(self) -> int:
