@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import tieline
-from tests.builds import IS_COMPILED
+from tests.builds import IS_COMPILED, compiled_only
 from tests.fronts import FRONTS, PATIENCE, Talk
 from tieline import Opcode
 from tieline.testing import ScriptedPeer
@@ -171,6 +171,7 @@ print(time.monotonic() - started)
 """
 
 
+@compiled_only
 @pytest.mark.parametrize("front", ["plain", "callback"])
 def test_one_without_an_end_leaves_other_threads_their_turn(
     front: str, program: Any, scripted: Any
