@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tieline.engine.outbox import _PIECES_AT_ONCE, Outbox
+from tieline.engine.outbox import _AT_ONCE, Outbox
 from tieline.protocol.big_frame import BIG as BIG_SIZE
 from tieline.protocol.big_frame import PIECE, BigFrame
 from tieline.protocol.encoder import FrameEncoder
@@ -112,12 +112,12 @@ def test_a_big_frame_costs_one_call_per_piece() -> None:
 
 def test_others_have_their_turn_while_much_is_written() -> None:
     """A peer may take everything as it comes, and the connection's lock is held meanwhile."""
-    payload = bytes(3 * _PIECES_AT_ONCE * PIECE)
+    payload = bytes(3 * _AT_ONCE)
     outbox, taker = Outbox(), Taker([])
     outbox.extend([big_frame(payload)])
     for calls in range(1, 4):
         assert not outbox.write_to(taker)  # type: ignore[arg-type]
-        assert len(taker.taken) <= calls * _PIECES_AT_ONCE * PIECE
+        assert len(taker.taken) <= calls * _AT_ONCE
     assert outbox.write_to(taker)  # type: ignore[arg-type]
     assert len(taker.taken) == len(payload) + 14
 

@@ -19,7 +19,7 @@ def read(memory: ReceiveBuffer, count: int) -> None:
     """What whoever reads does."""
     memory.view[:1] = b"x"
     assert memory.buffer[0] == ord("x"), "both are the same memory"
-    assert count <= len(memory.view) == memory.room <= len(memory.buffer)
+    assert count <= len(memory.view) <= len(memory.buffer)
     if count >= memory.watched_from:
         memory.received(count)
 
@@ -71,7 +71,7 @@ def test_it_shrinks_after_many_small_reads_in_a_row() -> None:
 def test_it_stays_small_between_reads_to_other_memory() -> None:
     memory = ReceiveBuffer()
     for _ in range(2 * QUIET_READS):
-        read(memory, memory.room)
+        read(memory, len(memory.view))
         memory.received(0)
     assert len(memory.buffer) == BUFFER_SIZE
 
@@ -80,21 +80,21 @@ def test_it_stays_small_between_reads_to_other_memory() -> None:
 def test_little_is_read_behind_what_went_to_other_memory(grown: bool) -> None:
     memory = ReceiveBuffer()
     for _ in range(2 * grown):
-        read(memory, memory.room)
-    before = memory.buffer, memory.room, memory.watched_from
+        read(memory, len(memory.view))
+    before = memory.buffer, len(memory.view), memory.watched_from
     memory.received(0)
     memory.received(0)
-    assert (memory.buffer, memory.room) == (before[0], AFTER_BIG)
+    assert (memory.buffer, len(memory.view)) == (before[0], AFTER_BIG)
     read(memory, 1)
-    assert (memory.buffer, memory.room, memory.watched_from) == before
+    assert (memory.buffer, len(memory.view), memory.watched_from) == before
 
 
 def test_a_buffer_that_is_no_larger_than_that_stays_as_it_is() -> None:
     memory = ReceiveBuffer(first=FIRST_SIZE)
     memory.received(0)
-    assert (memory.room, memory.watched_from) == (FIRST_SIZE, FIRST_SIZE)
+    assert (len(memory.view), memory.watched_from) == (FIRST_SIZE, FIRST_SIZE)
     read(memory, FIRST_SIZE)
-    assert memory.room == BUFFER_SIZE
+    assert len(memory.view) == BUFFER_SIZE
 
 
 def test_its_bounds_are_its_owners() -> None:

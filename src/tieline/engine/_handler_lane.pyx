@@ -71,7 +71,7 @@ cdef class HandlerLane(ReadLane):
             if batch is None:
                 if outcome == SOMETHING:
                     self._let_others()
-                return outcome if self.is_open else NOTHING
+                return outcome
             sender.cork(PyList_GET_SIZE(batch))
             self.deliverer = thread_ident()
             self.lock.leave()

@@ -112,7 +112,11 @@ cdef class ReadLane(SendLane):
         if self.connection.assembler.target is None:
             buffer = memory.buffer
             return self._fill_to(
-                memory, buffer, PyByteArray_AS_STRING(buffer), memory.room, waits
+                memory,
+                buffer,
+                PyByteArray_AS_STRING(buffer),
+                PyMemoryView_GET_BUFFER(memory.view).len,
+                waits,
             )
         PyObject_GetBuffer(self.connection.assembler.target, &view, PyBUF_WRITABLE)
         try:

@@ -19,7 +19,7 @@ cdef class Outbox:
     @cython.locals(chunks=list, fresh=list, size=cython.longlong, was_adding=bint)
     cpdef long long extend_from(self, object take) except -1
 
-    @cython.locals(chunks=list, pieces=cython.int, size=cython.longlong, taken=cython.longlong)
+    @cython.locals(chunks=list, begun=cython.longlong, size=cython.longlong, taken=cython.longlong)
     cpdef bint write_to(self, object stream) except -1
 
     @cython.locals(chunks=list)

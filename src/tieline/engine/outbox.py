@@ -6,15 +6,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from tieline.protocol.big_frame import BigFrame
+from tieline.engine.kept_memory import keep_memory
+from tieline.protocol.big_frame import PIECE, BigFrame
 from tieline.transport.stream import Stream
 
 #: What is gathered into one write: above it, joining costs more than a further system call.
 _GATHERED = 64 * 1024
 
-#: Pieces that are written at most before others have their turn: a peer may take a big message as
-#: fast as it comes, and the lock is held meanwhile.
-_PIECES_AT_ONCE = 4
+#: Bytes of big frames after which others have their turn: a peer may take a big message as fast as
+#: it comes, and the lock is held meanwhile.
+_AT_ONCE = 4 * PIECE
 
 Chunk = bytes | bytearray | memoryview
 
@@ -87,14 +88,14 @@ class Outbox:
     def write_to(self, stream: Stream) -> bool:
         """Write what the stream takes, or a lot of it. True: nothing is left. Raises `OSError`."""
         chunks = self.chunks
-        pieces = 0
+        begun = 0
         while chunks:
             chunk = chunks[0]
             if isinstance(chunk, BigFrame):
-                pieces += 1
-                if pieces > _PIECES_AT_ONCE:
+                if begun >= _AT_ONCE:
                     return False
                 chunk = _begin_piece(chunks, chunk)
+                begun += len(chunk)
             elif len(chunks) > 1:
                 chunk = _gather(chunks)
             size = self.offered = len(chunk)
@@ -123,6 +124,7 @@ class Outbox:
 
 def _begin_piece(chunks: list[Chunk | BigFrame], frame: BigFrame) -> bytearray:
     """Put the next piece of the first frame before its rest."""
+    keep_memory(2 * PIECE)  # for it and a payload, which may be new each time
     piece = frame.next_piece()
     if len(frame):
         chunks.insert(0, piece)

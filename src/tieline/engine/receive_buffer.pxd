@@ -1,7 +1,6 @@
 cdef class ReceiveBuffer:
     cdef readonly bytearray buffer
     cdef readonly object view
-    cdef readonly Py_ssize_t room
     cdef readonly Py_ssize_t watched_from
     cdef Py_ssize_t _smallest
     cdef Py_ssize_t _largest

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from threading import get_ident
 
-from tieline.kept_memory import keep_memory
+from tieline.engine.kept_memory import keep_memory
 
 #: One read takes at most this many bytes at first. It feeds many messages, and is what an L2 cache
 #: holds.
@@ -33,9 +33,8 @@ class ReceiveBuffer:
 
     With `first` it begins as small as that, and the first read that fills it makes it `size`.
 
-    Whoever reads tells `received` of each count from `watched_from` up, and looks for `buffer`,
-    `view` and `room` anew before each read. The memory of before is left as it is: it may still be
-    in use.
+    Whoever reads tells `received` of each count from `watched_from` up, and looks for `buffer` and
+    `view` anew before each read. The memory of before is left as it is: it may still be in use.
 
     Of one thread.
     """
@@ -44,10 +43,9 @@ class ReceiveBuffer:
         self, size: int = BUFFER_SIZE, largest: int = LARGEST_BUFFER, first: int | None = None
     ) -> None:
         begin = size if first is None else min(first, size)
-        #: The same memory twice: to keep, and to read into, where that has `room` for this many.
+        #: The same memory twice: to keep, and to read into, where there may be less of it.
         self.buffer = bytearray(begin)
         self.view = memoryview(self.buffer)
-        self.room = begin
         #: All reads count as soon as it has grown, before that only those that fill it.
         self.watched_from = begin
         self._smallest, self._largest = size, largest
@@ -58,10 +56,11 @@ class ReceiveBuffer:
     def received(self, count: int) -> None:
         """A read has brought `count` bytes; 0: it went to other memory, as big messages do."""
         size = len(self.buffer)
+        room = len(self.view)
         if count == 0:
-            if self.room > AFTER_BIG:
+            if room > AFTER_BIG:
                 self._use(self.buffer, AFTER_BIG)
-        elif self.room < size:
+        elif room < size:
             self._use(self.buffer, size)
         if size < self._smallest:
             if count >= size:
@@ -93,7 +92,7 @@ class ReceiveBuffer:
         view = memoryview(buffer)[:room]
         watched_from = size if room == size == self._smallest else 0
         # Without a call in between, so that no signal leaves one of them behind.
-        self.buffer, self.view, self.room, self.watched_from = buffer, view, room, watched_from
+        self.buffer, self.view, self.watched_from = buffer, view, watched_from
 
 
 class SpareBuffers:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from tieline.kept_memory import keep_memory
 from tieline.protocol.masking import mask_into
 
 #: Payloads of so many bytes are masked while they are written. Smaller ones are masked when they
@@ -38,7 +37,6 @@ class BigFrame:
         # A view, so that who tries to resize the memory meanwhile learns that it is in use.
         self._rest = memoryview(payload)
         self._offset = 0  # of the rest, within the payload
-        keep_memory(2 * PIECE)  # a piece and a payload, which may be new each time
         self._buffer = bytearray()
 
     def __len__(self) -> int:

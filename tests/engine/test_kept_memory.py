@@ -8,12 +8,12 @@ import sys
 
 import pytest
 
-from tieline.kept_memory import KEPT
+from tieline.engine.kept_memory import KEPT
 
 #: Lets blocks come and go, three at a time, and prints how often a page was new.
 BLOCKS = """
 import resource, sys
-from tieline.kept_memory import keep_memory
+from tieline.engine.kept_memory import keep_memory
 size, kept = map(int, sys.argv[1:])
 if kept:
     keep_memory(kept)
