@@ -48,6 +48,19 @@ def test_what_goes_the_short_way(run: Any, echo: EchoServer) -> None:
     run(main())
 
 
+def test_many_bytes_are_not_sent_without_a_look_at_the_clock(run: Any, echo: EchoServer) -> None:
+    async def main() -> None:
+        async with connect(echo, compression=None) as ws:
+            await ws.send("the first one looks at the clock")
+            at_once = ws._line.at_once.send
+            sent = [at_once(b"x" * 60_000) for _ in range(100)].index(False)
+            assert 0 < sent <= 256 // 4
+            for _ in range(1 + sent):
+                await ws.recv(SOON)
+
+    run(main())
+
+
 def test_messages_that_may_be_queued_go_the_long_way(run: Any, echo: EchoServer) -> None:
     async def main() -> None:
         async with connect(echo, offline="queue", reconnect=True) as ws:
