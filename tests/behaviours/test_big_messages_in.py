@@ -140,30 +140,32 @@ def test_a_close_in_the_middle_is_heard_by_who_waits_for_the_rest(
         receives()
 
 
-#: Receives a message without an end, and prints how long it was until that was given up.
+#: Receives without an end, by functions in C, and prints how long it was until that was given up.
 ENDLESS = """
-import sys, threading, time, tieline
-front, url = sys.argv[1:]
+import collections, sys, threading, time, tieline
+front, what, url = sys.argv[1:]
 options = dict(proxy=None, compression=None, max_fragments=None, max_message_size=None)
-warm = threading.Event()
 if front == "plain":
     connection = tieline.connect(url, **options)
     while connection.recv() != "warm":
         pass
     end = lambda: connection.close(timeout=0.1)
 else:
-    connection = tieline.WebSocketClient(
-        url=url, on_message=lambda message: message == "warm" and warm.set(), **options
-    )
+    last = collections.deque(maxlen=1)
+    connection = tieline.WebSocketClient(url=url, on_message=last.append, **options)
     connection.connect()
-    assert warm.wait(10)
     end = lambda: connection.disconnect(timeout=0.1)
 connection.send("go")
 started = time.monotonic()
 timer = threading.Timer(0.3, end)
 timer.start()
 try:
-    connection.recv() if front == "plain" else connection.wait(10)
+    if front == "callback":
+        connection.wait(10)
+    elif what == "parts":
+        connection.recv()
+    else:
+        collections.deque(connection, maxlen=0)
 except tieline.ConnectionClosed:
     pass
 timer.join()
@@ -172,12 +174,14 @@ print(time.monotonic() - started)
 
 
 @compiled_only
+@pytest.mark.parametrize("what", ["parts", "messages"])
 @pytest.mark.parametrize("front", ["plain", "callback"])
-def test_one_without_an_end_leaves_other_threads_their_turn(
-    front: str, program: Any, scripted: Any
+def test_what_comes_without_an_end_leaves_other_threads_their_turn(
+    front: str, what: str, program: Any, scripted: Any
 ) -> None:
-    """Its parts come faster than they are read, so nothing ever waits."""
-    block = frame_bytes(Opcode.CONTINUATION, b"", fin=False) * 400_000
+    """Faster than it is read, so nothing ever waits, and no Python code runs in between."""
+    part = frame_bytes(Opcode.CONTINUATION, b"", fin=False)
+    block = (part if what == "parts" else frame_bytes(Opcode.BINARY, b"8 bytes.")) * 400_000
 
     def script(peer: ScriptedPeer) -> None:
         peer.accept_upgrade()
@@ -185,13 +189,14 @@ def test_one_without_an_end_leaves_other_threads_their_turn(
             peer.send_text(str(number))
         peer.send_text("warm")
         peer.expect_text("go")
-        peer.send_frame(Opcode.BINARY, b"a", fin=False)
+        if what == "parts":
+            peer.send_frame(Opcode.BINARY, b"a", fin=False)
         stop = time.monotonic() + 6
         with suppress(OSError):
             while time.monotonic() < stop:
                 peer.send_raw(block)
 
-    running = program(ENDLESS, front, scripted(script).url)
+    running = program(ENDLESS, front, what, scripted(script).url)
     _, status, output = running.finish()
     assert status == 0, running.errors
     assert float(output) < 3
